@@ -1,0 +1,220 @@
+//! One connection to one database: the only place that imports a driver. `connect` picks the engine by URL; each
+//! engine is one file (or folder) that implements [`Database`].
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
+
+use crate::dialect::{Dialect, Server, Table};
+use crate::error::{Diagnostic, Error};
+use crate::model::{Definition, FunctionId, ObjectId, TableId, TriggerId};
+use crate::spec::TableRef;
+
+/// Which database a plan is for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Target {
+    /// `sqlite` or `postgres`.
+    pub dialect: String,
+    /// The engine's own version string: `3.54.1`, `15.18`.
+    pub server_version: String,
+    /// What tells this database from another, without a password: the file's absolute path; or
+    /// `system identifier/database name` where the role may read it, else `host:port/database name`.
+    pub database: String,
+}
+
+/// Digest of one live definition, as the catalog has it: equal exactly when nothing about the object has changed
+/// since it was read. It may change without the object changing (a server upgrade); then a comparison decides.
+pub type Fingerprint = String;
+
+/// What the catalog holds, without the details.
+#[derive(Debug, Clone, Default)]
+pub struct Catalog {
+    /// Every trigger of the scope and every function that one of them calls, or that was asked for by name.
+    pub fingerprints: BTreeMap<ObjectId, Fingerprint>,
+    /// Which triggers call a function, in all schemas.
+    pub callers: BTreeMap<FunctionId, BTreeSet<TriggerId>>,
+}
+
+/// What to read.
+#[derive(Debug, Clone, Default)]
+pub struct Scope {
+    /// All triggers in these schemas.
+    pub schemas: BTreeSet<String>,
+    /// Objects that are known by name already: functions among them are read even if no trigger calls them, and where an
+    /// engine folds case, live objects are listed under the spelling given here.
+    pub known: BTreeSet<ObjectId>,
+}
+
+/// How much of a definition to read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Depth {
+    /// Everything but the text of conditions, which is [`crate::model::Condition::Unread`] where that text is costly.
+    Structure,
+    /// Everything.
+    Whole,
+}
+
+/// What was recorded about one object at the last apply that touched it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Record {
+    /// Digest of the DDL that the spec rendered to.
+    pub rendered_digest: String,
+    /// Fingerprint of what was live after it was applied.
+    pub live_fingerprint: Fingerprint,
+    /// The migration that wrote this.
+    pub version: i64,
+}
+
+/// What the history tables say; empty where there are none yet.
+#[derive(Debug, Clone, Default)]
+pub struct History {
+    /// Whether the history tables exist.
+    pub exists: bool,
+    /// The highest version number; 0 before the first migration.
+    pub version: i64,
+    /// The objects that are recorded as being there, with their latest record.
+    pub records: BTreeMap<ObjectId, Record>,
+}
+
+/// One row of `migrations`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Migration {
+    /// 1, 2, 3, …
+    pub version: i64,
+    /// `started`, `applied` or `failed`.
+    pub state: String,
+    /// What the user said with `--message`.
+    pub message: Option<String>,
+    /// One line: `2 created, 1 replaced`.
+    pub summary: String,
+    /// The plan's digest.
+    pub plan_id: String,
+    /// The spec's digest.
+    pub spec_digest: String,
+    /// Fingerprint of everything that the plan rested on.
+    pub from_fingerprint: String,
+    /// Fingerprint of the same objects afterwards.
+    pub to_fingerprint: String,
+    /// Statements that were run.
+    pub up: Vec<String>,
+    /// Statements that undo them, in the order in which to run them.
+    pub down: Vec<String>,
+    /// RFC 3339, UTC.
+    pub started_at: String,
+    /// RFC 3339, UTC.
+    pub finished_at: Option<String>,
+    /// Milliseconds.
+    pub duration_ms: Option<i64>,
+    /// What went wrong.
+    pub error: Option<String>,
+    /// triggerctl's version.
+    pub tool_version: String,
+    /// The database role, or the operating system's user.
+    pub applied_by: String,
+}
+
+/// Two conditions on one table, to be judged by the engine.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct ConditionPair {
+    /// The table whose OLD and NEW they speak of.
+    pub table: TableId,
+    /// One.
+    pub left: String,
+    /// The other.
+    pub right: String,
+}
+
+/// What the engine says of two conditions.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Verdict {
+    /// They are the same.
+    Same,
+    /// They differ.
+    Different,
+    /// The engine could not say: counts as a difference, and the plan says so.
+    Unknown(String),
+}
+
+/// A statement and what it is for, so that a failure can name its object.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Statement {
+    /// One statement, without a closing semicolon.
+    pub sql: String,
+    /// The object that it is about; `None` for the history's own.
+    pub object: Option<ObjectId>,
+}
+
+/// How long to wait for locks.
+#[derive(Debug, Clone, Copy)]
+pub struct Patience {
+    /// For one lock, in one attempt. Never 0 (which would be for ever).
+    pub lock_timeout: std::time::Duration,
+    /// For the whole apply; then exit 4.
+    pub total: std::time::Duration,
+}
+
+/// One open connection.
+pub trait Database {
+    /// Its rules.
+    fn dialect(&self) -> &'static dyn Dialect;
+    /// The engine's version.
+    fn server(&self) -> Server;
+    /// Which database this is.
+    fn target(&self) -> &Target;
+    /// Who migrations are recorded as applied by.
+    fn user(&self) -> String;
+
+    /// Look up tables, views and partitions by name (`search_path` decides on unqualified ones) or glob. The answer has
+    /// one entry per reference, in order: what it matched; empty when nothing did. Globs match no partitions, no
+    /// system schemas and no history tables, and an unqualified glob looks in the schema that unqualified names
+    /// are created in.
+    fn tables(&mut self, references: &[TableRef]) -> Result<Vec<Vec<Table>>, Error>;
+    /// Names to compare a misspelt table with: the tables and views of this schema, or of the search path.
+    fn table_names(&mut self, schema: Option<&str>) -> Result<Vec<TableId>, Error>;
+    /// The schema that an unqualified new name belongs to.
+    fn current_schema(&mut self) -> Result<String, Error>;
+
+    /// The history's state. Never creates the tables.
+    fn history(&mut self) -> Result<History, Error>;
+    /// All migrations, oldest first; `statements` says whether `up` and `down` are wanted (else they are empty).
+    fn migrations(&mut self, statements: bool) -> Result<Vec<Migration>, Error>;
+    /// The definitions recorded for these objects, as of `version` (the latest record that is not newer).
+    fn recorded(
+        &mut self,
+        ids: &[ObjectId],
+        version: i64,
+    ) -> Result<BTreeMap<ObjectId, Definition>, Error>;
+    /// What was recorded as of `version`, for every object known at that version.
+    fn records_at(&mut self, version: i64) -> Result<BTreeMap<ObjectId, Record>, Error>;
+
+    /// One read of the catalog.
+    fn catalog(&mut self, scope: &Scope) -> Result<Catalog, Error>;
+    /// The definitions behind what the last [`Database::catalog`] listed.
+    fn definitions(
+        &mut self,
+        ids: &[ObjectId],
+        depth: Depth,
+    ) -> Result<BTreeMap<ObjectId, Definition>, Error>;
+    /// Judge pairs of conditions; one verdict a pair, in order.
+    fn same_conditions(&mut self, pairs: &[ConditionPair]) -> Result<Vec<Verdict>, Error>;
+    /// What the engine would say when these definitions fire, found without changing anything: missing tables and
+    /// columns, a function that is not there. Statements before the diagnostics that it returns have no effect.
+    fn check(&mut self, definitions: &[&Definition]) -> Result<Vec<(ObjectId, Diagnostic)>, Error>;
+
+    /// Begin a migration: take the migration lock and open the transaction. One attempt: [`crate::error::Kind::Busy`]
+    /// when a lock is not to be had within `lock_timeout`.
+    fn begin(&mut self, patience: Patience) -> Result<(), Error>;
+    /// Run statements in order, in as few round trips as the engine allows, calling `progress` with the number that
+    /// are done. A failure names the statement and its object, with the engine's message, position and code.
+    fn run(
+        &mut self,
+        statements: &[Statement],
+        progress: &mut dyn FnMut(usize),
+    ) -> Result<(), Error>;
+    /// Make it permanent. [`crate::error::Kind::Uncertain`] when the connection broke before the answer came.
+    fn commit(&mut self) -> Result<(), Error>;
+    /// Undo everything since [`Database::begin`]; after it the connection can begin again.
+    fn abort(&mut self) -> Result<(), Error>;
+    /// A function that stops what runs at the moment, for a signal handler's thread.
+    fn interrupter(&self) -> Box<dyn Fn() + Send>;
+}

@@ -1,0 +1,172 @@
+//! What an SQL engine can do, how it quotes, and which DDL makes a definition so. Pure: nothing here talks to a
+//! database. A new dialect is one file here, one in `db`, one folder in `templates`, and a line in [`ALL`].
+
+use crate::error::{Diagnostic, Error};
+use crate::model::{Definition, ObjectId, TableId};
+use crate::render::Renderer;
+use crate::spec::{Fields, FunctionSpec, TriggerSpec};
+use crate::sql::Syntax;
+
+/// What a table is, as far as it matters to triggers. Nothing is known of it without a database.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Table {
+    /// Schema and name, as the catalog spells them.
+    pub id: TableId,
+    /// What is known from the catalog; `None` without a database.
+    pub facts: Option<TableFacts>,
+}
+
+/// What the catalog says of a table.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TableFacts {
+    /// Its kind.
+    pub kind: TableKind,
+    /// Column names in order.
+    pub columns: Vec<String>,
+    /// The generated ones among them.
+    pub generated: Vec<String>,
+    /// It is a partition, or it inherits.
+    pub is_child: bool,
+}
+
+/// The kinds of relations that can, or cannot, have triggers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TableKind {
+    /// An ordinary table.
+    Table,
+    /// A partitioned parent.
+    Partitioned,
+    /// A view.
+    View,
+    /// A materialised view.
+    MaterializedView,
+    /// A foreign table.
+    Foreign,
+    /// A SQLite virtual table.
+    Virtual,
+}
+
+/// The engine on the other side, as far as DDL depends on it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Server {
+    /// Major version (PostgreSQL 15 is 15; SQLite 3.54.1 is 3).
+    pub major: u32,
+    /// Minor version (PostgreSQL 15.18: 18; SQLite 3.54.1: 54).
+    pub minor: u32,
+}
+
+/// One object that the spec asks for, in one dialect.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Lowered {
+    /// What it is to be.
+    pub definition: Definition,
+    /// The identity that it had before, from `renamed_from`.
+    pub renamed_from: Option<ObjectId>,
+    /// A function that triggerctl makes for one trigger's body (not `[[function]]`): dropped with its trigger.
+    pub generated: bool,
+}
+
+/// How strongly a step locks a table. Ordered from weak to strong.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize,
+)]
+#[serde(rename_all = "snake_case")]
+pub enum LockMode {
+    /// ACCESS SHARE: in nobody's way.
+    AccessShare,
+    /// SHARE ROW EXCLUSIVE: writers wait.
+    ShareRowExclusive,
+    /// ACCESS EXCLUSIVE: readers and writers wait.
+    AccessExclusive,
+    /// SQLite's one lock on the file: other writers wait, and in rollback mode readers for the moment of the commit.
+    Database,
+}
+
+/// The DDL that leads from one definition to another.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Ddl {
+    /// Statements in order, each one exactly one statement without a closing semicolon.
+    pub statements: Vec<String>,
+    /// The strongest lock that they take on the trigger's table, if any.
+    pub lock: Option<LockMode>,
+}
+
+/// What one trigger of the spec is, in one dialect, on one table: the merged fields and the table that was chosen.
+#[derive(Debug, Clone, Copy)]
+pub struct Request<'a> {
+    /// The `[[trigger]]`.
+    pub spec: &'a TriggerSpec,
+    /// Its fields for this dialect.
+    pub fields: &'a Fields,
+    /// The table.
+    pub table: &'a Table,
+    /// `[vars]`.
+    pub vars: &'a minijinja::Value,
+}
+
+/// One SQL engine's rules.
+pub trait Dialect: Sync {
+    /// The word in URLs, specs and template folders: `sqlite`, `postgres`.
+    fn name(&self) -> &'static str;
+    /// The engine's name for people: `SQLite`, `PostgreSQL`.
+    fn title(&self) -> &'static str;
+    /// Keys that only `[trigger.<dialect>]` may have.
+    fn own_keys(&self) -> &'static [&'static str];
+    /// How its SQL is cut into tokens.
+    fn syntax(&self) -> &'static Syntax;
+    /// The built-in templates: file name in `templates/<dialect>/` and text.
+    fn templates(&self) -> &'static [(&'static str, &'static str)];
+    /// The schema of unqualified names when there is no database to ask.
+    fn default_schema(&self) -> &'static str;
+    /// An identifier as it must stand in SQL; quoted only where it has to be.
+    fn quote_identifier(&self, name: &str) -> String;
+    /// A string literal that reads back as `text` under every setting of the engine.
+    fn quote_literal(&self, text: &str) -> String;
+    /// Whether `table.schema.` is written in DDL.
+    fn qualifies(&self) -> bool;
+
+    /// The objects that one trigger of the spec becomes, functions before the triggers that call them; everything
+    /// that the dialect cannot do is refused here, with the place in the spec and the way out.
+    fn lower(
+        &self,
+        request: &Request<'_>,
+        renderer: &Renderer,
+    ) -> Result<Vec<Lowered>, Vec<Diagnostic>>;
+    /// The object that a `[[function]]` becomes; `None` where the dialect has no functions.
+    fn lower_function(
+        &self,
+        function: &FunctionSpec,
+        schema: &str,
+        vars: &minijinja::Value,
+        renderer: &Renderer,
+    ) -> Result<Option<Lowered>, Vec<Diagnostic>>;
+
+    /// DDL that makes `definition` from nothing.
+    fn create(
+        &self,
+        definition: &Definition,
+        renderer: &Renderer,
+        server: Server,
+    ) -> Result<Ddl, Error>;
+    /// DDL that removes it. Never CASCADE.
+    fn drop(
+        &self,
+        definition: &Definition,
+        renderer: &Renderer,
+        server: Server,
+    ) -> Result<Ddl, Error>;
+    /// DDL that leads from `before` to `after`; the same identity, or another name on the same table (a rename),
+    /// with as weak a lock as the engine allows.
+    fn alter(
+        &self,
+        before: &Definition,
+        after: &Definition,
+        renderer: &Renderer,
+        server: Server,
+    ) -> Result<Ddl, Error>;
+
+    /// Whether two bodies are the same to this engine: token by token where it keeps the text, else byte by byte.
+    fn same_body(&self, left: &str, right: &str) -> bool;
+    /// Whether two names are the same to this engine.
+    fn same_name(&self, left: &str, right: &str) -> bool;
+}

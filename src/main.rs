@@ -1,0 +1,2 @@
+//! The `triggerctl` binary.
+fn main() {}

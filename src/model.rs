@@ -1,0 +1,410 @@
+//! Triggers and functions as an engine's catalog knows them: what is compared, recorded and restored.
+//!
+//! The desired, the recorded and the live side all use these types, so a difference between two sides is a
+//! difference between two values. Everything that a catalog holds about a trigger is a field here; `diff` takes the
+//! structs apart without `..`, so that a new field which nobody compares does not compile.
+//!
+//! The types carry `serde` because the history tables and saved plans hold them as JSON; there is no other I/O.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// A table, view or partition: `schema` is `main` on SQLite.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct TableId {
+    /// The schema that holds the table.
+    pub schema: String,
+    /// The name within the schema, unquoted.
+    pub name: String,
+}
+
+/// A trigger is known by its table and its name (on SQLite the name alone is unique, the table is kept all the same).
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct TriggerId {
+    /// The table that the trigger is on.
+    pub table: TableId,
+    /// The trigger's name, unquoted.
+    pub name: String,
+}
+
+/// A trigger function; it takes no declared arguments, so schema and name say it all.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct FunctionId {
+    /// The schema that holds the function.
+    pub schema: String,
+    /// The function's name, unquoted.
+    pub name: String,
+}
+
+/// The identity of anything that triggerctl creates. Functions order before triggers.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ObjectId {
+    /// A trigger function.
+    Function(FunctionId),
+    /// A trigger.
+    Trigger(TriggerId),
+}
+
+impl ObjectId {
+    /// `function` or `trigger`.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Function(_) => "function",
+            Self::Trigger(_) => "trigger",
+        }
+    }
+
+    /// The schema that the object lives in.
+    pub fn schema(&self) -> &str {
+        match self {
+            Self::Function(id) => &id.schema,
+            Self::Trigger(id) => &id.table.schema,
+        }
+    }
+
+    /// The table that a trigger is on; a function is on none.
+    pub fn table(&self) -> Option<&TableId> {
+        match self {
+            Self::Function(_) => None,
+            Self::Trigger(id) => Some(&id.table),
+        }
+    }
+
+    /// The object's own name.
+    pub fn name(&self) -> &str {
+        match self {
+            Self::Function(id) => &id.name,
+            Self::Trigger(id) => &id.name,
+        }
+    }
+}
+
+impl fmt::Display for TableId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}", self.schema, self.name)
+    }
+}
+
+impl fmt::Display for FunctionId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}", self.schema, self.name)
+    }
+}
+
+impl fmt::Display for TriggerId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} on {}", self.name, self.table)
+    }
+}
+
+impl fmt::Display for ObjectId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Function(id) => write!(f, "function {id}"),
+            Self::Trigger(id) => write!(f, "trigger {id}"),
+        }
+    }
+}
+
+/// When the action runs, relative to the event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Timing {
+    /// Before the row or statement takes effect.
+    Before,
+    /// After it took effect.
+    After,
+    /// In its place; views only.
+    InsteadOf,
+}
+
+/// What fires a trigger.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Event {
+    /// A row comes in.
+    Insert,
+    /// A row changes.
+    Update,
+    /// A row goes.
+    Delete,
+    /// The table is emptied at once.
+    Truncate,
+}
+
+impl Event {
+    /// `INSERT`, `UPDATE`, `DELETE` or `TRUNCATE`.
+    pub fn keyword(self) -> &'static str {
+        match self {
+            Self::Insert => "INSERT",
+            Self::Update => "UPDATE",
+            Self::Delete => "DELETE",
+            Self::Truncate => "TRUNCATE",
+        }
+    }
+
+    /// The word in lower case, as the spec has it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Insert => "insert",
+            Self::Update => "update",
+            Self::Delete => "delete",
+            Self::Truncate => "truncate",
+        }
+    }
+}
+
+impl Timing {
+    /// `BEFORE`, `AFTER` or `INSTEAD OF`.
+    pub fn keyword(self) -> &'static str {
+        match self {
+            Self::Before => "BEFORE",
+            Self::After => "AFTER",
+            Self::InsteadOf => "INSTEAD OF",
+        }
+    }
+}
+
+/// Once for each row, or once for the statement.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Orientation {
+    /// FOR EACH ROW.
+    Row,
+    /// FOR EACH STATEMENT.
+    Statement,
+}
+
+/// In which sessions a PostgreSQL trigger fires (`pg_trigger.tgenabled`); other engines know `Origin` only.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum EnabledState {
+    /// `O`: in all but replica sessions.
+    Origin,
+    /// `D`: never.
+    Disabled,
+    /// `R`: in replica sessions only.
+    Replica,
+    /// `A`: always.
+    Always,
+}
+
+/// When a constraint trigger may run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Deferral {
+    /// NOT DEFERRABLE.
+    NotDeferrable,
+    /// DEFERRABLE INITIALLY IMMEDIATE.
+    InitiallyImmediate,
+    /// DEFERRABLE INITIALLY DEFERRED.
+    InitiallyDeferred,
+}
+
+/// What makes a trigger a constraint trigger.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Constraint {
+    /// When it may run.
+    pub deferral: Deferral,
+    /// The other table of the constraint (FROM).
+    pub from: Option<TableId>,
+}
+
+/// REFERENCING OLD TABLE / NEW TABLE.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Default)]
+pub struct TransitionTables {
+    /// The name under which the old rows are seen.
+    pub old: Option<String>,
+    /// The name under which the new rows are seen.
+    pub new: Option<String>,
+}
+
+/// A WHEN expression.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Condition {
+    /// Its SQL text, without the outer parentheses.
+    Sql(String),
+    /// There is one, but its text was not asked for (see `db::Depth`). Never recorded, never in a plan.
+    Unread,
+}
+
+/// What runs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Action {
+    /// The statements between BEGIN and END (SQLite, MySQL), without these two words.
+    Body(String),
+    /// EXECUTE FUNCTION (PostgreSQL).
+    Call {
+        /// The function.
+        function: FunctionId,
+        /// Its arguments, as `pg_trigger.tgargs` holds them in the database's encoding.
+        arguments: Vec<String>,
+    },
+}
+
+/// One trigger with all that a catalog holds about it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Trigger {
+    /// Schema, table and name.
+    pub id: TriggerId,
+    /// BEFORE, AFTER or INSTEAD OF.
+    pub timing: Timing,
+    /// The events, never empty; one only on SQLite and MySQL.
+    pub events: BTreeSet<Event>,
+    /// Columns of UPDATE OF, in the order of the DDL, which means nothing and is kept to restore it.
+    pub update_of: Vec<String>,
+    /// Row or statement.
+    pub orientation: Orientation,
+    /// WHEN.
+    pub condition: Option<Condition>,
+    /// The body, or the function that is called.
+    pub action: Action,
+    /// REFERENCING.
+    pub transition_tables: TransitionTables,
+    /// Set on constraint triggers only.
+    pub constraint: Option<Constraint>,
+    /// The enabled state.
+    pub enabled: EnabledState,
+    /// Partitions whose clone of this trigger has another enabled state.
+    pub enabled_on_partitions: BTreeMap<TableId, EnabledState>,
+    /// COMMENT ON TRIGGER.
+    pub comment: Option<String>,
+    /// Extensions that the trigger is marked as depending on (ALTER TRIGGER … DEPENDS ON EXTENSION).
+    pub depends_on_extensions: BTreeSet<String>,
+    /// The CREATE TRIGGER text that the engine keeps to the letter (SQLite); how a trigger is restored, not compared.
+    pub verbatim: Option<String>,
+}
+
+/// What a function is made of.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FunctionSource {
+    /// The text between AS and the end, byte for byte (`pg_proc.prosrc`).
+    Body(String),
+    /// A C function: the library (`probin`) and the symbol (`prosrc`).
+    Library {
+        /// The library file.
+        file: String,
+        /// The symbol in it.
+        symbol: String,
+    },
+}
+
+/// With whose rights a function runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Security {
+    /// Those of whoever caused the event.
+    Invoker,
+    /// Those of the function's owner.
+    Definer,
+}
+
+/// `pg_proc.provolatile`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Volatility {
+    /// May do anything; the default.
+    Volatile,
+    /// Same result within a statement.
+    Stable,
+    /// Same result for ever.
+    Immutable,
+}
+
+/// `pg_proc.proparallel`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Parallel {
+    /// Not in parallel plans; the default.
+    Unsafe,
+    /// In the leader only.
+    Restricted,
+    /// Anywhere.
+    Safe,
+}
+
+/// One `SET name TO value` of a function.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Setting {
+    /// The parameter, as the server spells it (`TimeZone`, `search_path`).
+    pub name: String,
+    /// One value, or the elements of a parameter that is a list of names (`search_path`), unquoted.
+    pub values: Vec<String>,
+}
+
+/// A right on a function: who may execute it, and pass that on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Grant {
+    /// The role; `None` is PUBLIC.
+    pub grantee: Option<String>,
+    /// WITH GRANT OPTION.
+    pub grantable: bool,
+}
+
+/// One trigger function with all that the catalog holds about it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Function {
+    /// Schema and name.
+    pub id: FunctionId,
+    /// `plpgsql`, `c`, or any other that is installed.
+    pub language: String,
+    /// Body or library.
+    pub source: FunctionSource,
+    /// SECURITY INVOKER or DEFINER.
+    pub security: Security,
+    /// SET …, sorted by name.
+    pub settings: Vec<Setting>,
+    /// Volatility.
+    pub volatility: Volatility,
+    /// Parallel safety.
+    pub parallel: Parallel,
+    /// LEAKPROOF.
+    pub leakproof: bool,
+    /// COST, in units of `cpu_operator_cost`.
+    pub cost: f32,
+    /// COMMENT ON FUNCTION.
+    pub comment: Option<String>,
+    /// Owner, where it was read from a catalog. Restored after a drop, never compared: who applies owns what is new.
+    pub owner: Option<String>,
+    /// Rights, where the catalog has others than the default. Restored after a drop, never compared.
+    pub grants: Option<Vec<Grant>>,
+    /// Extensions that the function is marked as depending on.
+    pub depends_on_extensions: BTreeSet<String>,
+}
+
+/// A trigger or a function.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Definition {
+    /// A trigger function.
+    Function(Function),
+    /// A trigger.
+    Trigger(Trigger),
+}
+
+impl Definition {
+    /// The identity of what is defined.
+    pub fn id(&self) -> ObjectId {
+        match self {
+            Self::Function(function) => ObjectId::Function(function.id.clone()),
+            Self::Trigger(trigger) => ObjectId::Trigger(trigger.id.clone()),
+        }
+    }
+
+    /// The function that a trigger calls.
+    pub fn calls(&self) -> Option<&FunctionId> {
+        match self {
+            Self::Trigger(Trigger {
+                action: Action::Call { function, .. },
+                ..
+            }) => Some(function),
+            _ => None,
+        }
+    }
+}

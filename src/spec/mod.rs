@@ -1,0 +1,186 @@
+//! The spec: what the user wrote, in the user's words, with the place of every value.
+//!
+//! Reading is strict and total: all errors of all files come together, in file order. What comes out still knows
+//! nothing of an engine; [`TriggerSpec::for_dialect`] merges what is said for one dialect over what is said for all.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use crate::error::{Located, SourceFile, Span};
+use crate::model::{
+    Deferral, EnabledState, Event, Orientation, Parallel, Security, Timing, Volatility,
+};
+
+/// A whole spec, its includes read in.
+#[derive(Debug, Clone)]
+pub struct Spec {
+    /// Every file that was read, the main one first.
+    pub files: Vec<Arc<SourceFile>>,
+    /// The folder of the main file: relative paths start here.
+    pub folder: PathBuf,
+    /// SHA-256 of all files in reading order and of the user's templates, in lower-case hex.
+    pub digest: String,
+    /// `[database]`, with `[environments.NAME]` laid over it where one was chosen.
+    pub database: DatabaseSpec,
+    /// The names under `[environments]`, with each one's URL where it could be resolved.
+    pub environments: BTreeMap<String, Option<String>>,
+    /// `[vars]`, with the environment's laid over them.
+    pub vars: BTreeMap<String, toml::Value>,
+    /// The user's templates folder, resolved against `folder`; exists.
+    pub templates: Option<PathBuf>,
+    /// `[[trigger]]`, in file order.
+    pub triggers: Vec<TriggerSpec>,
+    /// `[[function]]`, in file order.
+    pub functions: Vec<FunctionSpec>,
+}
+
+/// Where the database is and how it is kept.
+#[derive(Debug, Clone, Default)]
+pub struct DatabaseSpec {
+    /// The connection URL, `${env:…}` filled in.
+    pub url: Option<Located<String>>,
+    /// SQLite: the script that creates a missing file, resolved against the spec's folder.
+    pub create_from: Option<Located<PathBuf>>,
+    /// PostgreSQL: the schema of the history tables (default `triggerctl`).
+    pub history_schema: Option<Located<String>>,
+}
+
+/// A table as written: `users` or `app.users`; may be a glob.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TableRef {
+    /// The schema, where one was given.
+    pub schema: Option<String>,
+    /// The name, or a pattern with `*` and `?`.
+    pub name: String,
+}
+
+/// Which tables a `[[trigger]]` is for.
+#[derive(Debug, Clone)]
+pub enum TableSelector {
+    /// `table = "users"`.
+    One(Located<TableRef>),
+    /// `tables = […]`, `exclude = […]`.
+    Many {
+        /// Names and globs.
+        include: Vec<Located<TableRef>>,
+        /// Names and globs that are left out again.
+        exclude: Vec<Located<TableRef>>,
+    },
+}
+
+/// One `[[trigger]]` as written.
+#[derive(Debug, Clone)]
+pub struct TriggerSpec {
+    /// The `[[trigger]]` header.
+    pub span: Span,
+    /// The name, a template (`{{ table }}`).
+    pub name: Located<String>,
+    /// The tables.
+    pub tables: TableSelector,
+    /// The dialects it is for; `None` is all.
+    pub dialects: Option<Vec<Located<String>>>,
+    /// What is said for all dialects.
+    pub fields: Fields,
+    /// What is said in `[trigger.<dialect>]`.
+    pub overrides: BTreeMap<String, Fields>,
+}
+
+/// The fields of a trigger, each one where it was written. Merged by [`Fields::over`].
+#[derive(Debug, Clone, Default)]
+pub struct Fields {
+    /// `timing`.
+    pub timing: Option<Located<Timing>>,
+    /// `events`; no event twice, not empty.
+    pub events: Option<Located<Vec<Located<Event>>>>,
+    /// `update_of`; not empty.
+    pub update_of: Option<Located<Vec<Located<String>>>>,
+    /// `for_each`.
+    pub for_each: Option<Located<Orientation>>,
+    /// `when`, a template.
+    pub when: Option<Located<String>>,
+    /// `body`, a template.
+    pub body: Option<Located<String>>,
+    /// `description`.
+    pub description: Option<Located<String>>,
+    /// `renamed_from`, a template like `name`.
+    pub renamed_from: Option<Located<String>>,
+    /// `enabled`.
+    pub enabled: Option<Located<EnabledState>>,
+    /// `constraint = { deferrable, initially, from }`; `true` alone is not accepted.
+    pub constraint: Option<Located<ConstraintSpec>>,
+    /// `referencing = { old_table, new_table }`.
+    pub referencing: Option<Located<ReferencingSpec>>,
+    /// `function`: call this one instead of a generated one.
+    pub function: Option<Located<TableRef>>,
+    /// `args`; only together with `function`.
+    pub args: Option<Located<Vec<Located<String>>>>,
+    /// `function_name`: the name of the generated function.
+    pub function_name: Option<Located<TableRef>>,
+    /// `declare`, a template: goes before BEGIN.
+    pub declare: Option<Located<String>>,
+    /// `security`.
+    pub security: Option<Located<Security>>,
+    /// `search_path`.
+    pub search_path: Option<Located<Vec<Located<String>>>>,
+    /// `definer` (MySQL).
+    pub definer: Option<Located<String>>,
+    /// `order = { follows | precedes }` (MySQL).
+    pub order: Option<Located<OrderSpec>>,
+}
+
+/// `constraint = { … }`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ConstraintSpec {
+    /// From `deferrable` and `initially`.
+    pub deferral: Deferral,
+    /// `from`.
+    pub from: Option<Located<TableRef>>,
+}
+
+/// `referencing = { … }`; at least one is set.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReferencingSpec {
+    /// `old_table`.
+    pub old_table: Option<Located<String>>,
+    /// `new_table`.
+    pub new_table: Option<Located<String>>,
+}
+
+/// `order = { … }`; exactly one of the two.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum OrderSpec {
+    /// After this trigger.
+    Follows(String),
+    /// Before this trigger.
+    Precedes(String),
+}
+
+/// One `[[function]]`: a trigger function that several triggers may call (PostgreSQL).
+#[derive(Debug, Clone)]
+pub struct FunctionSpec {
+    /// The `[[function]]` header.
+    pub span: Span,
+    /// `name`, with or without a schema.
+    pub name: Located<TableRef>,
+    /// `language`; default `plpgsql`.
+    pub language: Option<Located<String>>,
+    /// `body`, a template: the whole text, BEGIN and END included.
+    pub body: Located<String>,
+    /// `security`.
+    pub security: Option<Located<Security>>,
+    /// `search_path`.
+    pub search_path: Option<Located<Vec<Located<String>>>>,
+    /// `settings = { work_mem = "64MB" }`: any other SET.
+    pub settings: Vec<(Located<String>, String)>,
+    /// `volatility`.
+    pub volatility: Option<Located<Volatility>>,
+    /// `parallel`.
+    pub parallel: Option<Located<Parallel>>,
+    /// `leakproof`.
+    pub leakproof: Option<Located<bool>>,
+    /// `cost`; above 0.
+    pub cost: Option<Located<f64>>,
+    /// `description`: becomes COMMENT ON FUNCTION.
+    pub description: Option<Located<String>>,
+}
