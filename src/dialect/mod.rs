@@ -89,6 +89,9 @@ pub struct Ddl {
     pub statements: Vec<String>,
     /// The strongest lock that they take on the trigger's table, if any.
     pub lock: Option<LockMode>,
+    /// A template of the user's made it: it may say more than the definition knows, so the definition alone does not
+    /// prove two objects equal.
+    pub custom: bool,
 }
 
 /// What one trigger of the spec is, in one dialect, on one table: the merged fields and the table that was chosen.
