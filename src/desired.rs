@@ -36,20 +36,22 @@ pub enum Tables<'a> {
     Live(&'a mut dyn Database),
     /// There is none: tables are taken as written, and what needs more is an error that says so.
     Offline(&'static dyn Dialect),
+    /// There is none, and what needs one is left out: for checking the rest.
+    Unknown(&'static dyn Dialect),
 }
 
 impl Tables<'_> {
     fn dialect(&self) -> &'static dyn Dialect {
         match self {
             Self::Live(database) => database.dialect(),
-            Self::Offline(dialect) => *dialect,
+            Self::Offline(dialect) | Self::Unknown(dialect) => *dialect,
         }
     }
 
     fn schema(&mut self) -> Result<String, Error> {
         match self {
             Self::Live(database) => database.current_schema(),
-            Self::Offline(dialect) => Ok(dialect.default_schema().to_owned()),
+            Self::Offline(dialect) | Self::Unknown(dialect) => Ok(dialect.default_schema().to_owned()),
         }
     }
 }
@@ -163,50 +165,29 @@ fn resolve<'a>(
     let mut known: BTreeMap<(Option<&str>, &str), Vec<Table>> = BTreeMap::new();
     match tables {
         Tables::Live(database) => {
-            let mut references: Vec<&TableRef> = triggers
-                .clone()
-                .flat_map(|trigger| match &trigger.tables {
-                    TableSelector::One(table) => std::slice::from_ref(table),
-                    TableSelector::Many { include, exclude: _ } => include.as_slice(),
-                })
-                .map(|table| &table.value)
-                .collect();
+            let mut references: Vec<&TableRef> =
+                triggers.clone().flat_map(references).map(|table| &table.value).collect();
             references.sort_by_key(|table| key(table));
             references.dedup_by_key(|table| key(table));
             let owned: Vec<TableRef> = references.iter().map(|table| (*table).clone()).collect();
             let found = database.tables(&owned)?;
             known.extend(references.into_iter().map(key).zip(found));
         }
-        Tables::Offline(dialect) => {
-            for trigger in triggers.clone() {
-                match &trigger.tables {
-                    TableSelector::One(table) => {
-                        let id = TableId {
-                            schema: table.value.schema.clone().unwrap_or_else(|| schema.to_owned()),
-                            name: table.value.name.clone(),
-                        };
-                        known.insert(key(&table.value), vec![Table { id, facts: None }]);
-                    }
-                    TableSelector::Many { include, exclude: _ } => {
-                        for table in include {
-                            if table.value.is_glob() {
-                                problems.push(
-                                    Diagnostic::new(format!(
-                                        "`{}` is a pattern: which tables it stands for is known only with a database",
-                                        table.value
-                                    ))
-                                    .at(&table.span)
-                                    .help(format!("name a {} database with `--url`", dialect.title())),
-                                );
-                                continue;
-                            }
-                            let id = TableId {
-                                schema: table.value.schema.clone().unwrap_or_else(|| schema.to_owned()),
-                                name: table.value.name.clone(),
-                            };
-                            known.insert(key(&table.value), vec![Table { id, facts: None }]);
-                        }
-                    }
+        Tables::Offline(_) | Tables::Unknown(_) => {
+            for reference in triggers.clone().flat_map(references) {
+                let TableRef { schema: given, name } = &reference.value;
+                if !reference.value.is_glob() {
+                    let id = TableId { schema: given.as_deref().unwrap_or(schema).to_owned(), name: name.clone() };
+                    known.insert(key(&reference.value), vec![Table { id, facts: None }]);
+                } else if let Tables::Offline(dialect) = tables {
+                    problems.push(
+                        Diagnostic::new(format!(
+                            "`{}` is a pattern: which tables it stands for is known only with a database",
+                            reference.value
+                        ))
+                        .at(&reference.span)
+                        .help(format!("`triggerctl plan --format sql` with the URL of a {} database renders it", dialect.title())),
+                    );
                 }
             }
         }
@@ -216,6 +197,13 @@ fn resolve<'a>(
         resolved.push(chosen(trigger, &known, tables, problems)?);
     }
     Ok(resolved)
+}
+
+fn references(trigger: &TriggerSpec) -> &[Located<TableRef>] {
+    match &trigger.tables {
+        TableSelector::One(table) => std::slice::from_ref(table),
+        TableSelector::Many { include, exclude: _ } => include,
+    }
 }
 
 fn key(table: &TableRef) -> (Option<&str>, &str) {
@@ -228,12 +216,12 @@ fn chosen(
     tables: &mut Tables<'_>,
     problems: &mut Vec<Diagnostic>,
 ) -> Result<Vec<Table>, Error> {
-    let (include, exclude) = match &trigger.tables {
-        TableSelector::One(table) => (std::slice::from_ref(table), [].as_slice()),
-        TableSelector::Many { include, exclude } => (include.as_slice(), exclude.as_slice()),
+    let exclude = match &trigger.tables {
+        TableSelector::One(_) => [].as_slice(),
+        TableSelector::Many { include: _, exclude } => exclude.as_slice(),
     };
     let mut chosen: Vec<Table> = vec![];
-    for reference in include {
+    for reference in references(trigger) {
         let found = known.get(&key(&reference.value)).map(Vec::as_slice).unwrap_or_default();
         if found.is_empty() && !reference.value.is_glob() {
             problems.push(missing_table(reference, tables)?);
