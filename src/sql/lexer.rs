@@ -78,7 +78,7 @@ impl Lexer<'_> {
             return token;
         }
         if self.is_name_start(first) {
-            return (TokenKind::Word, self.run(start, |byte| is_name_byte(byte)));
+            return (TokenKind::Word, self.run(start, is_name_byte));
         }
         if self.syntax.parameters.as_bytes().contains(&first)
             && let Some(end) = self.parameter(start, first)
@@ -266,7 +266,7 @@ impl Lexer<'_> {
         if self.at(tag_start).is_ascii_digit() {
             return None;
         }
-        let tag_end = self.run(tag_start, |byte| is_name_byte(byte) && byte != b'$');
+        let tag_end = self.run(tag_start, is_name_byte && byte != b'$');
         if self.at(tag_end) != b'$' {
             return None;
         }

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use std::sync::Arc;
 
-use crate::error::{Diagnostic, SourceFile, Span};
+use crate::error::{Diagnostic, Error, SourceFile, Span};
 use crate::model::{
     Action, Condition, EnabledState, Event, Orientation, TableId, Timing, TransitionTables,
     Trigger, TriggerId,
@@ -15,9 +15,9 @@ use crate::model::{
 use crate::sql::{SQLITE, Token, TokenKind, tokens, unquote};
 
 /// Read a `CREATE TRIGGER` statement; `table` is the table that the catalog says it is on. The condition comes without
-/// the parentheses around all of it, the body as it stands between BEGIN and END. The diagnostic points to the place
-/// in `sql` that could not be read.
-pub fn parse(sql: &str, table: TableId) -> Result<Trigger, Diagnostic> {
+/// the parentheses around all of it, the body as it stands between BEGIN and END. An error points to the place in
+/// `sql` that could not be read.
+pub fn parse(sql: &str, table: TableId) -> Result<Trigger, Error> {
     let reader = &mut Reader {
         sql,
         tokens: tokens(sql, &SQLITE)
@@ -173,7 +173,7 @@ impl Reader<'_> {
         found
     }
 
-    fn keyword(&mut self, word: &str) -> Result<(), Diagnostic> {
+    fn keyword(&mut self, word: &str) -> Result<(), Error> {
         if self.take(word) {
             Ok(())
         } else {
@@ -182,7 +182,7 @@ impl Reader<'_> {
     }
 
     /// A name, which SQLite takes in any quotes (`nm` in `parse.y`).
-    fn name(&mut self) -> Result<String, Diagnostic> {
+    fn name(&mut self) -> Result<String, Error> {
         let name = self
             .peek(0)
             .filter(|token| {
@@ -198,7 +198,7 @@ impl Reader<'_> {
     }
 
     /// `name` or `schema.name`; the name.
-    fn qualified_name(&mut self) -> Result<String, Diagnostic> {
+    fn qualified_name(&mut self) -> Result<String, Error> {
         let name = self.name()?;
         if self.take_operator(".") {
             return self.name();
@@ -209,7 +209,7 @@ impl Reader<'_> {
     /// What stands before the BEGIN that opens the body. BEGIN may be a name as well: of a column (`NEW.begin`), of
     /// anything within parentheses, of a function or collation. None of these is followed by the beginning of a
     /// statement.
-    fn condition(&mut self) -> Result<String, Diagnostic> {
+    fn condition(&mut self) -> Result<String, Error> {
         let start = self.position;
         let mut depth = 0_usize;
         while let Some(token) = self.peek(0) {
@@ -243,7 +243,7 @@ impl Reader<'_> {
     }
 
     /// What stands between BEGIN and the END that closes the statement.
-    fn body(&mut self) -> Result<String, Diagnostic> {
+    fn body(&mut self) -> Result<String, Error> {
         let start = self.peek(0).map(|begin| begin.range.end);
         self.keyword("begin")?;
         while self
@@ -268,7 +268,7 @@ impl Reader<'_> {
             })
     }
 
-    fn unreadable(&self, label: &str) -> Diagnostic {
+    fn unreadable(&self, label: &str) -> Error {
         let end = self.sql.len();
         let range = self.peek(0).map_or(end..end, |token| token.range.clone());
         let file = Arc::new(SourceFile {
@@ -277,6 +277,7 @@ impl Reader<'_> {
         });
         Diagnostic::new("the text of a stored trigger cannot be read")
             .labelled(&Span { file, range }, label)
+            .into()
     }
 }
 
@@ -512,8 +513,8 @@ mod tests {
                 "expected BEGIN",
             ),
         ] {
-            let diagnostic = parse(sql, users()).unwrap_err();
-            let (span, text) = diagnostic.place.unwrap();
+            let error = parse(sql, users()).unwrap_err();
+            let (span, text) = error.diagnostics[0].place.clone().unwrap();
             assert_eq!((span.range.start, text.as_str()), (at, label), "{sql}");
         }
     }
