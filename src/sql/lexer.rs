@@ -266,7 +266,7 @@ impl Lexer<'_> {
         if self.at(tag_start).is_ascii_digit() {
             return None;
         }
-        let tag_end = self.run(tag_start, is_name_byte && byte != b'$');
+        let tag_end = self.run(tag_start, |byte| is_name_byte(byte) && byte != b'$');
         if self.at(tag_end) != b'$' {
             return None;
         }
