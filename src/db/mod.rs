@@ -211,6 +211,12 @@ pub trait Database {
         statements: &[Statement],
         progress: &mut dyn FnMut(usize),
     ) -> Result<(), Error>;
+    /// Within the migration, after its statements: whether what fires on these tables can run at all. For engines
+    /// that accept a body without looking at it; an error undoes the migration.
+    fn check_live(&mut self, tables: &BTreeSet<TableId>) -> Result<(), Error> {
+        let _ = tables;
+        Ok(())
+    }
     /// Make it permanent. [`crate::error::Kind::Uncertain`] when the connection broke before the answer came.
     fn commit(&mut self) -> Result<(), Error>;
     /// Undo everything since [`Database::begin`]; after it the connection can begin again.

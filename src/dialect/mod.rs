@@ -105,6 +105,8 @@ pub struct Request<'a> {
     pub table: &'a Table,
     /// `[vars]`.
     pub vars: &'a minijinja::Value,
+    /// The schema of names that are written without one (`function`, `constraint.from`).
+    pub schema: &'a str,
 }
 
 /// One SQL engine's rules.
@@ -127,6 +129,10 @@ pub trait Dialect: Sync {
     fn quote_literal(&self, text: &str) -> String;
     /// Whether `table.schema.` is written in DDL.
     fn qualifies(&self) -> bool;
+    /// Whether two triggers of one schema may share a name as long as their tables differ.
+    fn names_are_per_table(&self) -> bool {
+        true
+    }
 
     /// The objects that one trigger of the spec becomes, functions before the triggers that call them; everything
     /// that the dialect cannot do is refused here, with the place in the spec and the way out.
