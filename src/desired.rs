@@ -63,7 +63,7 @@ pub fn from_spec(
 ) -> Result<DesiredSet, Error> {
     let dialect = tables.dialect();
     let schema = tables.schema()?;
-    let vars = minijinja::Value::from_serialize(&spec.vars);
+    let vars = minijinja::Value::from(minijinja::value::Serde(&spec.vars));
     let mut problems = vec![];
     let mut set = Collector { dialect, renderer, server, set: BTreeMap::new(), names: BTreeMap::new() };
 

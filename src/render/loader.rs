@@ -103,6 +103,11 @@ impl Sources {
         files
     }
 
+    /// Whether there is a template of this name.
+    pub(super) fn has(&self, name: &str) -> bool {
+        self.built_in(name).is_some() || self.path(name).is_some()
+    }
+
     /// The names that a template can include.
     pub(super) fn names(&self) -> impl Iterator<Item = &'static str> {
         self.built_in.iter().map(|(name, _)| *name)

@@ -136,8 +136,7 @@ impl Renderer {
 
     /// Whether the dialect, or the user's folder, has this template.
     pub fn has(&self, template: &str) -> bool {
-        let _ = template;
-        false
+        self.sources.has(template)
     }
 
     /// Whether a file of the user's stands in for this template.
