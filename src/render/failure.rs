@@ -108,7 +108,7 @@ fn place(error: &minijinja::Error, origin: &Origin<'_>, sources: &Sources) -> Op
 }
 
 /// The place of a part of a text of the spec.
-fn inner_span(text: &Located<String>, _range: Range<usize>) -> Span {
+pub(crate) fn inner_span(text: &Located<String>, _range: Range<usize>) -> Span {
     text.span.clone()
 }
 

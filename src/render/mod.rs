@@ -22,8 +22,8 @@ use failure::Origin;
 use helpers::Helpers;
 use loader::Sources;
 
+pub(crate) use failure::inner_span;
 pub use filters::FILTERS;
-pub(crate) use statement::is_plain;
 
 /// What one render may cost, in minijinja's unit (about one instruction, or 64 bytes): far beyond any sensible
 /// template, and used up by an endless loop in a fraction of a second.

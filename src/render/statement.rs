@@ -97,7 +97,7 @@ pub(super) fn prove(mut text: String, syntax: &Syntax) -> Result<String, Problem
 
 /// Whether a text holds nothing that a quote, a comment or the end of a statement could begin with: then it need not be
 /// cut into tokens.
-pub(crate) fn is_plain(text: &str) -> bool {
+fn is_plain(text: &str) -> bool {
     let bytes = text.as_bytes();
     !bytes.iter().any(|byte| {
         matches!(
