@@ -1,6 +1,8 @@
 //! What an SQL engine can do, how it quotes, and which DDL makes a definition so. Pure: nothing here talks to a
 //! database. A new dialect is one file here, one in `db`, one folder in `templates`, and a line in [`ALL`].
 
+pub mod sqlite;
+
 use crate::error::{Diagnostic, Error};
 use crate::model::{Definition, ObjectId, TableId};
 use crate::render::Renderer;
