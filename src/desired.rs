@@ -239,7 +239,7 @@ fn chosen(
             problems.push(missing_table(reference, tables)?);
         }
         for table in found {
-            let excluded = exclude.iter().any(|pattern| pattern.value.matches(&table.id));
+            let excluded = exclude.iter().any(|pattern| pattern.value.matches(&table.id.schema, &table.id.name));
             if !excluded && !chosen.iter().any(|other| other.id == table.id) {
                 chosen.push(table.clone());
             }
