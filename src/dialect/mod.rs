@@ -37,7 +37,12 @@ use templates;
 
 /// A table, for the filter `ident`.
 fn value(table: &TableId) -> Value {
-    Value::from([table.schema.as_str(), table.name.as_str()])
+    qualified(&table.schema, &table.name)
+}
+
+/// A schema and a name in it, for the filter `ident`.
+fn qualified(schema: &str, name: &str) -> Value {
+    Value::from([Value::from(schema), Value::from(name)])
 }
 
 /// A list of texts, for a template.

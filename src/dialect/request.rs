@@ -230,7 +230,7 @@ impl<'a> Reader<'a> {
 /// The place of a part of a rendered text: exact where the text holds no template, else the whole of it.
 pub(super) fn place(text: &Located<String>, rendered: &str, range: Range<usize>) -> Span {
     if text.value == rendered {
-        crate::render::inner_span(text, range)
+        crate::spec::inner_span(text, range)
     } else {
         text.span.clone()
     }

@@ -9,6 +9,7 @@ use minijinja::{Environment, ErrorKind};
 use super::filters::FILTERS;
 use super::loader::{self, Sources};
 use crate::error::{Diagnostic, Located, Span};
+use crate::spec::inner_span;
 
 /// What the formatter says of a value that no filter made safe; the expression is known only here.
 pub(super) const BARE: &str = "a bare value was printed";
@@ -105,11 +106,6 @@ fn place(error: &minijinja::Error, origin: &Origin<'_>, sources: &Sources) -> Op
             })
         }
     }
-}
-
-/// The place of a part of a text of the spec.
-pub(crate) fn inner_span(text: &Located<String>, _range: Range<usize>) -> Span {
-    text.span.clone()
 }
 
 fn clamp(text: &str, range: Range<usize>) -> Range<usize> {

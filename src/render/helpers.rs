@@ -163,8 +163,4 @@ impl Helpers {
     pub(super) fn signatures(&self) -> impl Iterator<Item = String> + '_ {
         self.macros.iter().map(|helper| helper.signature())
     }
-
-    pub(super) fn names(&self) -> impl Iterator<Item = &str> {
-        self.macros.iter().map(|helper| helper.name.as_str())
-    }
 }

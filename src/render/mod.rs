@@ -22,7 +22,6 @@ use failure::Origin;
 use helpers::Helpers;
 use loader::Sources;
 
-pub(crate) use failure::inner_span;
 pub use filters::FILTERS;
 
 /// What one render may cost, in minijinja's unit (about one instruction, or 64 bytes): far beyond any sensible

@@ -8,7 +8,7 @@ use super::Postgres;
 use super::names::LONGEST;
 use crate::dialect::request::{Scope, place};
 use crate::dialect::script::Script;
-use crate::dialect::{Ddl, Dialect, Lowered, inspect};
+use crate::dialect::{Ddl, Dialect, Lowered, inspect, qualified};
 use crate::error::{Diagnostic, Error, Located};
 use crate::model::{
     Definition, Function, FunctionId, FunctionSource, ObjectId, Parallel, Security, Setting,
@@ -517,5 +517,5 @@ fn restore_rights(script: &mut Script<'_>, function: &Function) -> Result<(), Er
 }
 
 fn id(function: &FunctionId) -> Value {
-    Value::from([function.schema.as_str(), function.name.as_str()])
+    qualified(&function.schema, &function.name)
 }

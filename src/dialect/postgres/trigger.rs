@@ -3,7 +3,7 @@
 use minijinja::{Value, context};
 
 use crate::dialect::script::Script;
-use crate::dialect::{Ddl, LockMode, Server, inspect, names, unread, value};
+use crate::dialect::{Ddl, LockMode, Server, inspect, names, qualified, unread, value};
 use crate::error::Error;
 use crate::model::{
     Action, Condition, Constraint, Deferral, EnabledState, ObjectId, Orientation, TableId, Trigger,
@@ -190,7 +190,7 @@ fn create_trigger(script: &mut Script<'_>, trigger: &Trigger, or_replace: bool) 
         old_table => transition_tables.old.as_deref(),
         new_table => transition_tables.new.as_deref(),
         constraint => constraint.as_ref().map(describe),
-        function => Value::from([function.schema.as_str(), function.name.as_str()]),
+        function => qualified(&function.schema, &function.name),
         arguments => names(arguments),
     };
     script.add("create_trigger.sql", context, CREATE)
