@@ -36,20 +36,22 @@ pub enum Tables<'a> {
     Live(&'a mut dyn Database),
     /// There is none: tables are taken as written, and what needs more is an error that says so.
     Offline(&'static dyn Dialect),
+    /// There is none, and what needs one is left out: for checking the rest.
+    Unknown(&'static dyn Dialect),
 }
 
 impl Tables<'_> {
     fn dialect(&self) -> &'static dyn Dialect {
         match self {
             Self::Live(database) => database.dialect(),
-            Self::Offline(dialect) => *dialect,
+            Self::Offline(dialect) | Self::Unknown(dialect) => *dialect,
         }
     }
 
     fn schema(&mut self) -> Result<String, Error> {
         match self {
             Self::Live(database) => database.current_schema(),
-            Self::Offline(dialect) => Ok(dialect.default_schema().to_owned()),
+            Self::Offline(dialect) | Self::Unknown(dialect) => Ok(dialect.default_schema().to_owned()),
         }
     }
 }
@@ -69,7 +71,7 @@ pub fn from_spec(
 
     for function in &spec.functions {
         match dialect.lower_function(function, &schema, &vars, renderer) {
-            Ok(Some(lowered)) => set.add(lowered, &function.name.span, &mut problems)?,
+            Ok(Some(lowered)) => set.add(lowered, &function.name.span, &mut problems),
             Ok(None) => {}
             Err(found) => problems.extend(found),
         }
@@ -86,7 +88,7 @@ pub fn from_spec(
             match dialect.lower(&request, renderer) {
                 Ok(objects) => {
                     for lowered in objects {
-                        set.add(lowered, &trigger.name.span, &mut problems)?;
+                        set.add(lowered, &trigger.name.span, &mut problems);
                     }
                 }
                 Err(found) => problems.extend(found),
@@ -109,7 +111,7 @@ struct Collector<'a> {
 }
 
 impl Collector<'_> {
-    fn add(&mut self, lowered: Lowered, span: &Span, problems: &mut Vec<Diagnostic>) -> Result<(), Error> {
+    fn add(&mut self, lowered: Lowered, span: &Span, problems: &mut Vec<Diagnostic>) {
         let Lowered { definition, renamed_from, generated: _ } = lowered;
         let id = definition.id();
         if let Some(other) = self.set.get(&id) {
@@ -117,7 +119,7 @@ impl Collector<'_> {
             if !matches!(id, ObjectId::Function(_)) || other.definition != definition {
                 problems.push(twice(&id, span, &other.span));
             }
-            return Ok(());
+            return;
         }
         if let (ObjectId::Trigger(trigger), false) = (&id, self.dialect.names_are_per_table()) {
             let key = (trigger.table.schema.to_ascii_lowercase(), trigger.name.to_ascii_lowercase());
@@ -128,18 +130,21 @@ impl Collector<'_> {
                     "in {} a trigger's name is unique in the whole database: use `{{{{ table }}}}` in the name",
                     self.dialect.title()
                 )));
-                return Ok(());
+                return;
             }
         }
-        let ddl = self.dialect.create(&definition, self.renderer, self.server).map_err(|error| {
-            error.map(|diagnostic| match diagnostic.place {
-                Some(_) => diagnostic.related(span, "while rendering this"),
-                None => diagnostic.at(span),
-            })
-        })?;
+        let ddl = match self.dialect.create(&definition, self.renderer, self.server) {
+            Ok(ddl) => ddl,
+            Err(error) => {
+                problems.extend(error.diagnostics.into_iter().map(|diagnostic| match diagnostic.place {
+                    Some(_) => diagnostic.related(span, "while rendering this"),
+                    None => diagnostic.at(span),
+                }));
+                return;
+            }
+        };
         let digest = digest(ddl.statements.iter().map(String::as_str));
         self.set.insert(id, Desired { definition, ddl, digest, renamed_from, span: span.clone() });
-        Ok(())
     }
 }
 
@@ -163,50 +168,29 @@ fn resolve<'a>(
     let mut known: BTreeMap<(Option<&str>, &str), Vec<Table>> = BTreeMap::new();
     match tables {
         Tables::Live(database) => {
-            let mut references: Vec<&TableRef> = triggers
-                .clone()
-                .flat_map(|trigger| match &trigger.tables {
-                    TableSelector::One(table) => std::slice::from_ref(table),
-                    TableSelector::Many { include, exclude: _ } => include.as_slice(),
-                })
-                .map(|table| &table.value)
-                .collect();
+            let mut references: Vec<&TableRef> =
+                triggers.clone().flat_map(references).map(|table| &table.value).collect();
             references.sort_by_key(|table| key(table));
             references.dedup_by_key(|table| key(table));
             let owned: Vec<TableRef> = references.iter().map(|table| (*table).clone()).collect();
             let found = database.tables(&owned)?;
             known.extend(references.into_iter().map(key).zip(found));
         }
-        Tables::Offline(dialect) => {
-            for trigger in triggers.clone() {
-                match &trigger.tables {
-                    TableSelector::One(table) => {
-                        let id = TableId {
-                            schema: table.value.schema.clone().unwrap_or_else(|| schema.to_owned()),
-                            name: table.value.name.clone(),
-                        };
-                        known.insert(key(&table.value), vec![Table { id, facts: None }]);
-                    }
-                    TableSelector::Many { include, exclude: _ } => {
-                        for table in include {
-                            if table.value.is_glob() {
-                                problems.push(
-                                    Diagnostic::new(format!(
-                                        "`{}` is a pattern: which tables it stands for is known only with a database",
-                                        table.value
-                                    ))
-                                    .at(&table.span)
-                                    .help(format!("name a {} database with `--url`", dialect.title())),
-                                );
-                                continue;
-                            }
-                            let id = TableId {
-                                schema: table.value.schema.clone().unwrap_or_else(|| schema.to_owned()),
-                                name: table.value.name.clone(),
-                            };
-                            known.insert(key(&table.value), vec![Table { id, facts: None }]);
-                        }
-                    }
+        Tables::Offline(_) | Tables::Unknown(_) => {
+            for reference in triggers.clone().flat_map(references) {
+                let TableRef { schema: given, name } = &reference.value;
+                if !reference.value.is_glob() {
+                    let id = TableId { schema: given.as_deref().unwrap_or(schema).to_owned(), name: name.clone() };
+                    known.insert(key(&reference.value), vec![Table { id, facts: None }]);
+                } else if let Tables::Offline(dialect) = tables {
+                    problems.push(
+                        Diagnostic::new(format!(
+                            "`{}` is a pattern: which tables it stands for is known only with a database",
+                            reference.value
+                        ))
+                        .at(&reference.span)
+                        .help(format!("`triggerctl plan --format sql` with the URL of a {} database renders it", dialect.title())),
+                    );
                 }
             }
         }
@@ -216,6 +200,13 @@ fn resolve<'a>(
         resolved.push(chosen(trigger, &known, tables, problems)?);
     }
     Ok(resolved)
+}
+
+fn references(trigger: &TriggerSpec) -> &[Located<TableRef>] {
+    match &trigger.tables {
+        TableSelector::One(table) => std::slice::from_ref(table),
+        TableSelector::Many { include, exclude: _ } => include,
+    }
 }
 
 fn key(table: &TableRef) -> (Option<&str>, &str) {
@@ -228,12 +219,12 @@ fn chosen(
     tables: &mut Tables<'_>,
     problems: &mut Vec<Diagnostic>,
 ) -> Result<Vec<Table>, Error> {
-    let (include, exclude) = match &trigger.tables {
-        TableSelector::One(table) => (std::slice::from_ref(table), [].as_slice()),
-        TableSelector::Many { include, exclude } => (include.as_slice(), exclude.as_slice()),
+    let exclude = match &trigger.tables {
+        TableSelector::One(_) => [].as_slice(),
+        TableSelector::Many { include: _, exclude } => exclude.as_slice(),
     };
     let mut chosen: Vec<Table> = vec![];
-    for reference in include {
+    for reference in references(trigger) {
         let found = known.get(&key(&reference.value)).map(Vec::as_slice).unwrap_or_default();
         if found.is_empty() && !reference.value.is_glob() {
             problems.push(missing_table(reference, tables)?);
