@@ -65,7 +65,7 @@ pub fn from_spec(
 ) -> Result<DesiredSet, Error> {
     let dialect = tables.dialect();
     let schema = tables.schema()?;
-    let vars = minijinja::Value::from_serialize(&spec.vars);
+    let vars = minijinja::Value::from(minijinja::value::Serde(&spec.vars));
     let mut problems = vec![];
     let mut set = Collector { dialect, renderer, server, set: BTreeMap::new(), names: BTreeMap::new() };
 
@@ -230,7 +230,7 @@ fn chosen(
             problems.push(missing_table(reference, tables)?);
         }
         for table in found {
-            let excluded = exclude.iter().any(|pattern| pattern.value.matches(&table.id));
+            let excluded = exclude.iter().any(|pattern| pattern.value.matches(&table.id.schema, &table.id.name));
             if !excluded && !chosen.iter().any(|other| other.id == table.id) {
                 chosen.push(table.clone());
             }
