@@ -1,6 +1,8 @@
 //! One connection to one database: the only place that imports a driver. `connect` picks the engine by URL; each
 //! engine is one file (or folder) that implements [`Database`].
 
+pub mod postgres;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
