@@ -227,6 +227,27 @@ impl std::fmt::Display for Run {
     }
 }
 
+/// Feed a script to the engine's own client.
+pub(crate) fn script(live: &dyn Live, sql: &str) -> Run {
+    let mut child = live
+        .client()
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the engine's own client is installed");
+    let mut input = child.stdin.take().unwrap();
+    let sql = sql.to_owned();
+    // A client that stopped at an error reads no more of it.
+    let writer = std::thread::spawn(move || {
+        use std::io::Write as _;
+        let _ = input.write_all(sql.as_bytes());
+    });
+    let run = wait(child, "the engine's own client");
+    writer.join().unwrap();
+    run
+}
+
 /// Wait until it is so, or fail after half a minute.
 #[track_caller]
 pub(crate) fn eventually(what: &str, mut so: impl FnMut() -> bool) {
