@@ -40,10 +40,14 @@ pub(crate) fn check(document: &Path, sandbox: &Sandbox, variables: &[(&str, Stri
             command += more;
             lines.next();
         }
-        while lines
-            .next_if(|line| !line.starts_with("$ ") && !line.starts_with("```"))
-            .is_some()
-        {}
+        // A blank line before the next command is the document's own.
+        let mut spaced = false;
+        while let Some(line) =
+            lines.next_if(|line| !line.starts_with("$ ") && !line.starts_with("```"))
+        {
+            spaced = line.is_empty();
+        }
+        spaced &= lines.peek().is_some_and(|line| line.starts_with("$ "));
         commands += 1;
         let (code, output) = run(&command, sandbox, variables);
         if code != 0 {
@@ -53,10 +57,7 @@ pub(crate) fn check(document: &Path, sandbox: &Sandbox, variables: &[(&str, Stri
         if !output.is_empty() && !output.ends_with('\n') {
             actual.push('\n');
         }
-        // A blank line before the next command is the document's own.
-        if lines.peek().is_some_and(|line| line.starts_with("$ "))
-            && expected.contains(&format!("\n\n{}", lines.peek().unwrap()))
-        {
+        if spaced && !output.ends_with("\n\n") {
             actual.push('\n');
         }
     }
