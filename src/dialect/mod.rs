@@ -1,6 +1,8 @@
 //! What an SQL engine can do, how it quotes, and which DDL makes a definition so. Pure: nothing here talks to a
 //! database. A new dialect is one file here, one in `db`, one folder in `templates`, and a line in [`ALL`].
 
+pub mod sqlite;
+
 use crate::error::{Diagnostic, Error};
 use crate::model::{Definition, ObjectId, TableId};
 use crate::render::Renderer;
@@ -105,6 +107,8 @@ pub struct Request<'a> {
     pub table: &'a Table,
     /// `[vars]`.
     pub vars: &'a minijinja::Value,
+    /// The schema of names that are written without one (`function`, `constraint.from`).
+    pub schema: &'a str,
 }
 
 /// One SQL engine's rules.
@@ -127,6 +131,10 @@ pub trait Dialect: Sync {
     fn quote_literal(&self, text: &str) -> String;
     /// Whether `table.schema.` is written in DDL.
     fn qualifies(&self) -> bool;
+    /// Whether two triggers of one schema may share a name as long as their tables differ.
+    fn names_are_per_table(&self) -> bool {
+        true
+    }
 
     /// The objects that one trigger of the spec becomes, functions before the triggers that call them; everything
     /// that the dialect cannot do is refused here, with the place in the spec and the way out.

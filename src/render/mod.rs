@@ -39,6 +39,12 @@ impl Renderer {
         Err(Error::failed("not rendered"))
     }
 
+    /// Whether the dialect, or the user's folder, has this template.
+    pub fn has(&self, template: &str) -> bool {
+        let _ = template;
+        false
+    }
+
     /// Whether a file of the user's stands in for this template.
     pub fn is_custom(&self, template: &str) -> bool {
         let _ = template;

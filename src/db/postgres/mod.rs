@@ -1,0 +1,3 @@
+//! PostgreSQL: connecting, as libpq's users expect it.
+
+pub mod connect;

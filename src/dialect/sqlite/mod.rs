@@ -1,0 +1,3 @@
+//! SQLite's rules.
+
+pub mod parse;
