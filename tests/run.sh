@@ -196,8 +196,8 @@ unset "${!PG@}" TRIGGERCTL_URL NO_COLOR CLICOLOR_FORCE 2>/dev/null || true
 
 if cargo nextest --version >/dev/null 2>&1; then
     # nextest does not run documentation tests; they go first, so that its summary is the last line.
-    [ $# -gt 0 ] || cargo test --locked --quiet --doc
-    cargo nextest run --locked "$@"
+    [ $# -gt 0 ] || cargo test --locked --quiet --doc 9>&-
+    cargo nextest run --locked "$@" 9>&-
 else
-    cargo test --locked "$@"
+    cargo test --locked "$@" 9>&-
 fi
