@@ -16,5 +16,6 @@ pub mod dialect;
 pub mod error;
 pub mod model;
 pub mod render;
+pub mod report;
 pub mod spec;
 pub mod sql;

@@ -1,0 +1,4 @@
+//! What people and programs see: one file a format.
+
+pub mod diagnostics;
+mod safe;
