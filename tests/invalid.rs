@@ -28,8 +28,7 @@ fn shown(path: &Path) -> String {
     let environment = text
         .lines()
         .next()
-        .and_then(|line| line.strip_prefix("# environment: "))
-        .map(str::to_owned);
+        .and_then(|line| line.strip_prefix("# environment: "));
     let options = LoadOptions {
         environment,
         variable: |name| match name {

@@ -65,17 +65,11 @@ impl Context {
 
     /// The spec, with the chosen environment.
     pub fn spec(&self) -> Result<Spec, Error> {
-        self.read_spec(self.given_url().is_none())
-    }
-
-    /// The spec where no database is opened: a variable in its URL need not be set.
-    pub fn spec_alone(&self) -> Result<Spec, Error> {
-        self.read_spec(false)
-    }
-
-    fn read_spec(&self, needs_url: bool) -> Result<Spec, Error> {
-        let options =
-            LoadOptions { environment: self.common.env.clone(), needs_url, ..LoadOptions::default() };
+        let options = LoadOptions {
+            environment: self.common.env.as_deref(),
+            needs_url: self.given_url().is_none(),
+            ..LoadOptions::default()
+        };
         Spec::load(&self.common.config, &options)
     }
 

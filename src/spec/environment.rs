@@ -40,12 +40,12 @@ impl Loader<'_> {
             let url = url.and_then(|mut url| {
                 resolve(&mut url, self.options, &mut vec![]).then_some(url.value)
             });
-            if self.options.environment.as_deref() == Some(name.value.as_str()) {
+            if self.options.environment == Some(name.value.as_str()) {
                 chosen = Some(record);
             }
             names.insert(name.value, url);
         }
-        if let (Some(wanted), None) = (self.options.environment.as_deref(), &chosen) {
+        if let (Some(wanted), None) = (self.options.environment, &chosen) {
             let diagnostic = unknown_environment(wanted, &names);
             self.problems.push(match place {
                 Some(place) => diagnostic.at(&place),

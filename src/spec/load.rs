@@ -19,7 +19,7 @@ use crate::error::{Diagnostic, Error, Kind, SourceFile};
 #[derive(Debug, Clone)]
 pub struct LoadOptions<'a> {
     /// The environment that was chosen.
-    pub environment: Option<String>,
+    pub environment: Option<&'a str>,
     /// Whether the spec's own URL is used: where it is not, a variable in it that is not set is no error.
     pub needs_url: bool,
     /// The dialects that the spec may speak of, and their own keys.

@@ -29,9 +29,9 @@ fn variable(name: &str) -> Option<OsString> {
     }
 }
 
-fn options(environment: Option<&str>) -> LoadOptions<'static> {
+fn options(environment: Option<&str>) -> LoadOptions<'_> {
     LoadOptions {
-        environment: environment.map(str::to_owned),
+        environment,
         variable,
         ..LoadOptions::default()
     }
