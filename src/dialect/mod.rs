@@ -24,6 +24,11 @@ pub fn by_name(name: &str) -> Option<&'static dyn Dialect> {
     ALL.iter().copied().find(|dialect| dialect.name() == name)
 }
 
+/// The names of all dialects.
+pub fn names() -> Vec<&'static str> {
+    ALL.iter().map(|dialect| dialect.name()).collect()
+}
+
 /// The built-in templates of a dialect, compiled in.
 macro_rules! templates {
     ($dialect:literal: $($name:literal),+ $(,)?) => {
@@ -46,8 +51,8 @@ fn qualified(schema: &str, name: &str) -> Value {
 }
 
 /// A list of texts, for a template.
-fn names(names: &[String]) -> Value {
-    names.iter().map(String::as_str).collect()
+fn texts(texts: &[String]) -> Value {
+    texts.iter().map(String::as_str).collect()
 }
 
 /// A condition whose text was not read cannot be written.
@@ -169,6 +174,8 @@ pub trait Dialect: Sync {
     fn syntax(&self) -> &'static Syntax;
     /// The built-in templates: file name in `templates/<dialect>/` and text.
     fn templates(&self) -> &'static [(&'static str, &'static str)];
+    /// The newest version of the engine that this was tried with: whose DDL is shown when there is no database to ask.
+    fn newest(&self) -> Server;
     /// The schema of unqualified names when there is no database to ask.
     fn default_schema(&self) -> &'static str;
     /// An identifier as it must stand in SQL; quoted only where it has to be.
