@@ -7,6 +7,9 @@ mod quoting;
 mod request;
 mod script;
 pub mod sqlite;
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, clippy::format_push_string)]
+pub(crate) mod testing;
 
 use minijinja::Value;
 
