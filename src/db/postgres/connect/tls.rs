@@ -49,7 +49,7 @@ pub(super) fn connector(settings: &TlsSettings) -> Result<MakeRustlsConnect, Err
     };
     let builder = ClientConfig::builder_with_provider(provider)
         .with_protocol_versions(versions)
-        .map_err(unusable)?
+        .map_err(|error| unusable(&error))?
         .dangerous()
         .with_custom_certificate_verifier(verifier);
     let mut config = match &settings.identity {
@@ -60,7 +60,7 @@ pub(super) fn connector(settings: &TlsSettings) -> Result<MakeRustlsConnect, Err
             builder
                 .with_client_auth_cert(chain, private_key)
                 .map_err(|error| {
-                    unusable(error).note(format!(
+                    unusable(&error).note(format!(
                         "the client certificate is `{}`, its key `{}`",
                         certificate.display(),
                         key.display()
@@ -76,7 +76,7 @@ pub(super) fn connector(settings: &TlsSettings) -> Result<MakeRustlsConnect, Err
     Ok(MakeRustlsConnect::new(config))
 }
 
-fn unusable(error: rustls::Error) -> Error {
+fn unusable(error: &rustls::Error) -> Error {
     Error::failed("TLS cannot be set up").note(error.to_string())
 }
 
