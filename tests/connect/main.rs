@@ -11,6 +11,7 @@ mod answers;
 mod certificates;
 mod fake;
 mod hosts;
+mod identities;
 mod passwords;
 mod server;
 mod tls;

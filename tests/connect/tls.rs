@@ -1,14 +1,12 @@
 //! Every `sslmode` against right and wrong authorities, names, dates and kinds of certificate.
 
-use std::os::unix::fs::PermissionsExt;
-
 use crate::certificates::Certificates;
 use crate::server::{Options, Server};
 use crate::{assert_refused, connected, encrypted, environment};
 
 const LEAF: &str = "basicConstraints = CA:FALSE\nsubjectAltName = DNS:localhost\n";
 
-fn certificates() -> Certificates {
+pub(crate) fn certificates() -> Certificates {
     let made = Certificates::new();
     made.self_signed("ca", "Test CA", &[]);
     made.self_signed("other", "Other CA", &[]);
@@ -16,7 +14,7 @@ fn certificates() -> Certificates {
     made
 }
 
-fn start(made: &Certificates, access: &str) -> Server {
+pub(crate) fn start(made: &Certificates, access: &str) -> Server {
     let server = Server::start(&Options {
         access,
         ..Options::default()
@@ -43,10 +41,10 @@ fn modes() {
     let made = certificates();
     let server = start(
         &made,
-        "hostssl all only_tls 127.0.0.1/32 trust\nhost all only_tls all reject\n\
+        "host all scram all scram-sha-256\nhostssl all only_tls 127.0.0.1/32 trust\nhost all only_tls all reject\n\
          hostnossl all only_plain 127.0.0.1/32 trust\nhost all only_plain all reject\n",
     );
-    server.run("CREATE ROLE only_tls LOGIN; CREATE ROLE only_plain LOGIN");
+    server.run("CREATE ROLE only_tls LOGIN; CREATE ROLE only_plain LOGIN; CREATE ROLE scram LOGIN PASSWORD 's @s'");
     let home = tempfile::tempdir().unwrap();
     let empty = environment(home.path(), &[]);
     let port = server.port;
@@ -204,6 +202,13 @@ fn modes() {
         &empty,
         &["does not let role `only_plain`"],
     );
+
+    // SCRAM can be tied to the server's certificate.
+    let bound = url("127.0.0.1", "sslmode=require&channel_binding=require");
+    let bound = bound.replace("postgres://postgres@", "postgres://scram:s%20%40s@");
+    assert!(encrypted(&mut connected(&bound, &empty)));
+    let unbound = bound.replace("sslmode=require", "sslmode=disable");
+    assert_refused(&unbound, &empty, &["agree on how to authenticate"]);
 
     // On a socket there is no TLS, whatever is asked for.
     let on_socket = format!("{}&sslmode=verify-full&sslrootcert=/no/such", server.url());
@@ -371,72 +376,4 @@ fn kinds_of_certificates() {
     connected(&with_list, &empty);
     made.revoke("ca", &["server"]);
     assert_refused(&with_list, &empty, &["has been revoked"]);
-}
-
-#[test]
-fn client_certificates() {
-    let made = certificates();
-    let server = start(&made, "hostssl all alice 127.0.0.1/32 cert\n");
-    server.run("CREATE ROLE alice LOGIN; CREATE ROLE bob LOGIN");
-    for (name, authority) in [("alice", "ca"), ("bob", "ca"), ("mallory", "other")] {
-        let common = if name == "mallory" { "alice" } else { name };
-        made.signed(
-            name,
-            authority,
-            common,
-            "basicConstraints = CA:FALSE\n",
-            "5",
-        );
-    }
-    let home = tempfile::tempdir().unwrap();
-    let empty = environment(home.path(), &[]);
-    let base = format!(
-        "postgres://alice@127.0.0.1:{}/postgres?sslmode=require",
-        server.port
-    );
-    let identity = |name: &str| {
-        format!(
-            "{base}&sslcert={}&sslkey={}",
-            made.certificate(name).display(),
-            made.key(name).display()
-        )
-    };
-    connected(&identity("alice"), &empty);
-    assert_refused(
-        &identity("bob"),
-        &empty,
-        &["does not believe that this is role `alice`"],
-    );
-    assert_refused(
-        &identity("mallory"),
-        &empty,
-        &["does not accept the client certificate", "mallory.crt"],
-    );
-    assert_refused(
-        &base,
-        &empty,
-        &["wants a client certificate", "sslcert=FILE"],
-    );
-    assert_refused(
-        &format!("{}&sslcertmode=disable", identity("alice")),
-        &empty,
-        &["wants a client certificate"],
-    );
-
-    let own = home.path().join(".postgresql");
-    std::fs::create_dir(&own).unwrap();
-    std::fs::copy(made.certificate("alice"), own.join("postgresql.crt")).unwrap();
-    assert_refused(
-        &base,
-        &empty,
-        &["cannot read the client key", "postgresql.key"],
-    );
-    let key = own.join("postgresql.key");
-    std::fs::copy(made.key("alice"), &key).unwrap();
-    connected(&base, &empty);
-    std::fs::set_permissions(&key, std::fs::Permissions::from_mode(0o644)).unwrap();
-    assert_refused(&base, &empty, &["is open to others", "chmod 600"]);
-    std::fs::copy(made.key("bob"), &key).unwrap();
-    crate::server::close(&key);
-    assert_refused(&base, &empty, &["TLS cannot be set up"]);
 }
