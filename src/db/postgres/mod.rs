@@ -6,6 +6,7 @@
 mod catalog;
 mod check;
 mod conditions;
+pub mod connect;
 mod definitions;
 mod error;
 mod history;
@@ -13,7 +14,7 @@ mod tables;
 mod transaction;
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use postgres::Row;
@@ -21,6 +22,7 @@ use postgres::types::{FromSql, ToSql, Type};
 
 pub use catalog::fingerprint_sql;
 
+use super::url::PostgresUrl;
 use super::{
     Catalog, ConditionPair, Database, Depth, History, Migration, Patience, Record, Scope,
     Statement, Target, Verdict,
@@ -42,7 +44,7 @@ pub struct Options {
     /// `host:port` or the socket's path: names the target where the role may not read the system identifier.
     pub address: String,
     /// Asks the server to stop what this connection runs; called from another thread.
-    pub canceller: Arc<dyn Fn() + Send + Sync>,
+    pub canceller: Box<dyn Fn() + Send>,
 }
 
 /// One open connection to a PostgreSQL server.
@@ -50,7 +52,7 @@ pub struct Postgres {
     client: postgres::Client,
     dialect: &'static dyn Dialect,
     history_schema: String,
-    canceller: Arc<dyn Fn() + Send + Sync>,
+    canceller: Arc<Mutex<Box<dyn Fn() + Send>>>,
     /// Set once the user has asked to stop: tells the user's cancel from an administrator's or a timeout's.
     interrupted: Arc<AtomicBool>,
     target: Target,
@@ -64,6 +66,22 @@ pub struct Postgres {
 }
 
 impl Postgres {
+    /// Connect by libpq's conventions, and ask the server who it is.
+    pub fn open(
+        url: &PostgresUrl,
+        dialect: &'static dyn Dialect,
+        history_schema: &str,
+    ) -> Result<Self, Error> {
+        let connection = connect::connect(url)?;
+        let options = Options {
+            dialect,
+            history_schema: history_schema.to_owned(),
+            address: format!("{}:{}", connection.host, connection.port),
+            canceller: connection.canceller(),
+        };
+        Self::new(connection.client, options)
+    }
+
     /// Take over an open connection, and ask the server once who and what it is. Refuses servers older than
     /// [`OLDEST`].
     pub fn new(mut client: postgres::Client, options: Options) -> Result<Self, Error> {
@@ -103,7 +121,7 @@ impl Postgres {
             client,
             dialect,
             history_schema,
-            canceller,
+            canceller: Arc::new(Mutex::new(canceller)),
             interrupted: Arc::new(AtomicBool::new(false)),
             target: Target {
                 dialect: dialect.name().to_owned(),
@@ -272,7 +290,8 @@ impl Database for Postgres {
         let canceller = Arc::clone(&self.canceller);
         Box::new(move || {
             interrupted.store(true, Ordering::Relaxed);
-            canceller();
+            // A thread that panicked while it cancelled has not hurt the function.
+            canceller.lock().unwrap_or_else(PoisonError::into_inner)();
         })
     }
 }
