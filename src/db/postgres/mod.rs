@@ -14,8 +14,8 @@ mod tables;
 mod transaction;
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use postgres::Row;
 use postgres::types::{FromSql, ToSql, Type};
@@ -93,7 +93,9 @@ impl Postgres {
         } = options;
         let row = match client.query_typed_one(&server_sql("system_identifier"), &[]) {
             // The function that tells the system identifier may be reserved for superusers.
-            Err(failure) if failure.code() == Some(&postgres::error::SqlState::INSUFFICIENT_PRIVILEGE) => {
+            Err(failure)
+                if failure.code() == Some(&postgres::error::SqlState::INSUFFICIENT_PRIVILEGE) =>
+            {
                 client.query_typed_one(&server_sql("NULL"), &[])
             }
             answer => answer,
@@ -101,7 +103,11 @@ impl Postgres {
         .map_err(|failure| error::plain(&failure, "ask the server for its version"))?;
         let number: i32 = get(&row, 0)?;
         let version: String = get(&row, 1)?;
-        let version = version.split_whitespace().next().unwrap_or_default().to_owned();
+        let version = version
+            .split_whitespace()
+            .next()
+            .unwrap_or_default()
+            .to_owned();
         let number = u32::try_from(number).unwrap_or_default();
         let server = Server {
             major: number / 10_000,
@@ -137,7 +143,12 @@ impl Postgres {
     }
 
     /// One query in one round trip: parameter types are said, so that nothing has to be prepared.
-    fn read(&mut self, purpose: &str, sql: &str, parameters: &[(&(dyn ToSql + Sync), Type)]) -> Result<Vec<Row>, Error> {
+    fn read(
+        &mut self,
+        purpose: &str,
+        sql: &str,
+        parameters: &[(&(dyn ToSql + Sync), Type)],
+    ) -> Result<Vec<Row>, Error> {
         self.client
             .query_typed(sql, parameters)
             .map_err(|failure| self.error(&failure, purpose))
@@ -295,3 +306,6 @@ impl Database for Postgres {
         })
     }
 }
+
+#[cfg(test)]
+mod tests;
