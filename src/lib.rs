@@ -5,16 +5,29 @@
 //! - [`spec`] reads the TOML file into what the user asked for, every value with its place;
 //! - [`dialect`] turns that into one engine's objects ([`model`]) and into DDL, through the templates of [`render`];
 //! - [`db`] reads what the live database has and what was recorded, and is the only place that imports a driver;
-//! - `diff` and `plan` compare the three sides and order the steps; both are pure;
-//! - `apply` runs a plan as one migration, `history` writes it down;
-//! - `report` shows any of it to people and programs; `commands` are the stories that tie it together.
+//! - [`desired`], [`diff`] and [`plan`] compare the three sides and order the steps; compare and plan, without any I/O of their own;
+//! - [`apply`] runs a plan as one migration, [`rollback`] prepares the way back, [`history`] writes it down;
+//! - [`report`] shows any of it to people and programs; [`commands`] are the stories that tie it together, and [`cli`] is
+//!   where they are listed.
 //!
 //! [`sql`] cuts SQL into tokens for those who must look inside it; [`error`] is how anything goes wrong.
 
+pub mod apply;
+pub mod cli;
+pub mod commands;
 pub mod db;
+pub mod desired;
 pub mod dialect;
+pub mod diff;
 pub mod error;
+pub mod files;
+pub mod history;
+pub mod logging;
 pub mod model;
+pub mod plan;
 pub mod render;
+pub mod report;
+pub mod rollback;
+pub mod signal;
 pub mod spec;
 pub mod sql;

@@ -2,6 +2,7 @@
 //! engine is one file (or folder) that implements [`Database`].
 
 pub mod postgres;
+pub mod sqlite;
 pub mod url;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -10,8 +11,30 @@ use serde::{Deserialize, Serialize};
 
 use crate::dialect::{Dialect, Server, Table};
 use crate::error::{Diagnostic, Error};
+use crate::history::LiveFingerprint;
 use crate::model::{Definition, FunctionId, ObjectId, TableId, TriggerId};
 use crate::spec::TableRef;
+
+/// The schema of the history tables, unless the spec says otherwise.
+pub const HISTORY_SCHEMA: &str = "triggerctl";
+
+/// What a connection is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Intent {
+    /// Reading only: nothing is written, created or locked beyond what reading takes.
+    Read,
+    /// Running a migration.
+    Write,
+}
+
+/// What connecting needs to know besides the URL.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// SQLite: the script that makes a missing file. For reading, its schema is made in memory.
+    pub create_from: Option<std::path::PathBuf>,
+    /// The schema of the history tables, where the engine has schemas.
+    pub history_schema: String,
+}
 
 /// Which database a plan is for.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -223,10 +246,26 @@ pub trait Database {
         statements: &[Statement],
         progress: &mut dyn FnMut(usize),
     ) -> Result<(), Error>;
+    /// Within the migration, after its statements: whether what fires on these tables can run at all. For engines
+    /// that accept a body without looking at it; an error undoes the migration.
+    fn check_live(&mut self, tables: &BTreeSet<TableId>) -> Result<(), Error> {
+        let _ = tables;
+        Ok(())
+    }
     /// Make it permanent. [`crate::error::Kind::Uncertain`] when the connection broke before the answer came.
     fn commit(&mut self) -> Result<(), Error>;
     /// Undo everything since [`Database::begin`]; after it the connection can begin again.
     fn abort(&mut self) -> Result<(), Error>;
+    /// For scripts: an SQL expression that gives the fingerprint of a live object (NULL where there is none), or `None`
+    /// where the engine cannot work one out.
+    fn fingerprint_sql(&self, id: &ObjectId) -> Option<String> {
+        let _ = id;
+        None
+    }
+    /// For scripts: the fingerprint that an object has once these statements have made it; without statements, as it
+    /// is.
+    fn fingerprint_after(&self, id: &ObjectId, statements: &[String]) -> Result<LiveFingerprint, Error>;
+
     /// A function that stops what runs at the moment, for a signal handler's thread.
     fn interrupter(&self) -> Box<dyn Fn() + Send>;
 }

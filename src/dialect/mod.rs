@@ -1,11 +1,64 @@
 //! What an SQL engine can do, how it quotes, and which DDL makes a definition so. Pure: nothing here talks to a
 //! database. A new dialect is one file here, one in `db`, one folder in `templates`, and a line in [`ALL`].
 
+mod inspect;
+pub mod postgres;
+mod quoting;
+mod request;
+mod script;
+pub mod sqlite;
+
+use minijinja::Value;
+
 use crate::error::{Diagnostic, Error};
-use crate::model::{Definition, ObjectId, TableId};
+use crate::model::{Definition, ObjectId, TableId, TriggerId};
 use crate::render::Renderer;
 use crate::spec::{Fields, FunctionSpec, TriggerSpec};
 use crate::sql::Syntax;
+
+/// Every dialect.
+pub static ALL: &[&dyn Dialect] = &[&sqlite::Sqlite, &postgres::Postgres];
+
+/// The dialect of this name, as specs and template folders spell it.
+pub fn by_name(name: &str) -> Option<&'static dyn Dialect> {
+    ALL.iter().copied().find(|dialect| dialect.name() == name)
+}
+
+/// The names of all dialects, for messages and help.
+pub fn all_names() -> Vec<&'static str> {
+    ALL.iter().map(|dialect| dialect.name()).collect()
+}
+
+/// The built-in templates of a dialect, compiled in.
+macro_rules! templates {
+    ($dialect:literal: $($name:literal),+ $(,)?) => {
+        &[$((
+            $name,
+            include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/templates/", $dialect, "/", $name)),
+        )),+]
+    };
+}
+use templates;
+
+/// A table, for the filter `ident`.
+fn value(table: &TableId) -> Value {
+    qualified(&table.schema, &table.name)
+}
+
+/// A schema and a name in it, for the filter `ident`.
+fn qualified(schema: &str, name: &str) -> Value {
+    Value::from([Value::from(schema), Value::from(name)])
+}
+
+/// A list of texts, for a template.
+fn names(names: &[String]) -> Value {
+    names.iter().map(String::as_str).collect()
+}
+
+/// A condition whose text was not read cannot be written.
+fn unread(trigger: &TriggerId) -> Error {
+    Error::failed(format!("the condition of {trigger} was not read from the catalog"))
+}
 
 /// What a table is, as far as it matters to triggers. Nothing is known of it without a database.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -105,6 +158,10 @@ pub struct Request<'a> {
     pub table: &'a Table,
     /// `[vars]`.
     pub vars: &'a minijinja::Value,
+    /// The schema of names that are written without one (`function`, `constraint.from`).
+    pub schema: &'a str,
+    /// What only a database can tell is made up (the columns), so that the rest can be checked without one.
+    pub pretend: bool,
 }
 
 /// One SQL engine's rules.
@@ -125,8 +182,14 @@ pub trait Dialect: Sync {
     fn quote_identifier(&self, name: &str) -> String;
     /// A string literal that reads back as `text` under every setting of the engine.
     fn quote_literal(&self, text: &str) -> String;
+    /// The version that is assumed where there is no server to ask.
+    fn newest(&self) -> Server;
     /// Whether `table.schema.` is written in DDL.
     fn qualifies(&self) -> bool;
+    /// Whether two triggers of one schema may share a name as long as their tables differ.
+    fn names_are_per_table(&self) -> bool {
+        true
+    }
 
     /// The objects that one trigger of the spec becomes, functions before the triggers that call them; everything
     /// that the dialect cannot do is refused here, with the place in the spec and the way out.

@@ -78,7 +78,7 @@ impl Lexer<'_> {
             return token;
         }
         if self.is_name_start(first) {
-            return (TokenKind::Word, self.run(start, |byte| is_name_byte(byte)));
+            return (TokenKind::Word, self.run(start, is_name_byte));
         }
         if self.syntax.parameters.as_bytes().contains(&first)
             && let Some(end) = self.parameter(start, first)

@@ -14,21 +14,23 @@ mod tables;
 mod transaction;
 
 use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 
 use postgres::Row;
 use postgres::types::{FromSql, ToSql, Type};
 
 pub use catalog::fingerprint_sql;
 
-use super::url::PostgresUrl;
 use super::{
     Catalog, ConditionPair, Database, Depth, History, Migration, Patience, Record, Scope,
     Statement, Target, Verdict,
 };
+use crate::db::url::PostgresUrl;
+use crate::dialect::postgres::Postgres as DIALECT;
 use crate::dialect::{Dialect, Server, Table};
 use crate::error::{Diagnostic, Error};
+use crate::history::LiveFingerprint;
 use crate::model::{Definition, ObjectId, TableId};
 use crate::spec::TableRef;
 
@@ -44,7 +46,7 @@ pub struct Options {
     /// `host:port` or the socket's path: names the target where the role may not read the system identifier.
     pub address: String,
     /// Asks the server to stop what this connection runs; called from another thread.
-    pub canceller: Box<dyn Fn() + Send>,
+    pub canceller: Arc<dyn Fn() + Send + Sync>,
 }
 
 /// One open connection to a PostgreSQL server.
@@ -52,7 +54,7 @@ pub struct Postgres {
     client: postgres::Client,
     dialect: &'static dyn Dialect,
     history_schema: String,
-    canceller: Arc<Mutex<Box<dyn Fn() + Send>>>,
+    canceller: Arc<dyn Fn() + Send + Sync>,
     /// Set once the user has asked to stop: tells the user's cancel from an administrator's or a timeout's.
     interrupted: Arc<AtomicBool>,
     target: Target,
@@ -66,19 +68,18 @@ pub struct Postgres {
 }
 
 impl Postgres {
-    /// Connect by libpq's conventions, and ask the server who it is.
-    pub fn open(
-        url: &PostgresUrl,
-        dialect: &'static dyn Dialect,
-        history_schema: &str,
-    ) -> Result<Self, Error> {
+    /// Connect as the URL and the environment say.
+    pub fn open(url: &PostgresUrl, history_schema: String) -> Result<Self, Error> {
         let connection = connect::connect(url)?;
-        let options = Options {
-            dialect,
-            history_schema: history_schema.to_owned(),
-            address: format!("{}:{}", connection.host, connection.port),
-            canceller: connection.canceller(),
-        };
+        let address = format!("{}:{}", connection.host, connection.port);
+        // The signal handler's thread calls it, one call at a time.
+        let canceller = Mutex::new(connection.canceller());
+        let canceller = Arc::new(move || {
+            if let Ok(cancel) = canceller.lock() {
+                cancel();
+            }
+        });
+        let options = Options { dialect: &DIALECT, history_schema, address, canceller };
         Self::new(connection.client, options)
     }
 
@@ -93,9 +94,7 @@ impl Postgres {
         } = options;
         let row = match client.query_typed_one(&server_sql("system_identifier"), &[]) {
             // The function that tells the system identifier may be reserved for superusers.
-            Err(failure)
-                if failure.code() == Some(&postgres::error::SqlState::INSUFFICIENT_PRIVILEGE) =>
-            {
+            Err(failure) if failure.code() == Some(&postgres::error::SqlState::INSUFFICIENT_PRIVILEGE) => {
                 client.query_typed_one(&server_sql("NULL"), &[])
             }
             answer => answer,
@@ -103,11 +102,7 @@ impl Postgres {
         .map_err(|failure| error::plain(&failure, "ask the server for its version"))?;
         let number: i32 = get(&row, 0)?;
         let version: String = get(&row, 1)?;
-        let version = version
-            .split_whitespace()
-            .next()
-            .unwrap_or_default()
-            .to_owned();
+        let version = version.split_whitespace().next().unwrap_or_default().to_owned();
         let number = u32::try_from(number).unwrap_or_default();
         let server = Server {
             major: number / 10_000,
@@ -127,7 +122,7 @@ impl Postgres {
             client,
             dialect,
             history_schema,
-            canceller: Arc::new(Mutex::new(canceller)),
+            canceller,
             interrupted: Arc::new(AtomicBool::new(false)),
             target: Target {
                 dialect: dialect.name().to_owned(),
@@ -143,12 +138,7 @@ impl Postgres {
     }
 
     /// One query in one round trip: parameter types are said, so that nothing has to be prepared.
-    fn read(
-        &mut self,
-        purpose: &str,
-        sql: &str,
-        parameters: &[(&(dyn ToSql + Sync), Type)],
-    ) -> Result<Vec<Row>, Error> {
+    fn read(&mut self, purpose: &str, sql: &str, parameters: &[(&(dyn ToSql + Sync), Type)]) -> Result<Vec<Row>, Error> {
         self.client
             .query_typed(sql, parameters)
             .map_err(|failure| self.error(&failure, purpose))
@@ -296,13 +286,20 @@ impl Database for Postgres {
         self.abort_migration()
     }
 
+    fn fingerprint_sql(&self, id: &ObjectId) -> Option<String> {
+        Some(fingerprint_sql(id, self.server))
+    }
+
+    fn fingerprint_after(&self, id: &ObjectId, _statements: &[String]) -> Result<LiveFingerprint, Error> {
+        Ok(LiveFingerprint::Sql(fingerprint_sql(id, self.server)))
+    }
+
     fn interrupter(&self) -> Box<dyn Fn() + Send> {
         let interrupted = Arc::clone(&self.interrupted);
         let canceller = Arc::clone(&self.canceller);
         Box::new(move || {
             interrupted.store(true, Ordering::Relaxed);
-            // A thread that panicked while it cancelled has not hurt the function.
-            canceller.lock().unwrap_or_else(PoisonError::into_inner)();
+            canceller();
         })
     }
 }

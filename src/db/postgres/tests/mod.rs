@@ -12,76 +12,11 @@ use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use super::{Options, Postgres, identifier};
+use super::{Options, Postgres};
 use crate::db::postgres::connect;
 use crate::db::url::{DatabaseUrl, PostgresUrl};
 use crate::db::{Catalog, Database, Depth, Patience, Scope, Statement};
-use crate::dialect::{Ddl, Dialect, Lowered, Request, Server};
-use crate::error::{Diagnostic, Error};
 use crate::model::{Definition, Function, FunctionId, ObjectId, TableId, Trigger, TriggerId};
-use crate::render::Renderer;
-use crate::spec::FunctionSpec;
-use crate::sql::Syntax;
-
-/// The database does not ask its dialect for anything: it only hands it on.
-struct Unused;
-
-impl Dialect for Unused {
-    fn name(&self) -> &'static str {
-        "postgres"
-    }
-    fn title(&self) -> &'static str {
-        "PostgreSQL"
-    }
-    fn own_keys(&self) -> &'static [&'static str] {
-        &[]
-    }
-    fn syntax(&self) -> &'static Syntax {
-        &crate::sql::POSTGRES
-    }
-    fn templates(&self) -> &'static [(&'static str, &'static str)] {
-        &[]
-    }
-    fn default_schema(&self) -> &'static str {
-        "public"
-    }
-    fn quote_identifier(&self, name: &str) -> String {
-        identifier(name)
-    }
-    fn quote_literal(&self, text: &str) -> String {
-        super::literal(text)
-    }
-    fn qualifies(&self) -> bool {
-        true
-    }
-    fn lower(&self, _: &Request<'_>, _: &Renderer) -> Result<Vec<Lowered>, Vec<Diagnostic>> {
-        unimplemented!()
-    }
-    fn lower_function(
-        &self,
-        _: &FunctionSpec,
-        _: &str,
-        _: &minijinja::Value,
-        _: &Renderer,
-    ) -> Result<Option<Lowered>, Vec<Diagnostic>> {
-        unimplemented!()
-    }
-    fn create(&self, _: &Definition, _: &Renderer, _: Server) -> Result<Ddl, Error> {
-        unimplemented!()
-    }
-    fn drop(&self, _: &Definition, _: &Renderer, _: Server) -> Result<Ddl, Error> {
-        unimplemented!()
-    }
-    fn alter(&self, _: &Definition, _: &Definition, _: &Renderer, _: Server) -> Result<Ddl, Error> {
-        unimplemented!()
-    }
-    fn same_body(&self, left: &str, right: &str) -> bool {
-        left == right
-    }
-    fn same_name(&self, left: &str, right: &str) -> bool {
-        left == right
-    }
-}
 
 /// A database that goes when the test ends.
 struct Scratch {
@@ -119,9 +54,10 @@ impl Scratch {
 
     fn open(&self) -> Postgres {
         let connection = connect::connect(&self.url).expect("connects");
-        let canceller = connection.canceller();
+        let canceller = std::sync::Mutex::new(connection.canceller());
+        let canceller = std::sync::Arc::new(move || canceller.lock().expect("is whole")());
         let options = Options {
-            dialect: &Unused,
+            dialect: &crate::dialect::postgres::Postgres,
             history_schema: "triggerctl".into(),
             address: "somewhere:5432".into(),
             canceller,

@@ -1,0 +1,289 @@
+//! Running a migration: lock, look again, run, look once more, write it down, commit. The protocol is the same for a plan
+//! and for a rollback; both are a [`Job`]. Whatever happens before the commit leaves everything as it was.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::{Duration, Instant};
+
+use jiff::Timestamp;
+
+use crate::db::{Catalog, ConditionPair, Database, Depth, History, Migration, Patience, Scope, Statement};
+use crate::desired::digest;
+use crate::diff::{self, FieldChange, Judge};
+use crate::error::{Diagnostic, Error, Kind};
+use crate::history::{LiveFingerprint, Present, Row, Writer};
+use crate::model::{Definition, ObjectId};
+use crate::plan::{self, Action, Plan};
+use crate::signal;
+
+/// How one object is to be in the end.
+#[derive(Debug, Clone)]
+pub enum Expected {
+    /// There, and like this.
+    Present {
+        /// What it is to be.
+        definition: Definition,
+        /// What is recorded as rendered.
+        rendered_digest: String,
+        /// The definition does not tell all (see [`crate::dialect::Ddl::custom`]).
+        custom: bool,
+    },
+    /// Not there.
+    Absent,
+    /// Not ours any more, there or not.
+    Released,
+}
+
+/// One migration that is to be run.
+pub struct Job {
+    /// The statements in order.
+    pub up: Vec<Statement>,
+    /// The statements that undo it, in the order in which to run them.
+    pub down: Vec<String>,
+    /// How each object that it touches is to be in the end.
+    pub expected: BTreeMap<ObjectId, Expected>,
+    /// What the job rests on; the answer lists what has moved.
+    pub moved: Box<dyn Fn(&Catalog, &History) -> Vec<String>>,
+    /// One line for the history.
+    pub summary: String,
+    /// The plan's digest.
+    pub plan_id: String,
+    /// The spec's digest.
+    pub spec_digest: String,
+    /// Fingerprint of what it rests on.
+    pub from_fingerprint: String,
+}
+
+impl Job {
+    /// The job of carrying out a plan.
+    pub fn from_plan(plan: &Plan) -> Result<Self, Error> {
+        let mut up = vec![];
+        let mut expected = BTreeMap::new();
+        for change in &plan.changes {
+            let id = change.id();
+            let statements = change.statements.iter();
+            up.extend(statements.map(|sql| Statement { sql: sql.clone(), object: Some(id.clone()) }));
+            if let Some(old) = change.old_id() {
+                expected.insert(old, Expected::Absent);
+            }
+            let end = match (change.action, &change.after, &change.rendered_digest) {
+                (Action::Conflict, _, _) => continue,
+                (Action::Drop, _, _) => Expected::Absent,
+                (Action::Forget, _, _) => Expected::Released,
+                (_, Some(definition), Some(rendered_digest)) => Expected::Present {
+                    definition: definition.clone(),
+                    rendered_digest: rendered_digest.clone(),
+                    custom: change.custom,
+                },
+                (_, _, _) => return Err(Error::failed(format!("the plan does not say what {id} is to be"))),
+            };
+            expected.insert(id, end);
+        }
+        let down = plan.changes.iter().rev().flat_map(|change| change.reverse.iter().cloned()).collect();
+        let base = plan.clone();
+        Ok(Self {
+            up,
+            down,
+            expected,
+            moved: Box::new(move |catalog, history| plan::moved(&base, catalog, history)),
+            summary: plan.summary_line(),
+            plan_id: plan.id()?,
+            spec_digest: plan.spec_digest.clone(),
+            from_fingerprint: plan.base_fingerprint.clone(),
+        })
+    }
+}
+
+/// How to run a job.
+pub struct Settings<'a> {
+    /// How long to wait for locks.
+    pub patience: Patience,
+    /// What the user says about it.
+    pub message: Option<String>,
+    /// Writes the history.
+    pub writer: Writer<'a>,
+}
+
+/// Run a job as the next migration. On an error nothing has changed, unless it is [`Kind::Uncertain`].
+pub fn run(
+    job: &Job,
+    settings: &Settings<'_>,
+    database: &mut dyn Database,
+    progress: &mut dyn FnMut(usize),
+) -> Result<Migration, Error> {
+    let start = Instant::now();
+    let mut attempts = 0_u32;
+    loop {
+        attempts += 1;
+        let error = match attempt(job, settings, database, progress) {
+            Ok(migration) => return Ok(migration),
+            Err(error) => error,
+        };
+        if error.kind == Kind::Uncertain {
+            return Err(error);
+        }
+        if let Err(second) = database.abort() {
+            // The transaction ends with the connection at the latest; what matters to the user is the first error.
+            log::debug!("after an error, the transaction could not be undone: {second}");
+        }
+        signal::check()?;
+        let pause = Duration::from_millis(fastrand::u64(50..=250));
+        if error.kind != Kind::Busy || start.elapsed() + pause >= settings.patience.total {
+            return Err(if error.kind == Kind::Busy && attempts > 1 {
+                error.note(format!("tried {attempts} times in {:.1} s; nothing was changed", start.elapsed().as_secs_f64()))
+            } else {
+                error
+            });
+        }
+        log::info!("{error}; trying again");
+        std::thread::sleep(pause);
+        signal::check()?;
+    }
+}
+
+fn attempt(
+    job: &Job,
+    settings: &Settings<'_>,
+    database: &mut dyn Database,
+    progress: &mut dyn FnMut(usize),
+) -> Result<Migration, Error> {
+    let started = Timestamp::now();
+    let clock = Instant::now();
+    database.begin(settings.patience)?;
+
+    let scope = job_scope(job);
+    let history = database.history()?;
+    let catalog = database.catalog(&scope)?;
+    let moved = (job.moved)(&catalog, &history);
+    if !moved.is_empty() {
+        return Err(stale(&moved));
+    }
+    signal::check()?;
+
+    database.run(&job.up, progress)?;
+    let tables = job.expected.keys().filter_map(|id| id.table().cloned()).collect::<BTreeSet<_>>();
+    database.check_live(&tables)?;
+
+    let catalog = database.catalog(&scope)?;
+    let rows = verify(job, &catalog, database)?;
+    let version = history.version + 1;
+    let migration = Migration {
+        version,
+        state: "applied".to_owned(),
+        message: settings.message.clone(),
+        summary: job.summary.clone(),
+        plan_id: job.plan_id.clone(),
+        spec_digest: job.spec_digest.clone(),
+        from_fingerprint: job.from_fingerprint.clone(),
+        to_fingerprint: fingerprint(job, &catalog),
+        up: job.up.iter().map(|statement| statement.sql.clone()).collect(),
+        down: job.down.clone(),
+        started_at: started.to_string(),
+        finished_at: Some(Timestamp::now().to_string()),
+        duration_ms: i64::try_from(clock.elapsed().as_millis()).ok(),
+        error: None,
+        tool_version: env!("CARGO_PKG_VERSION").to_owned(),
+        applied_by: database.user(),
+    };
+    let mut records = if history.exists { vec![] } else { settings.writer.create()? };
+    records.push(settings.writer.migration(&migration)?);
+    records.extend(settings.writer.objects(version, &rows)?);
+    let records: Vec<Statement> = records.into_iter().map(|sql| Statement { sql, object: None }).collect();
+    database.run(&records, &mut |_| ())?;
+    signal::check()?;
+    database.commit()?;
+    Ok(migration)
+}
+
+/// What to read of the catalog: the objects of the job and what stands around them.
+fn job_scope(job: &Job) -> Scope {
+    Scope {
+        schemas: job.expected.keys().map(|id| id.schema().to_owned()).collect(),
+        known: job.expected.keys().cloned().collect(),
+    }
+}
+
+fn stale(moved: &[String]) -> Error {
+    const SHOWN: usize = 10;
+    let mut diagnostic = Diagnostic::new("the plan does not fit any more: what it rests on has changed");
+    for what in moved.iter().take(SHOWN) {
+        diagnostic = diagnostic.note(what.clone());
+    }
+    if moved.len() > SHOWN {
+        diagnostic = diagnostic.note(format!("and {} more", moved.len() - SHOWN));
+    }
+    diagnostic.help("plan again, and look at what it says now").into_error(Kind::Refused)
+}
+
+/// The rows to record, once the catalog is seen to be what the job was to make of it.
+fn verify(job: &Job, catalog: &Catalog, database: &mut dyn Database) -> Result<Vec<Row>, Error> {
+    let mut exact = vec![];
+    let mut custom_ids = vec![];
+    for (id, expected) in &job.expected {
+        if let Expected::Present { definition: _, rendered_digest: _, custom } = expected {
+            if *custom { custom_ids.push(id.clone()) } else { exact.push(id.clone()) }
+        }
+    }
+    let mut live = database.definitions(&exact, Depth::Structure)?;
+    live.extend(database.definitions(&custom_ids, Depth::Whole)?);
+
+    let mut rows = vec![];
+    for (id, expected) in &job.expected {
+        let present = match (expected, catalog.fingerprints.get(id)) {
+            (Expected::Absent, Some(_)) => return Err(unlike(id, "it is still there", &[])),
+            (Expected::Absent, None) | (Expected::Released, _) => None,
+            (Expected::Present { .. }, None) => return Err(unlike(id, "it is not there", &[])),
+            (Expected::Present { definition, rendered_digest, custom }, Some(fingerprint)) => {
+                let Some(found) = live.get(id) else { return Err(unlike(id, "it could not be read", &[])) };
+                let definition = if *custom {
+                    found.clone()
+                } else {
+                    let fields = differences(definition, found, database)?;
+                    if !fields.is_empty() {
+                        return Err(unlike(id, "it differs from the plan", &fields));
+                    }
+                    definition.clone()
+                };
+                Some(Present {
+                    rendered_digest: rendered_digest.clone(),
+                    live_fingerprint: LiveFingerprint::Known(fingerprint.clone()),
+                    definition,
+                })
+            }
+        };
+        rows.push(Row { id: id.clone(), present });
+    }
+    Ok(rows)
+}
+
+fn differences(
+    expected: &Definition,
+    found: &Definition,
+    database: &mut dyn Database,
+) -> Result<Vec<FieldChange>, Error> {
+    let pairs: Vec<ConditionPair> = diff::undecided(expected, found).into_iter().collect();
+    let verdicts = if pairs.is_empty() { vec![] } else { database.same_conditions(&pairs)? };
+    let verdicts = pairs.into_iter().zip(verdicts).collect();
+    Ok(diff::compare(expected, found, &Judge { dialect: database.dialect(), verdicts: &verdicts }))
+}
+
+fn unlike(id: &ObjectId, what: &str, fields: &[FieldChange]) -> Error {
+    let mut diagnostic =
+        Diagnostic::new(format!("after the migration ran, {id} is not as planned: {what}; nothing was changed"));
+    for FieldChange { field, before, after, note: _ } in fields {
+        let show = |value: &Option<String>| value.clone().unwrap_or_else(|| "nothing".to_owned());
+        diagnostic = diagnostic.note(format!("{field}: planned {}, found {}", show(before), show(after)));
+    }
+    diagnostic
+        .help("an event trigger, a template of yours, or another session may have had a hand in it")
+        .into_error(Kind::Failed)
+}
+
+/// Digest of the objects of the job, as they now are.
+fn fingerprint(job: &Job, catalog: &Catalog) -> String {
+    let texts: Vec<String> = job
+        .expected
+        .keys()
+        .map(|id| format!("{id} {}", catalog.fingerprints.get(id).map_or("-", String::as_str)))
+        .collect();
+    digest(texts.iter().map(String::as_str))
+}

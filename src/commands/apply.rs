@@ -1,0 +1,208 @@
+//! `triggerctl apply`.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use crate::apply::{Job, Settings, run};
+use crate::db::{Database, Intent, Migration, Patience};
+use crate::error::{Diagnostic, Error, Kind};
+use crate::history::Writer;
+use crate::plan::{Options, Plan};
+use crate::render::Renderer;
+use crate::report::{Format, json, text};
+use crate::signal;
+use crate::spec::Spec;
+
+use super::{Context, Outcome, Planned, Targets, history_schema, make_plan};
+
+/// Below this many statements nobody needs to see progress.
+const STATEMENTS_WORTH_A_BAR: u64 = 200;
+
+/// Make the database as the spec says, as one numbered migration.
+#[derive(Debug, clap::Args)]
+pub struct Apply {
+    /// A plan saved by `plan --out`; without it, plan now.
+    #[arg(value_name = "PLAN", conflicts_with_all = ["adopt", "target"])]
+    plan: Option<PathBuf>,
+    /// Take over triggers that are there and that triggerctl did not create.
+    #[arg(long)]
+    adopt: bool,
+    #[command(flatten)]
+    targets: Targets,
+    #[command(flatten)]
+    how: How,
+}
+
+/// How to run a migration; `apply` and `rollback` have the same flags for it.
+#[derive(Debug, clap::Args)]
+pub struct How {
+    /// Do not ask.
+    #[arg(short, long)]
+    pub yes: bool,
+    /// A message for the history.
+    #[arg(short, long, value_name = "TEXT")]
+    pub message: Option<String>,
+    /// How long one attempt waits for one lock, in milliseconds.
+    #[arg(long, value_name = "MS", default_value_t = 200, value_parser = clap::value_parser!(u64).range(1..=60_000))]
+    pub lock_timeout: u64,
+    /// How long to go on trying when locks are held, in seconds; then exit with 4.
+    #[arg(long, value_name = "SECONDS", default_value_t = 10, value_parser = clap::value_parser!(u64).range(0..=86_400))]
+    pub wait: u64,
+}
+
+impl How {
+    /// Without a terminal there is nobody to ask: refuse at once, before anything is done.
+    pub fn must_be_able_to_ask(&self, context: &Context, command: &str) -> Result<(), Error> {
+        if self.yes || context.output.can_ask() {
+            return Ok(());
+        }
+        Err(Error::new(Kind::Usage, format!("`{command}` has nobody to ask: this is not a terminal"))
+            .help(format!("`triggerctl {command} --yes` does not ask")))
+    }
+
+    /// Ask, unless `--yes`.
+    pub fn confirm(&self, context: &Context, question: &str) -> Result<(), Error> {
+        if self.yes || context.output.ask(question)? {
+            return Ok(());
+        }
+        Err(Error::new(Kind::Refused, "declined: nothing was changed"))
+    }
+
+    /// Run a job as the next migration, with progress, and stop cleanly at a signal.
+    pub fn run(
+        &self,
+        context: &Context,
+        job: &Job,
+        writer: Writer<'_>,
+        database: &mut dyn Database,
+    ) -> Result<Migration, Error> {
+        signal::catch(database.interrupter())?;
+        let patience = Patience {
+            lock_timeout: Duration::from_millis(self.lock_timeout),
+            total: Duration::from_secs(self.wait),
+        };
+        let settings = Settings { patience, message: self.message.clone(), writer };
+        let bar = bar(context, job.up.len());
+        let result = run(job, &settings, database, &mut |done| bar.set_position(done as u64));
+        bar.finish_and_clear();
+        result
+    }
+}
+
+/// A bar on a terminal for what takes a while; nothing anywhere else.
+fn bar(context: &Context, statements: usize) -> ProgressBar {
+    let statements = statements as u64;
+    if context.output.quiet || context.output.format != Format::Text || statements < STATEMENTS_WORTH_A_BAR {
+        return ProgressBar::hidden();
+    }
+    // Drawn on stderr, and by itself only where that is a terminal.
+    let bar = ProgressBar::with_draw_target(Some(statements), ProgressDrawTarget::stderr());
+    match ProgressStyle::with_template("{bar:40} {pos}/{len} statements, {eta} left") {
+        Ok(style) => bar.with_style(style),
+        Err(_) => bar,
+    }
+}
+
+impl Apply {
+    /// Run it.
+    pub fn run(&self, context: &Context) -> Result<Outcome, Error> {
+        context.only("apply", &[Format::Text, Format::Json])?;
+        self.how.must_be_able_to_ask(context, "apply")?;
+        let (spec, renderer, plan) = match &self.plan {
+            None => {
+                let options = Options { adopt: self.adopt, targets: self.targets.patterns()?, check_all: false };
+                let Planned { spec, renderer, database, plan } = make_plan(context, &options)?;
+                self.show(context, &plan, &*database)?;
+                (Some(spec), renderer, plan)
+            }
+            Some(path) => {
+                let plan = Plan::load(path)?;
+                let spec = context.spec_if_any_for(&plan)?;
+                let database = context.connect(spec.as_ref(), Intent::Read)?;
+                same_target(&plan, &*database)?;
+                let folder = spec.as_ref().and_then(|spec| spec.templates.as_deref());
+                let renderer = Renderer::new(database.dialect(), folder)?;
+                self.show(context, &plan, &*database)?;
+                (spec, renderer, plan)
+            }
+        };
+        refuse_conflicts(&plan)?;
+        if plan.is_empty() {
+            if context.output.format == Format::Json {
+                context.output.result(&json::applied(None)?)?;
+            }
+            return Ok(Outcome::Done);
+        }
+        self.how.confirm(context, "Make these changes?")?;
+
+        let mut database = context.connect(spec.as_ref(), Intent::Write)?;
+        let writer = Writer { renderer: &renderer, schema: history_schema(spec.as_ref()) };
+        let migration = self.how.run(context, &Job::from_plan(&plan)?, writer, &mut *database)?;
+        report(context, &migration, "Applied")?;
+        Ok(Outcome::Done)
+    }
+
+    fn show(&self, context: &Context, plan: &Plan, database: &dyn Database) -> Result<(), Error> {
+        if context.output.format == Format::Json || (context.output.quiet && self.how.yes) {
+            return Ok(());
+        }
+        context.output.result(&text::plan(plan, context.detail(database, false), &context.output.palette()))
+    }
+}
+
+impl Context {
+    /// The spec beside a saved plan: not needed, but where there is one it must be the one that was planned.
+    fn spec_if_any_for(&self, plan: &Plan) -> Result<Option<Spec>, Error> {
+        if !self.common.config.exists() {
+            return Ok(None);
+        }
+        let spec = self.spec()?;
+        if spec.digest == plan.spec_digest {
+            return Ok(Some(spec));
+        }
+        let name = self.common.config.display();
+        Err(Diagnostic::new("the plan does not fit any more: what it rests on has changed")
+            .note(format!("`{name}`, or a file that it names, was changed since the plan was made"))
+            .help("plan again, and look at what it says now")
+            .into_error(Kind::Refused))
+    }
+}
+
+fn same_target(plan: &Plan, database: &dyn Database) -> Result<(), Error> {
+    let here = database.target();
+    if here.dialect == plan.target.dialect && here.database == plan.target.database {
+        return Ok(());
+    }
+    Err(Diagnostic::new("the plan was made for another database")
+        .note(format!("the plan is for {} {}", plan.target.dialect, plan.target.database))
+        .note(format!("this is {} {}", here.dialect, here.database))
+        .help("plan again on this one")
+        .into_error(Kind::Refused))
+}
+
+fn refuse_conflicts(plan: &Plan) -> Result<(), Error> {
+    let diagnostics: Vec<Diagnostic> = plan
+        .conflicts()
+        .map(|change| {
+            Diagnostic::new(format!("conflict: {}", change.object))
+                .note(change.because.clone())
+                .help("`--adopt` takes it over, and makes it as the spec says")
+        })
+        .collect();
+    if diagnostics.is_empty() { Ok(()) } else { Err(Error { kind: Kind::Refused, diagnostics }) }
+}
+
+/// Say what was done.
+pub fn report(context: &Context, migration: &Migration, verb: &str) -> Result<(), Error> {
+    if context.output.format == Format::Json {
+        return context.output.result(&json::applied(Some(migration))?);
+    }
+    let took = migration.duration_ms.unwrap_or_default();
+    context.output.remark(&format!(
+        "{verb} as version {} in {took} ms: {}.\n",
+        migration.version, migration.summary
+    ))?;
+    context.output.remark("`triggerctl history` lists the versions; `triggerctl rollback` undoes this one.\n")
+}

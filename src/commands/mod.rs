@@ -1,0 +1,185 @@
+//! The commands, one file each, and what they share: the spec, the connection, the output.
+
+pub mod apply;
+pub mod check;
+pub mod history;
+pub mod init;
+pub mod plan;
+pub mod render;
+pub mod rollback;
+pub mod validate;
+
+use std::path::Path;
+
+use crate::cli::Common;
+use crate::db::{self, Database, Intent};
+use crate::db::url::DatabaseUrl;
+use crate::desired::{self, Tables};
+use crate::error::{Error, Kind};
+use crate::plan::{Options, Plan};
+use crate::render::Renderer;
+use crate::report::{Format, Output, text};
+use crate::spec::{LoadOptions, Spec};
+
+/// How a command ended that did not fail.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// Done, or nothing differs.
+    Done,
+    /// Something differs.
+    Differs,
+}
+
+impl Outcome {
+    /// The process's exit code.
+    pub fn exit_code(self) -> u8 {
+        match self {
+            Self::Done => 0,
+            Self::Differs => 2,
+        }
+    }
+}
+
+/// What every command has at hand.
+pub struct Context {
+    /// The common flags.
+    pub common: Common,
+    /// Where results go.
+    pub output: Output,
+}
+
+impl Context {
+    /// Put together what the command line says.
+    pub fn new(common: Common) -> Self {
+        let output = Output { format: common.format, color: common.color, quiet: common.quiet };
+        Self { common, output }
+    }
+
+    /// Refuse a format that a command does not have.
+    pub fn only(&self, command: &str, formats: &[Format]) -> Result<(), Error> {
+        if formats.contains(&self.output.format) {
+            return Ok(());
+        }
+        Err(Error::new(Kind::Usage, format!("`{command}` has no such `--format`")))
+    }
+
+    /// The spec, with the chosen environment.
+    pub fn spec(&self) -> Result<Spec, Error> {
+        let options = LoadOptions {
+            environment: self.common.env.as_deref(),
+            needs_url: self.given_url().is_none(),
+            ..LoadOptions::default()
+        };
+        Spec::load(&self.common.config, &options)
+    }
+
+    /// The spec where it is only needed to find the database: with a URL at hand, one that is missing or broken is no
+    /// reason to refuse (a rollback may be what is needed to mend it).
+    pub fn spec_if_any(&self) -> Result<Option<Spec>, Error> {
+        match self.spec() {
+            Ok(spec) => Ok(Some(spec)),
+            Err(error) if self.given_url().is_some() && self.common.env.is_none() => {
+                if self.common.config.exists() {
+                    log::warn!("`{}` is left aside: {error}", self.common.config.display());
+                }
+                Ok(None)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The database's URL: `--url`, the environment's, `TRIGGERCTL_URL`, the spec's, in this order.
+    pub fn url(&self, spec: Option<&Spec>) -> Result<DatabaseUrl, Error> {
+        if let Some(url) = self.given_url() {
+            return db::url::parse(&url, Path::new("."));
+        }
+        let Some((spec, url)) = spec.and_then(|spec| Some((spec, spec.database.url.as_ref()?))) else {
+            return Err(Error::new(Kind::Usage, "which database? none is named")
+                .help("name one with `--url`, TRIGGERCTL_URL, or `url` in `[database]` of the spec"));
+        };
+        db::url::parse(&url.value, &spec.folder).map_err(|error| {
+            error.map(|diagnostic| if diagnostic.place.is_none() { diagnostic.at(&url.span) } else { diagnostic })
+        })
+    }
+
+    fn given_url(&self) -> Option<String> {
+        if self.common.url.is_some() || self.common.env.is_some() {
+            return self.common.url.clone();
+        }
+        std::env::var("TRIGGERCTL_URL").ok().filter(|url| !url.is_empty())
+    }
+
+    /// Open the database.
+    pub fn connect(&self, spec: Option<&Spec>, intent: Intent) -> Result<Box<dyn Database>, Error> {
+        let url = self.url(spec)?;
+        db::connect(&url, &connect_settings(spec), intent)
+    }
+
+    /// How much of a plan to show.
+    pub fn detail(&self, database: &dyn Database, unmanaged: bool) -> text::Detail {
+        let verbose = self.common.verbose > 0;
+        text::Detail {
+            statements: verbose,
+            unmanaged,
+            schemas: database.dialect().qualifies(),
+            most: if verbose { None } else { Some(100) },
+        }
+    }
+}
+
+/// What connecting needs to know from the spec.
+pub fn connect_settings(spec: Option<&Spec>) -> db::Settings {
+    let database = spec.map(|spec| &spec.database);
+    db::Settings {
+        create_from: database.and_then(|database| database.create_from.as_ref()).map(|path| path.value.clone()),
+        history_schema: history_schema(spec).to_owned(),
+    }
+}
+
+/// The schema of the history tables.
+pub fn history_schema(spec: Option<&Spec>) -> &str {
+    let configured = spec.and_then(|spec| spec.database.history_schema.as_ref());
+    configured.map_or(db::HISTORY_SCHEMA, |schema| schema.value.as_str())
+}
+
+/// A plan, and what it takes to carry it out.
+pub struct Planned {
+    /// The spec.
+    pub spec: Spec,
+    /// The templates.
+    pub renderer: Renderer,
+    /// The connection that the plan was made over; for reading only.
+    pub database: Box<dyn Database>,
+    /// The plan.
+    pub plan: Plan,
+}
+
+/// Load, connect, plan. Changes nothing.
+pub fn make_plan(context: &Context, options: &Options) -> Result<Planned, Error> {
+    let spec = context.spec()?;
+    let mut database = context.connect(Some(&spec), Intent::Read)?;
+    let renderer = Renderer::new(database.dialect(), spec.templates.as_deref())?;
+    let server = database.server();
+    let desired = desired::from_spec(&spec, &renderer, &mut Tables::Live(&mut *database), server)?;
+    let plan = crate::plan::make(&desired, &spec.digest, &mut *database, &renderer, options)?;
+    Ok(Planned { spec, renderer, database, plan })
+}
+
+/// Patterns of `--target`.
+#[derive(Debug, Clone, Default, clap::Args)]
+pub struct Targets {
+    /// Only triggers whose name, table.name or schema.table.name matches; may be repeated.
+    #[arg(short, long = "target", value_name = "GLOB")]
+    pub target: Vec<String>,
+}
+
+impl Targets {
+    /// The patterns.
+    pub fn patterns(&self) -> Result<Vec<glob::Pattern>, Error> {
+        let pattern = |text: &String| {
+            glob::Pattern::new(text)
+                .map_err(|error| Error::new(Kind::Usage, format!("`--target {text}` is not a pattern: {error}")))
+        };
+        self.target.iter().map(pattern).collect()
+    }
+}

@@ -1,0 +1,71 @@
+//! `triggerctl validate`.
+
+use serde_json::json;
+
+use crate::desired::{Tables, from_spec};
+use crate::dialect::{self, Dialect};
+use crate::error::{Error, Kind};
+use crate::render::Renderer;
+use crate::report::{Format, json};
+
+use super::render::meant;
+use super::{Context, Outcome};
+
+/// Check the spec alone, without a database.
+#[derive(Debug, clap::Args)]
+pub struct Validate {
+    /// The dialect to check it for; by default those of the spec's URLs, or all when it has none.
+    #[arg(long, value_name = "DIALECT")]
+    dialect: Vec<String>,
+}
+
+impl Validate {
+    /// Run it.
+    pub fn run(&self, context: &Context) -> Result<Outcome, Error> {
+        context.only("validate", &[Format::Text, Format::Json])?;
+        let spec = context.spec()?;
+        let dialects = if self.dialect.is_empty() { meant(context, &spec)? } else { self.named()? };
+        let mut problems: Vec<crate::error::Diagnostic> = vec![];
+        for dialect in &dialects {
+            let renderer = Renderer::new(*dialect, spec.templates.as_deref())?;
+            let result = from_spec(&spec, &renderer, &mut Tables::Unknown(*dialect), dialect.newest());
+            if let Err(error) = result {
+                for problem in error.diagnostics {
+                    if !problems.contains(&problem) {
+                        problems.push(problem);
+                    }
+                }
+            }
+        }
+        Error::collected(problems)?;
+        let names: Vec<&str> = dialects.iter().map(|dialect| dialect.name()).collect();
+        let (triggers, functions) = (spec.triggers.len(), spec.functions.len());
+        let result = if context.output.format == Format::Json {
+            json::document(json!({
+                "result": "valid", "dialects": names, "triggers": triggers, "functions": functions,
+            }))
+        } else if context.output.quiet {
+            String::new()
+        } else {
+            let titles: Vec<&str> = dialects.iter().map(|dialect| dialect.title()).collect();
+            let functions = if functions == 0 { String::new() } else { format!(" and {}", plural(functions, "function")) };
+            format!("Valid for {}: {}{functions}.\n", titles.join(" and "), plural(triggers, "trigger"))
+        };
+        context.output.result(&result)?;
+        Ok(Outcome::Done)
+    }
+
+    fn named(&self) -> Result<Vec<&'static dyn Dialect>, Error> {
+        let find = |name: &String| {
+            dialect::by_name(name).ok_or_else(|| {
+                Error::new(Kind::Usage, format!("there is no dialect `{name}`"))
+                    .help(format!("there are {}", dialect::all_names().join(" and ")))
+            })
+        };
+        self.dialect.iter().map(find).collect()
+    }
+}
+
+fn plural(count: usize, word: &str) -> String {
+    if count == 1 { format!("1 {word}") } else { format!("{count} {word}s") }
+}

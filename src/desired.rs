@@ -1,0 +1,294 @@
+//! The desired side: the spec, resolved against the live tables where there is a database, as one engine's objects with
+//! the DDL that makes them. Everything that is wrong with the spec in this dialect is reported together.
+
+use std::collections::BTreeMap;
+
+use sha2::{Digest, Sha256};
+
+use crate::db::Database;
+use crate::dialect::{Ddl, Dialect, Lowered, Request, Server, Table};
+use crate::error::{Diagnostic, Error, Located, Span};
+use crate::model::{Definition, ObjectId, TableId};
+use crate::render::Renderer;
+use crate::spec::{Fields, Spec, TableRef, TableSelector, TriggerSpec};
+
+/// One object that the spec asks for.
+#[derive(Debug, Clone)]
+pub struct Desired {
+    /// What it is to be.
+    pub definition: Definition,
+    /// The DDL that makes it from nothing.
+    pub ddl: Ddl,
+    /// SHA-256 of that DDL, lower-case hex: changes whenever what the spec renders to does.
+    pub digest: String,
+    /// The identity that it had before.
+    pub renamed_from: Option<ObjectId>,
+    /// Where it is named in the spec.
+    pub span: Span,
+}
+
+/// Everything that the spec asks for in one dialect.
+pub type DesiredSet = BTreeMap<ObjectId, Desired>;
+
+/// Where tables are looked up: in a live database, or nowhere.
+pub enum Tables<'a> {
+    /// A database is at hand.
+    Live(&'a mut dyn Database),
+    /// There is none: tables are taken as written, and what needs more is an error that says so.
+    Offline(&'static dyn Dialect),
+    /// There is none, and what needs one is left out: for checking the rest.
+    Unknown(&'static dyn Dialect),
+}
+
+impl Tables<'_> {
+    fn dialect(&self) -> &'static dyn Dialect {
+        match self {
+            Self::Live(database) => database.dialect(),
+            Self::Offline(dialect) | Self::Unknown(dialect) => *dialect,
+        }
+    }
+
+    fn schema(&mut self) -> Result<String, Error> {
+        match self {
+            Self::Live(database) => database.current_schema(),
+            Self::Offline(dialect) | Self::Unknown(dialect) => Ok(dialect.default_schema().to_owned()),
+        }
+    }
+}
+
+/// What the spec asks for, in the dialect of `tables`, as the objects of `server`.
+pub fn from_spec(
+    spec: &Spec,
+    renderer: &Renderer,
+    tables: &mut Tables<'_>,
+    server: Server,
+) -> Result<DesiredSet, Error> {
+    let dialect = tables.dialect();
+    let schema = tables.schema()?;
+    let pretend = matches!(tables, Tables::Unknown(_));
+    let vars = minijinja::Value::from(minijinja::value::Serde(&spec.vars));
+    let mut problems = vec![];
+    let mut set = Collector { dialect, renderer, server, set: BTreeMap::new(), names: BTreeMap::new() };
+
+    for function in &spec.functions {
+        match dialect.lower_function(function, &schema, &vars, renderer) {
+            Ok(Some(lowered)) => set.add(lowered, &function.name.span, &mut problems),
+            Ok(None) => {}
+            Err(found) => problems.extend(found),
+        }
+    }
+    let wanted: Vec<(&TriggerSpec, Fields)> = spec
+        .triggers
+        .iter()
+        .filter_map(|trigger| Some((trigger, trigger.for_dialect(dialect.name())?)))
+        .collect();
+    let resolved = resolve(wanted.iter().map(|(trigger, _)| *trigger), tables, &schema, &mut problems)?;
+    for ((trigger, fields), tables) in wanted.iter().zip(&resolved) {
+        for table in tables {
+            let request =
+                Request { spec: trigger, fields, table, vars: &vars, schema: &schema, pretend };
+            match dialect.lower(&request, renderer) {
+                Ok(objects) => {
+                    for lowered in objects {
+                        set.add(lowered, &trigger.name.span, &mut problems);
+                    }
+                }
+                Err(found) => problems.extend(found),
+            }
+        }
+    }
+    in_file_order(spec, &mut problems);
+    Error::collected(problems)?;
+    Ok(set.set)
+}
+
+/// The objects so far, and who may not be named like another.
+struct Collector<'a> {
+    dialect: &'static dyn Dialect,
+    renderer: &'a Renderer,
+    server: Server,
+    set: DesiredSet,
+    /// Trigger names as the engine tells them apart, where a name may be used once only.
+    names: BTreeMap<(String, String), ObjectId>,
+}
+
+impl Collector<'_> {
+    fn add(&mut self, lowered: Lowered, span: &Span, problems: &mut Vec<Diagnostic>) {
+        let Lowered { definition, renamed_from, generated: _ } = lowered;
+        let id = definition.id();
+        if let Some(other) = self.set.get(&id) {
+            // Triggers may share a function that is the same to the letter; nothing else may be there twice.
+            if !matches!(id, ObjectId::Function(_)) || other.definition != definition {
+                problems.push(twice(&id, span, &other.span));
+            }
+            return;
+        }
+        if let (ObjectId::Trigger(trigger), false) = (&id, self.dialect.names_are_per_table()) {
+            let key = (trigger.table.schema.to_ascii_lowercase(), trigger.name.to_ascii_lowercase());
+            if let Some(other) = self.names.insert(key, id.clone())
+                && let Some(other) = self.set.get(&other)
+            {
+                problems.push(twice(&id, span, &other.span).help(format!(
+                    "in {} a trigger's name is unique in the whole database: use `{{{{ table }}}}` in the name",
+                    self.dialect.title()
+                )));
+                return;
+            }
+        }
+        let ddl = match self.dialect.create(&definition, self.renderer, self.server) {
+            Ok(ddl) => ddl,
+            Err(error) => {
+                problems.extend(error.diagnostics.into_iter().map(|diagnostic| match diagnostic.place {
+                    Some(_) => diagnostic.related(span, "while rendering this"),
+                    None => diagnostic.at(span),
+                }));
+                return;
+            }
+        };
+        let digest = digest(ddl.statements.iter().map(String::as_str));
+        self.set.insert(id, Desired { definition, ddl, digest, renamed_from, span: span.clone() });
+    }
+}
+
+fn twice(id: &ObjectId, span: &Span, first: &Span) -> Diagnostic {
+    let kind = id.kind();
+    let message = match id {
+        ObjectId::Trigger(_) => format!("two triggers are named `{}`", id.name()),
+        ObjectId::Function(_) => format!("two different functions are named `{}.{}`", id.schema(), id.name()),
+    };
+    Diagnostic::new(message).labelled(span, format!("this {kind}")).related(first, "is defined here first")
+}
+
+/// The tables of each trigger, in the same order. A trigger on a table that is not there is a problem; a glob that
+/// matches nothing is not.
+fn resolve<'a>(
+    triggers: impl Iterator<Item = &'a TriggerSpec> + Clone,
+    tables: &mut Tables<'_>,
+    schema: &str,
+    problems: &mut Vec<Diagnostic>,
+) -> Result<Vec<Vec<Table>>, Error> {
+    let mut known: BTreeMap<(Option<&str>, &str), Vec<Table>> = BTreeMap::new();
+    match tables {
+        Tables::Live(database) => {
+            let mut references: Vec<&TableRef> =
+                triggers.clone().flat_map(references).map(|table| &table.value).collect();
+            references.sort_by_key(|table| key(table));
+            references.dedup_by_key(|table| key(table));
+            let owned: Vec<TableRef> = references.iter().map(|table| (*table).clone()).collect();
+            let found = database.tables(&owned)?;
+            known.extend(references.into_iter().map(key).zip(found));
+        }
+        Tables::Offline(_) | Tables::Unknown(_) => {
+            for reference in triggers.clone().flat_map(references) {
+                let TableRef { schema: given, name } = &reference.value;
+                if !reference.value.is_glob() {
+                    let id = TableId { schema: given.as_deref().unwrap_or(schema).to_owned(), name: name.clone() };
+                    known.insert(key(&reference.value), vec![Table { id, facts: None }]);
+                } else if let Tables::Offline(dialect) = tables {
+                    problems.push(
+                        Diagnostic::new(format!(
+                            "`{}` is a pattern: which tables it stands for is known only with a database",
+                            reference.value
+                        ))
+                        .at(&reference.span)
+                        .help(format!("`triggerctl plan --format sql` with the URL of a {} database renders it", dialect.title())),
+                    );
+                }
+            }
+        }
+    }
+    let mut resolved = vec![];
+    for trigger in triggers {
+        resolved.push(chosen(trigger, &known, tables, problems)?);
+    }
+    Ok(resolved)
+}
+
+fn references(trigger: &TriggerSpec) -> &[Located<TableRef>] {
+    match &trigger.tables {
+        TableSelector::One(table) => std::slice::from_ref(table),
+        TableSelector::Many { include, exclude: _ } => include,
+    }
+}
+
+fn key(table: &TableRef) -> (Option<&str>, &str) {
+    (table.schema.as_deref(), table.name.as_str())
+}
+
+fn chosen(
+    trigger: &TriggerSpec,
+    known: &BTreeMap<(Option<&str>, &str), Vec<Table>>,
+    tables: &mut Tables<'_>,
+    problems: &mut Vec<Diagnostic>,
+) -> Result<Vec<Table>, Error> {
+    let exclude = match &trigger.tables {
+        TableSelector::One(_) => [].as_slice(),
+        TableSelector::Many { include: _, exclude } => exclude.as_slice(),
+    };
+    let mut chosen: Vec<Table> = vec![];
+    for reference in references(trigger) {
+        let found = known.get(&key(&reference.value)).map(Vec::as_slice).unwrap_or_default();
+        if found.is_empty() && !reference.value.is_glob() {
+            problems.push(missing_table(reference, tables)?);
+        }
+        for table in found {
+            let excluded = exclude.iter().any(|pattern| pattern.value.matches(&table.id.schema, &table.id.name));
+            if !excluded && !chosen.iter().any(|other| other.id == table.id) {
+                chosen.push(table.clone());
+            }
+        }
+    }
+    Ok(chosen)
+}
+
+fn missing_table(reference: &Located<TableRef>, tables: &mut Tables<'_>) -> Result<Diagnostic, Error> {
+    let table = &reference.value;
+    let mut diagnostic = Diagnostic::new(format!("there is no table or view `{table}` in the database"))
+        .labelled(&reference.span, "not in the database");
+    if let Tables::Live(database) = tables {
+        let names = database.table_names(table.schema.as_deref())?;
+        let near = names
+            .iter()
+            .map(|id| (strsim::jaro_winkler(&id.name.to_lowercase(), &table.name.to_lowercase()), id))
+            .filter(|(likeness, _)| *likeness > 0.8)
+            .max_by(|(left, _), (right, _)| left.total_cmp(right));
+        diagnostic = match near {
+            Some((_, id)) if table.schema.is_some() => diagnostic.help(format!("did you mean `{id}`?")),
+            Some((_, id)) => diagnostic.help(format!("did you mean `{}`?", id.name)),
+            None if names.is_empty() => diagnostic.help("it has no tables at all: is this the right database?"),
+            None => diagnostic.help("create the table first, or correct its name here"),
+        };
+    }
+    Ok(diagnostic)
+}
+
+/// Sort by file and place, and let what several tables or dialects complain about in the same words be said once.
+fn in_file_order(spec: &Spec, problems: &mut Vec<Diagnostic>) {
+    let position = |diagnostic: &Diagnostic| {
+        diagnostic.place.as_ref().map_or((usize::MAX, 0), |(span, _)| {
+            let file = spec.files.iter().position(|file| file.name == span.file.name);
+            (file.unwrap_or(usize::MAX), span.range.start)
+        })
+    };
+    problems.sort_by_key(position);
+    problems.dedup();
+}
+
+/// SHA-256 over texts, kept apart, in lower-case hex.
+pub fn digest<'a>(texts: impl IntoIterator<Item = &'a str>) -> String {
+    let mut hasher = Sha256::new();
+    for text in texts {
+        hasher.update(text.len().to_le_bytes());
+        hasher.update(text);
+    }
+    hex(&hasher.finalize())
+}
+
+fn hex(bytes: &[u8]) -> String {
+    use std::fmt::Write as _;
+    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
+        // Writing to a String cannot fail.
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}

@@ -1,0 +1,133 @@
+//! What is written down about a migration: its row in `migrations` and, for every object that it touched, a row in
+//! `objects`. Both are append-only. All of it is SQL from templates, so that a script for a DBA records the same.
+
+use serde::Serialize;
+
+use crate::db::Migration;
+use crate::error::Error;
+use crate::model::{Definition, ObjectId};
+use crate::plan::ObjectRef;
+use crate::render::Renderer;
+
+/// Rows in one INSERT: few round trips, and no statement grows beyond reason.
+const ROWS_PER_STATEMENT: usize = 200;
+
+/// One row of `objects`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Row {
+    /// The object.
+    pub id: ObjectId,
+    /// What it now is; `None` when it is no longer there, or no longer ours.
+    pub present: Option<Present>,
+}
+
+/// The part of a row that only an object which is there has.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Present {
+    /// Digest of the DDL that the spec rendered to.
+    pub rendered_digest: String,
+    /// Fingerprint of what is live.
+    pub live_fingerprint: LiveFingerprint,
+    /// What it is.
+    pub definition: Definition,
+}
+
+/// A fingerprint that was read, or that the server works out when a script runs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum LiveFingerprint {
+    /// As read.
+    Known(String),
+    /// An SQL expression.
+    Sql(String),
+}
+
+/// Writes the history's SQL.
+pub struct Writer<'a> {
+    /// The dialect's templates.
+    pub renderer: &'a Renderer,
+    /// The schema of the history tables, where the dialect has schemas.
+    pub schema: &'a str,
+}
+
+/// The templates that make the history tables, in order; a dialect has those of them that it needs.
+const CREATE: [&str; 3] = ["history_schema.sql", "history_migrations.sql", "history_objects.sql"];
+
+impl Writer<'_> {
+    /// The statements that make the history tables.
+    pub fn create(&self) -> Result<Vec<String>, Error> {
+        #[derive(Serialize)]
+        struct Context<'a> {
+            history_schema: &'a str,
+        }
+        let templates = CREATE.into_iter().filter(|template| self.renderer.has(template));
+        templates.map(|template| self.renderer.render(template, Context { history_schema: self.schema })).collect()
+    }
+
+    /// The statement that records a migration.
+    pub fn migration(&self, migration: &Migration) -> Result<String, Error> {
+        #[derive(Serialize)]
+        struct Context<'a> {
+            history_schema: &'a str,
+            migration: &'a Migration,
+            up: String,
+            down: String,
+        }
+        let json = |statements: &[String]| {
+            serde_json::to_string(statements).map_err(|error| Error::failed(format!("cannot be recorded: {error}")))
+        };
+        let context =
+            Context { history_schema: self.schema, migration, up: json(&migration.up)?, down: json(&migration.down)? };
+        self.renderer.render("history_insert_migration.sql", context)
+    }
+
+    /// The statements that record objects as of `version`.
+    pub fn objects(&self, version: i64, rows: &[Row]) -> Result<Vec<String>, Error> {
+        #[derive(Serialize)]
+        struct Context<'a> {
+            history_schema: &'a str,
+            version: i64,
+            rows: Vec<ContextRow>,
+        }
+        #[derive(Serialize)]
+        struct ContextRow {
+            kind: String,
+            schema: String,
+            table: String,
+            name: String,
+            rendered_digest: Option<String>,
+            live_fingerprint: Option<String>,
+            fingerprint_sql: Option<String>,
+            definition: Option<String>,
+        }
+        let mut statements = vec![];
+        for chunk in rows.chunks(ROWS_PER_STATEMENT) {
+            let mut context = Context { history_schema: self.schema, version, rows: vec![] };
+            for Row { id, present } in chunk {
+                let ObjectRef { kind, schema, table, name } = ObjectRef::from(id);
+                let mut row = ContextRow {
+                    kind,
+                    schema,
+                    table: table.unwrap_or_default(),
+                    name,
+                    rendered_digest: None,
+                    live_fingerprint: None,
+                    fingerprint_sql: None,
+                    definition: None,
+                };
+                if let Some(Present { rendered_digest, live_fingerprint, definition }) = present {
+                    row.rendered_digest = Some(rendered_digest.clone());
+                    match live_fingerprint {
+                        LiveFingerprint::Known(fingerprint) => row.live_fingerprint = Some(fingerprint.clone()),
+                        LiveFingerprint::Sql(sql) => row.fingerprint_sql = Some(sql.clone()),
+                    }
+                    let json = serde_json::to_string(definition)
+                        .map_err(|error| Error::failed(format!("{id} cannot be recorded: {error}")))?;
+                    row.definition = Some(json);
+                }
+                context.rows.push(row);
+            }
+            statements.push(self.renderer.render("history_insert_objects.sql", context)?);
+        }
+        Ok(statements)
+    }
+}

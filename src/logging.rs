@@ -1,0 +1,42 @@
+//! Remarks on the way, to stderr: warnings always, more with `--verbose`.
+
+use std::io::Write as _;
+
+use log::{Level, LevelFilter, Log, Metadata, Record};
+
+struct Stderr;
+
+impl Log for Stderr {
+    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+        // Drivers have their own, for their own developers; theirs may name what ours never would.
+        metadata.target().starts_with("triggerctl")
+    }
+
+    fn log(&self, record: &Record<'_>) {
+        if !self.enabled(record.metadata()) {
+            return;
+        }
+        let word = match record.level() {
+            Level::Error => "error",
+            Level::Warn => "warning",
+            Level::Info | Level::Debug | Level::Trace => "note",
+        };
+        // Where stderr is closed there is nobody to tell.
+        let _ = writeln!(std::io::stderr().lock(), "{word}: {}", record.args());
+    }
+
+    fn flush(&self) {}
+}
+
+/// Start logging as `--quiet` and `--verbose` say.
+pub fn start(quiet: bool, verbose: u8) {
+    let level = match (quiet, verbose) {
+        (true, _) => LevelFilter::Error,
+        (false, 0) => LevelFilter::Warn,
+        (false, 1) => LevelFilter::Info,
+        (false, _) => LevelFilter::Debug,
+    };
+    if log::set_logger(&Stderr).is_ok() {
+        log::set_max_level(level);
+    }
+}

@@ -1,0 +1,350 @@
+//! A plan: what differs between the desired, the recorded and the live side, and the ordered steps that end it. It is a
+//! document: it can be saved, shown in any format, and applied later by who trusts it.
+
+mod make;
+mod order;
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+use crate::db::{Catalog, Fingerprint, History, Target};
+use crate::desired::digest;
+use crate::dialect::LockMode;
+use crate::diff::FieldChange;
+use crate::error::Error;
+use crate::model::{Definition, FunctionId, ObjectId, TableId, TriggerId};
+
+pub use make::{Options, make, scope};
+
+/// Version of the plan document.
+pub const FORMAT_VERSION: u32 = 1;
+
+/// What a step does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Action {
+    /// Make what is not there.
+    Create,
+    /// Change what is there because the spec changed (or because it is taken over).
+    Replace,
+    /// Give it another name, and change it where it differs.
+    Rename,
+    /// Undo a change that was made past triggerctl.
+    Restore,
+    /// Remove what the spec no longer has.
+    Drop,
+    /// Record what is there already as the spec has it; no DDL.
+    Adopt,
+    /// Stop recording what is gone, or what others still need; no DDL.
+    Forget,
+    /// It is there, it is not ours, and it differs: refused until `--adopt`.
+    Conflict,
+}
+
+impl Action {
+    /// All, in the order of summaries.
+    pub const ALL: [Self; 8] = [
+        Self::Create,
+        Self::Replace,
+        Self::Rename,
+        Self::Restore,
+        Self::Drop,
+        Self::Adopt,
+        Self::Forget,
+        Self::Conflict,
+    ];
+
+    /// The word for it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Create => "create",
+            Self::Replace => "replace",
+            Self::Rename => "rename",
+            Self::Restore => "restore",
+            Self::Drop => "drop",
+            Self::Adopt => "adopt",
+            Self::Forget => "forget",
+            Self::Conflict => "conflict",
+        }
+    }
+
+    /// What a finished one is called: `2 created`.
+    pub fn past(self) -> &'static str {
+        match self {
+            Self::Create => "created",
+            Self::Replace => "replaced",
+            Self::Rename => "renamed",
+            Self::Restore => "restored",
+            Self::Drop => "dropped",
+            Self::Adopt => "adopted",
+            Self::Forget => "forgotten",
+            Self::Conflict => "in conflict",
+        }
+    }
+
+    /// Whether the database differs from the spec where this is planned. Adopting and forgetting only write down
+    /// what is so already.
+    pub fn differs(self) -> bool {
+        !matches!(self, Self::Adopt | Self::Forget)
+    }
+}
+
+/// An object's identity as the document spells it.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct ObjectRef {
+    /// `trigger` or `function`.
+    pub kind: String,
+    /// The schema; `main` on SQLite.
+    pub schema: String,
+    /// The table of a trigger.
+    pub table: Option<String>,
+    /// The name.
+    pub name: String,
+}
+
+impl From<&ObjectId> for ObjectRef {
+    fn from(id: &ObjectId) -> Self {
+        Self {
+            kind: id.kind().to_owned(),
+            schema: id.schema().to_owned(),
+            table: id.table().map(|table| table.name.clone()),
+            name: id.name().to_owned(),
+        }
+    }
+}
+
+impl From<&ObjectRef> for ObjectId {
+    fn from(object: &ObjectRef) -> Self {
+        let ObjectRef { kind: _, schema, table, name } = object;
+        match table {
+            Some(table) => Self::Trigger(TriggerId {
+                table: TableId { schema: schema.clone(), name: table.clone() },
+                name: name.clone(),
+            }),
+            None => Self::Function(FunctionId { schema: schema.clone(), name: name.clone() }),
+        }
+    }
+}
+
+impl fmt::Display for ObjectRef {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        ObjectId::from(self).fmt(f)
+    }
+}
+
+/// A lock that a step takes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Lock {
+    /// On which table.
+    pub table: TableId,
+    /// How strong.
+    pub mode: LockMode,
+}
+
+/// What can hurt while or after a step runs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Hazard {
+    /// A stable word: `blocks_writers`, `blocks_readers`, `takes_over`, `undoes_manual_change`.
+    pub kind: String,
+    /// A sentence for people.
+    pub message: String,
+}
+
+/// What the catalog and the history said of one object when the plan was made.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RestsOn {
+    /// The object.
+    pub object: ObjectRef,
+    /// Its live fingerprint; `None` when it was not there.
+    pub live: Option<Fingerprint>,
+    /// Its recorded digest; `None` when nothing was recorded.
+    pub recorded: Option<String>,
+}
+
+/// One difference, and the step that ends it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Change {
+    /// What is done.
+    pub action: Action,
+    /// To what; after a rename, its new name.
+    pub object: ObjectRef,
+    /// Why, in one line.
+    pub because: String,
+    /// What changes, live against desired.
+    pub fields: Vec<FieldChange>,
+    /// What was changed past triggerctl, recorded against live.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub drift: Vec<FieldChange>,
+    /// The live definition.
+    pub before: Option<Definition>,
+    /// The desired definition.
+    pub after: Option<Definition>,
+    /// Statements that do it.
+    pub statements: Vec<String>,
+    /// Statements that undo it.
+    pub reverse: Vec<String>,
+    /// Locks that they take.
+    pub locks: Vec<Lock>,
+    /// What can hurt.
+    pub hazards: Vec<Hazard>,
+    /// What it rests on: the object, and under its old name where it is renamed.
+    pub rests_on: Vec<RestsOn>,
+    /// Digest of the DDL that the spec renders to, to be recorded; `None` when the object goes.
+    pub rendered_digest: Option<String>,
+    /// The definition alone does not tell whether it is so: a template of the user's made it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub custom: bool,
+}
+
+impl Change {
+    /// The identity of the object, as it will be.
+    pub fn id(&self) -> ObjectId {
+        ObjectId::from(&self.object)
+    }
+
+    /// The identity that it had, where it is renamed.
+    pub fn old_id(&self) -> Option<ObjectId> {
+        if self.action != Action::Rename {
+            return None;
+        }
+        self.before.as_ref().map(Definition::id)
+    }
+}
+
+/// All changes, in the order in which they are made.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Plan {
+    /// [`FORMAT_VERSION`].
+    pub format_version: u32,
+    /// The version of triggerctl that made it.
+    pub tool_version: String,
+    /// The database that it is for.
+    pub target: Target,
+    /// The spec's digest.
+    pub spec_digest: String,
+    /// The migration that was the latest; 0 before the first.
+    pub base_version: i64,
+    /// Digest of everything that the plan rests on.
+    pub base_fingerprint: String,
+    /// How many changes there are of each action that occurs.
+    pub summary: BTreeMap<Action, usize>,
+    /// How many objects are as they should be.
+    pub unchanged: usize,
+    /// Live triggers in the same schemas that triggerctl does not manage.
+    pub unmanaged: Vec<ObjectRef>,
+    /// The changes.
+    pub changes: Vec<Change>,
+}
+
+impl Plan {
+    /// Whether the database differs from the spec.
+    pub fn differs(&self) -> bool {
+        self.changes.iter().any(|change| change.action.differs())
+    }
+
+    /// Whether there is nothing to do or to write down.
+    pub fn is_empty(&self) -> bool {
+        self.changes.is_empty()
+    }
+
+    /// The changes that are refused.
+    pub fn conflicts(&self) -> impl Iterator<Item = &Change> {
+        self.changes.iter().filter(|change| change.action == Action::Conflict)
+    }
+
+    /// Digest of the whole document: names the plan in the history.
+    pub fn id(&self) -> Result<String, Error> {
+        Ok(digest([self.to_json()?.as_str()]))
+    }
+
+    /// One line: `2 created, 1 replaced`.
+    pub fn summary_line(&self) -> String {
+        let words = self.summary.iter().map(|(action, count)| format!("{count} {}", action.past()));
+        words.collect::<Vec<_>>().join(", ")
+    }
+
+    /// The document.
+    pub fn to_json(&self) -> Result<String, Error> {
+        serde_json::to_string_pretty(self).map_err(|error| Error::failed(format!("the plan cannot be written: {error}")))
+    }
+
+    /// Write the document to a file, whole or not at all.
+    pub fn save(&self, path: &Path) -> Result<(), Error> {
+        let text = self.to_json()?;
+        crate::files::write_whole(path, &text)
+    }
+
+    /// Read a document back.
+    pub fn load(path: &Path) -> Result<Self, Error> {
+        let text = crate::files::read(path)?;
+        let name = path.display();
+        #[derive(Deserialize)]
+        struct Version {
+            format_version: u32,
+        }
+        let version: Version = serde_json::from_str(&text).map_err(|error| {
+            Error::failed(format!("`{name}` is not a saved plan: {error}"))
+                .help("save one with `triggerctl plan --out FILE`")
+        })?;
+        if version.format_version != FORMAT_VERSION {
+            return Err(Error::failed(format!(
+                "`{name}` is a plan of format {}, and this triggerctl reads format {FORMAT_VERSION}",
+                version.format_version
+            ))
+            .help("make the plan again with this version"));
+        }
+        let plan: Self = serde_json::from_str(&text)
+            .map_err(|error| Error::failed(format!("`{name}` is a damaged plan: {error}")).help("make the plan again"))?;
+        // Whoever edits a plan by hand gets the statements that were never reviewed as a plan: refuse.
+        if plan.base_fingerprint != base_fingerprint(&plan.target, plan.base_version, &plan.changes) {
+            return Err(Error::failed(format!("`{name}` was changed after it was saved")).help("make the plan again"));
+        }
+        Ok(plan)
+    }
+}
+
+/// Digest over the target, the version and what each change rests on.
+pub(crate) fn base_fingerprint(target: &Target, version: i64, changes: &[Change]) -> String {
+    let version = version.to_string();
+    let mut texts: Vec<&str> = vec![&target.dialect, &target.database, &version];
+    for rests_on in changes.iter().flat_map(|change| &change.rests_on) {
+        let RestsOn { object, live, recorded } = rests_on;
+        texts.extend([object.kind.as_str(), &object.schema, object.table.as_deref().unwrap_or(""), &object.name]);
+        texts.extend([live.as_deref().unwrap_or("-"), recorded.as_deref().unwrap_or("-")]);
+    }
+    digest(texts)
+}
+
+/// What the two sides say of one object now.
+pub(crate) fn rests_on(id: &ObjectId, catalog: &Catalog, history: &History) -> RestsOn {
+    RestsOn {
+        object: id.into(),
+        live: catalog.fingerprints.get(id).cloned(),
+        recorded: history.records.get(id).map(|record| record.rendered_digest.clone()),
+    }
+}
+
+/// Everything that the plan rests on and that is no longer so, in words.
+pub(crate) fn moved(plan: &Plan, catalog: &Catalog, history: &History) -> Vec<String> {
+    let mut moved = vec![];
+    if history.version != plan.base_version {
+        moved.push(format!(
+            "the history is at version {}, and the plan was made at version {}",
+            history.version, plan.base_version
+        ));
+    }
+    for was in plan.changes.iter().flat_map(|change| &change.rests_on) {
+        let now = rests_on(&ObjectId::from(&was.object), catalog, history);
+        let what = match (&was.live, &now.live) {
+            (None, Some(_)) => "exists now",
+            (Some(_), None) => "is gone",
+            (was, now) if was != now => "was changed",
+            _ => continue,
+        };
+        moved.push(format!("{} {what}", was.object));
+    }
+    moved
+}

@@ -1,0 +1,114 @@
+//! A plan as a script that a person runs by hand: the same statements in one transaction, and the same rows in the
+//! history. It stops when the history has moved on since.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use serde::Serialize;
+
+use crate::apply::{Expected, Job};
+use crate::db::{Database, Migration};
+use crate::error::{Diagnostic, Error, Kind};
+use crate::history::{Present, Row, Writer};
+use crate::plan::{Plan, RestsOn};
+use crate::model::ObjectId;
+
+/// The script of a plan.
+pub fn plan(plan: &Plan, database: &mut dyn Database, writer: &Writer<'_>) -> Result<String, Error> {
+    if let Some(change) = plan.conflicts().next() {
+        return Err(Diagnostic::new(format!("conflict: {}", change.object))
+            .note(change.because.clone())
+            .help("`--adopt` takes it over, and makes it as the spec says")
+            .into_error(Kind::Refused));
+    }
+    #[derive(Serialize)]
+    struct Context<'a> {
+        history_schema: &'a str,
+        database: &'a str,
+        summary: &'a str,
+        tool_version: &'a str,
+        base_version: i64,
+        rests_on: Vec<Moved>,
+    }
+    /// An object whose fingerprint the script looks at again, where the engine can.
+    #[derive(Serialize)]
+    struct Moved {
+        object: String,
+        fingerprint_sql: String,
+        live: Option<String>,
+    }
+    let job = Job::from_plan(plan)?;
+    let statements: BTreeMap<ObjectId, &[String]> =
+        plan.changes.iter().map(|change| (change.id(), change.statements.as_slice())).collect();
+    let rests_on = plan
+        .changes
+        .iter()
+        .flat_map(|change| &change.rests_on)
+        .filter_map(|RestsOn { object, live, recorded: _ }| {
+            let fingerprint_sql = database.fingerprint_sql(&ObjectId::from(object))?;
+            Some(Moved { object: object.to_string(), fingerprint_sql, live: live.clone() })
+        })
+        .collect();
+    let summary = plan.summary_line();
+    let context = Context {
+        history_schema: writer.schema,
+        database: &plan.target.database,
+        summary: if summary.is_empty() { "nothing to do" } else { &summary },
+        tool_version: env!("CARGO_PKG_VERSION"),
+        base_version: plan.base_version,
+        rests_on,
+    };
+    if plan.is_empty() {
+        return Ok("-- Nothing to do: the database is as the spec says.\n".to_owned());
+    }
+    let mut out = writer.renderer.render_script("script_begin.sql", &context)?;
+    let mut push = |statement: &str| {
+        out.push_str(statement);
+        out.push_str(";\n\n");
+    };
+    for statement in writer.create()? {
+        push(&statement);
+    }
+    let now = Timestamp::now().to_string();
+    let migration = Migration {
+        version: plan.base_version + 1,
+        state: "applied".to_owned(),
+        message: Some("by a script that was run by hand".to_owned()),
+        summary: job.summary.clone(),
+        plan_id: job.plan_id.clone(),
+        spec_digest: job.spec_digest.clone(),
+        from_fingerprint: job.from_fingerprint.clone(),
+        // What the objects are in the end is not known before the script ran.
+        to_fingerprint: String::new(),
+        up: job.up.iter().map(|statement| statement.sql.clone()).collect(),
+        down: job.down.clone(),
+        started_at: now.clone(),
+        finished_at: Some(now),
+        duration_ms: None,
+        error: None,
+        tool_version: env!("CARGO_PKG_VERSION").to_owned(),
+        applied_by: database.user(),
+    };
+    // First, so that of two that run the same script one fails before it has done anything.
+    push(&writer.migration(&migration)?);
+    for statement in &job.up {
+        push(&statement.sql);
+    }
+    let mut rows = vec![];
+    for (id, expected) in &job.expected {
+        let present = match expected {
+            Expected::Absent | Expected::Released => None,
+            Expected::Present { definition, rendered_digest, custom: _ } => Some(Present {
+                rendered_digest: rendered_digest.clone(),
+                live_fingerprint: database.fingerprint_after(id, statements.get(id).copied().unwrap_or_default())?,
+                definition: definition.clone(),
+            }),
+        };
+        rows.push(Row { id: id.clone(), present });
+    }
+    for statement in writer.objects(migration.version, &rows)? {
+        push(&statement);
+    }
+    out.push_str(&writer.renderer.render_script("script_end.sql", &context)?);
+    Ok(out)
+}

@@ -1,0 +1,349 @@
+//! Results for people: readable at 80 columns, with colour only where it is wanted.
+
+use std::fmt::Write as _;
+
+use anstyle::Style;
+use similar::{ChangeTag, TextDiff};
+
+use crate::db::Migration;
+use crate::diff::{FieldChange, show_constraint, show_state};
+use crate::model::{
+    Action as TriggerAction, Condition, Definition, EnabledState, Function, ObjectId, Orientation, Trigger,
+};
+use crate::plan::{Action, Change, Lock, ObjectRef, Plan};
+use crate::rollback::{Rollback, Turn};
+
+use super::Palette;
+
+/// How much to show of a plan.
+#[derive(Debug, Clone, Copy)]
+pub struct Detail {
+    /// The statements of each step, with locks and hazards.
+    pub statements: bool,
+    /// The unmanaged triggers by name.
+    pub unmanaged: bool,
+    /// Schemas are part of names (there is one only on SQLite).
+    pub schemas: bool,
+    /// More than this many changes are counted, not listed; `None` lists all.
+    pub most: Option<usize>,
+}
+
+/// A plan.
+pub fn plan(plan: &Plan, detail: Detail, palette: &Palette) -> String {
+    let mut out = String::new();
+    let shown = detail.most.unwrap_or(usize::MAX);
+    for change in plan.changes.iter().take(shown) {
+        out.push_str(&self::change(change, detail, palette));
+        out.push('\n');
+    }
+    if plan.changes.len() > shown {
+        let _ = writeln!(out, "… and {} more (`--verbose` shows all)\n", plan.changes.len() - shown);
+    }
+    if detail.unmanaged && !plan.unmanaged.is_empty() {
+        out.push_str("Not managed by triggerctl:\n");
+        for object in &plan.unmanaged {
+            let _ = writeln!(out, "  {}", name(object, detail.schemas));
+        }
+        out.push('\n');
+    }
+    out.push_str(&summary(plan));
+    out.push('\n');
+    out
+}
+
+/// The closing line of a plan.
+pub fn summary(plan: &Plan) -> String {
+    let count = |action: &Action| plan.summary.get(action).copied().unwrap_or(0);
+    let mut parts: Vec<String> = Action::ALL
+        .iter()
+        .filter(|action| action.differs() && count(action) > 0)
+        .map(|action| match action {
+            Action::Conflict => format!("{} in conflict", count(action)),
+            action => format!("{} to {}", count(action), action.word()),
+        })
+        .collect();
+    let mut text = if parts.is_empty() {
+        "Nothing to do: the database is as the spec says".to_owned()
+    } else {
+        parts.drain(..).collect::<Vec<_>>().join(", ")
+    };
+    let mut also: Vec<String> = vec![];
+    if plan.unchanged > 0 {
+        also.push(format!("{} unchanged", plan.unchanged));
+    }
+    for (action, words) in [(Action::Adopt, "to record as they are"), (Action::Forget, "to forget")] {
+        if count(&action) > 0 {
+            also.push(format!("{} {words}", count(&action)));
+        }
+    }
+    if !plan.unmanaged.is_empty() {
+        also.push(format!("{} not managed", plan.unmanaged.len()));
+    }
+    if !also.is_empty() {
+        let _ = write!(text, " ({})", also.join(", "));
+    }
+    text.push('.');
+    text
+}
+
+fn change(change: &Change, detail: Detail, palette: &Palette) -> String {
+    let (sign, style) = match change.action {
+        Action::Create => ("+", palette.added),
+        Action::Replace | Action::Restore | Action::Rename => ("~", palette.changed),
+        Action::Drop => ("-", palette.removed),
+        Action::Adopt | Action::Forget => ("=", palette.faint),
+        Action::Conflict => ("!", palette.wrong),
+    };
+    let mut out = String::new();
+    let strong = palette.strong;
+    let _ = writeln!(
+        out,
+        "{style}{sign} {}{style:#} {strong}{}{strong:#}",
+        change.action.word(),
+        name(&change.object, detail.schemas)
+    );
+    if change.action == Action::Create {
+        if let Some(definition) = &change.after {
+            out.push_str(&wrapped(&describe(definition, detail.schemas)));
+        }
+    } else {
+        out.push_str(&wrapped(&change.because));
+    }
+    if !change.drift.is_empty() {
+        out.push_str("    recorded against live:\n");
+        fields(&mut out, &change.drift, palette);
+        if change.fields.iter().any(|field| !change.drift.iter().any(|drift| drift.field == field.field)) {
+            out.push_str("    live against the spec:\n");
+            fields(&mut out, &change.fields, palette);
+        }
+    } else if change.action != Action::Create {
+        fields(&mut out, &change.fields, palette);
+    }
+    if change.action == Action::Conflict {
+        out.push_str(&wrapped("refused until `--adopt` says to take it over"));
+    }
+    if detail.statements {
+        steps(&mut out, change, palette);
+    }
+    out
+}
+
+fn steps(out: &mut String, change: &Change, palette: &Palette) {
+    let faint = palette.faint;
+    for Lock { table, mode } in &change.locks {
+        let mode = match mode {
+            crate::dialect::LockMode::AccessShare => "ACCESS SHARE",
+            crate::dialect::LockMode::ShareRowExclusive => "SHARE ROW EXCLUSIVE",
+            crate::dialect::LockMode::AccessExclusive => "ACCESS EXCLUSIVE",
+            crate::dialect::LockMode::Database => "the database file",
+        };
+        let _ = writeln!(out, "    {faint}locks {table}: {mode}{faint:#}");
+    }
+    for hazard in &change.hazards {
+        let _ = writeln!(out, "    {faint}hazard: {}{faint:#}", hazard.message);
+    }
+    for statement in &change.statements {
+        out.push('\n');
+        for line in statement.lines() {
+            let _ = writeln!(out, "    {}", safe(line));
+        }
+    }
+}
+
+fn fields(out: &mut String, fields: &[FieldChange], palette: &Palette) {
+    for FieldChange { field, before, after, note } in fields {
+        let _ = writeln!(out, "    {field}:");
+        let (before, after) = (before.as_deref(), after.as_deref());
+        match (before, after) {
+            (Some(before), Some(after)) if before.contains('\n') || after.contains('\n') => {
+                difference(out, before, after, palette);
+            }
+            (before, after) => {
+                for (sign, style, value) in [("-", palette.removed, before), ("+", palette.added, after)] {
+                    for line in value.into_iter().flat_map(str::lines) {
+                        let _ = writeln!(out, "      {style}{sign} {}{style:#}", safe(line));
+                    }
+                }
+            }
+        }
+        if let Some(note) = note {
+            out.push_str(&wrapped(note));
+        }
+    }
+}
+
+/// The lines that differ, with two lines around them.
+fn difference(out: &mut String, before: &str, after: &str, palette: &Palette) {
+    let diff = TextDiff::from_lines(before, after);
+    for (index, group) in diff.grouped_ops(2).iter().enumerate() {
+        if index > 0 {
+            out.push_str("      …\n");
+        }
+        for change in group.iter().flat_map(|op| diff.iter_changes(op)) {
+            let (sign, style) = match change.tag() {
+                ChangeTag::Delete => ("-", palette.removed),
+                ChangeTag::Insert => ("+", palette.added),
+                ChangeTag::Equal => (" ", Style::new()),
+            };
+            let text = change.value().strip_suffix('\n').unwrap_or(change.value());
+            // A line end that differs would not be seen.
+            let text = safe(text.strip_suffix('\r').unwrap_or(text));
+            let _ = writeln!(out, "      {style}{sign} {text}{style:#}");
+        }
+    }
+}
+
+/// Text that cannot play tricks on a terminal.
+pub fn safe(text: &str) -> String {
+    text.chars()
+        .map(|c| if c.is_control() && c != '\t' { char::REPLACEMENT_CHARACTER } else { c })
+        .collect()
+}
+
+/// A line of prose, indented, broken at spaces so that it fits 80 columns.
+fn wrapped(text: &str) -> String {
+    let mut out = String::new();
+    let mut line = String::from("   ");
+    for word in safe(text).split(' ') {
+        if line.trim().is_empty() || line.chars().count() + 1 + word.chars().count() <= 80 {
+            line.push(' ');
+        } else {
+            out.push_str(&line);
+            out.push('\n');
+            line = String::from("    ");
+        }
+        line.push_str(word);
+    }
+    out.push_str(&line);
+    out.push('\n');
+    out
+}
+
+/// `trigger users_age on users`, with the schema where there is more than one.
+pub fn name(object: &ObjectRef, schemas: bool) -> String {
+    let ObjectRef { kind, schema, table, name } = object;
+    let text = match (table, schemas) {
+        (Some(table), true) => format!("{kind} {name} on {schema}.{table}"),
+        (Some(table), false) => format!("{kind} {name} on {table}"),
+        (None, true) => format!("{kind} {schema}.{name}"),
+        (None, false) => format!("{kind} {name}"),
+    };
+    safe(&text)
+}
+
+/// The same for an identity.
+pub fn id(id: &ObjectId, schemas: bool) -> String {
+    name(&id.into(), schemas)
+}
+
+/// What a definition says, in one sentence close to the DDL.
+fn describe(definition: &Definition, schemas: bool) -> String {
+    match definition {
+        Definition::Trigger(trigger) => describe_trigger(trigger, schemas),
+        Definition::Function(Function { language, .. }) => format!("language {language}"),
+    }
+}
+
+fn describe_trigger(trigger: &Trigger, schemas: bool) -> String {
+    let mut events: Vec<String> = vec![];
+    for event in &trigger.events {
+        let of = if event.word() == "update" && !trigger.update_of.is_empty() {
+            format!(" of {}", trigger.update_of.join(", "))
+        } else {
+            String::new()
+        };
+        events.push(format!("{}{of}", event.word()));
+    }
+    let mut text = format!("{} {}", trigger.timing.keyword().to_lowercase(), events.join(" or "));
+    text.push_str(match trigger.orientation {
+        Orientation::Row => ", for each row",
+        Orientation::Statement => ", for each statement",
+    });
+    if let Some(constraint) = &trigger.constraint {
+        let _ = write!(text, ", constraint {}", show_constraint(constraint));
+    }
+    if let Some(Condition::Sql(condition)) = &trigger.condition {
+        let _ = write!(text, ", when {}", condition.split_whitespace().collect::<Vec<_>>().join(" "));
+    }
+    if let TriggerAction::Call { function, arguments: _ } = &trigger.action {
+        let function = if schemas { function.to_string() } else { function.name.clone() };
+        let _ = write!(text, ", calls {function}");
+    }
+    if trigger.enabled != EnabledState::Origin {
+        let _ = write!(text, ", {}", show_state(trigger.enabled));
+    }
+    text
+}
+
+/// The migrations, newest first.
+pub fn history(migrations: &[Migration], palette: &Palette) -> String {
+    if migrations.is_empty() {
+        return "No migrations yet.\n".to_owned();
+    }
+    let (strong, faint) = (palette.strong, palette.faint);
+    let mut out = String::new();
+    for migration in migrations.iter().rev() {
+        let when = migration.started_at.get(..19).unwrap_or(&migration.started_at).replace('T', " ");
+        let _ = writeln!(
+            out,
+            "{strong}version {}{strong:#}  {when} UTC  {faint}by {}{faint:#}",
+            migration.version,
+            safe(&migration.applied_by)
+        );
+        out.push_str(&wrapped(&migration.summary));
+        if migration.state != "applied" {
+            out.push_str(&wrapped(&format!("state: {}", migration.state)));
+        }
+        if let Some(message) = &migration.message {
+            out.push_str(&wrapped(message));
+        }
+        if let Some(error) = &migration.error {
+            out.push_str(&wrapped(error));
+        }
+    }
+    out
+}
+
+/// One migration, with its statements both ways.
+pub fn migration(migration: &Migration, palette: &Palette) -> String {
+    let mut out = history(std::slice::from_ref(migration), palette);
+    for (title, statements) in [("Statements that were run:", &migration.up), ("To undo it:", &migration.down)] {
+        let _ = writeln!(out, "\n{title}");
+        if statements.is_empty() {
+            out.push_str("    (none)\n");
+        }
+        for statement in statements {
+            for line in statement.lines() {
+                let _ = writeln!(out, "    {}", safe(line));
+            }
+            out.push('\n');
+        }
+    }
+    out
+}
+
+/// What a rollback is about to do.
+pub fn rollback(rollback: &Rollback, detail: Detail, palette: &Palette) -> String {
+    let mut out = String::new();
+    let versions: Vec<String> =
+        rollback.undone.iter().map(|migration| format!("{} ({})", migration.version, migration.summary)).collect();
+    let _ = writeln!(out, "Undoing version {}\n", versions.join(", "));
+    for (id, turn) in &rollback.turns {
+        let (sign, style, word) = match turn {
+            Turn::Returns => ("+", palette.added, "bring back"),
+            Turn::Reverts => ("~", palette.changed, "revert"),
+            Turn::Leaves => ("-", palette.removed, "undo"),
+        };
+        let _ = writeln!(out, "{style}{sign} {word}{style:#} {}", self::id(id, detail.schemas));
+    }
+    if detail.statements {
+        for statement in &rollback.job.up {
+            out.push('\n');
+            for line in statement.sql.lines() {
+                let _ = writeln!(out, "    {}", safe(line));
+            }
+        }
+    }
+    let _ = writeln!(out, "\nBack to version {}, as a new version.", rollback.to);
+    out
+}
