@@ -63,7 +63,8 @@ fn explain_rustls(error: &rustls::Error, shown: &str, settings: &Settings) -> Di
         rustls::Error::InvalidCertificate(why) => explain_certificate(why, shown, settings),
         rustls::Error::AlertReceived(alert) => explain_alert(*alert, shown, settings),
         _ => Diagnostic::new(format!("the TLS handshake with `{shown}` failed"))
-            .note(error.to_string()),
+            .note(error.to_string())
+            .help("check that a PostgreSQL server listens there; its log may say more"),
     }
 }
 
