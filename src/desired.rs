@@ -65,13 +65,13 @@ pub fn from_spec(
 ) -> Result<DesiredSet, Error> {
     let dialect = tables.dialect();
     let schema = tables.schema()?;
-    let vars = minijinja::Value::from_serialize(&spec.vars);
+    let vars = minijinja::Value::from(minijinja::value::Serde(&spec.vars));
     let mut problems = vec![];
     let mut set = Collector { dialect, renderer, server, set: BTreeMap::new(), names: BTreeMap::new() };
 
     for function in &spec.functions {
         match dialect.lower_function(function, &schema, &vars, renderer) {
-            Ok(Some(lowered)) => set.add(lowered, &function.name.span, &mut problems)?,
+            Ok(Some(lowered)) => set.add(lowered, &function.name.span, &mut problems),
             Ok(None) => {}
             Err(found) => problems.extend(found),
         }
@@ -88,7 +88,7 @@ pub fn from_spec(
             match dialect.lower(&request, renderer) {
                 Ok(objects) => {
                     for lowered in objects {
-                        set.add(lowered, &trigger.name.span, &mut problems)?;
+                        set.add(lowered, &trigger.name.span, &mut problems);
                     }
                 }
                 Err(found) => problems.extend(found),
@@ -111,7 +111,7 @@ struct Collector<'a> {
 }
 
 impl Collector<'_> {
-    fn add(&mut self, lowered: Lowered, span: &Span, problems: &mut Vec<Diagnostic>) -> Result<(), Error> {
+    fn add(&mut self, lowered: Lowered, span: &Span, problems: &mut Vec<Diagnostic>) {
         let Lowered { definition, renamed_from, generated: _ } = lowered;
         let id = definition.id();
         if let Some(other) = self.set.get(&id) {
@@ -119,7 +119,7 @@ impl Collector<'_> {
             if !matches!(id, ObjectId::Function(_)) || other.definition != definition {
                 problems.push(twice(&id, span, &other.span));
             }
-            return Ok(());
+            return;
         }
         if let (ObjectId::Trigger(trigger), false) = (&id, self.dialect.names_are_per_table()) {
             let key = (trigger.table.schema.to_ascii_lowercase(), trigger.name.to_ascii_lowercase());
@@ -130,18 +130,21 @@ impl Collector<'_> {
                     "in {} a trigger's name is unique in the whole database: use `{{{{ table }}}}` in the name",
                     self.dialect.title()
                 )));
-                return Ok(());
+                return;
             }
         }
-        let ddl = self.dialect.create(&definition, self.renderer, self.server).map_err(|error| {
-            error.map(|diagnostic| match diagnostic.place {
-                Some(_) => diagnostic.related(span, "while rendering this"),
-                None => diagnostic.at(span),
-            })
-        })?;
+        let ddl = match self.dialect.create(&definition, self.renderer, self.server) {
+            Ok(ddl) => ddl,
+            Err(error) => {
+                problems.extend(error.diagnostics.into_iter().map(|diagnostic| match diagnostic.place {
+                    Some(_) => diagnostic.related(span, "while rendering this"),
+                    None => diagnostic.at(span),
+                }));
+                return;
+            }
+        };
         let digest = digest(ddl.statements.iter().map(String::as_str));
         self.set.insert(id, Desired { definition, ddl, digest, renamed_from, span: span.clone() });
-        Ok(())
     }
 }
 
@@ -227,7 +230,7 @@ fn chosen(
             problems.push(missing_table(reference, tables)?);
         }
         for table in found {
-            let excluded = exclude.iter().any(|pattern| pattern.value.matches(&table.id));
+            let excluded = exclude.iter().any(|pattern| pattern.value.matches(&table.id.schema, &table.id.name));
             if !excluded && !chosen.iter().any(|other| other.id == table.id) {
                 chosen.push(table.clone());
             }

@@ -29,18 +29,27 @@ fn main() -> ExitCode {
 
 /// `--help` and `--version` are no errors; all else that clap refuses is wrong usage.
 fn usage(error: &clap::Error) -> ExitCode {
-    if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) {
+    if matches!(
+        error.kind(),
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion
+    ) {
         // A reader that went away has seen enough.
         let _ = error.print();
         return ExitCode::SUCCESS;
     }
     let words: Vec<String> = std::env::args().collect();
     let json = words.iter().any(|word| word == "--format=json")
-        || words.windows(2).any(|pair| matches!(pair, [flag, value] if flag == "--format" && value == "json"));
+        || words
+            .windows(2)
+            .any(|pair| matches!(pair, [flag, value] if flag == "--format" && value == "json"));
     if json {
         let text = error.render().to_string();
         let message = text.trim().trim_start_matches("error: ");
-        let output = Output { format: Format::Json, color: Color::Never, quiet: true };
+        let output = Output {
+            format: Format::Json,
+            color: Color::Never,
+            quiet: true,
+        };
         output.error(&Error::new(Kind::Usage, message));
     } else {
         let _ = error.print();

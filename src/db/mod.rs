@@ -226,6 +226,15 @@ pub trait Database {
     /// columns, a function that is not there. Statements before the diagnostics that it returns have no effect.
     fn check(&mut self, definitions: &[&Definition]) -> Result<Vec<(ObjectId, Diagnostic)>, Error>;
 
+    /// How many table locks one transaction may take without crowding others out; `None` where there is no limit.
+    fn lock_budget(&mut self) -> Result<Option<usize>, Error> {
+        Ok(None)
+    }
+    /// How many table locks triggers on these tables take, partitions counted.
+    fn lock_count(&mut self, tables: &[TableId]) -> Result<usize, Error> {
+        Ok(tables.len())
+    }
+
     /// Begin a migration: take the migration lock and open the transaction. One attempt: [`crate::error::Kind::Busy`]
     /// when a lock is not to be had within `lock_timeout`.
     fn begin(&mut self, patience: Patience) -> Result<(), Error>;

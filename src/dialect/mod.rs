@@ -1,13 +1,59 @@
 //! What an SQL engine can do, how it quotes, and which DDL makes a definition so. Pure: nothing here talks to a
 //! database. A new dialect is one file here, one in `db`, one folder in `templates`, and a line in [`ALL`].
 
+mod inspect;
+pub mod postgres;
+mod quoting;
+mod request;
+mod script;
 pub mod sqlite;
 
+use minijinja::Value;
+
 use crate::error::{Diagnostic, Error};
-use crate::model::{Definition, ObjectId, TableId};
+use crate::model::{Definition, ObjectId, TableId, TriggerId};
 use crate::render::Renderer;
 use crate::spec::{Fields, FunctionSpec, TriggerSpec};
 use crate::sql::Syntax;
+
+/// Every dialect.
+pub static ALL: &[&dyn Dialect] = &[&sqlite::Sqlite, &postgres::Postgres];
+
+/// The dialect of this name, as specs and template folders spell it.
+pub fn by_name(name: &str) -> Option<&'static dyn Dialect> {
+    ALL.iter().copied().find(|dialect| dialect.name() == name)
+}
+
+/// The built-in templates of a dialect, compiled in.
+macro_rules! templates {
+    ($dialect:literal: $($name:literal),+ $(,)?) => {
+        &[$((
+            $name,
+            include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/templates/", $dialect, "/", $name)),
+        )),+]
+    };
+}
+use templates;
+
+/// A table, for the filter `ident`.
+fn value(table: &TableId) -> Value {
+    qualified(&table.schema, &table.name)
+}
+
+/// A schema and a name in it, for the filter `ident`.
+fn qualified(schema: &str, name: &str) -> Value {
+    Value::from([Value::from(schema), Value::from(name)])
+}
+
+/// A list of texts, for a template.
+fn names(names: &[String]) -> Value {
+    names.iter().map(String::as_str).collect()
+}
+
+/// A condition whose text was not read cannot be written.
+fn unread(trigger: &TriggerId) -> Error {
+    Error::failed(format!("the condition of {trigger} was not read from the catalog"))
+}
 
 /// What a table is, as far as it matters to triggers. Nothing is known of it without a database.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,53 +1,245 @@
 //! Templates: all DDL comes out of minijinja templates, compiled into the binary and overridable by files of the same
 //! relative path in the user's folder. Nothing bare is printed: a value reaches SQL through a filter that makes it safe.
 
-use std::path::Path;
+mod failure;
+mod filters;
+mod helpers;
+mod loader;
+mod statement;
 
+use std::collections::{BTreeSet, HashSet};
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::path::Path;
+use std::sync::Mutex;
+
+use minijinja::value::Serde;
+use minijinja::{AutoEscape, Environment, Output, State, UndefinedBehavior, Value};
 use serde::Serialize;
 
 use crate::dialect::Dialect;
 use crate::error::{Error, Located};
+use failure::Origin;
+use helpers::Helpers;
+use loader::Sources;
+
+pub use filters::FILTERS;
+
+/// What one render may cost, in minijinja's unit (about one instruction, or 64 bytes): far beyond any sensible
+/// template, and used up by an endless loop in a fraction of a second.
+const FUEL: u64 = 2_000_000;
+
+/// The name that templates written in the spec have inside the engine; no file can have it.
+const INLINE_SQL: &str = "\0sql";
+/// The same for names, which are no SQL: bare values may be printed there.
+const INLINE_NAME: &str = "\0name";
 
 /// The templates of one dialect, ready to render.
 pub struct Renderer {
-    environment: minijinja::Environment<'static>,
+    environment: Environment<'static>,
+    dialect: &'static dyn Dialect,
+    sources: Sources,
+    /// Templates of the user's that stand in for a built-in one.
+    custom: BTreeSet<String>,
+    helpers: Helpers,
+    /// Hashes of the texts that were rendered from the spec: from its second use on, a text stays compiled.
+    seen: Mutex<HashSet<u64>>,
 }
 
 impl Renderer {
     /// The built-in templates of `dialect`, with those in `folder` before them.
+    ///
+    /// Every file of the user's that stands in for a built-in template is compiled here, so that a mistake in it
+    /// shows at once.
     pub fn new(dialect: &'static dyn Dialect, folder: Option<&Path>) -> Result<Self, Error> {
-        let _ = (dialect, folder);
-        Ok(Self {
-            environment: minijinja::Environment::new(),
+        let sources = Sources::new(dialect, folder);
+        let mut environment = Environment::new();
+        environment.set_undefined_behavior(UndefinedBehavior::Strict);
+        environment.set_fuel(Some(FUEL));
+        // Without debug mode an error has no byte range.
+        environment.set_debug(true);
+        // Any mode but `None` makes the engine keep track of which strings are safe, through `~`, macros and `join`.
+        environment.set_auto_escape_callback(|_| AutoEscape::Custom("sql".into()));
+        environment.set_formatter(print);
+        environment.set_path_join_callback(|name, _| loader::joined(name));
+        let loader = sources.clone();
+        environment.set_loader(move |name| loader.load(name));
+        filters::install(&mut environment, dialect);
+
+        let custom = sources.custom()?;
+        let mut renderer = Self {
+            environment,
+            dialect,
+            sources,
+            custom,
+            helpers: Helpers::default(),
+            seen: Mutex::default(),
+        };
+        for template in &renderer.custom {
+            renderer
+                .environment
+                .get_template(template)
+                .map_err(|error| renderer.failed(&error, &Origin::File(template)))?;
+        }
+        renderer.helpers = renderer.find_helpers()?;
+        renderer.helpers.install(&mut renderer.environment);
+        Ok(renderer)
+    }
+
+    /// Render `templates/<dialect>/<template>`; the text without trailing white space or semicolon, which is exactly
+    /// one statement or an error.
+    pub fn render<S: Serialize>(&self, template: &str, context: S) -> Result<String, Error> {
+        self.statement(template, Value::from(Serde(context)))
+    }
+
+    /// The same as [`Renderer::render`], for a context that is a template value already.
+    pub fn statement(&self, template: &str, context: Value) -> Result<String, Error> {
+        let text = self.text(template, context)?;
+        statement::prove(text, self.dialect.syntax()).map_err(|problem| {
+            let file = self.sources.file(template);
+            problem.diagnostic(template, file).into()
         })
     }
 
-    /// Render `templates/<dialect>/<template>`; the text without trailing white space or semicolon.
-    pub fn render<S: Serialize>(&self, template: &str, context: S) -> Result<String, Error> {
-        let _ = (template, context, &self.environment);
-        Err(Error::failed("not rendered"))
+    /// Render a file template that is no statement, such as the body of a function; the text to the letter.
+    pub fn text(&self, template: &str, context: Value) -> Result<String, Error> {
+        self.environment
+            .get_template(template)
+            .and_then(|compiled| compiled.render(context))
+            .map_err(|error| self.failed(&error, &Origin::File(template)))
     }
 
-    /// Render a template that the user wrote inside the spec (a body, a condition, a name); an error points at the
+    /// Render a template that the user wrote inside the spec (a body, a condition); an error points at the
     /// place in the spec. Text without `{{`, `{%` or `{#` is returned as it is.
     pub fn inline<S: Serialize>(
         &self,
         text: &Located<String>,
         context: S,
     ) -> Result<String, Error> {
-        let _ = (text, context);
-        Err(Error::failed("not rendered"))
+        if !is_template(&text.value) {
+            return Ok(text.value.clone());
+        }
+        self.inline_value(text, Value::from(Serde(context)))
+    }
+
+    /// The same as [`Renderer::inline`], for a context that is a template value already.
+    pub fn inline_value(&self, text: &Located<String>, context: Value) -> Result<String, Error> {
+        let prelude = self.helpers.prelude(&text.value);
+        self.spec_text(text, context, INLINE_SQL, prelude)
+    }
+
+    /// Render a name that the user wrote inside the spec (`{{ table }}_audit`). A name is no SQL until a filter quotes
+    /// it, so values are printed as they are.
+    pub fn name(&self, text: &Located<String>, context: Value) -> Result<String, Error> {
+        self.spec_text(text, context, INLINE_NAME, "")
     }
 
     /// Whether the dialect, or the user's folder, has this template.
     pub fn has(&self, template: &str) -> bool {
-        let _ = template;
-        false
+        self.sources.has(template)
     }
 
     /// Whether a file of the user's stands in for this template.
     pub fn is_custom(&self, template: &str) -> bool {
-        let _ = template;
-        false
+        self.custom.contains(template)
+    }
+
+    /// The helpers that bodies can call, with their parameters: `new(column)`.
+    pub fn helper_signatures(&self) -> impl Iterator<Item = String> + '_ {
+        self.helpers.signatures()
+    }
+
+    fn spec_text(
+        &self,
+        text: &Located<String>,
+        context: Value,
+        name: &'static str,
+        prelude: &str,
+    ) -> Result<String, Error> {
+        if !is_template(&text.value) {
+            return Ok(text.value.clone());
+        }
+        let joined;
+        let source = if prelude.is_empty() {
+            text.value.as_str()
+        } else {
+            joined = format!("{prelude}{}", text.value);
+            joined.as_str()
+        };
+        let rendered = if self.is_repeated(name, source) {
+            // The loader takes the text out of the name again.
+            self.environment
+                .get_template(&format!("{name}:{source}"))
+                .and_then(|compiled| compiled.render(context))
+        } else {
+            self.environment
+                .template_from_named_str(name, source)
+                .and_then(|compiled| compiled.render(context))
+        };
+        rendered.map_err(|error| {
+            self.failed(
+                &error,
+                &Origin::Spec {
+                    text,
+                    shift: prelude.len(),
+                },
+            )
+        })
+    }
+
+    /// Whether this text was rendered before: one `[[trigger]]` for many tables is compiled twice, not once a table,
+    /// and ten thousand different bodies are not all kept.
+    fn is_repeated(&self, name: &str, source: &str) -> bool {
+        let mut hasher = DefaultHasher::new();
+        (name, source).hash(&mut hasher);
+        match self.seen.lock() {
+            Ok(mut seen) => !seen.insert(hasher.finish()),
+            Err(_) => false,
+        }
+    }
+
+    fn find_helpers(&self) -> Result<Helpers, Error> {
+        let mut helpers = Helpers::default();
+        for template in self.sources.helper_files(&self.custom) {
+            helpers
+                .add(&self.environment, template)
+                .map_err(|error| self.failed(&error, &Origin::File(template)))?;
+        }
+        Ok(helpers)
+    }
+
+    fn failed(&self, error: &minijinja::Error, origin: &Origin<'_>) -> Error {
+        failure::diagnostic(error, origin, &self.sources, &self.environment).into()
     }
 }
+
+/// Whether a text needs the template engine at all.
+pub fn is_template(text: &str) -> bool {
+    text.as_bytes()
+        .windows(2)
+        .any(|pair| matches!(pair, b"{{" | b"{%" | b"{#"))
+}
+
+/// What `{{ … }}` does: only what a filter or a helper made safe goes through.
+fn print(
+    out: &mut Output<'_>,
+    state: &mut State<'_, '_>,
+    value: &Value,
+) -> Result<(), minijinja::Error> {
+    let bare = || minijinja::Error::new(minijinja::ErrorKind::InvalidOperation, failure::BARE);
+    match value.as_str() {
+        Some(text) if value.is_safe() => out.write_str(text)?,
+        _ if !state.name().starts_with(INLINE_NAME) => return Err(bare()),
+        Some(text) => out.write_str(text)?,
+        None if value.is_number() => write!(out, "{value}")?,
+        None => {
+            return Err(minijinja::Error::new(
+                minijinja::ErrorKind::InvalidOperation,
+                format!("a {} cannot be part of a name", value.kind()),
+            ));
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests;

@@ -3,6 +3,21 @@
 //! Reading is strict and total: all errors of all files come together, in file order. What comes out still knows
 //! nothing of an engine; [`TriggerSpec::for_dialect`] merges what is said for one dialect over what is said for all.
 
+mod build;
+mod check;
+mod environment;
+mod files;
+mod keys;
+mod load;
+mod merge;
+mod names;
+mod source;
+#[cfg(test)]
+mod tests;
+mod text;
+mod unknown;
+mod value;
+
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -11,6 +26,11 @@ use crate::error::{Located, SourceFile, Span};
 use crate::model::{
     Deferral, EnabledState, Event, Orientation, Parallel, Security, Timing, Volatility,
 };
+
+pub use keys::{DIALECTS, DialectKeys, KEYS, Key, Section, Shape};
+pub use load::LoadOptions;
+pub use names::NameError;
+pub use text::inner_span;
 
 /// A whole spec, its includes read in.
 #[derive(Debug, Clone)]

@@ -1,3 +1,279 @@
-//! PostgreSQL: connecting, as libpq's users expect it.
+//! PostgreSQL 12 to 18 behind [`Database`]: reading the catalog and the history, judging conditions, and running
+//! migrations. Connecting is `connect`'s business; everything here starts from an open connection.
+//!
+//! Nothing is ever `SET` for the session: behind a pooler in transaction mode it would leak to somebody else.
 
+mod catalog;
+mod check;
+mod conditions;
 pub mod connect;
+mod definitions;
+mod error;
+mod history;
+mod tables;
+mod transaction;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use postgres::Row;
+use postgres::types::{FromSql, ToSql, Type};
+
+pub use catalog::fingerprint_sql;
+
+use super::{
+    Catalog, ConditionPair, Database, Depth, History, Migration, Patience, Record, Scope,
+    Statement, Target, Verdict,
+};
+use crate::dialect::{Dialect, Server, Table};
+use crate::error::{Diagnostic, Error};
+use crate::model::{Definition, ObjectId, TableId};
+use crate::spec::TableRef;
+
+/// The oldest major version that is supported: the columns and functions read here are in all versions from it on.
+pub const OLDEST: u32 = 12;
+
+/// What a connection needs to know that the server does not tell.
+pub struct Options {
+    /// The rules of the engine.
+    pub dialect: &'static dyn Dialect,
+    /// The schema of the history tables.
+    pub history_schema: String,
+    /// `host:port` or the socket's path: names the target where the role may not read the system identifier.
+    pub address: String,
+    /// Asks the server to stop what this connection runs; called from another thread.
+    pub canceller: Arc<dyn Fn() + Send + Sync>,
+}
+
+/// One open connection to a PostgreSQL server.
+pub struct Postgres {
+    client: postgres::Client,
+    dialect: &'static dyn Dialect,
+    history_schema: String,
+    canceller: Arc<dyn Fn() + Send + Sync>,
+    /// Set once the user has asked to stop: tells the user's cancel from an administrator's or a timeout's.
+    interrupted: Arc<AtomicBool>,
+    target: Target,
+    server: Server,
+    user: String,
+    /// `None` where no schema of the search path exists.
+    current_schema: Option<String>,
+    encoding: String,
+    /// How long a migration waits for one lock, while one is open.
+    migration: Option<Patience>,
+}
+
+impl Postgres {
+    /// Take over an open connection, and ask the server once who and what it is. Refuses servers older than
+    /// [`OLDEST`].
+    pub fn new(mut client: postgres::Client, options: Options) -> Result<Self, Error> {
+        let Options {
+            dialect,
+            history_schema,
+            address,
+            canceller,
+        } = options;
+        let row = match client.query_typed_one(&server_sql("system_identifier"), &[]) {
+            // The function that tells the system identifier may be reserved for superusers.
+            Err(failure) if failure.code() == Some(&postgres::error::SqlState::INSUFFICIENT_PRIVILEGE) => {
+                client.query_typed_one(&server_sql("NULL"), &[])
+            }
+            answer => answer,
+        }
+        .map_err(|failure| error::plain(&failure, "ask the server for its version"))?;
+        let number: i32 = get(&row, 0)?;
+        let version: String = get(&row, 1)?;
+        let version = version.split_whitespace().next().unwrap_or_default().to_owned();
+        let number = u32::try_from(number).unwrap_or_default();
+        let server = Server {
+            major: number / 10_000,
+            minor: number % 10_000,
+        };
+        if server.major < OLDEST {
+            return Err(Diagnostic::new(format!(
+                "the server is PostgreSQL {version}, which is too old"
+            ))
+            .help(format!("PostgreSQL {OLDEST} and later are supported"))
+            .into());
+        }
+        let database: String = get(&row, 2)?;
+        let system: Option<i64> = get(&row, 6)?;
+        let system = system.map_or(address, |identifier| identifier.to_string());
+        Ok(Self {
+            client,
+            dialect,
+            history_schema,
+            canceller,
+            interrupted: Arc::new(AtomicBool::new(false)),
+            target: Target {
+                dialect: dialect.name().to_owned(),
+                server_version: version,
+                database: format!("{system}/{database}"),
+            },
+            server,
+            user: get(&row, 3)?,
+            current_schema: get(&row, 4)?,
+            encoding: get(&row, 5)?,
+            migration: None,
+        })
+    }
+
+    /// One query in one round trip: parameter types are said, so that nothing has to be prepared.
+    fn read(&mut self, purpose: &str, sql: &str, parameters: &[(&(dyn ToSql + Sync), Type)]) -> Result<Vec<Row>, Error> {
+        self.client
+            .query_typed(sql, parameters)
+            .map_err(|failure| self.error(&failure, purpose))
+    }
+
+    /// Statements that return nothing.
+    fn batch(&mut self, purpose: &str, sql: &str) -> Result<(), Error> {
+        self.client
+            .batch_execute(sql)
+            .map_err(|failure| self.error(&failure, purpose))
+    }
+
+    fn was_interrupted(&self) -> bool {
+        self.interrupted.load(Ordering::Relaxed)
+    }
+}
+
+fn server_sql(system_identifier: &str) -> String {
+    let identifier = match system_identifier {
+        "NULL" => "NULL::pg_catalog.int8",
+        _ => "(SELECT system_identifier FROM pg_catalog.pg_control_system())",
+    };
+    include_str!("sql/server.sql").replace("{system_identifier}", identifier)
+}
+
+/// One column of a row.
+fn get<'a, T: FromSql<'a>>(row: &'a Row, index: usize) -> Result<T, Error> {
+    row.try_get(index)
+        .map_err(|failure| error::plain(&failure, "understand the server's answer"))
+}
+
+/// An identifier, always quoted: for statements that nobody reads.
+fn identifier(name: &str) -> String {
+    format!("\"{}\"", name.replace('"', "\"\""))
+}
+
+/// A string literal that reads the same whatever `standard_conforming_strings` says.
+fn literal(text: &str) -> String {
+    let text = text.replace('\'', "''");
+    if text.contains('\\') {
+        format!("E'{}'", text.replace('\\', "\\\\"))
+    } else {
+        format!("'{text}'")
+    }
+}
+
+impl Database for Postgres {
+    fn dialect(&self) -> &'static dyn Dialect {
+        self.dialect
+    }
+
+    fn server(&self) -> Server {
+        self.server
+    }
+
+    fn target(&self) -> &Target {
+        &self.target
+    }
+
+    fn user(&self) -> String {
+        self.user.clone()
+    }
+
+    fn tables(&mut self, references: &[TableRef]) -> Result<Vec<Vec<Table>>, Error> {
+        self.read_tables(references)
+    }
+
+    fn table_names(&mut self, schema: Option<&str>) -> Result<Vec<TableId>, Error> {
+        self.read_table_names(schema)
+    }
+
+    fn current_schema(&mut self) -> Result<String, Error> {
+        self.current_schema.clone().ok_or_else(|| {
+            Diagnostic::new("no schema is selected: the search path names none that exists")
+                .help("qualify the names in the spec, or set the role's `search_path`")
+                .into()
+        })
+    }
+
+    fn history(&mut self) -> Result<History, Error> {
+        self.read_history()
+    }
+
+    fn migrations(&mut self, statements: bool) -> Result<Vec<Migration>, Error> {
+        self.read_migrations(statements)
+    }
+
+    fn recorded(
+        &mut self,
+        ids: &[ObjectId],
+        version: i64,
+    ) -> Result<BTreeMap<ObjectId, Definition>, Error> {
+        self.read_recorded(ids, version)
+    }
+
+    fn records_at(&mut self, version: i64) -> Result<BTreeMap<ObjectId, Record>, Error> {
+        self.read_records(Some(version))
+    }
+
+    fn catalog(&mut self, scope: &Scope) -> Result<Catalog, Error> {
+        self.read_catalog(scope)
+    }
+
+    fn definitions(
+        &mut self,
+        ids: &[ObjectId],
+        depth: Depth,
+    ) -> Result<BTreeMap<ObjectId, Definition>, Error> {
+        self.read_definitions(ids, depth)
+    }
+
+    fn same_conditions(&mut self, pairs: &[ConditionPair]) -> Result<Vec<Verdict>, Error> {
+        self.judge(pairs)
+    }
+
+    fn check(&mut self, definitions: &[&Definition]) -> Result<Vec<(ObjectId, Diagnostic)>, Error> {
+        self.find_faults(definitions)
+    }
+
+    fn lock_budget(&mut self) -> Result<Option<usize>, Error> {
+        self.read_lock_budget().map(Some)
+    }
+
+    fn lock_count(&mut self, tables: &[TableId]) -> Result<usize, Error> {
+        self.count_locks(tables)
+    }
+
+    fn begin(&mut self, patience: Patience) -> Result<(), Error> {
+        self.begin_migration(patience)
+    }
+
+    fn run(
+        &mut self,
+        statements: &[Statement],
+        progress: &mut dyn FnMut(usize),
+    ) -> Result<(), Error> {
+        self.run_statements(statements, progress)
+    }
+
+    fn commit(&mut self) -> Result<(), Error> {
+        self.commit_migration()
+    }
+
+    fn abort(&mut self) -> Result<(), Error> {
+        self.abort_migration()
+    }
+
+    fn interrupter(&self) -> Box<dyn Fn() + Send> {
+        let interrupted = Arc::clone(&self.interrupted);
+        let canceller = Arc::clone(&self.canceller);
+        Box::new(move || {
+            interrupted.store(true, Ordering::Relaxed);
+            canceller();
+        })
+    }
+}

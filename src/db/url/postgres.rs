@@ -43,11 +43,6 @@ impl PostgresUrl {
         self.parameters.insert(name, value);
     }
 
-    /// Set a parameter unless it is set.
-    pub(crate) fn set_default(&mut self, name: &'static str, value: String) {
-        self.parameters.entry(name).or_insert(value);
-    }
-
     /// The URL without any password: `postgres://user@host:port/name?sslmode=require`.
     pub fn display(&self) -> String {
         let encode = |text: &str| utf8_percent_encode(text, SPECIAL).to_string();
@@ -220,6 +215,11 @@ fn set_hosts(url: &mut PostgresUrl, text: &str) -> Result<(), Error> {
     let (mut hosts, mut ports) = (vec![], vec![]);
     for part in text.split(',') {
         let (host, port) = split_port(part)?;
+        if !port.bytes().all(|byte| byte.is_ascii_digit()) {
+            // It is not shown: without an `@` after it, it may be a password.
+            return Err(Error::failed("the port in the URL is not a number")
+                .help("write `postgres://user:password@host:port/name`"));
+        }
         let host = decode(host).map_err(|why| why.describe("a host in the URL"))?;
         if host.contains(',') {
             return Err(Error::failed("a host in the URL contains a comma"));

@@ -229,6 +229,8 @@ fn no_error_shows_a_password() {
         "postgres://me:sec%ret@h/d",
         "postgres://me:sec/ret@h/d",
         "postgres://me:1/sec@h/d",
+        "postgres://me:secret",
+        "postgres://me:secret/name",
         "postgres://me:1?sec=x@h/d",
         "postgres://me:sec?r/et@h/d",
         "postgres://me:sec#r/et@h/d",

@@ -1,0 +1,178 @@
+//! One read of the catalog: every trigger in scope and every function with a fingerprint that the server computes, so
+//! that ten thousand unchanged objects cost a hash each and no definition travels.
+
+use std::collections::BTreeMap;
+
+use postgres::types::Type;
+
+use super::{Postgres, get, literal};
+use crate::db::{Catalog, Scope};
+use crate::dialect::Server;
+use crate::error::Error;
+use crate::model::{FunctionId, ObjectId, TableId, TriggerId};
+
+/// PostgreSQL 12 has no `pg_trigger.tgparentid`; there a clone depends on the trigger that it stems from.
+const TRIGGERS_BEFORE_13: &str = "(SELECT own.*, COALESCE(parent.refobjid, 0) AS tgparentid
+  FROM pg_catalog.pg_trigger own
+  LEFT JOIN pg_catalog.pg_depend parent
+    ON parent.classid = 'pg_catalog.pg_trigger'::pg_catalog.regclass AND parent.objid = own.oid
+    AND parent.refclassid = 'pg_catalog.pg_trigger'::pg_catalog.regclass AND parent.deptype = 'P')";
+
+/// Fill in the parts of a query that are shared by all: what is read stays the same text everywhere, so that
+/// fingerprints from different queries cannot differ.
+pub(super) fn assemble(query: &str, joins: &str, server: Server) -> String {
+    // The server stores the position of each node in the CREATE TRIGGER text up to 16, and -1 from 17 on
+    // (nodeToString); a name that contains the same words has its spaces escaped in a node tree.
+    let condition = if server.major >= 17 {
+        "t.tgqual::pg_catalog.text"
+    } else {
+        "pg_catalog.regexp_replace(t.tgqual::pg_catalog.text, ' :location -?[0-9]+', '', 'g')"
+    };
+    let triggers = if server.major >= 13 {
+        "pg_catalog.pg_trigger"
+    } else {
+        TRIGGERS_BEFORE_13
+    };
+    query
+        .replace("{shared}", include_str!("sql/shared.sql").trim_end())
+        .replace("{triggers}", include_str!("sql/triggers.sql").trim_end())
+        .replace("{functions}", include_str!("sql/functions.sql").trim_end())
+        .replace("{joins}", joins.trim_end())
+        .replace(
+            "{trigger_fingerprint}",
+            include_str!("sql/trigger_fingerprint.sql").trim_end(),
+        )
+        .replace(
+            "{function_fingerprint}",
+            include_str!("sql/function_fingerprint.sql").trim_end(),
+        )
+        .replace("{condition}", condition)
+        .replace("{pg_trigger}", triggers)
+}
+
+/// A scalar subquery, in parentheses, that gives the fingerprint which `catalog` would report for one object at the
+/// moment it runs; NULL when there is no such object.
+pub fn fingerprint_sql(id: &ObjectId, server: Server) -> String {
+    let (fingerprint, source, filter) = match id {
+        ObjectId::Trigger(TriggerId { table, name }) => (
+            "{trigger_fingerprint}",
+            "{triggers}",
+            format!(
+                "n.nspname = {} AND c.relname = {} AND t.tgname = {}",
+                literal(&table.schema),
+                literal(&table.name),
+                literal(name)
+            ),
+        ),
+        ObjectId::Function(FunctionId { schema, name }) => (
+            "{function_fingerprint}",
+            "{functions}",
+            format!(
+                "n.nspname = {} AND p.proname = {}",
+                literal(schema),
+                literal(name)
+            ),
+        ),
+    };
+    // The filter comes last: a name may contain what looks like a placeholder.
+    let query = assemble(
+        &format!("WITH RECURSIVE {{shared}}\nSELECT {fingerprint}\n{source}"),
+        "",
+        server,
+    );
+    format!("({query}\n  AND {filter})")
+}
+
+impl Postgres {
+    /// See [`crate::db::Database::catalog`].
+    pub(super) fn read_catalog(&mut self, scope: &Scope) -> Result<Catalog, Error> {
+        let schemas: Vec<&str> = scope.schemas.iter().map(String::as_str).collect();
+        let known: Vec<&FunctionId> = scope
+            .known
+            .iter()
+            .filter_map(|id| match id {
+                ObjectId::Function(function) => Some(function),
+                ObjectId::Trigger(_) => None,
+            })
+            .collect();
+        let known_schemas: Vec<&str> = known.iter().map(|id| id.schema.as_str()).collect();
+        let known_names: Vec<&str> = known.iter().map(|id| id.name.as_str()).collect();
+        let query = assemble(include_str!("sql/catalog.sql"), "", self.server);
+        let rows = self.read(
+            "read the triggers and functions",
+            &query,
+            &[
+                (&schemas, Type::TEXT_ARRAY),
+                (&known_schemas, Type::TEXT_ARRAY),
+                (&known_names, Type::TEXT_ARRAY),
+            ],
+        )?;
+
+        let mut triggers: Vec<(TriggerId, u32, Option<String>)> = vec![];
+        let mut functions: BTreeMap<u32, (FunctionId, Option<String>)> = BTreeMap::new();
+        for row in &rows {
+            let schema: String = get(row, 0)?;
+            let table: Option<String> = get(row, 1)?;
+            let name: String = get(row, 2)?;
+            let function: u32 = get(row, 3)?;
+            let fingerprint: Option<String> = get(row, 4)?;
+            match table {
+                Some(table) => {
+                    let table = TableId {
+                        schema,
+                        name: table,
+                    };
+                    triggers.push((TriggerId { table, name }, function, fingerprint));
+                }
+                None => {
+                    functions.insert(function, (FunctionId { schema, name }, fingerprint));
+                }
+            }
+        }
+        Ok(Self::sort_out(scope, triggers, functions))
+    }
+
+    /// What of the rows counts as listed, and what only as a caller.
+    fn sort_out(
+        scope: &Scope,
+        triggers: Vec<(TriggerId, u32, Option<String>)>,
+        functions: BTreeMap<u32, (FunctionId, Option<String>)>,
+    ) -> Catalog {
+        let mut catalog = Catalog::default();
+        let mut known = BTreeMap::new();
+        for (oid, (id, _)) in &functions {
+            let object = ObjectId::Function(id.clone());
+            if scope.known.contains(&object) {
+                known.insert(*oid, id.clone());
+            }
+        }
+        for (id, function, fingerprint) in triggers {
+            if let Some(called) = known.get(&function) {
+                catalog
+                    .callers
+                    .entry(called.clone())
+                    .or_default()
+                    .insert(id.clone());
+            }
+            let of_extension = functions
+                .get(&function)
+                .is_some_and(|(_, fingerprint)| fingerprint.is_none());
+            let object = ObjectId::Trigger(id);
+            if let Some(fingerprint) = fingerprint {
+                // An extension that puts its function on a table of the user's did so itself, unless the spec or the
+                // history says that we did.
+                if !of_extension || scope.known.contains(&object) {
+                    catalog.fingerprints.insert(object, fingerprint);
+                }
+            }
+        }
+        for (id, fingerprint) in functions.into_values() {
+            if let Some(fingerprint) = fingerprint {
+                catalog
+                    .fingerprints
+                    .insert(ObjectId::Function(id), fingerprint);
+            }
+        }
+        catalog
+    }
+}

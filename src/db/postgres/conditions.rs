@@ -1,0 +1,365 @@
+//! Whether two WHEN conditions are the same, as the server sees it: both are put into one SELECT over the table's row
+//! type, and EXPLAIN prints what the parser made of them. Nothing runs, nothing is created, and read-only rights do.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+use postgres::types::{FromSql, Type};
+
+use super::error::{Cause, words};
+use super::{Postgres, get, identifier};
+use crate::db::{ConditionPair, Verdict};
+use crate::error::Error;
+use crate::model::TableId;
+use crate::sql::{self, Token, TokenKind};
+
+/// Pairs in one EXPLAIN; a table's row type can hold 1,664 columns, which is the limit of a target list too.
+const PAIRS_AT_ONCE: usize = 300;
+
+/// The settings for reading conditions: the tables are locked for a moment, in the weakest mode.
+const SETTINGS: &str = "SET LOCAL lock_timeout = '2s'; SET LOCAL client_min_messages = error; \
+                        SAVEPOINT triggerctl_pairs";
+
+impl Postgres {
+    /// See [`crate::db::Database::same_conditions`].
+    pub(super) fn judge(&mut self, pairs: &[ConditionPair]) -> Result<Vec<Verdict>, Error> {
+        let mut verdicts: Vec<Verdict> = vec![];
+        let mut open: BTreeMap<&TableId, Vec<usize>> = BTreeMap::new();
+        for (index, pair) in pairs.iter().enumerate() {
+            let verdict = judge_text(pair);
+            if verdict.is_none() {
+                open.entry(&pair.table).or_default().push(index);
+            }
+            verdicts.push(verdict.unwrap_or(Verdict::Same));
+        }
+        if open.is_empty() {
+            return Ok(verdicts);
+        }
+        self.aside(SETTINGS, |this| {
+            for (table, indexes) in &open {
+                for chunk in indexes.chunks(PAIRS_AT_ONCE) {
+                    let asked: Vec<(usize, &ConditionPair)> = chunk
+                        .iter()
+                        .filter_map(|index| Some((*index, pairs.get(*index)?)))
+                        .collect();
+                    for (index, verdict) in this.judge_chunk(table, &asked)? {
+                        if let Some(slot) = verdicts.get_mut(index) {
+                            *slot = verdict;
+                        }
+                    }
+                }
+            }
+            Ok(())
+        })?;
+        Ok(verdicts)
+    }
+
+    fn judge_chunk(
+        &mut self,
+        table: &TableId,
+        asked: &[(usize, &ConditionPair)],
+    ) -> Result<Vec<(usize, Verdict)>, Error> {
+        let pairs: Vec<&ConditionPair> = asked.iter().map(|(_, pair)| *pair).collect();
+        let indexes = asked.iter().map(|(index, _)| *index);
+        if let Ok(answers) = self.explain(table, &pairs, Rows::Constructed)? {
+            return Ok(indexes.zip(answers).collect());
+        }
+        // One condition spoils all: ask one by one. What needs a real row (`NEW.tableoid`) gets one.
+        let mut verdicts = vec![];
+        for (index, pair) in asked {
+            let verdict = match self.explain(table, &[pair], Rows::Constructed)? {
+                Ok(answers) => answers.into_iter().next(),
+                Err(reason) => match self.explain(table, &[pair], Rows::OfTable)? {
+                    Ok(answers) => answers.into_iter().next(),
+                    Err(_) => Some(Verdict::Unknown(reason)),
+                },
+            };
+            let verdict = verdict.unwrap_or_else(|| {
+                Verdict::Unknown("the server gave no answer to compare".to_owned())
+            });
+            verdicts.push((*index, verdict));
+        }
+        Ok(verdicts)
+    }
+
+    /// The verdicts on pairs of one table; the inner error is the server's refusal.
+    fn explain(
+        &mut self,
+        table: &TableId,
+        pairs: &[&ConditionPair],
+        rows: Rows,
+    ) -> Result<Result<Vec<Verdict>, String>, Error> {
+        let sql = explain_sql(table, pairs, rows);
+        // Extended protocol: a text that smuggles in a second statement is refused as such.
+        let answer = match self.client.query_typed(&sql, &[]) {
+            Ok(rows) => rows,
+            Err(failure) if self.cause(&failure) == Cause::Other => {
+                let reason = words(&failure);
+                self.batch(
+                    "compare conditions",
+                    "ROLLBACK TO SAVEPOINT triggerctl_pairs",
+                )?;
+                return Ok(Err(reason));
+            }
+            Err(failure) => return Err(self.error(&failure, "compare conditions")),
+        };
+        let text = match answer.first() {
+            Some(row) => get::<Json>(row, 0)?.0,
+            None => String::new(),
+        };
+        let Some(output) = output_list(&text).filter(|list| list.len() == 2 * pairs.len()) else {
+            return Ok(Err("EXPLAIN gave an unexpected answer".to_owned()));
+        };
+        Ok(Ok(output
+            .chunks(2)
+            .map(|pair| match pair {
+                [left, right] if left == right => Verdict::Same,
+                _ => Verdict::Different,
+            })
+            .collect()))
+    }
+}
+
+/// Where OLD and NEW come from in the question to the server.
+#[derive(Debug, Clone, Copy)]
+enum Rows {
+    /// A function that returns the table's row type: works for views and foreign tables, and needs no right on the table.
+    Constructed,
+    /// The table itself, which alone has system columns.
+    OfTable,
+}
+
+fn explain_sql(table: &TableId, pairs: &[&ConditionPair], rows: Rows) -> String {
+    let name = format!(
+        "{}.{}",
+        identifier(&table.schema),
+        identifier(&table.name)
+    );
+    let (old, new) = match rows {
+        Rows::Constructed => {
+            let row = format!("pg_catalog.jsonb_populate_record(NULL::{name}, NULL)");
+            (format!("{row} AS old"), format!("{row} AS new"))
+        }
+        Rows::OfTable => (format!("ONLY {name} AS old"), format!("ONLY {name} AS new")),
+    };
+    let mut sql = String::from("EXPLAIN (VERBOSE, COSTS OFF, FORMAT JSON)\nSELECT ");
+    for (index, condition) in pairs
+        .iter()
+        .flat_map(|pair| [&pair.left, &pair.right])
+        .enumerate()
+    {
+        if index > 0 {
+            sql.push_str(", ");
+        }
+        // A condition may end in a comment: the parenthesis goes on the next line.
+        sql.push('(');
+        sql.push_str(condition);
+        sql.push_str("\n)");
+    }
+    sql.push_str("\nFROM ");
+    sql.push_str(&old);
+    sql.push_str(", ");
+    sql.push_str(&new);
+    sql
+}
+
+/// `Plan.Output` of EXPLAIN's JSON.
+fn output_list(text: &str) -> Option<Vec<String>> {
+    let plans: serde_json::Value = serde_json::from_str(text).ok()?;
+    plans
+        .get(0)?
+        .get("Plan")?
+        .get("Output")?
+        .as_array()?
+        .iter()
+        .map(|entry| entry.as_str().map(str::to_owned))
+        .collect()
+}
+
+/// A value of the type `json` as its text.
+struct Json(String);
+
+impl<'a> FromSql<'a> for Json {
+    fn from_sql(
+        _: &Type,
+        raw: &'a [u8],
+    ) -> Result<Self, Box<dyn std::error::Error + Sync + Send>> {
+        Ok(Self(str::from_utf8(raw)?.to_owned()))
+    }
+
+    fn accepts(kind: &Type) -> bool {
+        *kind == Type::JSON
+    }
+}
+
+/// What the texts alone decide: the same, not to be sent to the server, or different in what EXPLAIN does not print.
+fn judge_text(pair: &ConditionPair) -> Option<Verdict> {
+    if pair.left == pair.right {
+        return Some(Verdict::Same);
+    }
+    for text in [&pair.left, &pair.right] {
+        if let Some(reason) = malformed(text) {
+            return Some(Verdict::Unknown(reason.to_owned()));
+        }
+    }
+    // EXPLAIN prints no COLLATE: the same ones must stand in the same places.
+    let (left, right) = (collations(&pair.left), collations(&pair.right));
+    let names = |list: &[Collation]| -> Vec<Vec<String>> {
+        list.iter().map(|entry| entry.name.clone()).collect()
+    };
+    if names(&left) != names(&right) {
+        let last = |list: &[Collation]| -> Vec<Option<String>> {
+            list.iter().map(|entry| entry.name.last().cloned()).collect()
+        };
+        return Some(if last(&left) == last(&right) {
+            Verdict::Unknown("a COLLATE is qualified in one and not in the other".to_owned())
+        } else {
+            Verdict::Different
+        });
+    }
+    if left != right {
+        return Some(Verdict::Unknown(
+            "COLLATE stands in different places".to_owned(),
+        ));
+    }
+    None
+}
+
+/// Why a text cannot be one expression; it could mean anything once it stands within another statement.
+fn malformed(text: &str) -> Option<&'static str> {
+    let mut open = vec![];
+    for token in sql::tokens(text, &sql::POSTGRES) {
+        match token.kind {
+            TokenKind::Unterminated => return Some("a quote or comment in the condition never ends"),
+            TokenKind::Parameter => return Some("the condition has a parameter"),
+            TokenKind::Operator => match token.text(text) {
+                ";" => return Some("the condition has a semicolon"),
+                "," if open.is_empty() => return Some("the condition has a comma outside parentheses"),
+                "(" => open.push(")"),
+                "[" => open.push("]"),
+                closing @ (")" | "]") if open.pop() != Some(closing) => {
+                    return Some("the condition's parentheses are not balanced");
+                }
+                _ => {}
+            },
+            _ => {}
+        }
+    }
+    (!open.is_empty()).then_some("the condition's parentheses are not balanced")
+}
+
+/// One COLLATE: its name, and the last name or value before it.
+#[derive(Debug, PartialEq, Eq)]
+struct Collation {
+    /// Schema and name, or the name alone; `pg_catalog` is left out, as it is in every search path.
+    name: Vec<String>,
+    operand: String,
+}
+
+fn collations(text: &str) -> Vec<Collation> {
+    let tokens: Vec<Token> = sql::tokens(text, &sql::POSTGRES)
+        .filter(|token| !token.is_blank())
+        .collect();
+    let mut found = vec![];
+    for (index, token) in tokens.iter().enumerate() {
+        if !token.is_word(text, "collate") {
+            continue;
+        }
+        let operand = tokens
+            .get(..index)
+            .unwrap_or_default()
+            .iter()
+            .rev()
+            .find(|token| !token.is_operator(text, ")"))
+            .map(|token| name_of(token, text).into_owned());
+        let mut name = vec![];
+        let mut rest = tokens.get(index + 1..).unwrap_or_default().iter();
+        while let Some(part) = rest.next() {
+            name.push(name_of(part, text).into_owned());
+            if !rest.next().is_some_and(|next| next.is_operator(text, ".")) {
+                break;
+            }
+        }
+        if name.len() == 2 && name.first().is_some_and(|schema| schema == "pg_catalog") {
+            name.remove(0);
+        }
+        found.push(Collation {
+            name,
+            operand: operand.unwrap_or_default(),
+        });
+    }
+    found
+}
+
+/// A name as the server keeps it: quotes off, or folded to lower case.
+fn name_of<'a>(token: &Token, text: &'a str) -> Cow<'a, str> {
+    let word = token.text(text);
+    match token.kind {
+        TokenKind::Word => Cow::Owned(word.to_lowercase()),
+        TokenKind::QuotedName => sql::unquote(word),
+        _ => Cow::Borrowed(word),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn judged(left: &str, right: &str) -> Option<Verdict> {
+        judge_text(&ConditionPair {
+            table: TableId {
+                schema: "a".into(),
+                name: "t".into(),
+            },
+            left: left.into(),
+            right: right.into(),
+        })
+    }
+
+    #[test]
+    fn texts_that_are_no_expression_are_not_sent() {
+        for text in [
+            "true); DROP TABLE x; --",
+            "a) OR (b",
+            "'",
+            "/*",
+            "a = $1",
+            "a, b",
+            "(a]",
+            "((a)",
+        ] {
+            assert!(
+                matches!(judged("true", text), Some(Verdict::Unknown(_))),
+                "{text}"
+            );
+        }
+        assert_eq!(judged("a = ';' -- ;", "a = ';'"), None);
+        assert_eq!(judged("a = ANY (ARRAY[1, 2])", "a IN (1, 2)"), None);
+    }
+
+    #[test]
+    fn collations_must_match() {
+        assert_eq!(
+            judged(
+                "NEW.a COLLATE \"C\" > 'x'",
+                "((new.a COLLATE pg_catalog.\"C\") > 'x'::text)"
+            ),
+            None
+        );
+        assert_eq!(
+            judged("NEW.a COLLATE \"C\" > 'x'", "NEW.a > 'x'"),
+            Some(Verdict::Different)
+        );
+        assert_eq!(
+            judged("NEW.a COLLATE \"C\" > 'x'", "NEW.a COLLATE \"POSIX\" > 'x'"),
+            Some(Verdict::Different)
+        );
+        assert!(matches!(
+            judged(
+                "NEW.a COLLATE \"C\" > OLD.a AND NEW.b > OLD.b",
+                "NEW.a > OLD.a AND NEW.b COLLATE \"C\" > OLD.b"
+            ),
+            Some(Verdict::Unknown(_))
+        ));
+    }
+}

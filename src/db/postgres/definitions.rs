@@ -1,0 +1,507 @@
+//! Whole definitions, for the few objects whose fingerprint is not the recorded one.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use postgres::Row;
+use postgres::types::Type;
+
+use super::catalog::assemble;
+use super::{Postgres, get};
+use crate::db::Depth;
+use crate::error::{Diagnostic, Error};
+use crate::model::{
+    Action, Condition, Constraint, Deferral, Definition, EnabledState, Event, Function, FunctionId,
+    FunctionSource, Grant, ObjectId, Orientation, Parallel, Security, Setting, TableId, Timing,
+    TransitionTables, Trigger, TriggerId, Volatility,
+};
+use crate::sql::{self, Syntax, TokenKind};
+
+/// Bits of `pg_trigger.tgtype` (`src/include/catalog/pg_trigger.h`).
+mod tgtype {
+    pub(super) const ROW: i16 = 1;
+    pub(super) const BEFORE: i16 = 1 << 1;
+    pub(super) const INSERT: i16 = 1 << 2;
+    pub(super) const DELETE: i16 = 1 << 3;
+    pub(super) const UPDATE: i16 = 1 << 4;
+    pub(super) const TRUNCATE: i16 = 1 << 5;
+    pub(super) const INSTEAD: i16 = 1 << 6;
+}
+
+/// How many `pg_get_triggerdef` calls one query makes. The server's cost grows with the square of the number of
+/// function names that a session has looked up (up to 16), whatever is chosen here; this bounds one query's time, so
+/// that it can be interrupted in between.
+const DEFINITIONS_AT_ONCE: usize = 1_000;
+
+impl Postgres {
+    /// See [`crate::db::Database::definitions`].
+    pub(super) fn read_definitions(
+        &mut self,
+        ids: &[ObjectId],
+        depth: Depth,
+    ) -> Result<BTreeMap<ObjectId, Definition>, Error> {
+        let mut functions = vec![];
+        let mut triggers = vec![];
+        for id in ids {
+            match id {
+                ObjectId::Function(id) => functions.push(id),
+                ObjectId::Trigger(id) => triggers.push(id),
+            }
+        }
+        let mut found = BTreeMap::new();
+        if !functions.is_empty() {
+            for function in self.read_functions(&functions)? {
+                let definition = Definition::Function(function);
+                found.insert(definition.id(), definition);
+            }
+        }
+        if !triggers.is_empty() {
+            for trigger in self.read_triggers(&triggers, depth)? {
+                let definition = Definition::Trigger(trigger);
+                found.insert(definition.id(), definition);
+            }
+        }
+        Ok(found)
+    }
+
+    fn read_functions(&mut self, ids: &[&FunctionId]) -> Result<Vec<Function>, Error> {
+        let schemas: Vec<&str> = ids.iter().map(|id| id.schema.as_str()).collect();
+        let names: Vec<&str> = ids.iter().map(|id| id.name.as_str()).collect();
+        let query = assemble(
+            include_str!("sql/function_definition.sql"),
+            include_str!("sql/function_definition_joins.sql"),
+            self.server,
+        );
+        self.read(
+            "read the functions",
+            &query,
+            &[(&schemas, Type::TEXT_ARRAY), (&names, Type::TEXT_ARRAY)],
+        )?
+        .iter()
+        .map(function)
+        .collect()
+    }
+
+    fn read_triggers(&mut self, ids: &[&TriggerId], depth: Depth) -> Result<Vec<Trigger>, Error> {
+        let schemas: Vec<&str> = ids.iter().map(|id| id.table.schema.as_str()).collect();
+        let tables: Vec<&str> = ids.iter().map(|id| id.table.name.as_str()).collect();
+        let names: Vec<&str> = ids.iter().map(|id| id.name.as_str()).collect();
+        let query = assemble(
+            include_str!("sql/trigger_definition.sql"),
+            include_str!("sql/trigger_definition_joins.sql"),
+            self.server,
+        );
+        let rows = self.read(
+            "read the triggers",
+            &query,
+            &[
+                (&schemas, Type::TEXT_ARRAY),
+                (&tables, Type::TEXT_ARRAY),
+                (&names, Type::TEXT_ARRAY),
+            ],
+        )?;
+        let mut triggers = BTreeMap::new();
+        for row in &rows {
+            let oid: u32 = get(row, 0)?;
+            let arguments = self.arguments(get(row, 8)?)?;
+            triggers.insert(oid, trigger(row, arguments)?);
+        }
+        if depth == Depth::Whole {
+            let conditional: Vec<u32> = triggers
+                .iter()
+                .filter(|(_, trigger)| trigger.condition.is_some())
+                .map(|(oid, _)| *oid)
+                .collect();
+            for (oid, text) in self.condition_texts(&conditional)? {
+                if let Some(trigger) = triggers.get_mut(&oid) {
+                    let condition = condition_of(&text).ok_or_else(|| {
+                        Diagnostic::new(format!(
+                            "cannot find the condition of trigger `{}`",
+                            trigger.id.name
+                        ))
+                        .note(format!("PostgreSQL prints it as: {text}"))
+                    })?;
+                    trigger.condition = Some(Condition::Sql(condition));
+                }
+            }
+            // One that is gone by now has no text; the catalog that is read next will not have it either.
+            triggers.retain(|_, trigger| trigger.condition != Some(Condition::Unread));
+        }
+        Ok(triggers.into_values().collect())
+    }
+
+    /// `pg_get_triggerdef` with every name outside `pg_catalog` qualified.
+    fn condition_texts(&mut self, oids: &[u32]) -> Result<Vec<(u32, String)>, Error> {
+        if oids.is_empty() {
+            return Ok(vec![]);
+        }
+        self.aside("SET LOCAL search_path = pg_catalog", |this| {
+            let mut texts = vec![];
+            for chunk in oids.chunks(DEFINITIONS_AT_ONCE) {
+                let rows = this.read(
+                    "read the conditions",
+                    "SELECT t.oid, pg_get_triggerdef(t.oid) FROM unnest($1::oid[]) AS t(oid)",
+                    &[(&chunk, Type::OID_ARRAY)],
+                )?;
+                for row in &rows {
+                    let text: Option<String> = get(row, 1)?;
+                    if let Some(text) = text {
+                        texts.push((get(row, 0)?, text));
+                    }
+                }
+            }
+            Ok(texts)
+        })
+    }
+
+    /// The strings of `pg_trigger.tgargs`, each of which ends in a zero byte, in the database's encoding.
+    fn arguments(&mut self, mut bytes: Vec<u8>) -> Result<Vec<String>, Error> {
+        if bytes.pop().is_none() {
+            return Ok(vec![]);
+        }
+        let parts: Vec<Vec<u8>> = bytes.split(|byte| *byte == 0).map(<[u8]>::to_vec).collect();
+        if self.encoding != "UTF8" && !bytes.is_ascii() {
+            let encoding = self.encoding.clone();
+            let rows = self.read(
+                "decode a trigger's arguments",
+                "SELECT pg_catalog.convert_from(part, $2) \
+                 FROM pg_catalog.unnest($1::pg_catalog.bytea[]) WITH ORDINALITY AS part(part, ord) ORDER BY ord",
+                &[(&parts, Type::BYTEA_ARRAY), (&encoding, Type::NAME)],
+            )?;
+            return rows.iter().map(|row| get(row, 0)).collect();
+        }
+        parts
+            .into_iter()
+            .map(|part| {
+                String::from_utf8(part)
+                    .map_err(|_| Error::failed("a trigger's arguments are not valid UTF-8"))
+            })
+            .collect()
+    }
+}
+
+fn trigger(row: &Row, arguments: Vec<String>) -> Result<Trigger, Error> {
+    let flags: i16 = get(row, 4)?;
+    let has = |bit: i16| flags & bit != 0;
+    let mut events = BTreeSet::new();
+    for (bit, event) in [
+        (tgtype::INSERT, Event::Insert),
+        (tgtype::UPDATE, Event::Update),
+        (tgtype::DELETE, Event::Delete),
+        (tgtype::TRUNCATE, Event::Truncate),
+    ] {
+        if has(bit) {
+            events.insert(event);
+        }
+    }
+    let timing = if has(tgtype::INSTEAD) {
+        Timing::InsteadOf
+    } else if has(tgtype::BEFORE) {
+        Timing::Before
+    } else {
+        Timing::After
+    };
+    let is_constraint: bool = get(row, 9)?;
+    let constraint = if is_constraint {
+        Some(Constraint {
+            deferral: match (get(row, 10)?, get(row, 11)?) {
+                (false, _) => Deferral::NotDeferrable,
+                (true, false) => Deferral::InitiallyImmediate,
+                (true, true) => Deferral::InitiallyDeferred,
+            },
+            from: match (get(row, 12)?, get(row, 13)?) {
+                (Some(schema), Some(name)) => Some(TableId { schema, name }),
+                _ => None,
+            },
+        })
+    } else {
+        None
+    };
+    let update_of: Option<Vec<String>> = get(row, 16)?;
+    let has_condition: bool = get(row, 17)?;
+    Ok(Trigger {
+        id: TriggerId {
+            table: TableId {
+                schema: get(row, 1)?,
+                name: get(row, 2)?,
+            },
+            name: get(row, 3)?,
+        },
+        timing,
+        events,
+        update_of: update_of.unwrap_or_default(),
+        orientation: if has(tgtype::ROW) {
+            Orientation::Row
+        } else {
+            Orientation::Statement
+        },
+        condition: has_condition.then_some(Condition::Unread),
+        action: Action::Call {
+            function: FunctionId {
+                schema: get(row, 6)?,
+                name: get(row, 7)?,
+            },
+            arguments,
+        },
+        transition_tables: TransitionTables {
+            old: get(row, 14)?,
+            new: get(row, 15)?,
+        },
+        constraint,
+        enabled: enabled_state(get(row, 5)?)?,
+        enabled_on_partitions: enabled_on_partitions(row)?,
+        comment: get(row, 18)?,
+        depends_on_extensions: extensions(row, 19)?,
+        verbatim: None,
+    })
+}
+
+fn enabled_on_partitions(row: &Row) -> Result<BTreeMap<TableId, EnabledState>, Error> {
+    let schemas: Option<Vec<String>> = get(row, 20)?;
+    let tables: Option<Vec<String>> = get(row, 21)?;
+    let states: Option<Vec<i8>> = get(row, 22)?;
+    schemas
+        .unwrap_or_default()
+        .into_iter()
+        .zip(tables.unwrap_or_default())
+        .zip(states.unwrap_or_default())
+        .map(|((schema, name), state)| Ok((TableId { schema, name }, enabled_state(state)?)))
+        .collect()
+}
+
+fn extensions(row: &Row, index: usize) -> Result<BTreeSet<String>, Error> {
+    let names: Option<Vec<String>> = get(row, index)?;
+    Ok(names.unwrap_or_default().into_iter().collect())
+}
+
+/// A `"char"` of the catalog.
+fn letter(code: i8) -> char {
+    char::from(code.cast_unsigned())
+}
+
+fn unknown(what: &str, code: i8) -> Error {
+    Error::failed(format!(
+        "the catalog has {what} `{}`, which triggerctl does not know",
+        letter(code)
+    ))
+}
+
+fn enabled_state(code: i8) -> Result<EnabledState, Error> {
+    match letter(code) {
+        'O' => Ok(EnabledState::Origin),
+        'D' => Ok(EnabledState::Disabled),
+        'R' => Ok(EnabledState::Replica),
+        'A' => Ok(EnabledState::Always),
+        _ => Err(unknown("an enabled state", code)),
+    }
+}
+
+fn function(row: &Row) -> Result<Function, Error> {
+    let text: String = get(row, 3)?;
+    let library: Option<String> = get(row, 4)?;
+    let definer: bool = get(row, 5)?;
+    let settings: Option<Vec<String>> = get(row, 6)?;
+    let volatility: i8 = get(row, 7)?;
+    let parallel: i8 = get(row, 8)?;
+    let mut settings: Vec<Setting> = settings
+        .unwrap_or_default()
+        .iter()
+        .map(|entry| setting(entry))
+        .collect();
+    settings.sort_by(|left, right| left.name.cmp(&right.name));
+    Ok(Function {
+        id: FunctionId {
+            schema: get(row, 0)?,
+            name: get(row, 1)?,
+        },
+        language: get(row, 2)?,
+        source: match library {
+            Some(file) => FunctionSource::Library { file, symbol: text },
+            None => FunctionSource::Body(text),
+        },
+        security: if definer {
+            Security::Definer
+        } else {
+            Security::Invoker
+        },
+        settings,
+        volatility: match letter(volatility) {
+            'v' => Volatility::Volatile,
+            's' => Volatility::Stable,
+            'i' => Volatility::Immutable,
+            _ => return Err(unknown("a volatility", volatility)),
+        },
+        parallel: match letter(parallel) {
+            'u' => Parallel::Unsafe,
+            'r' => Parallel::Restricted,
+            's' => Parallel::Safe,
+            _ => return Err(unknown("a parallel safety", parallel)),
+        },
+        leakproof: get(row, 9)?,
+        cost: get(row, 10)?,
+        comment: get(row, 11)?,
+        owner: get(row, 12)?,
+        grants: grants(row)?,
+        depends_on_extensions: extensions(row, 16)?,
+    })
+}
+
+fn grants(row: &Row) -> Result<Option<Vec<Grant>>, Error> {
+    let differ: bool = get(row, 13)?;
+    if !differ {
+        return Ok(None);
+    }
+    let roles: Option<Vec<Option<String>>> = get(row, 14)?;
+    let grantable: Option<Vec<bool>> = get(row, 15)?;
+    Ok(Some(
+        roles
+            .unwrap_or_default()
+            .into_iter()
+            .zip(grantable.unwrap_or_default())
+            .map(|(grantee, grantable)| Grant { grantee, grantable })
+            .collect(),
+    ))
+}
+
+/// One entry of `pg_proc.proconfig`: `name=value`.
+fn setting(entry: &str) -> Setting {
+    /// Parameters that are kept as a list of quoted names (`GUC_LIST_QUOTE`; pg_dump's list is the same).
+    const LISTS: [&str; 6] = [
+        "local_preload_libraries",
+        "search_path",
+        "session_preload_libraries",
+        "shared_preload_libraries",
+        "temp_tablespaces",
+        "unix_socket_directories",
+    ];
+    let (name, value) = entry.split_once('=').unwrap_or((entry, ""));
+    let is_list = LISTS.iter().any(|list| list.eq_ignore_ascii_case(name));
+    Setting {
+        name: name.to_owned(),
+        values: if is_list {
+            names(value)
+        } else {
+            vec![value.to_owned()]
+        },
+    }
+}
+
+/// The elements of a list of names: separated by commas, in double quotes where they have to be.
+fn names(list: &str) -> Vec<String> {
+    let mut found = vec![];
+    let mut name = String::new();
+    let mut quoted = false;
+    let mut characters = list.chars().peekable();
+    while let Some(character) = characters.next() {
+        match character {
+            '"' if quoted && characters.peek() == Some(&'"') => {
+                characters.next();
+                name.push('"');
+            }
+            '"' => quoted = !quoted,
+            ',' if !quoted => found.push(std::mem::take(&mut name)),
+            character if !quoted && character.is_ascii_whitespace() => {}
+            character => name.push(character),
+        }
+    }
+    if !list.is_empty() {
+        found.push(name);
+    }
+    found
+}
+
+/// The expression between `WHEN (` and its `)` in what `pg_get_triggerdef` prints, without the second pair of
+/// parentheses that PostgreSQL puts around most.
+fn condition_of(definition: &str) -> Option<String> {
+    let mut depth = 0_usize;
+    let mut after_when = false;
+    let mut start = None;
+    for token in sql::tokens(definition, SYNTAX).filter(|token| !token.is_blank()) {
+        let opens = token.is_operator(definition, "(");
+        if opens && depth == 0 && after_when {
+            start = Some(token.range.end);
+        }
+        after_when = depth == 0 && token.is_word(definition, "when");
+        if opens {
+            depth += 1;
+        } else if token.is_operator(definition, ")") {
+            depth = depth.checked_sub(1)?;
+            if let (0, Some(start)) = (depth, start) {
+                let inner = definition.get(start..token.range.start)?;
+                return Some(without_parentheses(inner).to_owned());
+            }
+        }
+    }
+    None
+}
+
+/// Take one pair of parentheses off, if the first one closes at the very end.
+fn without_parentheses(text: &str) -> &str {
+    let Some(inner) = text
+        .strip_prefix('(')
+        .and_then(|text| text.strip_suffix(')'))
+    else {
+        return text;
+    };
+    let mut depth = 0_usize;
+    for token in sql::tokens(inner, SYNTAX) {
+        if token.is_operator(inner, "(") {
+            depth += 1;
+        } else if token.is_operator(inner, ")") {
+            match depth.checked_sub(1) {
+                Some(outer) => depth = outer,
+                None => return text,
+            }
+        } else if token.kind == TokenKind::Unterminated {
+            return text;
+        }
+    }
+    inner
+}
+
+/// How the server's own output is to be cut.
+const SYNTAX: &Syntax = &sql::POSTGRES;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lists_of_names_are_unquoted() {
+        let list = |entry: &str| setting(entry).values;
+        assert_eq!(list("search_path=app, pg_temp"), ["app", "pg_temp"]);
+        assert_eq!(
+            list("search_path=\"$user\", \"odd, \"\"name\"\"\",\"\""),
+            ["$user", "odd, \"name\"", ""]
+        );
+        assert_eq!(list("search_path=\"\""), [""]);
+        assert_eq!(list("DateStyle=ISO, DMY"), ["ISO, DMY"]);
+        assert_eq!(list("application_name=a=\"b\""), ["a=\"b\""]);
+    }
+
+    #[test]
+    fn conditions_are_cut_out() {
+        let cut = |text: &str| condition_of(text).expect("there is a condition");
+        assert_eq!(
+            cut(
+                "CREATE TRIGGER \"when (x)\" BEFORE UPDATE OF \"when\" ON a.\"WHEN (\" FOR EACH ROW WHEN ((new.a > 1)) EXECUTE FUNCTION f('WHEN (')"
+            ),
+            "new.a > 1"
+        );
+        assert_eq!(
+            cut("CREATE TRIGGER t WHEN (((new.a) > (1)) AND (new.b = ')'::text)) EXECUTE FUNCTION f()"),
+            "((new.a) > (1)) AND (new.b = ')'::text)"
+        );
+        assert_eq!(
+            cut("CREATE TRIGGER t WHEN ((((a) = 1) OR ((b) = 2))) EXECUTE FUNCTION f()"),
+            "((a) = 1) OR ((b) = 2)"
+        );
+        assert_eq!(
+            cut("CREATE TRIGGER t WHEN (true) EXECUTE FUNCTION f()"),
+            "true"
+        );
+        assert_eq!(
+            condition_of("CREATE TRIGGER t EXECUTE FUNCTION f('WHEN (1)')"),
+            None
+        );
+    }
+}

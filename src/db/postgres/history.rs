@@ -1,0 +1,260 @@
+//! The history tables, which are only read here: what writes to them are statements like all others.
+
+use std::collections::BTreeMap;
+
+use postgres::Row;
+use postgres::types::Type;
+
+use super::{Postgres, get, identifier};
+use crate::db::{History, Migration, Record};
+use crate::error::{Diagnostic, Error};
+use crate::model::{Definition, FunctionId, ObjectId, TableId, TriggerId};
+
+/// The latest row of each object up to a version; a sort in byte order, which the primary key may already give.
+const LATEST: &str = r#"
+SELECT DISTINCT ON (kind COLLATE "C", schema COLLATE "C", "table" COLLATE "C", name COLLATE "C")
+       kind, schema, "table", name, version, rendered_digest, live_fingerprint, definition IS NOT NULL, {definition}
+FROM {history}.objects
+WHERE version <= $1
+ORDER BY kind COLLATE "C", schema COLLATE "C", "table" COLLATE "C", name COLLATE "C", version DESC
+"#;
+
+impl Postgres {
+    /// See [`crate::db::Database::history`].
+    pub(super) fn read_history(&mut self) -> Result<History, Error> {
+        if !self.history_exists()? {
+            return Ok(History::default());
+        }
+        let rows = self.read(
+            "read the history",
+            &self.history_sql("SELECT max(version) FROM {history}.migrations"),
+            &[],
+        )?;
+        let version: Option<i64> = match rows.first() {
+            Some(row) => get(row, 0)?,
+            None => None,
+        };
+        Ok(History {
+            exists: true,
+            version: version.unwrap_or_default(),
+            records: self.read_records(None)?,
+        })
+    }
+
+    /// Whether the history tables are there. They are looked up without touching them, so that a role without rights
+    /// on the schema learns what it lacks.
+    fn history_exists(&mut self) -> Result<bool, Error> {
+        let schema = self.history_schema.clone();
+        let rows = self.read(
+            "look for the history",
+            "SELECT n.oid IS NOT NULL,
+                    COALESCE(pg_catalog.has_schema_privilege(n.oid, 'USAGE'), false),
+                    COALESCE(pg_catalog.has_table_privilege(m.oid, 'SELECT'), false),
+                    COALESCE(pg_catalog.has_table_privilege(o.oid, 'SELECT'), false),
+                    m.oid IS NOT NULL, o.oid IS NOT NULL
+             FROM pg_catalog.pg_namespace n
+             LEFT JOIN pg_catalog.pg_class m ON m.relnamespace = n.oid AND m.relname = 'migrations'
+             LEFT JOIN pg_catalog.pg_class o ON o.relnamespace = n.oid AND o.relname = 'objects'
+             WHERE n.nspname = $1",
+            &[(&schema, Type::TEXT)],
+        )?;
+        let Some(row) = rows.first() else {
+            return Ok(false);
+        };
+        let (migrations, objects): (bool, bool) = (get(row, 4)?, get(row, 5)?);
+        if !migrations && !objects {
+            return Ok(false);
+        }
+        if migrations != objects {
+            let missing = if migrations { "objects" } else { "migrations" };
+            return Err(Diagnostic::new(format!(
+                "the history in schema `{schema}` has no table `{missing}`"
+            ))
+            .help("restore it from a backup, or choose another `history_schema`")
+            .into());
+        }
+        let (usage, first, second): (bool, bool, bool) = (get(row, 1)?, get(row, 2)?, get(row, 3)?);
+        if !usage || !first || !second {
+            let quoted = identifier(&schema);
+            let role = identifier(&self.user);
+            return Err(Diagnostic::new(format!(
+                "role `{}` may not read the history in schema `{schema}`",
+                self.user
+            ))
+            .help(format!(
+                "GRANT USAGE ON SCHEMA {quoted} TO {role}; GRANT SELECT ON ALL TABLES IN SCHEMA {quoted} TO {role}"
+            ))
+            .into());
+        }
+        Ok(true)
+    }
+
+    fn history_sql(&self, text: &str) -> String {
+        text.replace("{history}", &identifier(&self.history_schema))
+    }
+
+    /// What was recorded last, or as of a version, for the objects that were there.
+    pub(super) fn read_records(
+        &mut self,
+        version: Option<i64>,
+    ) -> Result<BTreeMap<ObjectId, Record>, Error> {
+        // `records_at` may be asked for before there is a history.
+        if version.is_some() && !self.history_exists()? {
+            return Ok(BTreeMap::new());
+        }
+        let sql = self.history_sql(&LATEST.replace("{definition}", "NULL::text"));
+        let rows = self.read(
+            "read the history",
+            &sql,
+            &[(&version.unwrap_or(i64::MAX), Type::INT8)],
+        )?;
+        let mut records = BTreeMap::new();
+        for row in &rows {
+            let there: bool = get(row, 7)?;
+            if there {
+                let record = Record {
+                    version: get(row, 4)?,
+                    rendered_digest: get(row, 5)?,
+                    live_fingerprint: get(row, 6)?,
+                };
+                records.insert(object_id(row)?, record);
+            }
+        }
+        Ok(records)
+    }
+
+    /// See [`crate::db::Database::recorded`].
+    pub(super) fn read_recorded(
+        &mut self,
+        ids: &[ObjectId],
+        version: i64,
+    ) -> Result<BTreeMap<ObjectId, Definition>, Error> {
+        if ids.is_empty() || !self.history_exists()? {
+            return Ok(BTreeMap::new());
+        }
+        let kinds: Vec<&str> = ids.iter().map(ObjectId::kind).collect();
+        let schemas: Vec<&str> = ids.iter().map(ObjectId::schema).collect();
+        let tables: Vec<&str> = ids
+            .iter()
+            .map(|id| id.table().map_or("", |table| table.name.as_str()))
+            .collect();
+        let names: Vec<&str> = ids.iter().map(ObjectId::name).collect();
+        let latest = LATEST
+            .replace("{definition}", "definition::text")
+            .replace(
+                "WHERE",
+                r#"JOIN ROWS FROM (pg_catalog.unnest($2::pg_catalog.text[]), pg_catalog.unnest($3::pg_catalog.text[]),
+  pg_catalog.unnest($4::pg_catalog.text[]), pg_catalog.unnest($5::pg_catalog.text[])) AS asked(kind, schema, "table", name)
+  USING (kind, schema, "table", name)
+WHERE"#,
+            );
+        let sql = self.history_sql(&latest);
+        let rows = self.read(
+            "read the history",
+            &sql,
+            &[
+                (&version, Type::INT8),
+                (&kinds, Type::TEXT_ARRAY),
+                (&schemas, Type::TEXT_ARRAY),
+                (&tables, Type::TEXT_ARRAY),
+                (&names, Type::TEXT_ARRAY),
+            ],
+        )?;
+        let mut definitions = BTreeMap::new();
+        for row in &rows {
+            let text: Option<String> = get(row, 8)?;
+            if let Some(text) = text {
+                let id = object_id(row)?;
+                let definition = serde_json::from_str(&text).map_err(|failure| {
+                    Diagnostic::new(format!("the history's record of {id} cannot be read"))
+                        .note(failure.to_string())
+                        .help("a newer triggerctl may have written it")
+                })?;
+                definitions.insert(id, definition);
+            }
+        }
+        Ok(definitions)
+    }
+
+    /// See [`crate::db::Database::migrations`].
+    pub(super) fn read_migrations(&mut self, statements: bool) -> Result<Vec<Migration>, Error> {
+        if !self.history_exists()? {
+            return Ok(vec![]);
+        }
+        let sql = self.history_sql(
+            r#"SELECT version, state, message, summary, plan_id, spec_digest, from_fingerprint, to_fingerprint,
+                CASE WHEN $1 THEN up::text END, CASE WHEN $1 THEN down::text END,
+                to_char(started_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'),
+                to_char(finished_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'),
+                duration_ms, error, tool_version, applied_by
+            FROM {history}.migrations ORDER BY version"#,
+        );
+        self.read("read the history", &sql, &[(&statements, Type::BOOL)])?
+            .iter()
+            .map(migration)
+            .collect()
+    }
+}
+
+fn migration(row: &Row) -> Result<Migration, Error> {
+    let version: i64 = get(row, 0)?;
+    let list = |index: usize| -> Result<Vec<String>, Error> {
+        let text: Option<String> = get(row, index)?;
+        match text {
+            None => Ok(vec![]),
+            Some(text) => serde_json::from_str(&text).map_err(|failure| {
+                Diagnostic::new(format!(
+                    "the statements of migration {version} cannot be read"
+                ))
+                .note(failure.to_string())
+                .into()
+            }),
+        }
+    };
+    // Only the version and the state are always there: the others may be missing in rows that a person put in.
+    let text = |index: usize| -> Result<String, Error> {
+        let text: Option<String> = get(row, index)?;
+        Ok(text.unwrap_or_default())
+    };
+    Ok(Migration {
+        version,
+        state: text(1)?,
+        message: get(row, 2)?,
+        summary: text(3)?,
+        plan_id: text(4)?,
+        spec_digest: text(5)?,
+        from_fingerprint: text(6)?,
+        to_fingerprint: text(7)?,
+        up: list(8)?,
+        down: list(9)?,
+        started_at: text(10)?,
+        finished_at: get(row, 11)?,
+        duration_ms: get(row, 12)?,
+        error: get(row, 13)?,
+        tool_version: text(14)?,
+        applied_by: text(15)?,
+    })
+}
+
+/// The identity in the first four columns.
+fn object_id(row: &Row) -> Result<ObjectId, Error> {
+    let kind: String = get(row, 0)?;
+    let schema: String = get(row, 1)?;
+    let table: String = get(row, 2)?;
+    let name: String = get(row, 3)?;
+    match kind.as_str() {
+        "function" => Ok(ObjectId::Function(FunctionId { schema, name })),
+        "trigger" => Ok(ObjectId::Trigger(TriggerId {
+            table: TableId {
+                schema,
+                name: table,
+            },
+            name,
+        })),
+        _ => Err(
+            Diagnostic::new(format!("the history has a record of the kind `{kind}`"))
+                .help("a newer triggerctl may have written it")
+                .into(),
+        ),
+    }
+}

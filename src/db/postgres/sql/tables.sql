@@ -1,0 +1,53 @@
+WITH reference AS (
+  SELECT ord, schema, name, is_glob
+  FROM ROWS FROM (
+    pg_catalog.unnest($1::pg_catalog.int4[]), pg_catalog.unnest($2::pg_catalog.text[]),
+    pg_catalog.unnest($3::pg_catalog.text[]), pg_catalog.unnest($4::pg_catalog.bool[])
+  ) AS given(ord, schema, name, is_glob)
+),
+path AS (
+  SELECT schema, ord FROM pg_catalog.unnest(pg_catalog.current_schemas(false)) WITH ORDINALITY AS entry(schema, ord)
+),
+found AS (
+  SELECT r.ord, c.oid
+  FROM reference r
+  JOIN pg_catalog.pg_namespace n ON n.nspname = r.schema
+  JOIN pg_catalog.pg_class c ON c.relnamespace = n.oid AND c.relname = r.name
+  WHERE NOT r.is_glob AND c.relkind IN ('r', 'p', 'v', 'm', 'f') AND c.relpersistence <> 't'
+  UNION ALL
+  -- The first schema of the path that has the name; temporary tables are not ours.
+  SELECT * FROM (
+    SELECT DISTINCT ON (r.ord) r.ord, c.oid
+    FROM reference r
+    JOIN pg_catalog.pg_class c ON c.relname = r.name
+    JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+    JOIN path ON path.schema = n.nspname
+    WHERE NOT r.is_glob AND r.schema IS NULL
+      AND c.relkind IN ('r', 'p', 'v', 'm', 'f') AND c.relpersistence <> 't'
+    ORDER BY r.ord, path.ord
+  ) AS unqualified
+  UNION ALL
+  SELECT r.ord, c.oid
+  FROM reference r
+  JOIN pg_catalog.pg_namespace n ON n.nspname LIKE r.schema
+  JOIN pg_catalog.pg_class c ON c.relnamespace = n.oid AND c.relname LIKE r.name
+  WHERE r.is_glob AND c.relkind IN ('r', 'p', 'v', 'f') AND c.relpersistence <> 't' AND NOT c.relispartition
+    AND pg_catalog.left(n.nspname::pg_catalog.text, 3) <> 'pg_' AND n.nspname NOT IN ('information_schema', $5::pg_catalog.text)
+    AND NOT EXISTS (
+      SELECT FROM pg_catalog.pg_depend d
+      WHERE d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.objid = c.oid AND d.deptype = 'e')
+),
+details AS (
+  SELECT a.attrelid,
+         pg_catalog.array_agg(a.attname ORDER BY a.attnum) AS columns,
+         pg_catalog.array_agg(a.attname ORDER BY a.attnum) FILTER (WHERE a.attgenerated <> '') AS generated
+  FROM pg_catalog.pg_attribute a
+  WHERE a.attrelid IN (SELECT oid FROM found) AND a.attnum > 0 AND NOT a.attisdropped
+  GROUP BY a.attrelid
+)
+SELECT found.ord, n.nspname, c.relname, c.relkind, details.columns, details.generated,
+       c.relispartition OR c.oid IN (SELECT inhrelid FROM pg_catalog.pg_inherits)
+FROM found
+JOIN pg_catalog.pg_class c ON c.oid = found.oid
+JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+LEFT JOIN details ON details.attrelid = c.oid

@@ -1,0 +1,145 @@
+//! Tables and views by name or glob, with what matters about them to triggers.
+
+use postgres::types::Type;
+
+use super::{Postgres, get};
+use crate::db::Database as _;
+use crate::dialect::{Table, TableFacts, TableKind};
+use crate::error::Error;
+use crate::model::TableId;
+use crate::spec::TableRef;
+
+impl Postgres {
+    /// See [`crate::db::Database::tables`].
+    pub(super) fn read_tables(
+        &mut self,
+        references: &[TableRef],
+    ) -> Result<Vec<Vec<Table>>, Error> {
+        let mut found: Vec<Vec<Table>> = references.iter().map(|_| vec![]).collect();
+        if references.is_empty() {
+            return Ok(found);
+        }
+        let mut numbers = vec![];
+        let mut schemas = vec![];
+        let mut names = vec![];
+        let mut globs = vec![];
+        for (number, TableRef { schema, name }) in (0_i32..).zip(references) {
+            let is_glob = is_glob(name) || schema.as_deref().is_some_and(is_glob);
+            numbers.push(number);
+            globs.push(is_glob);
+            if is_glob {
+                let schema = match schema {
+                    Some(schema) => like(schema),
+                    None => like_exactly(&self.current_schema()?),
+                };
+                schemas.push(Some(schema));
+                names.push(like(name));
+            } else {
+                schemas.push(schema.clone());
+                names.push(name.clone());
+            }
+        }
+        let history = self.history_schema.clone();
+        let rows = self.read(
+            "read the tables",
+            include_str!("sql/tables.sql"),
+            &[
+                (&numbers, Type::INT4_ARRAY),
+                (&schemas, Type::TEXT_ARRAY),
+                (&names, Type::TEXT_ARRAY),
+                (&globs, Type::BOOL_ARRAY),
+                (&history, Type::TEXT),
+            ],
+        )?;
+        for row in &rows {
+            let number: i32 = get(row, 0)?;
+            let kind: i8 = get(row, 3)?;
+            let columns: Option<Vec<String>> = get(row, 4)?;
+            let generated: Option<Vec<String>> = get(row, 5)?;
+            let table = Table {
+                id: TableId {
+                    schema: get(row, 1)?,
+                    name: get(row, 2)?,
+                },
+                facts: Some(TableFacts {
+                    kind: match char::from(kind.cast_unsigned()) {
+                        'p' => TableKind::Partitioned,
+                        'v' => TableKind::View,
+                        'm' => TableKind::MaterializedView,
+                        'f' => TableKind::Foreign,
+                        _ => TableKind::Table,
+                    },
+                    columns: columns.unwrap_or_default(),
+                    generated: generated.unwrap_or_default(),
+                    is_child: get(row, 6)?,
+                }),
+            };
+            if let Some(matches) = usize::try_from(number)
+                .ok()
+                .and_then(|number| found.get_mut(number))
+            {
+                matches.push(table);
+            }
+        }
+        for matches in &mut found {
+            matches.sort_by(|left, right| left.id.cmp(&right.id));
+        }
+        Ok(found)
+    }
+
+    /// See [`crate::db::Database::table_names`].
+    pub(super) fn read_table_names(&mut self, schema: Option<&str>) -> Result<Vec<TableId>, Error> {
+        self.read(
+            "read the tables",
+            "SELECT n.nspname, c.relname
+             FROM pg_catalog.pg_class c
+             JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+             WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f') AND c.relpersistence <> 't'
+               AND CASE WHEN $1::pg_catalog.text IS NULL
+                   THEN n.nspname = ANY (pg_catalog.current_schemas(false))
+                   ELSE n.nspname = $1::pg_catalog.text END
+             ORDER BY 1, 2",
+            &[(&schema, Type::TEXT)],
+        )?
+        .iter()
+        .map(|row| {
+            Ok(TableId {
+                schema: get(row, 0)?,
+                name: get(row, 1)?,
+            })
+        })
+        .collect()
+    }
+}
+
+fn is_glob(name: &str) -> bool {
+    name.contains(['*', '?'])
+}
+
+/// A pattern for LIKE that matches this text alone.
+fn like_exactly(text: &str) -> String {
+    let mut pattern = String::with_capacity(text.len());
+    for character in text.chars() {
+        if matches!(character, '\\' | '%' | '_') {
+            pattern.push('\\');
+        }
+        pattern.push(character);
+    }
+    pattern
+}
+
+/// The pattern for LIKE that matches what a glob matches.
+fn like(glob: &str) -> String {
+    like_exactly(glob).replace('*', "%").replace('?', "_")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn globs_become_patterns() {
+        assert_eq!(like("a*"), "a%");
+        assert_eq!(like("a_b?100%\\"), "a\\_b_100\\%\\\\");
+    }
+}

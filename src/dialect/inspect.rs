@@ -1,0 +1,208 @@
+//! What the lexer can tell of SQL that the user wrote: whether it stays in its place, and what it speaks of. What is
+//! valid is the engine's to say; here is only what would break out, or would fail later and far from its cause.
+
+use std::borrow::Cow;
+use std::ops::Range;
+
+use crate::sql::{Syntax, Token, TokenKind, tokens, unquote};
+
+/// Something wrong with a text, at a place in it.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Flaw {
+    /// What is wrong, to follow "the `when` …".
+    pub message: String,
+    /// Where in the text.
+    pub range: Range<usize>,
+    /// The way out.
+    pub help: &'static str,
+}
+
+fn flaw(message: impl Into<String>, range: Range<usize>, help: &'static str) -> Flaw {
+    Flaw {
+        message: message.into(),
+        range,
+        help,
+    }
+}
+
+/// What breaks any SQL: NUL characters, quotes and comments that never end, nothing at all.
+pub(super) fn check_text(text: &str, syntax: &Syntax) -> Result<(), Flaw> {
+    if let Some(at) = text.find('\0') {
+        return Err(flaw(
+            "has a NUL character",
+            at..at + 1,
+            "no engine takes one in SQL: remove it",
+        ));
+    }
+    let mut empty = true;
+    for token in tokens(text, syntax) {
+        if token.kind == TokenKind::Unterminated {
+            return Err(flaw(
+                "has a quote or comment that never ends",
+                token.range,
+                "close it",
+            ));
+        }
+        empty &= token.is_blank();
+    }
+    if empty {
+        return Err(flaw("is empty", 0..text.len(), "say what it is to do"));
+    }
+    Ok(())
+}
+
+/// A condition is one expression: nothing in it may end the place that it stands in.
+pub(super) fn check_condition(text: &str, syntax: &Syntax) -> Result<(), Flaw> {
+    check_text(text, syntax)?;
+    let mut open: Vec<Range<usize>> = vec![];
+    for token in tokens(text, syntax) {
+        if token.is_operator(text, "(") {
+            open.push(token.range);
+        } else if token.is_operator(text, ")") {
+            if open.pop().is_none() {
+                return Err(flaw(
+                    "has a `)` that nothing opens",
+                    token.range,
+                    "remove it, or write the `(` before it",
+                ));
+            }
+        } else if token.is_operator(text, ";") {
+            return Err(flaw(
+                "is more than one expression",
+                token.range,
+                "a condition is one expression: remove the `;`",
+            ));
+        }
+    }
+    match open.pop() {
+        Some(range) => Err(flaw(
+            "has a `(` that nothing closes",
+            range,
+            "write the `)` that it needs",
+        )),
+        None => Ok(()),
+    }
+}
+
+/// The text with a line end after it where it ends in a comment to the end of the line, which would swallow what
+/// follows.
+pub(super) fn closed<'a>(text: &'a str, syntax: &Syntax) -> Cow<'a, str> {
+    if !text.contains(['-', '#']) {
+        return Cow::Borrowed(text);
+    }
+    match tokens(text, syntax).last() {
+        Some(token) if is_line_comment(&token, text) => Cow::Owned(format!("{text}\n")),
+        _ => Cow::Borrowed(text),
+    }
+}
+
+/// The text as a list of statements: blank lines around it removed, and a semicolon after the last statement. All else
+/// is left to the letter.
+pub(super) fn statements(text: &str, syntax: &Syntax) -> String {
+    let start = text.len() - text.trim_start().len();
+    // The first line keeps its indent.
+    let start = text.get(..start).and_then(|blank| blank.rfind('\n')).map_or(0, |at| at + 1);
+    let text = text.get(start..).unwrap_or(text).trim_end();
+    let mut end = None;
+    let mut line_comment = false;
+    for token in tokens(text, syntax) {
+        line_comment = is_line_comment(&token, text);
+        if !token.is_blank() {
+            end = Some((token.range.end, token.is_operator(text, ";")));
+        }
+    }
+    let mut result = text.to_owned();
+    if let Some((end, false)) = end {
+        result.insert(end, ';');
+    }
+    if line_comment {
+        result.push('\n');
+    }
+    result
+}
+
+fn is_line_comment(token: &Token, text: &str) -> bool {
+    token.kind == TokenKind::Comment && !token.text(text).starts_with("/*")
+}
+
+/// Where a row variable (`new`, `old`) is named, other than as a column (`x.new`).
+pub(super) fn row_variable(text: &str, syntax: &Syntax, name: &str) -> Option<Range<usize>> {
+    let mut after_dot = false;
+    for token in tokens(text, syntax).filter(|token| !token.is_blank()) {
+        if !after_dot && is_name(&token, text, name) {
+            return Some(token.range);
+        }
+        after_dot = token.is_operator(text, ".");
+    }
+    None
+}
+
+/// The columns that are read from a row variable, each with its place; `None` for the whole row (`NEW.*`, `NEW`).
+pub(super) fn row_columns(
+    text: &str,
+    syntax: &Syntax,
+    name: &str,
+) -> Vec<(Option<String>, Range<usize>)> {
+    let significant: Vec<Token> = tokens(text, syntax)
+        .filter(|token| !token.is_blank())
+        .collect();
+    let mut found = vec![];
+    for (index, token) in significant.iter().enumerate() {
+        let after_dot = index
+            .checked_sub(1)
+            .and_then(|before| significant.get(before))
+            .is_some_and(|before| before.is_operator(text, "."));
+        if after_dot || !is_name(token, text, name) {
+            continue;
+        }
+        let dot = significant.get(index + 1).filter(|next| next.is_operator(text, "."));
+        match (dot, significant.get(index + 2)) {
+            (Some(_), Some(column)) if column.kind == TokenKind::Word => {
+                let name = column.text(text).to_lowercase();
+                found.push((Some(name), token.range.start..column.range.end));
+            }
+            (Some(_), Some(column)) if column.kind == TokenKind::QuotedName => {
+                let name = unquote(column.text(text)).into_owned();
+                found.push((Some(name), token.range.start..column.range.end));
+            }
+            _ => found.push((None, token.range.clone())),
+        }
+    }
+    found
+}
+
+/// Where an unquoted word stands that is not a column (`x.select`).
+pub(super) fn keyword(text: &str, syntax: &Syntax, word: &str) -> Option<Range<usize>> {
+    let mut after_dot = false;
+    for token in tokens(text, syntax).filter(|token| !token.is_blank()) {
+        if !after_dot && token.is_word(text, word) {
+            return Some(token.range);
+        }
+        after_dot = token.is_operator(text, ".");
+    }
+    None
+}
+
+/// The first word of each statement, with the place of the statement's first token.
+pub(super) fn statement_starts<'a>(text: &'a str, syntax: &Syntax) -> Vec<(&'a str, Range<usize>)> {
+    let mut starts = vec![];
+    let mut at_start = true;
+    for token in tokens(text, syntax).filter(|token| !token.is_blank()) {
+        if token.is_operator(text, ";") {
+            at_start = true;
+        } else if at_start {
+            let word = text.get(token.range.clone()).unwrap_or_default();
+            starts.push((word, token.range));
+            at_start = false;
+        }
+    }
+    starts
+}
+
+fn is_name(token: &Token, text: &str, name: &str) -> bool {
+    match token.kind {
+        TokenKind::Word => token.text(text).eq_ignore_ascii_case(name),
+        TokenKind::QuotedName => unquote(token.text(text)) == name,
+        _ => false,
+    }
+}

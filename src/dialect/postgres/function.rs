@@ -1,0 +1,521 @@
+//! Trigger functions: those that the spec has as `[[function]]`, and the DDL about them and about generated ones.
+
+use std::collections::BTreeSet;
+
+use minijinja::{Value, context};
+
+use super::Postgres;
+use super::names::LONGEST;
+use crate::dialect::request::{Scope, place};
+use crate::dialect::script::Script;
+use crate::dialect::{Ddl, Dialect, Lowered, inspect, qualified};
+use crate::error::{Diagnostic, Error, Located};
+use crate::model::{
+    Definition, Function, FunctionId, FunctionSource, ObjectId, Parallel, Security, Setting,
+    Volatility,
+};
+use crate::render::Renderer;
+use crate::spec::FunctionSpec;
+use crate::sql::POSTGRES;
+
+/// `procost` of a function in any language but C and internal, unless it is said otherwise.
+const DEFAULT_COST: f32 = 100.0;
+
+/// Parameters whose value is a list of names, each of which may need quotes (GUC_LIST_QUOTE in `guc_tables.c`).
+const NAME_LISTS: &[&str] = &[
+    "local_preload_libraries",
+    "search_path",
+    "session_preload_libraries",
+    "shared_preload_libraries",
+    "temp_tablespaces",
+    "unix_socket_directories",
+];
+
+/// Parameters that the server spells with capitals; all others of its own are in lower case.
+const CAPITALISED: &[&str] = &["DateStyle", "IntervalStyle", "TimeZone"];
+
+/// A function with nothing said about it but its text.
+pub(super) fn plain(id: FunctionId, language: &str, body: String) -> Function {
+    Function {
+        id,
+        language: language.to_owned(),
+        source: FunctionSource::Body(body),
+        security: Security::Invoker,
+        settings: vec![],
+        volatility: Volatility::Volatile,
+        parallel: Parallel::Unsafe,
+        leakproof: false,
+        cost: DEFAULT_COST,
+        comment: None,
+        owner: None,
+        grants: None,
+        depends_on_extensions: BTreeSet::new(),
+    }
+}
+
+/// `search_path = […]` as a setting; an empty list is one empty name, as the server keeps it.
+pub(super) fn search_path(
+    path: &Located<Vec<Located<String>>>,
+    problems: &mut Vec<Diagnostic>,
+) -> Setting {
+    for schema in &path.value {
+        if schema.value.contains(',') {
+            problems.push(
+                Diagnostic::new(format!(
+                    "`{}` would be one schema with a comma in its name",
+                    schema.value
+                ))
+                .at(&schema.span)
+                .help("write each schema as a string of its own: `[\"app\", \"pg_temp\"]`"),
+            );
+        } else if schema.value.is_empty() || schema.value.contains('\0') {
+            problems.push(
+                Diagnostic::new("a schema's name cannot be empty")
+                    .at(&schema.span)
+                    .help("for a search path with nothing in it write `search_path = []`"),
+            );
+        }
+    }
+    let mut values: Vec<String> = path.value.iter().map(|schema| schema.value.clone()).collect();
+    if values.is_empty() {
+        values.push(String::new());
+    }
+    Setting {
+        name: "search_path".to_owned(),
+        values,
+    }
+}
+
+/// A `[[function]]`.
+pub(super) fn lower(
+    spec: &FunctionSpec,
+    schema: &str,
+    vars: &Value,
+    renderer: &Renderer,
+) -> Result<Lowered, Vec<Diagnostic>> {
+    let FunctionSpec {
+        span: _,
+        name,
+        language,
+        body,
+        security,
+        search_path: path,
+        settings,
+        volatility,
+        parallel,
+        leakproof,
+        cost,
+        description,
+    } = spec;
+    let mut problems = vec![];
+    let id = FunctionId {
+        schema: name.value.schema.clone().unwrap_or_else(|| schema.to_owned()),
+        name: name.value.name.clone(),
+    };
+    check_name("function", &id.name, name, &mut problems);
+    check_name("schema", &id.schema, name, &mut problems);
+    let language = language.as_ref().map_or_else(
+        || "plpgsql".to_owned(),
+        |language| check_language(language, &mut problems),
+    );
+    let text = body_text(body, &id, vars, renderer, &mut problems);
+
+    let mut set: Vec<Setting> = vec![];
+    set.extend(path.as_ref().map(|path| search_path(path, &mut problems)));
+    for (key, value) in settings {
+        set.push(setting(key, value, &mut problems));
+    }
+    set.sort_by(|left, right| left.name.cmp(&right.name));
+    if let Some(twice) = set.windows(2).find(|pair| match pair {
+        [left, right] => left.name == right.name,
+        _ => false,
+    }) && let Some(setting) = twice.first()
+    {
+        problems.push(
+            Diagnostic::new(format!("the setting `{}` is there twice", setting.name))
+                .at(&spec.span)
+                .help("set it once"),
+        );
+    }
+    if let Some(cost) = cost
+        && !(cost.value > 0.0 && cost.value <= f64::from(f32::MAX))
+    {
+        problems.push(
+            Diagnostic::new("the cost is not above 0")
+                .at(&cost.span)
+                .help("the default is `cost = 100`"),
+        );
+    }
+    let Some(text) = text else {
+        return Err(problems);
+    };
+    if !problems.is_empty() {
+        return Err(problems);
+    }
+    let mut function = plain(id, &language, text);
+    function.settings = set;
+    function.comment = comment_text(description.as_ref());
+    if let Some(security) = security {
+        function.security = security.value;
+    }
+    if let Some(volatility) = volatility {
+        function.volatility = volatility.value;
+    }
+    if let Some(parallel) = parallel {
+        function.parallel = parallel.value;
+    }
+    if let Some(leakproof) = leakproof {
+        function.leakproof = leakproof.value;
+    }
+    if let Some(cost) = cost {
+        function.cost = as_stored(cost.value);
+    }
+    Ok(Lowered {
+        definition: Definition::Function(function),
+        renamed_from: None,
+        generated: false,
+    })
+}
+
+/// `procost` is a float4.
+#[allow(clippy::cast_possible_truncation)] // That is how the server keeps it.
+fn as_stored(cost: f64) -> f32 {
+    cost as f32
+}
+
+/// An empty comment is none: `COMMENT … IS ''` removes it.
+pub(super) fn comment_text(description: Option<&Located<String>>) -> Option<String> {
+    description
+        .map(|description| description.value.clone())
+        .filter(|text| !text.is_empty())
+}
+
+/// Names of more than 63 bytes would be cut by the server.
+pub(super) fn check_name<T>(
+    what: &str,
+    name: &str,
+    at: &Located<T>,
+    problems: &mut Vec<Diagnostic>,
+) {
+    if name.len() > LONGEST {
+        problems.push(
+            Diagnostic::new(format!(
+                "the {what} name `{name}` is {} bytes long, and PostgreSQL cuts names at {LONGEST}",
+                name.len()
+            ))
+            .at(&at.span)
+            .help("choose a shorter name"),
+        );
+    } else if name.is_empty() || name.contains('\0') {
+        problems.push(
+            Diagnostic::new(format!("the {what} name is empty or has a NUL character"))
+                .at(&at.span)
+                .help("give it a name that people can read"),
+        );
+    }
+}
+
+fn check_language(language: &Located<String>, problems: &mut Vec<Diagnostic>) -> String {
+    let name = language.value.to_lowercase();
+    let problem = match name.as_str() {
+        "sql" => "a function in SQL cannot be a trigger function",
+        "c" | "internal" => "a function in C has no body that could be written here",
+        _ => return name,
+    };
+    problems.push(
+        Diagnostic::new(problem)
+            .at(&language.span)
+            .help("use `language = \"plpgsql\"`"),
+    );
+    name
+}
+
+fn body_text(
+    body: &Located<String>,
+    id: &FunctionId,
+    vars: &Value,
+    renderer: &Renderer,
+    problems: &mut Vec<Diagnostic>,
+) -> Option<String> {
+    let scope = Value::from_object(Scope {
+        dialect: Postgres.name(),
+        table: None,
+        schema: Value::from(id.schema.as_str()),
+        trigger: None,
+        event: None,
+        columns: None,
+        vars: vars.clone(),
+    });
+    let text = match renderer.inline_value(body, scope) {
+        Ok(text) => text,
+        Err(error) => {
+            let note = format!("while rendering function `{id}`");
+            problems.extend(error.note(note).diagnostics);
+            return None;
+        }
+    };
+    if let Err(flaw) = inspect::check_text(&text, &POSTGRES) {
+        problems.push(
+            Diagnostic::new(format!("the `body` {}", flaw.message))
+                .at(&place(body, &text, flaw.range))
+                .help(flaw.help),
+        );
+        return None;
+    }
+    Some(text)
+}
+
+fn setting(key: &Located<String>, value: &str, problems: &mut Vec<Diagnostic>) -> Setting {
+    let lower = key.value.to_lowercase();
+    let name = if let Some(spelt) = CAPITALISED.iter().find(|name| name.eq_ignore_ascii_case(&lower)) {
+        (*spelt).to_owned()
+    } else if key.value.contains('.') {
+        key.value.clone()
+    } else {
+        lower
+    };
+    if name.is_empty() || value.contains('\0') {
+        problems.push(
+            Diagnostic::new("a setting needs a name, and a value without NUL characters")
+                .at(&key.span)
+                .help("write it as `name = \"value\"`"),
+        );
+    }
+    let values = if is_list(&name) {
+        names_of(value)
+    } else {
+        vec![value.to_owned()]
+    };
+    Setting { name, values }
+}
+
+fn is_list(name: &str) -> bool {
+    NAME_LISTS.binary_search(&name).is_ok()
+}
+
+/// The elements of `a, "B"`, as the server would read them: unquoted ones in lower case.
+fn names_of(list: &str) -> Vec<String> {
+    let mut names = vec![];
+    let mut name = String::new();
+    let mut quoted = false;
+    let mut characters = list.trim().chars().peekable();
+    while let Some(character) = characters.next() {
+        match character {
+            '"' if quoted && characters.peek() == Some(&'"') => {
+                characters.next();
+                name.push('"');
+            }
+            '"' => quoted = !quoted,
+            ',' if !quoted => names.push(std::mem::take(&mut name)),
+            blank if blank.is_whitespace() && !quoted => {}
+            other if quoted => name.push(other),
+            other => name.extend(other.to_lowercase()),
+        }
+    }
+    names.push(name);
+    names
+}
+
+pub(super) fn create(function: &Function, renderer: &Renderer) -> Result<Ddl, Error> {
+    let mut script = script(function, renderer);
+    create_function(&mut script, function, false)?;
+    for extension in &function.depends_on_extensions {
+        depend(&mut script, function, extension, true)?;
+    }
+    if function.comment.is_some() {
+        comment(&mut script, function)?;
+    }
+    restore_rights(&mut script, function)?;
+    Ok(script.finish())
+}
+
+pub(super) fn drop(function: &Function, renderer: &Renderer) -> Result<Ddl, Error> {
+    let mut script = script(function, renderer);
+    script.add("drop_function.sql", context! { function => id(&function.id) }, None)?;
+    Ok(script.finish())
+}
+
+pub(super) fn alter(
+    before: &Function,
+    after: &Function,
+    renderer: &Renderer,
+) -> Result<Ddl, Error> {
+    let mut script = script(after, renderer);
+    let mut now = before.id.clone();
+    if now.name != after.id.name {
+        let context = context! { function => id(&now), new_name => after.id.name.as_str() };
+        script.add("rename_function.sql", context, None)?;
+        now.name.clone_from(&after.id.name);
+    }
+    if now.schema != after.id.schema {
+        let context = context! { function => id(&now), new_schema => after.id.schema.as_str() };
+        script.add("move_function.sql", context, None)?;
+    }
+    let redefined = redefined(before, after);
+    if redefined {
+        create_function(&mut script, after, true)?;
+    }
+    // OR REPLACE keeps owner, rights and comment, and drops the dependencies on extensions.
+    for extension in &before.depends_on_extensions {
+        if !redefined && !after.depends_on_extensions.contains(extension) {
+            depend(&mut script, after, extension, false)?;
+        }
+    }
+    for extension in &after.depends_on_extensions {
+        if redefined || !before.depends_on_extensions.contains(extension) {
+            depend(&mut script, after, extension, true)?;
+        }
+    }
+    if before.comment != after.comment {
+        comment(&mut script, after)?;
+    }
+    Ok(script.finish())
+}
+
+/// Whether anything differs that only CREATE FUNCTION can say.
+fn redefined(before: &Function, after: &Function) -> bool {
+    let Function {
+        id: _,
+        language,
+        source,
+        security,
+        settings,
+        volatility,
+        parallel,
+        leakproof,
+        cost,
+        comment: _,
+        owner: _,
+        grants: _,
+        depends_on_extensions: _,
+    } = before;
+    *language != after.language
+        || *source != after.source
+        || *security != after.security
+        || *settings != after.settings
+        || *volatility != after.volatility
+        || *parallel != after.parallel
+        || *leakproof != after.leakproof
+        || cost.to_bits() != after.cost.to_bits()
+}
+
+fn script<'a>(function: &Function, renderer: &'a Renderer) -> Script<'a> {
+    Script::new(renderer, ObjectId::Function(function.id.clone()))
+}
+
+/// Every attribute is said: OR REPLACE resets those that are not.
+fn create_function(
+    script: &mut Script<'_>,
+    function: &Function,
+    or_replace: bool,
+) -> Result<(), Error> {
+    let Function {
+        id: function_id,
+        language,
+        source,
+        security,
+        settings,
+        volatility,
+        parallel,
+        leakproof,
+        cost,
+        comment: _,
+        owner: _,
+        grants: _,
+        depends_on_extensions: _,
+    } = function;
+    let (body, library) = match source {
+        FunctionSource::Body(body) => (Some(body.as_str()), None),
+        FunctionSource::Library { file, symbol } => {
+            let library = context! { file => file.as_str(), symbol => symbol.as_str() };
+            (None, Some(library))
+        }
+    };
+    let context = context! {
+        or_replace,
+        function => id(function_id),
+        language => language.as_str(),
+        volatility => match volatility {
+            Volatility::Volatile => "VOLATILE",
+            Volatility::Stable => "STABLE",
+            Volatility::Immutable => "IMMUTABLE",
+        },
+        leakproof,
+        security => match security {
+            Security::Invoker => "INVOKER",
+            Security::Definer => "DEFINER",
+        },
+        parallel => match parallel {
+            Parallel::Unsafe => "UNSAFE",
+            Parallel::Restricted => "RESTRICTED",
+            Parallel::Safe => "SAFE",
+        },
+        cost => exact(*cost),
+        settings => settings.iter().map(set).collect::<Value>(),
+        body,
+        library,
+    };
+    script.add("create_function.sql", context, None)
+}
+
+/// The shortest decimal that reads back as this float4, as a number.
+fn exact(cost: f32) -> f64 {
+    cost.to_string().parse().unwrap_or(f64::from(cost))
+}
+
+fn set(setting: &Setting) -> Value {
+    let Setting { name, values } = setting;
+    // `''` is how an empty list is written; an identifier cannot be empty.
+    let is_list = is_list(name) && values.iter().all(|value| !value.is_empty());
+    context! {
+        name => name.split('.').collect::<Value>(),
+        is_list,
+        values => values.iter().map(String::as_str).collect::<Value>(),
+    }
+}
+
+fn depend(
+    script: &mut Script<'_>,
+    function: &Function,
+    extension: &str,
+    depends: bool,
+) -> Result<(), Error> {
+    let context = context! { function => id(&function.id), extension, depends };
+    script.add("depends_function.sql", context, None)
+}
+
+fn comment(script: &mut Script<'_>, function: &Function) -> Result<(), Error> {
+    let context = context! { function => id(&function.id), comment => function.comment.as_deref() };
+    script.add("comment_function.sql", context, None)
+}
+
+/// Owner and rights, where they were read from a catalog: the owner first, who takes the rights of the one before.
+fn restore_rights(script: &mut Script<'_>, function: &Function) -> Result<(), Error> {
+    let name = id(&function.id);
+    if let Some(owner) = &function.owner {
+        let context = context! { function => name.clone(), owner => owner.as_str() };
+        script.add("owner_function.sql", context, None)?;
+    }
+    let Some(grants) = &function.grants else {
+        return Ok(());
+    };
+    // Everything off first: PUBLIC may execute what is new, and so may its owner.
+    let owner = function.owner.as_deref();
+    for grantee in std::iter::once(None).chain(owner.map(Some)) {
+        let context = context! { function => name.clone(), grantee };
+        script.add("revoke_function.sql", context, None)?;
+    }
+    for grant in grants {
+        let context = context! {
+            function => name.clone(),
+            grantee => grant.grantee.as_deref(),
+            grantable => grant.grantable,
+        };
+        script.add("grant_function.sql", context, None)?;
+    }
+    Ok(())
+}
+
+fn id(function: &FunctionId) -> Value {
+    qualified(&function.schema, &function.name)
+}

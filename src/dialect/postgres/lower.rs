@@ -1,0 +1,347 @@
+//! A `[[trigger]]` as a PostgreSQL trigger and, where it has a body of its own, the function that holds it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use minijinja::context;
+
+use super::function::{check_name, comment_text, plain, search_path};
+use super::names::{LONGEST, generated_function};
+use super::{Postgres, refuse};
+use crate::dialect::request::Reader;
+use crate::dialect::{Lowered, Request, inspect};
+use crate::error::{Diagnostic, Located};
+use crate::model::{
+    Action, Condition, Constraint, Definition, EnabledState, Event, Function, FunctionId, ObjectId,
+    Orientation, TableId, Timing, TransitionTables, Trigger, TriggerId,
+};
+use crate::render::Renderer;
+use crate::spec::{ConstraintSpec, Fields, ReferencingSpec, TableRef};
+use crate::sql::POSTGRES;
+
+pub(super) fn lower(
+    request: &Request<'_>,
+    renderer: &Renderer,
+) -> Result<Vec<Lowered>, Vec<Diagnostic>> {
+    let mut reader = Reader::new(&Postgres, request, renderer);
+    let lowered = read(&mut reader);
+    match lowered {
+        Some(lowered) if reader.problems.is_empty() => Ok(lowered),
+        _ => Err(reader.problems),
+    }
+}
+
+/// What decides when the trigger fires; gathered first, because most rules are about combinations of it.
+pub(super) struct Firing {
+    pub(super) timing: Timing,
+    pub(super) events: BTreeSet<Event>,
+    pub(super) orientation: Orientation,
+}
+
+impl Firing {
+    /// The event, where there is only one.
+    fn only_event(&self) -> Option<Event> {
+        match self.events.len() {
+            1 => self.events.first().copied(),
+            _ => None,
+        }
+    }
+}
+
+/// The objects; `None` or problems in the reader where it cannot be.
+fn read(reader: &mut Reader<'_>) -> Option<Vec<Lowered>> {
+    let request = reader.request;
+    let Fields {
+        timing: _,
+        events: _,
+        update_of: _,
+        for_each,
+        when,
+        body,
+        description,
+        renamed_from,
+        enabled,
+        constraint,
+        referencing,
+        function,
+        args,
+        function_name,
+        declare,
+        security,
+        search_path: path,
+        definer,
+        order,
+    } = request.fields;
+
+    reader.refuse_field(
+        definer.as_ref(),
+        "definer of a trigger",
+        "use `security = \"definer\"` under `[trigger.postgres]`",
+    );
+    reader.refuse_field(
+        order.as_ref(),
+        "order among triggers but that of their names",
+        "choose the name so that it sorts where it is to fire",
+    );
+    let name = reader.name(&request.spec.name);
+    let old_name = match renamed_from {
+        Some(text) => Some(reader.name(text)?),
+        None => None,
+    };
+    let timing = reader.timing();
+    let events = reader.events();
+    let (name, timing, events) = (name?, timing?, events?);
+    check_name("trigger", &name, &request.spec.name, &mut reader.problems);
+    let firing = Firing {
+        timing,
+        events,
+        orientation: for_each
+            .as_ref()
+            .map_or(Orientation::Row, |for_each| for_each.value),
+    };
+    let update_of = reader.update_of(&firing.events);
+    refuse::impossible(reader, &firing);
+
+    let condition = match when {
+        Some(when) => condition(reader, when, &name, &firing),
+        None => None,
+    };
+    let mut lowered = vec![];
+    let called = match function {
+        Some(function) => {
+            let unused: [(&str, Option<&crate::error::Span>); 4] = [
+                ("function_name", function_name.as_ref().map(|field| &field.span)),
+                ("declare", declare.as_ref().map(|field| &field.span)),
+                ("security", security.as_ref().map(|field| &field.span)),
+                ("search_path", path.as_ref().map(|field| &field.span)),
+            ];
+            for (field, span) in unused {
+                if let Some(span) = span {
+                    reader.refuse(
+                        format!("`{field}` is for generated functions, and this trigger calls `function`"),
+                        span,
+                        format!("say it in the `[[function]]`, or remove `{field}`"),
+                    );
+                }
+            }
+            refuse::body_beside_function(reader, function);
+            let id = function_id(&function.value, request.schema);
+            check_name("function", &id.name, function, &mut reader.problems);
+            Some(id)
+        }
+        None => {
+            if let Some(args) = args {
+                reader.refuse(
+                    "`args` are for a trigger that calls a `function`",
+                    &args.span,
+                    "name the function, or write the values into the body",
+                );
+            }
+            let generated = generated(reader, &name, &firing, body.as_ref());
+            generated.map(|function| {
+                let id = function.id.clone();
+                lowered.push(Lowered {
+                    definition: Definition::Function(function),
+                    renamed_from: old_name
+                        .as_ref()
+                        .filter(|_| function_name.is_none())
+                        .map(|old| FunctionId {
+                            schema: id.schema.clone(),
+                            name: generated_function(&request.table.id.name, old),
+                        })
+                        .filter(|old| *old != id)
+                        .map(ObjectId::Function),
+                    generated: true,
+                });
+                id
+            })
+        }
+    };
+    let arguments = arguments(reader, args.as_ref());
+    let transition_tables = transition_tables(reader, referencing.as_ref());
+    let constraint = constraint.as_ref().map(|constraint| {
+        let ConstraintSpec { deferral, from } = &constraint.value;
+        Constraint {
+            deferral: *deferral,
+            from: from.as_ref().map(|from| TableId {
+                schema: schema_of(&from.value, request.schema),
+                name: from.value.name.clone(),
+            }),
+        }
+    });
+    let called = called?;
+    lowered.push(Lowered {
+        definition: Definition::Trigger(Trigger {
+            id: TriggerId {
+                table: request.table.id.clone(),
+                name,
+            },
+            timing: firing.timing,
+            events: firing.events,
+            update_of,
+            orientation: firing.orientation,
+            condition,
+            action: Action::Call {
+                function: called,
+                arguments,
+            },
+            transition_tables,
+            constraint,
+            enabled: enabled
+                .as_ref()
+                .map_or(EnabledState::Origin, |enabled| enabled.value),
+            enabled_on_partitions: BTreeMap::new(),
+            comment: comment_text(description.as_ref()),
+            depends_on_extensions: BTreeSet::new(),
+            verbatim: None,
+        }),
+        renamed_from: old_name.map(|name| {
+            ObjectId::Trigger(TriggerId {
+                table: request.table.id.clone(),
+                name,
+            })
+        }),
+        generated: false,
+    });
+    Some(lowered)
+}
+
+fn function_id(name: &TableRef, schema: &str) -> FunctionId {
+    FunctionId {
+        schema: schema_of(name, schema),
+        name: name.name.clone(),
+    }
+}
+
+fn schema_of(name: &TableRef, schema: &str) -> String {
+    name.schema.clone().unwrap_or_else(|| schema.to_owned())
+}
+
+fn arguments(reader: &mut Reader<'_>, args: Option<&Located<Vec<Located<String>>>>) -> Vec<String> {
+    let Some(args) = args else {
+        return vec![];
+    };
+    for arg in &args.value {
+        if arg.value.contains('\0') {
+            reader.refuse(
+                "an argument has a NUL character",
+                &arg.span,
+                "PostgreSQL keeps arguments as texts that end in one: remove it",
+            );
+        }
+    }
+    args.value.iter().map(|arg| arg.value.clone()).collect()
+}
+
+fn transition_tables(
+    reader: &mut Reader<'_>,
+    referencing: Option<&Located<ReferencingSpec>>,
+) -> TransitionTables {
+    let Some(referencing) = referencing else {
+        return TransitionTables::default();
+    };
+    let ReferencingSpec {
+        old_table,
+        new_table,
+    } = &referencing.value;
+    for table in [old_table, new_table].into_iter().flatten() {
+        check_name("transition table", &table.value, table, &mut reader.problems);
+    }
+    let name = |table: &Option<Located<String>>| table.as_ref().map(|table| table.value.clone());
+    TransitionTables {
+        old: name(old_table),
+        new: name(new_table),
+    }
+}
+
+fn condition(
+    reader: &mut Reader<'_>,
+    when: &Located<String>,
+    trigger: &str,
+    firing: &Firing,
+) -> Option<Condition> {
+    let sql = reader.sql(when, trigger, firing.only_event())?;
+    let check = inspect::check_condition(&sql, &POSTGRES);
+    if !reader.sound("when", when, &sql, check) {
+        return None;
+    }
+    refuse::wrong_condition(reader, when, &sql, firing);
+    Some(Condition::Sql(sql.trim().to_owned()))
+}
+
+/// The function that holds the trigger's body.
+fn generated(
+    reader: &mut Reader<'_>,
+    trigger: &str,
+    firing: &Firing,
+    body: Option<&Located<String>>,
+) -> Option<Function> {
+    let request = reader.request;
+    let table = &request.table.id;
+    let id = match &request.fields.function_name {
+        Some(name) => {
+            check_name("function", &name.value.name, name, &mut reader.problems);
+            function_id(&name.value, &table.schema)
+        }
+        None => FunctionId {
+            schema: table.schema.clone(),
+            name: generated_function(&table.name, trigger),
+        },
+    };
+    debug_assert!(request.fields.function_name.is_some() || id.name.len() <= LONGEST);
+    let Some(body) = body else {
+        reader.missing("body", "body = \"…\"` or `function = \"…\"` under `[trigger.postgres]");
+        return None;
+    };
+    let event = firing.only_event();
+    let text = reader.sql(body, trigger, event);
+    let declare = match &request.fields.declare {
+        Some(declare) => Some((declare, reader.sql(declare, trigger, event)?)),
+        None => None,
+    };
+    let text = text?;
+    let check = inspect::check_text(&text, &POSTGRES);
+    let mut sound = reader.sound("body", body, &text, check);
+    if let Some((field, declare)) = &declare {
+        let check = inspect::check_text(declare, &POSTGRES);
+        sound &= reader.sound("declare", field, declare, check);
+    }
+    if !sound {
+        return None;
+    }
+    let context = context! {
+        declare => declare.map(|(_, declare)| inspect::statements(&declare, &POSTGRES)),
+        body => inspect::statements(&text, &POSTGRES),
+        returns => returns(firing),
+    };
+    let source = match reader.renderer.text("function_body.sql", context) {
+        Ok(source) => source,
+        Err(error) => {
+            let note = format!("while rendering the function of trigger `{trigger}` on `{table}`");
+            reader.problems.extend(error.note(note).diagnostics);
+            return None;
+        }
+    };
+    let mut function = plain(id, "plpgsql", source);
+    if let Some(security) = &request.fields.security {
+        function.security = security.value;
+    }
+    if let Some(path) = &request.fields.search_path {
+        function.settings.push(search_path(path, &mut reader.problems));
+    }
+    Some(function)
+}
+
+/// What a body falls through to: the row that goes on for BEFORE and INSTEAD OF row triggers; the others return nothing
+/// that anyone looks at.
+fn returns(firing: &Firing) -> &'static str {
+    let keeps_row = firing.orientation == Orientation::Row
+        && matches!(firing.timing, Timing::Before | Timing::InsteadOf);
+    if !keeps_row {
+        return "NULL";
+    }
+    match (firing.events.contains(&Event::Delete), firing.events.len()) {
+        (false, _) => "NEW",
+        (true, 1) => "OLD",
+        (true, _) => "new_or_old",
+    }
+}

@@ -1,0 +1,32 @@
+//! Names: how long they may be, and what a generated function is called.
+
+use std::fmt::Write as _;
+
+use sha2::{Digest, Sha256};
+
+/// NAMEDATALEN - 1. Longer names are cut by the server with no more than a notice, so that two of them can meet.
+pub(super) const LONGEST: usize = 63;
+
+/// Hex digits of the digest in a name that was cut.
+const DIGEST: usize = 8;
+
+/// The name of the function that is made for a trigger's body: `<table>_<trigger>`, or just `<trigger>` when that
+/// begins with the table's name already; one that is too long is cut and told apart by a digest of the whole.
+pub(super) fn generated_function(table: &str, trigger: &str) -> String {
+    let full = if trigger.starts_with(table) {
+        trigger.to_owned()
+    } else {
+        format!("{table}_{trigger}")
+    };
+    if full.len() <= LONGEST {
+        return full;
+    }
+    let kept = full.floor_char_boundary(LONGEST - DIGEST - 1);
+    let mut name = full.get(..kept).unwrap_or_default().to_owned();
+    name.push('_');
+    for byte in Sha256::digest(full.as_bytes()).iter().take(DIGEST / 2) {
+        // Writing to a String cannot fail.
+        let _ = write!(name, "{byte:02x}");
+    }
+    name
+}

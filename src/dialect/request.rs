@@ -1,0 +1,268 @@
+//! What every dialect asks of a `[[trigger]]` in the same way: its name, its events, its columns, and its texts, rendered.
+//! Problems are collected, so that one run reports them all.
+
+use std::collections::BTreeSet;
+use std::ops::Range;
+use std::sync::Arc;
+
+use minijinja::Value;
+use minijinja::value::{Enumerator, Object};
+
+use super::inspect::Flaw;
+use super::{Dialect, Request};
+use crate::error::{Diagnostic, Located, Span};
+use crate::model::{Event, Timing};
+use crate::render::{Renderer, is_template};
+
+/// A request that is being read.
+pub(super) struct Reader<'a> {
+    pub(super) dialect: &'static dyn Dialect,
+    pub(super) request: &'a Request<'a>,
+    pub(super) renderer: &'a Renderer,
+    /// What is wrong so far.
+    pub(super) problems: Vec<Diagnostic>,
+}
+
+impl<'a> Reader<'a> {
+    pub(super) fn new(
+        dialect: &'static dyn Dialect,
+        request: &'a Request<'a>,
+        renderer: &'a Renderer,
+    ) -> Self {
+        Self {
+            dialect,
+            request,
+            renderer,
+            problems: vec![],
+        }
+    }
+
+    /// Something that cannot be, and the way out.
+    pub(super) fn refuse(&mut self, message: impl Into<String>, at: &Span, help: impl Into<String>) {
+        self.problems
+            .push(Diagnostic::new(message).at(at).help(help));
+    }
+
+    /// Refuse a field that this dialect has no use for.
+    pub(super) fn refuse_field<T>(&mut self, field: Option<&Located<T>>, what: &str, help: &str) {
+        if let Some(field) = field {
+            let message = format!("{} has no {what}", self.dialect.title());
+            self.refuse(message, &field.span, help);
+        }
+    }
+
+    /// The trigger's name, rendered; checked for what no engine takes.
+    pub(super) fn name(&mut self, text: &Located<String>) -> Option<String> {
+        let rendered = if is_template(&text.value) {
+            let scope = self.scope(None, None);
+            match self.renderer.name(text, scope) {
+                Ok(name) => name,
+                Err(error) => {
+                    self.problems.extend(error.diagnostics);
+                    return None;
+                }
+            }
+        } else {
+            text.value.clone()
+        };
+        let problem = if rendered.trim().is_empty() {
+            "the name is empty"
+        } else if rendered.contains(char::is_control) {
+            "the name has a control character"
+        } else {
+            return Some(rendered);
+        };
+        self.refuse(problem, &text.span, "give it a name that people can read");
+        None
+    }
+
+    /// SQL of the spec, rendered.
+    pub(super) fn sql(
+        &mut self,
+        text: &Located<String>,
+        trigger: &str,
+        event: Option<Event>,
+    ) -> Option<String> {
+        if !is_template(&text.value) {
+            return Some(text.value.clone());
+        }
+        match self.renderer.inline_value(text, self.scope(Some(trigger), event)) {
+            Ok(sql) => Some(sql),
+            Err(error) => {
+                let note = format!("while rendering trigger `{trigger}` on `{}`", self.request.table.id);
+                self.problems.extend(error.note(note).diagnostics);
+                None
+            }
+        }
+    }
+
+    /// Report a flaw of a rendered text; true where there was none.
+    pub(super) fn sound(
+        &mut self,
+        field: &str,
+        text: &Located<String>,
+        rendered: &str,
+        check: Result<(), Flaw>,
+    ) -> bool {
+        let Err(Flaw {
+            message,
+            range,
+            help,
+        }) = check
+        else {
+            return true;
+        };
+        let place = place(text, rendered, range);
+        self.refuse(format!("the `{field}` {message}"), &place, help);
+        false
+    }
+
+    /// The timing and the events.
+    pub(super) fn timing(&mut self) -> Option<Timing> {
+        match &self.request.fields.timing {
+            Some(timing) => Some(timing.value),
+            None => {
+                self.missing("timing", "timing = \"after\"");
+                None
+            }
+        }
+    }
+
+    pub(super) fn events(&mut self) -> Option<BTreeSet<Event>> {
+        match &self.request.fields.events {
+            Some(events) if !events.value.is_empty() => {
+                Some(events.value.iter().map(|event| event.value).collect())
+            }
+            _ => {
+                self.missing("events", "events = [\"insert\"]");
+                None
+            }
+        }
+    }
+
+    /// Report a field that has to be there.
+    pub(super) fn missing(&mut self, field: &str, example: &str) {
+        let message = format!(
+            "the trigger has no `{field}` for {}",
+            self.dialect.title()
+        );
+        self.refuse(message, &self.request.spec.span, format!("add `{example}`"));
+    }
+
+    /// Where an event was asked for.
+    pub(super) fn event_span(&self, event: Event) -> Span {
+        let events = self.request.fields.events.as_ref();
+        events
+            .and_then(|events| events.value.iter().find(|found| found.value == event))
+            .map_or_else(|| self.request.spec.span.clone(), |found| found.span.clone())
+    }
+
+    /// The columns of UPDATE OF: only with that event, each one once, and of the table where it is known.
+    pub(super) fn update_of(&mut self, events: &BTreeSet<Event>) -> Vec<String> {
+        let Some(columns) = &self.request.fields.update_of else {
+            return vec![];
+        };
+        if !events.contains(&Event::Update) {
+            self.refuse(
+                "`update_of` needs the event `update`",
+                &columns.span,
+                "add `\"update\"` to `events`, or remove `update_of`",
+            );
+        }
+        let mut seen: Vec<&str> = vec![];
+        for column in &columns.value {
+            if seen.iter().any(|other| self.dialect.same_name(other, &column.value)) {
+                self.refuse(
+                    format!("the column `{}` is named twice", column.value),
+                    &column.span,
+                    "name it once",
+                );
+            }
+            seen.push(&column.value);
+            self.known_column(column);
+        }
+        columns.value.iter().map(|column| column.value.clone()).collect()
+    }
+
+    fn known_column(&mut self, column: &Located<String>) {
+        let Some(facts) = &self.request.table.facts else {
+            return;
+        };
+        let known = &facts.columns;
+        if known.iter().any(|name| self.dialect.same_name(name, &column.value)) {
+            return;
+        }
+        let wanted = column.value.to_lowercase();
+        let near = known
+            .iter()
+            .map(|name| (strsim::jaro_winkler(&name.to_lowercase(), &wanted), name))
+            .filter(|(likeness, _)| *likeness > 0.8)
+            .max_by(|(left, _), (right, _)| left.total_cmp(right));
+        let help = match near {
+            Some((_, name)) => format!("did you mean `{name}`?"),
+            None => format!("its columns are: {}", known.join(", ")),
+        };
+        let message = format!(
+            "`{}` has no column `{}`",
+            self.request.table.id.name, column.value
+        );
+        self.refuse(message, &column.span, help);
+    }
+
+    /// What templates of the spec see.
+    pub(super) fn scope(&self, trigger: Option<&str>, event: Option<Event>) -> Value {
+        let table = &self.request.table;
+        Value::from_object(Scope {
+            dialect: self.dialect.name(),
+            table: Some(Value::from(table.id.name.as_str())),
+            schema: Value::from(table.id.schema.as_str()),
+            trigger: trigger.map(Value::from),
+            event,
+            columns: table
+                .facts
+                .as_ref()
+                .map(|facts| facts.columns.iter().map(String::as_str).collect()),
+            vars: self.request.vars.clone(),
+        })
+    }
+}
+
+/// The place of a part of a rendered text: exact where the text holds no template, else the whole of it.
+pub(super) fn place(text: &Located<String>, rendered: &str, range: Range<usize>) -> Span {
+    if text.value == rendered {
+        crate::spec::inner_span(text, range)
+    } else {
+        text.span.clone()
+    }
+}
+
+/// The variables of a template in the spec. What is not known is not there, so that using it is an error.
+#[derive(Debug)]
+pub(super) struct Scope {
+    pub(super) dialect: &'static str,
+    pub(super) table: Option<Value>,
+    pub(super) schema: Value,
+    pub(super) trigger: Option<Value>,
+    pub(super) event: Option<Event>,
+    pub(super) columns: Option<Value>,
+    pub(super) vars: Value,
+}
+
+impl Object for Scope {
+    fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
+        match key.as_str()? {
+            "dialect" => Some(Value::from(self.dialect)),
+            "table" => self.table.clone(),
+            "schema" => Some(self.schema.clone()),
+            "trigger" => self.trigger.clone(),
+            "event" => self.event.map(|event| Value::from(event.word())),
+            "columns" => self.columns.clone(),
+            "vars" => Some(self.vars.clone()),
+            _ => None,
+        }
+    }
+
+    fn enumerate(self: &Arc<Self>) -> Enumerator {
+        Enumerator::Str(&["dialect", "table", "schema", "trigger", "event", "columns", "vars"])
+    }
+}

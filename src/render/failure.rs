@@ -1,0 +1,235 @@
+//! A template engine's error as a diagnostic that points at the place: in the spec for what is written there, else in
+//! the template's file.
+
+use std::error::Error as _;
+use std::ops::Range;
+
+use minijinja::{Environment, ErrorKind};
+
+use super::filters::FILTERS;
+use super::loader::{self, Sources};
+use crate::error::{Diagnostic, Located, Span};
+use crate::spec::inner_span;
+
+/// What the formatter says of a value that no filter made safe; the expression is known only here.
+pub(super) const BARE: &str = "a bare value was printed";
+
+/// What was rendered.
+pub(super) enum Origin<'a> {
+    /// A file template, by name.
+    File(&'a str),
+    /// A text of the spec.
+    Spec {
+        /// The text.
+        text: &'a Located<String>,
+        /// How many bytes were put before it.
+        shift: usize,
+    },
+}
+
+/// One link of an error's chain that knows its place.
+struct Place {
+    span: Span,
+    /// The text at that place.
+    source: String,
+}
+
+/// Turn the engine's error into ours.
+pub(super) fn diagnostic(
+    error: &minijinja::Error,
+    origin: &Origin<'_>,
+    sources: &Sources,
+    environment: &Environment<'static>,
+) -> Diagnostic {
+    let mut primary = (error, place(error, origin, sources));
+    let mut callers = vec![];
+    let mut next = error.source();
+    while let Some(inner) = next.and_then(|inner| inner.downcast_ref::<minijinja::Error>()) {
+        if inner.name() == Some(loader::BUILT_IN_HELPERS) {
+            break; // What matters is where the helper was called.
+        }
+        if let Some(found) = place(inner, origin, sources) {
+            callers.extend(primary.1.take());
+            primary = (inner, Some(found));
+        }
+        next = inner.source();
+    }
+    let (error, place) = primary;
+    let source = place.as_ref().map_or("", |place| place.source.as_str());
+    let mut diagnostic = explain(error, source, sources, environment);
+    if let Some(place) = &place {
+        diagnostic = diagnostic.at(&place.span);
+    } else if let Origin::Spec { text, .. } = origin {
+        diagnostic = diagnostic.at(&text.span);
+    } else if let Origin::File(name) = origin {
+        diagnostic = diagnostic.note(format!("in the template `{name}`"));
+    }
+    for caller in callers.iter().rev() {
+        diagnostic = diagnostic.related(&caller.span, "called here");
+    }
+    diagnostic
+}
+
+/// What went wrong, in one line and without a place.
+pub(super) fn message(error: &minijinja::Error) -> String {
+    match (error.kind(), error.detail()) {
+        (ErrorKind::InvalidOperation, Some(detail)) => detail.to_owned(),
+        (kind, Some(detail)) => format!("{kind}: {detail}"),
+        (kind, None) => kind.to_string(),
+    }
+}
+
+fn place(error: &minijinja::Error, origin: &Origin<'_>, sources: &Sources) -> Option<Place> {
+    let name = error.name()?;
+    let range = error.range();
+    match origin {
+        Origin::Spec { text, shift } if name.starts_with('\0') => {
+            let range = range?;
+            let inner = clamp(
+                &text.value,
+                range.start.saturating_sub(*shift)..range.end.saturating_sub(*shift),
+            );
+            Some(Place {
+                source: text.value.get(inner.clone())?.to_owned(),
+                span: inner_span(text, inner),
+            })
+        }
+        _ => {
+            let file = sources.file(name)?;
+            let range = range.map_or_else(
+                || line(&file.text, error.line().unwrap_or(1)),
+                |range| clamp(&file.text, range),
+            );
+            Some(Place {
+                source: file.text.get(range.clone())?.to_owned(),
+                span: Span { file, range },
+            })
+        }
+    }
+}
+
+fn clamp(text: &str, range: Range<usize>) -> Range<usize> {
+    let start = text.floor_char_boundary(range.start);
+    let end = text.floor_char_boundary(range.end.max(start));
+    start..end
+}
+
+fn line(text: &str, number: usize) -> Range<usize> {
+    let mut start = 0;
+    for (index, line) in text.split_inclusive('\n').enumerate() {
+        if index + 1 == number {
+            return start..start + line.trim_end().len();
+        }
+        start += line.len();
+    }
+    text.len()..text.len()
+}
+
+fn explain(
+    error: &minijinja::Error,
+    source: &str,
+    sources: &Sources,
+    environment: &Environment<'static>,
+) -> Diagnostic {
+    let source = source.trim();
+    match error.kind() {
+        ErrorKind::InvalidOperation if error.detail() == Some(BARE) => {
+            let shown = source
+                .trim_start_matches("{{")
+                .trim_end_matches("}}")
+                .trim_matches(['-', ' ']);
+            Diagnostic::new(format!("`{{{{ {shown} }}}}` prints a bare value"))
+                .help("put a filter after it, such as `| ident` for a name, `| literal` for a value, or `| sql` for text that is SQL")
+        }
+        ErrorKind::UndefinedError => undefined(error, source),
+        ErrorKind::UnknownFilter => {
+            let name = source.rsplit('|').next().unwrap_or(source).trim();
+            let diagnostic = Diagnostic::new(format!(
+                "unknown filter{}",
+                if name.is_empty() {
+                    String::new()
+                } else {
+                    format!(" in `{source}`")
+                }
+            ));
+            if source.contains("safe") || source.contains("escape") {
+                return diagnostic
+                    .help("text that is SQL goes through `| sql`, a value through `| literal`");
+            }
+            match closest(name, FILTERS.iter().copied()) {
+                Some(known) => diagnostic.help(format!("did you mean `{known}`?")),
+                None => diagnostic.help(format!("for SQL there are: {}", FILTERS.join(", "))),
+            }
+        }
+        ErrorKind::UnknownFunction => {
+            let name = source.split('(').next().unwrap_or(source).trim();
+            let globals: Vec<String> = environment
+                .globals()
+                .map(|(name, _)| name.to_owned())
+                .filter(|name| !name.starts_with('_'))
+                .collect();
+            let diagnostic = Diagnostic::new(format!("unknown function `{name}`"));
+            match closest(name, globals.iter().map(String::as_str)) {
+                Some(known) => diagnostic.help(format!("did you mean `{known}`?")),
+                None => diagnostic,
+            }
+        }
+        ErrorKind::TemplateNotFound => not_found(error, sources),
+        ErrorKind::OutOfFuel => Diagnostic::new("the template does not come to an end")
+            .help("look for a loop over too many values"),
+        ErrorKind::SyntaxError => Diagnostic::new(format!(
+            "syntax error in a template: {}",
+            error.detail().unwrap_or("it cannot be read")
+        ))
+        .help("to write `{{`, `{%` or `{#` as they are, put them between `{% raw %}` and `{% endraw %}`"),
+        _ => Diagnostic::new(message(error)),
+    }
+}
+
+fn undefined(error: &minijinja::Error, source: &str) -> Diagnostic {
+    let name = source
+        .trim_start_matches("{{")
+        .trim_start_matches("{%")
+        .trim_matches(['-', ' '])
+        .split(|c: char| !(c.is_alphanumeric() || c == '_' || c == '.'))
+        .next()
+        .unwrap_or_default();
+    let diagnostic = if name.is_empty() {
+        Diagnostic::new(message(error))
+    } else {
+        Diagnostic::new(format!("`{name}` is not defined here"))
+    };
+    match name.split('.').next().unwrap_or_default() {
+        "columns" => diagnostic.help("`columns` is known only with a database at hand: give `--url`"),
+        "event" => diagnostic.help(
+            "`event` is known where a trigger has one event; where it can have several use `operation()`",
+        ),
+        "vars" => diagnostic.help("set it under `[vars]`"),
+        _ => diagnostic,
+    }
+}
+
+fn not_found(error: &minijinja::Error, sources: &Sources) -> Diagnostic {
+    // The engine quotes the name: `template "x" does not exist`.
+    let quoted = error.detail().unwrap_or_default();
+    let name = quoted.split('"').nth(1).unwrap_or(quoted);
+    let name = name.replace("\\0", "\0");
+    if let Some(name) = loader::refused(&name) {
+        return Diagnostic::new(format!("the template `{name}` lies outside of the templates folder"))
+            .help("copy it into the dialect's folder");
+    }
+    let diagnostic = Diagnostic::new(format!("there is no template `{name}`"));
+    match closest(&name, sources.names()) {
+        Some(known) => diagnostic.help(format!("did you mean `{known}`?")),
+        None => diagnostic.help("names are relative to the dialect's folder in the templates folder"),
+    }
+}
+
+/// The known word that a misspelt one is nearest to.
+fn closest<'a>(word: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    known
+        .map(|known| (strsim::damerau_levenshtein(word, known), known))
+        .filter(|(distance, known)| *distance <= 1 + known.len() / 4)
+        .min_by_key(|(distance, _)| *distance)
+        .map(|(_, known)| known)
+}

@@ -1,0 +1,230 @@
+//! The filters that make a value safe to stand in SQL, and the end of those that would let anything through.
+
+use minijinja::value::ValueKind;
+use minijinja::{Environment, Error, ErrorKind, Value};
+
+use crate::dialect::Dialect;
+use crate::sql::{TokenKind, tokens};
+
+/// The filters that templates have for SQL, in the order of the manual.
+pub const FILTERS: &[&str] = &[
+    "ident",
+    "idents",
+    "literal",
+    "literals",
+    "sql",
+    "expression",
+    "keyword",
+    "dollar",
+];
+
+/// Filters of the engine's that mark any text as safe, or print in the manner of another language.
+const REMOVED: &[&str] = &["safe", "escape", "e", "tojson"];
+
+/// Add the filters, which quote as `dialect` does.
+pub(super) fn install(environment: &mut Environment<'static>, dialect: &'static dyn Dialect) {
+    for name in REMOVED {
+        environment.remove_filter(name);
+    }
+    environment.add_filter("ident", move |value: &Value| {
+        ident(dialect, value).map(Value::from_safe_string)
+    });
+    environment.add_filter("idents", move |values: &Value| {
+        list(values, "idents", |value| ident(dialect, value))
+    });
+    environment.add_filter("literal", move |value: &Value| {
+        literal(dialect, value).map(Value::from_safe_string)
+    });
+    environment.add_filter("literals", move |values: &Value| {
+        list(values, "literals", |value| literal(dialect, value))
+    });
+    environment.add_filter("sql", |value: &Value| match value.as_str() {
+        Some(_) if value.is_safe() => Ok(value.clone()),
+        Some(text) => Ok(Value::from_safe_string(text.to_owned())),
+        None => Err(wrong("sql", "a text that is SQL", value)),
+    });
+    environment.add_filter("expression", move |value: &Value| expression(dialect, value));
+    environment.add_filter("keyword", |value: &Value| keyword(value));
+    environment.add_filter("dollar", move |value: &Value| dollar(dialect, value));
+}
+
+/// A name, `[schema, name]`, or `{schema, name}`.
+fn ident(dialect: &dyn Dialect, value: &Value) -> Result<String, Error> {
+    if let Some(name) = value.as_str() {
+        return quoted(dialect, name);
+    }
+    let parts = match value.kind() {
+        ValueKind::Map => vec![value.get_attr("schema")?, value.get_attr("name")?],
+        ValueKind::Seq | ValueKind::Iterable => value.try_iter()?.collect(),
+        _ => return Err(wrong("ident", "a name", value)),
+    };
+    let mut names = Vec::with_capacity(parts.len());
+    for part in &parts {
+        match part.as_str() {
+            Some(name) => names.push(name),
+            None if part.is_none() => {}
+            None => return Err(wrong("ident", "a name or `[schema, name]`", value)),
+        }
+    }
+    let [schemas @ .., name] = names.as_slice() else {
+        return Err(wrong("ident", "a name", value));
+    };
+    let mut text = String::new();
+    if dialect.qualifies() {
+        for schema in schemas.iter().filter(|schema| !schema.is_empty()) {
+            text.push_str(&quoted(dialect, schema)?);
+            text.push('.');
+        }
+    }
+    text.push_str(&quoted(dialect, name)?);
+    Ok(text)
+}
+
+fn quoted(dialect: &dyn Dialect, name: &str) -> Result<String, Error> {
+    if name.is_empty() {
+        return Err(invalid("a name cannot be empty"));
+    }
+    if name.contains('\0') {
+        return Err(invalid("a name cannot hold a NUL character"));
+    }
+    Ok(dialect.quote_identifier(name))
+}
+
+/// A string, number, boolean or none.
+fn literal(dialect: &dyn Dialect, value: &Value) -> Result<String, Error> {
+    match value.kind() {
+        ValueKind::String => {
+            let text = value.as_str().unwrap_or_default();
+            if text.contains('\0') {
+                return Err(invalid("a literal cannot hold a NUL character"));
+            }
+            Ok(dialect.quote_literal(text))
+        }
+        ValueKind::Number => {
+            let text = value.to_string();
+            if text.ends_with(|c: char| c.is_ascii_digit()) {
+                Ok(text)
+            } else {
+                Err(invalid(format!("`{text}` is no number that SQL knows")))
+            }
+        }
+        ValueKind::Bool => Ok(if value.is_true() { "TRUE" } else { "FALSE" }.to_owned()),
+        ValueKind::None => Ok("NULL".to_owned()),
+        _ => Err(wrong("literal", "a string, number, boolean or none", value)),
+    }
+}
+
+fn list(
+    values: &Value,
+    filter: &str,
+    each: impl Fn(&Value) -> Result<String, Error>,
+) -> Result<Value, Error> {
+    if !matches!(values.kind(), ValueKind::Seq | ValueKind::Iterable) {
+        return Err(wrong(filter, "a list", values));
+    }
+    let mut text = String::new();
+    for value in values.try_iter()? {
+        if !text.is_empty() {
+            text.push_str(", ");
+        }
+        text.push_str(&each(&value)?);
+    }
+    Ok(Value::from_safe_string(text))
+}
+
+/// SQL that is to be one operand of a larger expression: what would reach out of its place is refused.
+fn expression(dialect: &dyn Dialect, value: &Value) -> Result<Value, Error> {
+    let Some(text) = value.as_str() else {
+        return literal(dialect, value).map(Value::from_safe_string);
+    };
+    let mut depth = 0_usize;
+    let mut last = None;
+    for token in tokens(text, dialect.syntax()) {
+        if token.kind == TokenKind::Unterminated {
+            return Err(invalid(format!(
+                "the expression `{text}` has a quote or comment that never ends"
+            )));
+        }
+        if token.is_operator(text, "(") {
+            depth += 1;
+        }
+        if token.is_operator(text, ")") {
+            depth = depth.checked_sub(1).ok_or_else(|| {
+                invalid(format!("the expression `{text}` has a `)` too many"))
+            })?;
+        }
+        if token.is_operator(text, ";") || (depth == 0 && token.is_operator(text, ",")) {
+            return Err(invalid(format!(
+                "the expression `{text}` is more than one expression"
+            )));
+        }
+        if !token.is_blank() {
+            last = Some(token);
+        }
+    }
+    let Some(last) = last else {
+        return Err(invalid(
+            "an expression cannot be empty; for a text put `| literal` after it",
+        ));
+    };
+    if depth > 0 {
+        return Err(invalid(format!(
+            "the expression `{text}` has a `(` that is never closed"
+        )));
+    }
+    // A comment at the end would swallow what follows.
+    let text = text.get(..last.range.end).unwrap_or(text).trim_start();
+    Ok(Value::from_safe_string(text.to_owned()))
+}
+
+/// Words of SQL's own grammar: letters and spaces, in upper case.
+fn keyword(value: &Value) -> Result<Value, Error> {
+    match value.as_str() {
+        Some(text)
+            if !text.is_empty()
+                && text.bytes().all(|b| b.is_ascii_alphabetic() || b == b' ') =>
+        {
+            Ok(Value::from_safe_string(text.to_ascii_uppercase()))
+        }
+        _ => Err(wrong("keyword", "words of letters", value)),
+    }
+}
+
+/// `$tag$ … $tag$`, with a tag that does not occur in the text.
+fn dollar(dialect: &dyn Dialect, value: &Value) -> Result<Value, Error> {
+    if !dialect.syntax().dollar_quotes {
+        return Err(invalid(format!(
+            "{} has no dollar quotes: use `| literal`",
+            dialect.title()
+        )));
+    }
+    let Some(text) = value.as_str() else {
+        return Err(wrong("dollar", "a text", value));
+    };
+    if text.contains('\0') {
+        return Err(invalid("a string cannot hold a NUL character"));
+    }
+    let mut number = 0_u32;
+    let mut tag = "$$".to_owned();
+    // The text and the closing tag together: `a$` must not be closed by `$$`.
+    while format!("{text}{tag}").find(&tag) != Some(text.len()) {
+        tag = match number {
+            0 => "$body$".to_owned(),
+            _ => format!("$body{number}$"),
+        };
+        number += 1;
+    }
+    Ok(Value::from_safe_string(format!("{tag}{text}{tag}")))
+}
+
+fn wrong(filter: &str, wanted: &str, value: &Value) -> Error {
+    let found = match value.kind() {
+        ValueKind::Undefined => return Error::from(ErrorKind::UndefinedError),
+        kind => kind,
+    };
+    invalid(format!("the filter `{filter}` takes {wanted}, not a {found}"))
+}
+
+fn invalid(message: impl Into<String>) -> Error {
+    Error::new(ErrorKind::InvalidOperation, message.into())
+}

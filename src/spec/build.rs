@@ -1,0 +1,424 @@
+//! From checked tables to the types of the spec. Shapes are right already; what one key says of another is looked at
+//! here.
+
+use std::collections::BTreeMap;
+
+use serde::de::DeserializeOwned;
+use serde::de::IntoDeserializer;
+use serde::de::value::{Error as WordError, StrDeserializer};
+
+use super::check;
+use super::keys::DialectKeys;
+use super::text::inner_span;
+use super::value::{Record, Value};
+use super::{
+    ConstraintSpec, Fields, FunctionSpec, OrderSpec, ReferencingSpec, TableRef, TableSelector,
+    TriggerSpec,
+};
+use crate::error::{Diagnostic, Located, Span};
+use crate::model::Deferral;
+
+/// The model's value for a word of the spec: both spell it alike, which a test proves.
+pub(super) fn word<T: DeserializeOwned>(word: &str) -> Option<T> {
+    let deserializer: StrDeserializer<'_, WordError> = word.into_deserializer();
+    T::deserialize(deserializer).ok()
+}
+
+/// Takes values out of a record.
+pub(super) struct Builder<'a> {
+    pub(super) problems: &'a mut Vec<Diagnostic>,
+}
+
+fn text(value: Value) -> Option<Located<String>> {
+    match value {
+        Value::Text(text) => Some(text),
+        _ => None,
+    }
+}
+
+fn name(value: Value) -> Option<Located<TableRef>> {
+    match value {
+        Value::Name(name) => Some(name),
+        _ => None,
+    }
+}
+
+fn flag(value: Value) -> Option<Located<bool>> {
+    match value {
+        Value::Bool(flag) => Some(flag),
+        _ => None,
+    }
+}
+
+fn chosen<T: DeserializeOwned>(value: Value) -> Option<Located<T>> {
+    let Value::Word(chosen) = value else {
+        return None;
+    };
+    Some(Located {
+        value: word(chosen.value)?,
+        span: chosen.span,
+    })
+}
+
+fn list<T>(value: Value, element: fn(Value) -> Option<T>) -> Option<Located<Vec<T>>> {
+    let Value::List(list) = value else {
+        return None;
+    };
+    Some(Located {
+        value: list.value.into_iter().filter_map(element).collect(),
+        span: list.span,
+    })
+}
+
+impl Builder<'_> {
+    fn report(&mut self, diagnostic: Diagnostic) {
+        self.problems.push(diagnostic);
+    }
+
+    /// Say that a key is missing, unless it is there with a wrong value.
+    pub(super) fn missing(&mut self, record: &Record, key: &str, what: &str, example: &str) {
+        if !record.has(key) {
+            self.report(
+                Diagnostic::new(format!("{what} has no `{key}`"))
+                    .at(&record.span)
+                    .help(format!("add one: `{example}`")),
+            );
+        }
+    }
+
+    /// One `[[trigger]]`; `None` when its name or table is not to be had.
+    pub(super) fn trigger(
+        &mut self,
+        mut record: Record,
+        dialects: &[DialectKeys],
+    ) -> Option<TriggerSpec> {
+        let mut broken = record.broken();
+        let tables = self.tables(&mut record);
+        self.missing(&record, "name", "this trigger", "name = \"users_touch\"");
+        let fields = self.fields(&mut record);
+        let mut headers = vec![];
+        let mut overrides = BTreeMap::new();
+        for (dialect, mut inner) in std::mem::take(&mut record.overrides) {
+            broken.extend(inner.broken());
+            overrides.insert(dialect.value.clone(), self.fields(&mut inner));
+            headers.push(dialect);
+        }
+        let spec = TriggerSpec {
+            name: record.take("name").and_then(text)?,
+            tables: tables?,
+            dialects: record
+                .take("dialects")
+                .and_then(|value| list(value, text))
+                .map(|dialects| dialects.value),
+            fields,
+            overrides,
+            span: record.span,
+        };
+        for header in headers.iter().filter(|header| !spec.is_for(&header.value)) {
+            let dialect = &header.value;
+            self.report(
+                Diagnostic::new(format!(
+                    "`[trigger.{dialect}]` is for a dialect that `dialects` leaves out"
+                ))
+                .at(&header.span)
+                .help(format!(
+                    "add \"{dialect}\" to `dialects`, or take `[trigger.{dialect}]` away"
+                )),
+            );
+        }
+        check::trigger(&spec, dialects, &broken, self.problems);
+        Some(spec)
+    }
+
+    fn tables(&mut self, record: &mut Record) -> Option<TableSelector> {
+        if let (Some(one), Some(many)) = (record.key_span("table"), record.key_span("tables")) {
+            let (first, second) = if one.range.start < many.range.start {
+                (one, many)
+            } else {
+                (many, one)
+            };
+            let diagnostic = Diagnostic::new("this trigger has both `table` and `tables`")
+                .at(second)
+                .related(first, "first here")
+                .help("keep one of them");
+            self.report(diagnostic);
+        }
+        if let Some(exclude) = record.key_span("exclude")
+            && !record.has("tables")
+        {
+            let diagnostic = Diagnostic::new("`exclude` without `tables`")
+                .at(exclude)
+                .help("it takes tables away from the list in `tables`");
+            self.report(diagnostic);
+        }
+        if !record.has("tables") {
+            self.missing(record, "table", "this trigger", "table = \"users\"");
+        }
+        let exclude = record
+            .take("exclude")
+            .and_then(|value| list(value, name))
+            .map(|exclude| exclude.value)
+            .unwrap_or_default();
+        if let Some(many) = record.take("tables").and_then(|value| list(value, name)) {
+            return Some(TableSelector::Many {
+                include: many.value,
+                exclude,
+            });
+        }
+        record.take("table").and_then(name).map(TableSelector::One)
+    }
+
+    fn fields(&mut self, record: &mut Record) -> Fields {
+        Fields {
+            timing: record.take("timing").and_then(chosen),
+            events: record.take("events").and_then(|value| list(value, chosen)),
+            update_of: record.take("update_of").and_then(|value| list(value, text)),
+            for_each: record.take("for_each").and_then(chosen),
+            when: record.take("when").and_then(text),
+            body: record.take("body").and_then(text),
+            description: record.take("description").and_then(text),
+            renamed_from: record.take("renamed_from").and_then(text),
+            enabled: record.take("enabled").and_then(chosen),
+            constraint: self.constraint(record.take("constraint")),
+            referencing: self.referencing(record.take("referencing")),
+            function: record.take("function").and_then(name),
+            args: record.take("args").and_then(|value| list(value, text)),
+            function_name: record.take("function_name").and_then(name),
+            declare: record.take("declare").and_then(text),
+            security: record.take("security").and_then(chosen),
+            search_path: self.search_path(record),
+            definer: record.take("definer").and_then(text),
+            order: self.order(record.take("order")),
+        }
+    }
+
+    fn search_path(&mut self, record: &mut Record) -> Option<Located<Vec<Located<String>>>> {
+        let path = record
+            .take("search_path")
+            .and_then(|value| list(value, text))?;
+        for element in &path.value {
+            // PostgreSQL takes `SET search_path = 'app, pg_temp'` for one schema of that name.
+            if let Some(comma) = element.value.find(',') {
+                let parts: Vec<String> = element
+                    .value
+                    .split(',')
+                    .map(|part| format!("\"{}\"", part.trim()))
+                    .collect();
+                self.report(
+                    Diagnostic::new(format!(
+                        "`{}` is one element of `search_path`, so it would be one schema",
+                        element.value
+                    ))
+                    .at(&inner_span(element, comma..comma + 1))
+                    .help(format!(
+                        "one schema an element: `search_path = [{}]`",
+                        parts.join(", ")
+                    )),
+                );
+            }
+        }
+        Some(path)
+    }
+
+    fn constraint(&mut self, value: Option<Value>) -> Option<Located<ConstraintSpec>> {
+        let Some(Value::Record(mut record)) = value else {
+            return None;
+        };
+        let deferrable = record.take("deferrable").and_then(flag);
+        let initially = match record.take("initially") {
+            Some(Value::Word(word)) => Some(word),
+            _ => None,
+        };
+        let may_wait = deferrable.as_ref().is_some_and(|flag| flag.value);
+        if let Some(word) = &initially
+            && !may_wait
+            && (deferrable.is_some() || !record.has("deferrable"))
+        {
+            self.report(
+                Diagnostic::new("`initially` needs `deferrable = true`")
+                    .at(&word.span)
+                    .help("add it, or take `initially` away: a constraint trigger does not wait by itself"),
+            );
+        }
+        let deferral = match initially.map(|word| word.value) {
+            _ if !may_wait => Deferral::NotDeferrable,
+            Some("deferred") => Deferral::InitiallyDeferred,
+            _ => Deferral::InitiallyImmediate,
+        };
+        Some(Located {
+            value: ConstraintSpec {
+                deferral,
+                from: record.take("from").and_then(name),
+            },
+            span: record.span,
+        })
+    }
+
+    fn referencing(&mut self, value: Option<Value>) -> Option<Located<ReferencingSpec>> {
+        let Some(Value::Record(mut record)) = value else {
+            return None;
+        };
+        let names = ReferencingSpec {
+            old_table: record.take("old_table").and_then(text),
+            new_table: record.take("new_table").and_then(text),
+        };
+        if !record.has("old_table") && !record.has("new_table") {
+            self.report(
+                Diagnostic::new("`referencing` has neither `old_table` nor `new_table`")
+                    .at(&record.span)
+                    .help("name one, or leave `referencing` out"),
+            );
+        }
+        if let (Some(old), Some(new)) = (&names.old_table, &names.new_table)
+            && old.value == new.value
+        {
+            self.report(
+                Diagnostic::new(format!(
+                    "`old_table` and `new_table` are both named `{}`",
+                    new.value
+                ))
+                .at(later(&old.span, &new.span))
+                .help("give each a name of its own"),
+            );
+        }
+        Some(Located {
+            value: names,
+            span: record.span,
+        })
+    }
+
+    fn order(&mut self, value: Option<Value>) -> Option<Located<OrderSpec>> {
+        let Some(Value::Record(mut record)) = value else {
+            return None;
+        };
+        if record.has("follows") == record.has("precedes") {
+            let number = if record.has("follows") {
+                "both `follows` and `precedes`"
+            } else {
+                "neither `follows` nor `precedes`"
+            };
+            self.report(
+                Diagnostic::new(format!("`order` has {number}"))
+                    .at(&record.span)
+                    .help("name the one trigger that it stands next to: `order = { follows = \"other\" }`"),
+            );
+            return None;
+        }
+        let follows = record.take("follows").and_then(text);
+        let precedes = record.take("precedes").and_then(text);
+        let order = match (follows, precedes) {
+            (Some(other), _) => OrderSpec::Follows(other.value),
+            (None, Some(other)) => OrderSpec::Precedes(other.value),
+            (None, None) => return None,
+        };
+        Some(Located {
+            value: order,
+            span: record.span,
+        })
+    }
+
+    /// One `[[function]]`; `None` when its name or body is not to be had.
+    pub(super) fn function(&mut self, mut record: Record) -> Option<FunctionSpec> {
+        let what = "this function";
+        self.missing(&record, "name", what, "name = \"audit.log_change\"");
+        self.missing(&record, "body", what, "body = \"BEGIN RETURN NEW; END\"");
+        let search_path = self.search_path(&mut record);
+        let settings = self.settings(record.take("settings"));
+        Some(FunctionSpec {
+            name: record.take("name").and_then(name)?,
+            language: record.take("language").and_then(text),
+            body: record.take("body").and_then(text)?,
+            security: record.take("security").and_then(chosen),
+            search_path,
+            settings,
+            volatility: record.take("volatility").and_then(chosen),
+            parallel: record.take("parallel").and_then(chosen),
+            leakproof: record.take("leakproof").and_then(flag),
+            cost: match record.take("cost") {
+                Some(Value::Number(cost)) => Some(cost),
+                _ => None,
+            },
+            description: record.take("description").and_then(text),
+            span: record.span,
+        })
+    }
+
+    fn settings(&mut self, value: Option<Value>) -> Vec<(Located<String>, String)> {
+        let Some(Value::Map(map)) = value else {
+            return vec![];
+        };
+        let mut settings: Vec<(Located<String>, String)> = Vec::with_capacity(map.len());
+        for (key, value) in map {
+            let Some(value) = text(value) else { continue };
+            if key.value.eq_ignore_ascii_case("search_path") {
+                self.report(
+                    Diagnostic::new("`search_path` is a key of its own, not one of `settings`")
+                        .at(&key.span)
+                        .help("write `search_path = [\"public\", \"pg_temp\"]` beside `settings`"),
+                );
+                continue;
+            }
+            // PostgreSQL does not tell `TimeZone` from `timezone`.
+            if let Some((first, _)) = settings
+                .iter()
+                .find(|(other, _)| other.value.eq_ignore_ascii_case(&key.value))
+            {
+                let diagnostic = Diagnostic::new(format!("`{}` is set twice", key.value))
+                    .at(&key.span)
+                    .related(&first.span, "first here")
+                    .help("the case of a setting's name means nothing: keep one");
+                self.report(diagnostic);
+                continue;
+            }
+            settings.push((key, value.value));
+        }
+        settings
+    }
+}
+
+fn later<'a>(one: &'a Span, other: &'a Span) -> &'a Span {
+    if one.range.start > other.range.start {
+        one
+    } else {
+        other
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{EnabledState, Event, Orientation, Parallel, Security, Timing, Volatility};
+    use crate::spec::keys::{KEYS, Shape};
+
+    fn reads(key: &str, of: &str) -> bool {
+        match key {
+            "timing" => word::<Timing>(of).is_some(),
+            "events" => word::<Event>(of).is_some(),
+            "for_each" => word::<Orientation>(of).is_some(),
+            "enabled" => word::<EnabledState>(of).is_some(),
+            "security" => word::<Security>(of).is_some(),
+            "volatility" => word::<Volatility>(of).is_some(),
+            "parallel" => word::<Parallel>(of).is_some(),
+            // Becomes a `Deferral` together with `deferrable`.
+            "initially" => ["immediate", "deferred"].contains(&of),
+            _ => false,
+        }
+    }
+
+    #[test]
+    fn every_word_of_the_key_table_is_one_of_the_models() {
+        let mut count = 0;
+        for key in KEYS {
+            let words = match key.shape {
+                Shape::Word(words) => words,
+                Shape::List(Shape::Word(words)) => *words,
+                _ => continue,
+            };
+            for of in words {
+                assert!(reads(key.name, of), "{} = {of}", key.name);
+                count += 1;
+            }
+        }
+        assert_eq!(count, 23);
+    }
+}

@@ -1,0 +1,649 @@
+//! The one table of everything that a spec may say: the reader checks by it, and documentation and the JSON Schema
+//! come from it, so that none of them can differ from the others.
+
+use std::collections::HashMap;
+use std::sync::LazyLock;
+
+/// A dialect's name, and the keys that only `[trigger.<dialect>]` may have.
+pub type DialectKeys = (&'static str, &'static [&'static str]);
+
+/// The dialects that a spec can speak of, and their own keys.
+pub const DIALECTS: &[DialectKeys] = &[
+    ("sqlite", &[]),
+    (
+        "postgres",
+        &[
+            "enabled",
+            "constraint",
+            "referencing",
+            "function",
+            "args",
+            "function_name",
+            "declare",
+            "security",
+            "search_path",
+        ],
+    ),
+    ("mysql", &["definer", "order"]),
+];
+
+/// Other names that people use for a dialect.
+pub(super) const DIALECT_ALIASES: &[(&str, &str)] = &[
+    ("postgresql", "postgres"),
+    ("pg", "postgres"),
+    ("pgsql", "postgres"),
+    ("sqlite3", "sqlite"),
+    ("mariadb", "mysql"),
+];
+
+/// A table of the file in which keys may stand.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Section {
+    /// The top of the main file.
+    Top,
+    /// The top of an included file.
+    Part,
+    /// `[database]`.
+    Database,
+    /// `[environments.NAME]`.
+    Environment,
+    /// `[[trigger]]` alone.
+    Trigger,
+    /// Both `[[trigger]]` and `[trigger.<dialect>]`.
+    Field,
+    /// `[trigger.<dialect>]` of the dialects that own the key (see [`DIALECTS`]).
+    Own,
+    /// `constraint = { … }`.
+    Constraint,
+    /// `referencing = { … }`.
+    Referencing,
+    /// `order = { … }`.
+    Order,
+    /// `[[function]]`.
+    Function,
+}
+
+impl Section {
+    /// How the place is called in messages.
+    pub fn title(self) -> &'static str {
+        match self {
+            Self::Top => "the top of the main file",
+            Self::Part => "an included file",
+            Self::Database => "`[database]`",
+            Self::Environment => "`[environments.NAME]`",
+            Self::Trigger | Self::Field => "`[[trigger]]`",
+            Self::Own => "`[trigger.<dialect>]`",
+            Self::Constraint => "`constraint`",
+            Self::Referencing => "`referencing`",
+            Self::Order => "`order`",
+            Self::Function => "`[[function]]`",
+        }
+    }
+}
+
+/// What a value must look like. Strings must not be empty where nothing else is said.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Shape {
+    /// The integer 1.
+    Version,
+    /// A string.
+    Text,
+    /// A string that may be empty.
+    Free,
+    /// A string whose `${env:…}` is filled in only when it is used.
+    Late,
+    /// A template in SQL: kept to the letter, nothing is filled in.
+    Sql,
+    /// `name` or `schema.name`.
+    Name,
+    /// The same, where `*` and `?` in the name stand for any characters and for any one.
+    Pattern,
+    /// The name of a dialect.
+    Dialect,
+    /// One of these words.
+    Word(&'static [&'static str]),
+    /// `true` or `false`.
+    Bool,
+    /// A number above 0.
+    Positive,
+    /// A string, an integer, a number or a boolean.
+    Scalar,
+    /// A list of these, not empty, nothing in it twice.
+    List(&'static Shape),
+    /// A list of these, not empty, in which a value may come again.
+    Row(&'static Shape),
+    /// A table with the keys of a section.
+    Table(Section),
+    /// `[[name]]`: any number of tables with the keys of a section.
+    Tables(Section),
+    /// A table with keys of the user's choice.
+    Map(&'static Shape),
+    /// Any value.
+    Any,
+}
+
+/// One key.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Key {
+    /// As it is written.
+    pub name: &'static str,
+    /// Where it may stand.
+    pub sections: &'static [Section],
+    /// Its value.
+    pub shape: Shape,
+    /// Whether it must be there.
+    pub required: bool,
+    /// What holds when it is left out; empty where nothing does.
+    pub default: &'static str,
+    /// What it is, in one line.
+    pub doc: &'static str,
+    /// How it is written.
+    pub example: &'static str,
+    /// Words that people may write in its place.
+    pub aliases: &'static [&'static str],
+}
+
+const KEY: Key = Key {
+    name: "",
+    sections: &[],
+    shape: Shape::Any,
+    required: false,
+    default: "",
+    doc: "",
+    example: "",
+    aliases: &[],
+};
+
+/// Every key, in the order in which they are documented.
+pub const KEYS: &[Key] = &[
+    Key {
+        name: "version",
+        sections: &[Section::Top],
+        shape: Shape::Version,
+        required: true,
+        doc: "The version of the file format.",
+        example: "version = 1",
+        ..KEY
+    },
+    Key {
+        name: "include",
+        sections: &[Section::Top],
+        shape: Shape::List(&Shape::Text),
+        doc: "More files with `[[trigger]]` and `[[function]]`; globs, relative to this file.",
+        example: "include = [\"triggers/*.toml\"]",
+        aliases: &["includes", "import", "imports"],
+        ..KEY
+    },
+    Key {
+        name: "templates",
+        sections: &[Section::Top],
+        shape: Shape::Text,
+        doc: "A folder whose files override or add to the built-in templates, relative to this file.",
+        example: "templates = \"templates\"",
+        ..KEY
+    },
+    Key {
+        name: "database",
+        sections: &[Section::Top],
+        shape: Shape::Table(Section::Database),
+        doc: "Where the database is and how it is kept.",
+        example: "[database]",
+        ..KEY
+    },
+    Key {
+        name: "environments",
+        sections: &[Section::Top],
+        shape: Shape::Map(&Shape::Table(Section::Environment)),
+        doc: "What differs between databases of one kind; chosen with `--env`.",
+        example: "[environments.production]",
+        aliases: &["environment", "env"],
+        ..KEY
+    },
+    Key {
+        name: "vars",
+        sections: &[Section::Top, Section::Environment],
+        shape: Shape::Map(&Shape::Any),
+        doc: "Values for templates: `{{ vars.x }}`.",
+        example: "vars = { audit_schema = \"audit\" }",
+        aliases: &["variables"],
+        ..KEY
+    },
+    Key {
+        name: "trigger",
+        sections: &[Section::Top, Section::Part],
+        shape: Shape::Tables(Section::Trigger),
+        doc: "A trigger, on one table or on several.",
+        example: "[[trigger]]",
+        aliases: &["triggers"],
+        ..KEY
+    },
+    Key {
+        name: "function",
+        sections: &[Section::Top, Section::Part],
+        shape: Shape::Tables(Section::Function),
+        doc: "A trigger function that several triggers call (PostgreSQL).",
+        example: "[[function]]",
+        aliases: &["functions"],
+        ..KEY
+    },
+    Key {
+        name: "url",
+        sections: &[Section::Database, Section::Environment],
+        shape: Shape::Late,
+        doc: "The connection URL; `--url`, TRIGGERCTL_URL and `--env` win over it.",
+        example: "url = \"sqlite:app.db\"",
+        ..KEY
+    },
+    Key {
+        name: "create_from",
+        sections: &[Section::Database, Section::Environment],
+        shape: Shape::Late,
+        doc: "SQLite: the script from which `apply` creates a missing database file.",
+        example: "create_from = \"schema.sql\"",
+        ..KEY
+    },
+    Key {
+        name: "history_schema",
+        sections: &[Section::Database, Section::Environment],
+        shape: Shape::Late,
+        default: "`triggerctl`",
+        doc: "PostgreSQL: the schema of the history tables.",
+        example: "history_schema = \"triggerctl\"",
+        ..KEY
+    },
+    Key {
+        name: "name",
+        sections: &[Section::Trigger],
+        shape: Shape::Text,
+        required: true,
+        doc: "The trigger's name; may use `{{ table }}`.",
+        example: "name = \"users_touch\"",
+        ..KEY
+    },
+    Key {
+        name: "table",
+        sections: &[Section::Trigger],
+        shape: Shape::Name,
+        doc: "The table or view that it is on.",
+        example: "table = \"users\"",
+        aliases: &["on", "view", "relation"],
+        ..KEY
+    },
+    Key {
+        name: "tables",
+        sections: &[Section::Trigger],
+        shape: Shape::List(&Shape::Pattern),
+        doc: "Several tables, one trigger each; globs match the live schema.",
+        example: "tables = [\"users\", \"sales.*\"]",
+        aliases: &["views"],
+        ..KEY
+    },
+    Key {
+        name: "exclude",
+        sections: &[Section::Trigger],
+        shape: Shape::List(&Shape::Pattern),
+        doc: "Tables that are left out of `tables` again.",
+        example: "exclude = [\"sales.tmp_*\"]",
+        aliases: &["except", "ignore"],
+        ..KEY
+    },
+    Key {
+        name: "dialects",
+        sections: &[Section::Trigger],
+        shape: Shape::List(&Shape::Dialect),
+        default: "all",
+        doc: "The dialects that it is for.",
+        example: "dialects = [\"sqlite\", \"postgres\"]",
+        aliases: &["engines", "databases"],
+        ..KEY
+    },
+    Key {
+        name: "timing",
+        sections: &[Section::Field],
+        shape: Shape::Word(&["before", "after", "instead_of"]),
+        required: true,
+        doc: "When it runs, relative to the event.",
+        example: "timing = \"after\"",
+        aliases: &["time", "before", "after", "instead_of", "fires"],
+        ..KEY
+    },
+    Key {
+        name: "events",
+        sections: &[Section::Field],
+        shape: Shape::List(&Shape::Word(&["insert", "update", "delete", "truncate"])),
+        required: true,
+        doc: "What fires it.",
+        example: "events = [\"insert\", \"update\"]",
+        aliases: &["operation", "operations"],
+        ..KEY
+    },
+    Key {
+        name: "update_of",
+        sections: &[Section::Field],
+        shape: Shape::List(&Shape::Text),
+        doc: "Only an UPDATE that names one of these columns fires it.",
+        example: "update_of = [\"email\"]",
+        aliases: &["columns", "of"],
+        ..KEY
+    },
+    Key {
+        name: "for_each",
+        sections: &[Section::Field],
+        shape: Shape::Word(&["row", "statement"]),
+        default: "`\"row\"`",
+        doc: "Once for each row, or once for the statement.",
+        example: "for_each = \"row\"",
+        aliases: &["orientation", "level", "granularity", "scope"],
+        ..KEY
+    },
+    Key {
+        name: "when",
+        sections: &[Section::Field],
+        shape: Shape::Sql,
+        doc: "It runs only where this SQL expression is true; a template.",
+        example: "when = \"NEW.age IS NOT NULL\"",
+        aliases: &["condition", "if", "where"],
+        ..KEY
+    },
+    Key {
+        name: "body",
+        sections: &[Section::Field],
+        shape: Shape::Sql,
+        doc: "The statements between BEGIN and END; a template.",
+        example: "body = \"UPDATE users SET age = age + 1 WHERE id = NEW.id;\"",
+        aliases: &["action", "do", "sql", "execute", "statements"],
+        ..KEY
+    },
+    Key {
+        name: "description",
+        sections: &[Section::Field, Section::Function],
+        shape: Shape::Text,
+        doc: "What it is for; becomes the object's COMMENT where the engine has one.",
+        example: "description = \"One year older on arrival.\"",
+        aliases: &["comment", "doc"],
+        ..KEY
+    },
+    Key {
+        name: "renamed_from",
+        sections: &[Section::Field],
+        shape: Shape::Text,
+        doc: "The name that it had before: rename instead of drop and create.",
+        example: "renamed_from = \"users_age\"",
+        aliases: &["old_name", "previous_name"],
+        ..KEY
+    },
+    Key {
+        name: "enabled",
+        sections: &[Section::Own],
+        shape: Shape::Word(&["origin", "disabled", "replica", "always"]),
+        default: "`\"origin\"`",
+        doc: "In which sessions it fires.",
+        example: "enabled = \"origin\"",
+        aliases: &["state"],
+        ..KEY
+    },
+    Key {
+        name: "constraint",
+        sections: &[Section::Own],
+        shape: Shape::Table(Section::Constraint),
+        doc: "Makes it a constraint trigger.",
+        example: "constraint = { deferrable = true, initially = \"deferred\" }",
+        ..KEY
+    },
+    Key {
+        name: "deferrable",
+        sections: &[Section::Constraint],
+        shape: Shape::Bool,
+        default: "`false`",
+        doc: "Whether it can wait until the end of the transaction.",
+        example: "deferrable = true",
+        ..KEY
+    },
+    Key {
+        name: "initially",
+        sections: &[Section::Constraint],
+        shape: Shape::Word(&["immediate", "deferred"]),
+        default: "`\"immediate\"`",
+        doc: "Whether it waits when nothing else was said; needs `deferrable = true`.",
+        example: "initially = \"deferred\"",
+        ..KEY
+    },
+    Key {
+        name: "from",
+        sections: &[Section::Constraint],
+        shape: Shape::Name,
+        doc: "The other table of the constraint.",
+        example: "from = \"other\"",
+        ..KEY
+    },
+    Key {
+        name: "referencing",
+        sections: &[Section::Own],
+        shape: Shape::Table(Section::Referencing),
+        doc: "Names for the transition tables.",
+        example: "referencing = { old_table = \"old_rows\", new_table = \"new_rows\" }",
+        ..KEY
+    },
+    Key {
+        name: "old_table",
+        sections: &[Section::Referencing],
+        shape: Shape::Text,
+        doc: "The name under which the old rows are seen.",
+        example: "old_table = \"old_rows\"",
+        aliases: &["old"],
+        ..KEY
+    },
+    Key {
+        name: "new_table",
+        sections: &[Section::Referencing],
+        shape: Shape::Text,
+        doc: "The name under which the new rows are seen.",
+        example: "new_table = \"new_rows\"",
+        aliases: &["new"],
+        ..KEY
+    },
+    Key {
+        name: "function",
+        sections: &[Section::Own],
+        shape: Shape::Name,
+        doc: "Call this function instead of one generated from `body`.",
+        example: "function = \"audit.log_change\"",
+        aliases: &["procedure"],
+        ..KEY
+    },
+    Key {
+        name: "args",
+        sections: &[Section::Own],
+        shape: Shape::Row(&Shape::Free),
+        doc: "Arguments for `function`.",
+        example: "args = [\"a\", \"b\"]",
+        aliases: &["arguments", "parameters"],
+        ..KEY
+    },
+    Key {
+        name: "function_name",
+        sections: &[Section::Own],
+        shape: Shape::Name,
+        default: "`<table>_<trigger>`",
+        doc: "The name of the generated function.",
+        example: "function_name = \"users_bump\"",
+        ..KEY
+    },
+    Key {
+        name: "declare",
+        sections: &[Section::Own],
+        shape: Shape::Sql,
+        doc: "Declarations that go before BEGIN; a template.",
+        example: "declare = \"n integer;\"",
+        ..KEY
+    },
+    Key {
+        name: "security",
+        sections: &[Section::Own, Section::Function],
+        shape: Shape::Word(&["invoker", "definer"]),
+        default: "`\"invoker\"`",
+        doc: "With whose rights the function runs.",
+        example: "security = \"definer\"",
+        ..KEY
+    },
+    Key {
+        name: "search_path",
+        sections: &[Section::Own, Section::Function],
+        shape: Shape::List(&Shape::Free),
+        doc: "SET search_path on the function, one schema an element; `[\"\"]` is an empty path.",
+        example: "search_path = [\"public\", \"pg_temp\"]",
+        ..KEY
+    },
+    Key {
+        name: "definer",
+        sections: &[Section::Own],
+        shape: Shape::Text,
+        default: "who applies",
+        doc: "The account with whose rights it runs.",
+        example: "definer = \"app@%\"",
+        ..KEY
+    },
+    Key {
+        name: "order",
+        sections: &[Section::Own],
+        shape: Shape::Table(Section::Order),
+        doc: "Its place among the triggers of the same table, timing and event.",
+        example: "order = { follows = \"other_trigger\" }",
+        ..KEY
+    },
+    Key {
+        name: "follows",
+        sections: &[Section::Order],
+        shape: Shape::Text,
+        doc: "It runs right after this trigger.",
+        example: "follows = \"other_trigger\"",
+        aliases: &["after"],
+        ..KEY
+    },
+    Key {
+        name: "precedes",
+        sections: &[Section::Order],
+        shape: Shape::Text,
+        doc: "It runs right before this trigger.",
+        example: "precedes = \"other_trigger\"",
+        aliases: &["before"],
+        ..KEY
+    },
+    Key {
+        name: "name",
+        sections: &[Section::Function],
+        shape: Shape::Name,
+        required: true,
+        doc: "The function's name, with or without a schema.",
+        example: "name = \"audit.log_change\"",
+        ..KEY
+    },
+    Key {
+        name: "language",
+        sections: &[Section::Function],
+        shape: Shape::Text,
+        default: "`\"plpgsql\"`",
+        doc: "The procedural language.",
+        example: "language = \"plpgsql\"",
+        ..KEY
+    },
+    Key {
+        name: "body",
+        sections: &[Section::Function],
+        shape: Shape::Sql,
+        required: true,
+        doc: "The whole text, BEGIN and END included; a template.",
+        example: "body = \"BEGIN RETURN NEW; END\"",
+        aliases: &["action", "do", "sql"],
+        ..KEY
+    },
+    Key {
+        name: "settings",
+        sections: &[Section::Function],
+        shape: Shape::Map(&Shape::Scalar),
+        doc: "Any other SET on the function.",
+        example: "settings = { work_mem = \"64MB\" }",
+        aliases: &["set", "config"],
+        ..KEY
+    },
+    Key {
+        name: "volatility",
+        sections: &[Section::Function],
+        shape: Shape::Word(&["volatile", "stable", "immutable"]),
+        default: "`\"volatile\"`",
+        doc: "What the planner may assume of the function.",
+        example: "volatility = \"volatile\"",
+        ..KEY
+    },
+    Key {
+        name: "parallel",
+        sections: &[Section::Function],
+        shape: Shape::Word(&["unsafe", "restricted", "safe"]),
+        default: "`\"unsafe\"`",
+        doc: "Where it may run in parallel plans.",
+        example: "parallel = \"unsafe\"",
+        ..KEY
+    },
+    Key {
+        name: "leakproof",
+        sections: &[Section::Function],
+        shape: Shape::Bool,
+        default: "`false`",
+        doc: "Whether it lets nothing out about its arguments.",
+        example: "leakproof = false",
+        ..KEY
+    },
+    Key {
+        name: "cost",
+        sections: &[Section::Function],
+        shape: Shape::Positive,
+        default: "100",
+        doc: "Its cost, in units of cpu_operator_cost; above 0.",
+        example: "cost = 100",
+        ..KEY
+    },
+];
+
+static BY_NAME: LazyLock<HashMap<&'static str, Vec<&'static Key>>> = LazyLock::new(|| {
+    let mut map: HashMap<&'static str, Vec<&'static Key>> = HashMap::new();
+    for key in KEYS {
+        map.entry(key.name).or_default().push(key);
+    }
+    map
+});
+
+/// All keys of this name, wherever they may stand.
+pub(super) fn named(name: &str) -> &'static [&'static Key] {
+    BY_NAME.get(name).map_or(&[], Vec::as_slice)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::HashSet;
+
+    #[test]
+    fn every_own_key_belongs_to_a_dialect_and_the_other_way_round() {
+        let owned: HashSet<&str> = DIALECTS
+            .iter()
+            .flat_map(|(_, own)| own.iter().copied())
+            .collect();
+        let own: HashSet<&str> = KEYS
+            .iter()
+            .filter(|key| key.sections.contains(&Section::Own))
+            .map(|key| key.name)
+            .collect();
+        assert_eq!(owned, own);
+    }
+
+    #[test]
+    fn no_key_is_said_twice_for_one_section() {
+        let mut seen = HashSet::new();
+        for key in KEYS {
+            for section in key.sections {
+                assert!(seen.insert((key.name, section)), "{} twice", key.name);
+            }
+            assert!(!key.doc.is_empty() && key.example.contains(key.name));
+        }
+    }
+}

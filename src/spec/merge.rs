@@ -1,0 +1,63 @@
+//! What is said for one dialect, laid over what is said for all.
+
+use super::{Fields, TriggerSpec};
+
+impl TriggerSpec {
+    /// The fields that hold in `dialect`; `None` where `dialects` leaves it out.
+    pub fn for_dialect(&self, dialect: &str) -> Option<Fields> {
+        if !self.is_for(dialect) {
+            return None;
+        }
+        let own = self.overrides.get(dialect).cloned().unwrap_or_default();
+        Some(own.over(&self.fields))
+    }
+}
+
+impl Fields {
+    /// These fields, and those of `base` where these say nothing.
+    #[must_use]
+    pub fn over(self, base: &Self) -> Self {
+        let Self {
+            timing,
+            events,
+            update_of,
+            for_each,
+            when,
+            body,
+            description,
+            renamed_from,
+            enabled,
+            constraint,
+            referencing,
+            function,
+            args,
+            function_name,
+            declare,
+            security,
+            search_path,
+            definer,
+            order,
+        } = self;
+        Self {
+            timing: timing.or_else(|| base.timing.clone()),
+            events: events.or_else(|| base.events.clone()),
+            update_of: update_of.or_else(|| base.update_of.clone()),
+            for_each: for_each.or_else(|| base.for_each.clone()),
+            when: when.or_else(|| base.when.clone()),
+            body: body.or_else(|| base.body.clone()),
+            description: description.or_else(|| base.description.clone()),
+            renamed_from: renamed_from.or_else(|| base.renamed_from.clone()),
+            enabled: enabled.or_else(|| base.enabled.clone()),
+            constraint: constraint.or_else(|| base.constraint.clone()),
+            referencing: referencing.or_else(|| base.referencing.clone()),
+            function: function.or_else(|| base.function.clone()),
+            args: args.or_else(|| base.args.clone()),
+            function_name: function_name.or_else(|| base.function_name.clone()),
+            declare: declare.or_else(|| base.declare.clone()),
+            security: security.or_else(|| base.security.clone()),
+            search_path: search_path.or_else(|| base.search_path.clone()),
+            definer: definer.or_else(|| base.definer.clone()),
+            order: order.or_else(|| base.order.clone()),
+        }
+    }
+}

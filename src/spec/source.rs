@@ -1,0 +1,249 @@
+//! Files into text and TOML: what can go wrong before a single key is looked at.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::Path;
+use std::sync::Arc;
+
+use toml::de::{DeTable, DeValue};
+
+use crate::error::{Diagnostic, SourceFile, Span};
+
+/// No spec comes near it; a device file that never ends would.
+const LARGEST: u64 = 256 * 1024 * 1024;
+
+/// The bytes of the file at `path`.
+///
+/// # Errors
+/// What is wrong, as a whole sentence that names the file, and what to do about it.
+pub(super) fn read(path: &Path) -> Result<Vec<u8>, Box<Diagnostic>> {
+    let shown = path.display();
+    let failed = |error: &io::Error| {
+        let because = |reason| Diagnostic::new(format!("cannot read `{shown}`: {reason}"));
+        Box::new(match error.kind() {
+            io::ErrorKind::NotFound => because("there is no such file"),
+            io::ErrorKind::PermissionDenied => {
+                because("permission denied").help("ask for the right to read it")
+            }
+            io::ErrorKind::NotADirectory => because("a part of its path is no folder"),
+            _ => Diagnostic::new(format!("cannot read `{shown}`")).note(error.to_string()),
+        })
+    };
+    let file = File::open(path).map_err(|error| failed(&error))?;
+    if file.metadata().is_ok_and(|metadata| metadata.is_dir()) {
+        let message = format!("cannot read `{shown}`: it is a folder");
+        return Err(Box::new(Diagnostic::new(message)));
+    }
+    let mut bytes = vec![];
+    file.take(LARGEST + 1)
+        .read_to_end(&mut bytes)
+        .map_err(|error| failed(&error))?;
+    if bytes.len() as u64 > LARGEST {
+        let message = format!("cannot read `{shown}`: it is larger than 256 MiB");
+        return Err(Box::new(
+            Diagnostic::new(message).help("split it, and name the parts in `include`"),
+        ));
+    }
+    Ok(bytes)
+}
+
+/// The text of a file, without a byte order mark.
+///
+/// # Errors
+/// The bytes are not UTF-8.
+pub(super) fn decode(name: &str, bytes: Vec<u8>) -> Result<Arc<SourceFile>, Box<Diagnostic>> {
+    match String::from_utf8(bytes) {
+        Ok(mut text) => {
+            if text.starts_with('\u{feff}') {
+                text.drain(..'\u{feff}'.len_utf8());
+            }
+            Ok(Arc::new(SourceFile {
+                name: name.to_owned(),
+                text,
+            }))
+        }
+        Err(error) => {
+            let start = error.utf8_error().valid_up_to();
+            let bytes = error.into_bytes();
+            let byte = bytes.get(start).copied().unwrap_or_default();
+            let utf16 = bytes.starts_with(&[0xff, 0xfe]) || bytes.starts_with(&[0xfe, 0xff]);
+            let span = Span {
+                file: Arc::new(SourceFile {
+                    name: name.to_owned(),
+                    text: String::from_utf8_lossy(&bytes).into_owned(),
+                }),
+                // The bad byte has become U+FFFD; all before it is as it was.
+                range: start..start + '\u{fffd}'.len_utf8(),
+            };
+            let encoding = if utf16 { "UTF-16" } else { "another encoding" };
+            Err(Box::new(
+                Diagnostic::new(format!("`{name}` is not UTF-8"))
+                    .labelled(&span, format!("byte 0x{byte:02x}"))
+                    .help(format!("the file is in {encoding}: save it as UTF-8")),
+            ))
+        }
+    }
+}
+
+/// The TOML in `file`.
+///
+/// # Errors
+/// Every syntax error, one a line: what a parser says of the rest of a broken line is rarely true.
+pub(super) fn parse(file: &Arc<SourceFile>) -> Result<DeTable<'_>, Vec<Diagnostic>> {
+    if let Some(deep) = too_deep(&file.text) {
+        let span = Span {
+            file: Arc::clone(file),
+            range: deep,
+        };
+        return Err(vec![
+            Diagnostic::new("this key has too many parts")
+                .at(&span)
+                .help("no key of a spec has more than a few"),
+        ]);
+    }
+    let (table, mut errors) = DeTable::parse_recoverable(&file.text);
+    if errors.is_empty() {
+        return Ok(table.into_inner());
+    }
+    let length = file.text.len();
+    errors.sort_by_key(|error| error.span().map_or(0, |span| span.start));
+    let mut diagnostics = vec![];
+    let mut done = 0;
+    for error in errors {
+        let range = error.span().unwrap_or(0..0);
+        let start = file.text.floor_char_boundary(range.start.min(length));
+        if start < done {
+            continue;
+        }
+        let end = file.text.ceil_char_boundary(range.end.clamp(start, length));
+        let span = Span {
+            file: Arc::clone(file),
+            range: start..end,
+        };
+        done = file
+            .text
+            .get(end..)
+            .and_then(|rest| rest.find('\n'))
+            .map_or(length + 1, |found| end + found + 1);
+        diagnostics.push(kindly(error.message(), &span));
+    }
+    Err(diagnostics)
+}
+
+/// A dotted key of thousands of parts would nest as deep, and the stack is not endless. What is found here may also
+/// stand in a string or comment: nothing of a spec looks so.
+fn too_deep(text: &str) -> Option<std::ops::Range<usize>> {
+    const MOST: usize = 300;
+    let mut dots = 0;
+    let mut start = 0;
+    let mut last = b'.';
+    for (index, byte) in text.bytes().enumerate() {
+        let previous = std::mem::replace(&mut last, byte);
+        match byte {
+            // A row of dots is no key, but a ruler in a comment.
+            b'.' if previous != b'.' => {
+                dots += 1;
+                if dots > MOST {
+                    return text.get(start..index).map(|_| start..index);
+                }
+            }
+            b'\n' | b'=' | b'[' => {
+                dots = 0;
+                start = index + 1;
+            }
+            _ => {}
+        }
+    }
+    None
+}
+
+/// The parser's message in a reader's words.
+fn kindly(message: &str, span: &Span) -> Diagnostic {
+    let text = span.file.text.as_str();
+    let found = text.get(span.range.clone()).unwrap_or_default();
+    let (main, expected) = message.split_once(", expected ").unwrap_or((message, ""));
+    let before = text.get(..span.range.start).unwrap_or_default();
+    let line = before.rsplit('\n').next().unwrap_or_default();
+    let after_equals = line.trim_end().ends_with('=');
+    let diagnostic = |message: &str| Diagnostic::new(message).at(span);
+    match main {
+        "string values must be quoted" if found.trim().is_empty() => missing_value(span),
+        "string values must be quoted" => {
+            let quoted = if found.contains('"') {
+                format!("'{found}'")
+            } else {
+                format!("\"{found}\"")
+            };
+            diagnostic("a string must stand in quotes").help(format!("write `{quoted}`"))
+        }
+        "missing value for key" | "missing value" => missing_value(span),
+        "key with no value" => diagnostic("this key has no value").help("write `key = value`"),
+        "duplicate key" => duplicate(found, span),
+        "extra `=`" => diagnostic("there is one `=` too many"),
+        "unquoted keys cannot be empty" | "missing key for inline table element" => {
+            diagnostic("there is no key before this")
+        }
+        "invalid unquoted key" => diagnostic("a key with such characters must stand in quotes"),
+        "missing comma between array elements" => {
+            diagnostic("there is a comma missing between two elements of this list")
+        }
+        "missing comma between key-value pairs" => {
+            diagnostic("there is a comma missing between two keys of this table")
+        }
+        "unclosed array" => diagnostic("this list is not closed").help("close it with `]`"),
+        "unclosed inline table" => diagnostic("this table is not closed").help("close it with `}`"),
+        "unclosed table" => diagnostic("this header is not closed").help("close it with `]`"),
+        "unclosed array table" => {
+            diagnostic("this header is not closed").help("close it with `]]`")
+        }
+        "invalid basic string" | "invalid literal string"
+            if after_equals || expected.contains(['"', '\'']) =>
+        {
+            diagnostic("this string is not closed")
+                .help("close it on its line; text of several lines goes in \"\"\" or '''")
+        }
+        "invalid multi-line basic string" | "invalid multi-line literal string"
+            if expected.contains(['"', '\'']) =>
+        {
+            diagnostic("this string is not closed")
+        }
+        "missing escaped value" => escape(span),
+        "cannot recurse further; max recursion depth met" => diagnostic("this is nested too deep"),
+        _ => diagnostic(&format!("this is no TOML: {main}")).help(if expected.is_empty() {
+            "see https://toml.io for how a value is written".to_owned()
+        } else {
+            format!("expected {expected}")
+        }),
+    }
+}
+
+fn missing_value(span: &Span) -> Diagnostic {
+    Diagnostic::new("there is no value after `=`")
+        .at(span)
+        .help("write one, or take the line away")
+}
+
+fn escape(span: &Span) -> Diagnostic {
+    Diagnostic::new("there is no such escape after `\\`")
+        .at(span)
+        .help("write `\\\\` for a backslash, or use '…', where it means itself")
+}
+
+fn duplicate(found: &str, span: &Span) -> Diagnostic {
+    Diagnostic::new(format!("`{}` is there twice", found.trim()))
+        .at(span)
+        .help("keep one of them; another trigger starts with its own `[[trigger]]`")
+}
+
+/// The TOML word for a value's type.
+pub(super) fn type_of(value: &DeValue<'_>) -> &'static str {
+    match value {
+        DeValue::String(_) => "a string",
+        DeValue::Integer(_) => "an integer",
+        DeValue::Float(_) => "a number",
+        DeValue::Boolean(_) => "a boolean",
+        DeValue::Datetime(_) => "a date",
+        DeValue::Array(_) => "a list",
+        DeValue::Table(_) => "a table",
+    }
+}

@@ -1,0 +1,1 @@
+COMMENT ON FUNCTION {{ function | ident }}() IS {{ comment | literal }}

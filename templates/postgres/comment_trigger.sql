@@ -1,0 +1,1 @@
+COMMENT ON TRIGGER {{ name | ident }} ON {{ table | ident }} IS {{ comment | literal }}

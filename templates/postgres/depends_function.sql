@@ -1,0 +1,1 @@
+ALTER FUNCTION {{ function | ident }}() {% if not depends %}NO {% endif %}DEPENDS ON EXTENSION {{ extension | ident }}

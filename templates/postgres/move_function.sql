@@ -1,0 +1,1 @@
+ALTER FUNCTION {{ function | ident }}() SET SCHEMA {{ new_schema | ident }}

@@ -1,0 +1,1 @@
+ALTER FUNCTION {{ function | ident }}() OWNER TO {{ owner | ident }}

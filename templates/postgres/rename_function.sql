@@ -1,0 +1,1 @@
+ALTER FUNCTION {{ function | ident }}() RENAME TO {{ new_name | ident }}

@@ -1,0 +1,1 @@
+ALTER TRIGGER {{ name | ident }} ON {{ table | ident }} RENAME TO {{ new_name | ident }}

@@ -1,0 +1,640 @@
+//! How a database moves from version to version: changed, removed and renamed triggers, saved plans, scripts, drift,
+//! conflicts, rollback. Each one in both dialects, with the real binary, against the catalog as the test reads it.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod common;
+
+use common::{Live, Run, Sandbox, assert_same, postgres::Postgres, script};
+
+for_each_dialect!(
+    one_field_changes,
+    removed_with_its_function,
+    renamed,
+    saved_plan,
+    saved_plan_of_another_spec,
+    plan_as_script,
+    check_exit_codes,
+    drift_is_restored,
+    dropped_by_hand,
+    conflict_then_adopt,
+    equal_is_adopted,
+    unmanaged_is_left_alone,
+    rollback_to,
+    rollback_refuses_drift,
+    asks_without_a_terminal,
+    target_limits_the_plan,
+    nothing_to_apply_is_no_migration,
+    message_is_kept,
+    missing_table_column_function,
+);
+
+const TABLES: &str = "
+CREATE TABLE users (id integer PRIMARY KEY, name text, age integer);
+CREATE TABLE log (what text);
+";
+
+const AGE: &str = r#"
+[[trigger]]
+name = "users_age"
+table = "users"
+timing = "after"
+events = ["insert"]
+when = "NEW.age > 0"
+body = "UPDATE users SET age = age + 1 WHERE id = NEW.id;"
+"#;
+
+const LOG: &str = r#"
+[[trigger]]
+name = "users_log"
+table = "users"
+timing = "after"
+events = ["insert"]
+body = "INSERT INTO log (what) VALUES (NEW.name);"
+"#;
+
+fn spec(triggers: &[&str]) -> String {
+    format!("version = 1\n{}", triggers.concat())
+}
+
+/// The tables, and this spec applied as version 1.
+fn applied(live: &mut dyn Live, triggers: &[&str]) -> Sandbox {
+    live.batch(TABLES);
+    let sandbox = Sandbox::with_spec(&spec(triggers));
+    sandbox.on(live, &["apply", "--yes"]).ok();
+    assert_eq!(live.versions(), ["1 applied"]);
+    sandbox
+}
+
+/// `action name` of each change in the plan, triggers only.
+fn planned(sandbox: &Sandbox, live: &dyn Live) -> Vec<String> {
+    let plan = sandbox.on(live, &["plan", "--format", "json"]).ok();
+    plan.json()["changes"]
+        .as_array()
+        .unwrap_or_else(|| panic!("no changes: {plan}"))
+        .iter()
+        .filter(|change| change["object"]["kind"] == "trigger")
+        .map(|change| format!("{} {}", change["action"], change["object"]["name"]).replace('"', ""))
+        .collect()
+}
+
+fn empty(sandbox: &Sandbox, live: &dyn Live) -> Run {
+    sandbox.on(live, &["plan", "--detailed-exitcode"]).ok()
+}
+
+fn one_field_changes(live: &mut dyn Live) {
+    let sandbox = applied(live, &[AGE, LOG]);
+    let first = live.snapshot();
+
+    sandbox.write("triggers.toml", spec(&[&AGE.replace("> 0", "> 17"), LOG]));
+    let plan = sandbox.on(live, &["plan", "--detailed-exitcode"]).code(2);
+    plan.says(&["users_age", "when", "NEW.age > 0", "NEW.age > 17"])
+        .never_says(&["users_log"]);
+    let document = sandbox.on(live, &["plan", "--format", "json"]).ok().json();
+    let changes = document["changes"].as_array().unwrap();
+    assert_eq!(changes.len(), 1, "{document:#}");
+    assert_eq!(changes[0]["action"], "replace");
+    assert_same("plan changes nothing", &first, &live.snapshot());
+
+    sandbox.on(live, &["apply", "--yes"]).ok();
+    assert_eq!(live.versions(), ["1 applied", "2 applied"]);
+    empty(&sandbox, live);
+    live.batch("INSERT INTO users VALUES (1, 'a', 10), (2, 'b', 20)");
+    assert_eq!(live.run("SELECT age FROM users ORDER BY id"), "10\n21\n");
+
+    sandbox.on(live, &["rollback", "--yes"]).ok();
+    assert_eq!(live.versions(), ["1 applied", "2 applied", "3 applied"]);
+    assert_same("the catalog of version 1", &first, &live.snapshot());
+    sandbox.on(live, &["plan", "--detailed-exitcode"]).code(2);
+    sandbox.write("triggers.toml", spec(&[AGE, LOG]));
+    empty(&sandbox, live);
+
+    let history = sandbox.on(live, &["history"]).ok();
+    for version in ["1", "2", "3"] {
+        assert!(
+            history.stdout.lines().any(|line| line.contains(version)),
+            "{history}"
+        );
+    }
+}
+
+fn removed_with_its_function(live: &mut dyn Live) {
+    let sandbox = applied(live, &[AGE]);
+    let with_one = live.snapshot();
+    sandbox.write("triggers.toml", spec(&[AGE, LOG]));
+    sandbox.on(live, &["apply", "--yes"]).ok();
+    let with_both = live.snapshot();
+    assert_ne!(with_one, with_both);
+
+    sandbox.write("triggers.toml", spec(&[AGE]));
+    assert_eq!(planned(&sandbox, live), ["drop users_log"]);
+    sandbox.on(live, &["apply", "--yes"]).ok();
+    assert_same("trigger and function are gone", &with_one, &live.snapshot());
+    empty(&sandbox, live);
+
+    sandbox.on(live, &["rollback", "--yes"]).ok();
+    assert_same("both are back", &with_both, &live.snapshot());
+    assert_eq!(live.versions().len(), 4);
+}
+
+fn renamed(live: &mut dyn Live) {
+    let sandbox = applied(live, &[AGE, LOG]);
+    let before = live.snapshot();
+    let identity = |live: &mut dyn Live, name: &str| match live.dialect() {
+        "postgres" => live.run(&format!(
+            "SELECT oid FROM pg_trigger WHERE tgname = '{name}'"
+        )),
+        _ => live.run(&format!(
+            "SELECT type FROM sqlite_schema WHERE name = '{name}'"
+        )),
+    };
+    let old = identity(live, "users_age");
+    assert!(!old.is_empty());
+
+    let renamed = AGE.replace(
+        "name = \"users_age\"",
+        "name = \"users_birthday\"\nrenamed_from = \"users_age\"",
+    );
+    sandbox.write("triggers.toml", spec(&[&renamed, LOG]));
+    assert_eq!(planned(&sandbox, live), ["rename users_birthday"]);
+    sandbox.on(live, &["apply", "--yes"]).ok();
+    assert_eq!(
+        identity(live, "users_birthday"),
+        old,
+        "the same trigger under another name"
+    );
+    assert_eq!(identity(live, "users_age"), "");
+    empty(&sandbox, live);
+    // `renamed_from` may stay.
+    sandbox.on(live, &["apply", "--yes"]).ok();
+    assert_eq!(live.versions().len(), 2);
+    live.batch("INSERT INTO users VALUES (1, 'a', 10)");
+    assert_eq!(live.run("SELECT age FROM users"), "11\n");
+
+    sandbox.on(live, &["rollback", "--yes"]).ok();
+    assert_same("the old name is back", &before, &live.snapshot());
+    assert_eq!(identity(live, "users_age"), old);
+}
+
+fn saved_plan(live: &mut dyn Live) {
+    let sandbox = applied(live, &[AGE]);
+    let before = live.everything();
+    sandbox.write("triggers.toml", spec(&[AGE, LOG]));
+    sandbox.on(live, &["plan", "--out", "plan.json"]).ok();
+    assert_same(
+        "plan --out writes to no database",
+        &before,
+        &live.everything(),
+    );
+    let document: serde_json::Value = serde_json::from_str(&sandbox.read("plan.json")).unwrap();
+    for key in [
+        "format_version",
+        "tool_version",
+        "target",
+        "spec_digest",
+        "base_fingerprint",
+        "summary",
+        "changes",
+    ] {
+        assert!(document.get(key).is_some(), "no {key}: {document:#}");
+    }
+    let printed = sandbox.on(live, &["plan", "--format", "json"]).ok().json();
+    assert_eq!(
+        document, printed,
+        "plan --out and plan --format json are the same document"
+    );
+
+    // Something that the plan does not rest on may change.
+    live.batch("CREATE TABLE other (id integer)");
+    let apply = sandbox.on(live, &["apply", "plan.json", "--yes"]).ok();
+    assert_eq!(live.versions().len(), 2, "{apply}");
+    empty(&sandbox, live);
+
+    // The same plan again: what it rests on is not there any more.
+    let after = live.everything();
+    sandbox
+        .on(live, &["apply", "plan.json", "--yes"])
+        .code(3)
+        .says(&["plan"]);
+    assert_same("a stale plan changes nothing", &after, &live.everything());
+
+    // A plan whose object was changed by hand in between.
+    sandbox.write("triggers.toml", spec(&[&AGE.replace("> 0", "> 5"), LOG]));
+    sandbox.on(live, &["plan", "--out", "plan.json"]).ok();
+    drop_trigger(live, "users_age");
+    let before = live.everything();
+    sandbox
+        .on(live, &["apply", "plan.json", "--yes"])
+        .code(3)
+        .says(&["users_age"]);
+    assert_same("a stale plan changes nothing", &before, &live.everything());
+
+    // Not a plan at all.
+    sandbox.write("broken.json", "{\"format_version\": 1}");
+    sandbox
+        .on(live, &["apply", "broken.json", "--yes"])
+        .code(1)
+        .says(&["broken.json"]);
+    sandbox.write("broken.json", "");
+    sandbox
+        .on(live, &["apply", "broken.json", "--yes"])
+        .code(1)
+        .says(&["broken.json"]);
+    sandbox
+        .on(live, &["apply", "missing.json", "--yes"])
+        .code(1)
+        .says(&["missing.json"]);
+    assert_same("still nothing", &before, &live.everything());
+}
+
+fn saved_plan_of_another_spec(live: &mut dyn Live) {
+    // A plan belongs to a database: another one of the same shape refuses it.
+    let sandbox = applied(live, &[AGE]);
+    sandbox.write("triggers.toml", spec(&[AGE, LOG]));
+    sandbox.on(live, &["plan", "--out", "plan.json"]).ok();
+    let mut document: serde_json::Value = serde_json::from_str(&sandbox.read("plan.json")).unwrap();
+    document["target"]["database"] = "somewhere else".into();
+    sandbox.write("other.json", document.to_string());
+    let before = live.everything();
+    sandbox.on(live, &["apply", "other.json", "--yes"]).code(3);
+    assert_same(
+        "a plan for another database changes nothing",
+        &before,
+        &live.everything(),
+    );
+    sandbox.on(live, &["apply", "plan.json", "--yes"]).ok();
+}
+
+fn plan_as_script(live: &mut dyn Live) {
+    live.batch(TABLES);
+    let sandbox = Sandbox::with_spec(&spec(&[AGE, LOG]));
+    let sql = sandbox.on(live, &["plan", "--format", "sql"]).ok().stdout;
+    sandbox.on(live, &["apply", "--yes"]).ok();
+    let applied = live.snapshot();
+    sandbox.on(live, &["rollback", "--yes"]).ok();
+    assert_ne!(applied, live.snapshot());
+
+    script(live, &sql).ok();
+    assert_same(
+        "the script makes what apply makes",
+        &applied,
+        &live.snapshot(),
+    );
+    // Equal to the spec, and not recorded: a plan that only adopts counts as nothing different.
+    empty(&sandbox, live);
+}
+
+fn check_exit_codes(live: &mut dyn Live) {
+    live.batch(TABLES);
+    let sandbox = Sandbox::with_spec(&spec(&[AGE]));
+    sandbox.on(live, &["check"]).code(2).says(&["users_age"]);
+    sandbox.on(live, &["apply", "--yes"]).ok();
+    let before = live.everything();
+    sandbox.on(live, &["check"]).ok();
+    sandbox.write(
+        "triggers.toml",
+        spec(&[&AGE.replace("after", "afterwards")]),
+    );
+    sandbox
+        .on(live, &["check"])
+        .code(1)
+        .says(&["afterwards", "after"]);
+    sandbox.write("triggers.toml", spec(&[]));
+    sandbox.on(live, &["check"]).code(2).says(&["users_age"]);
+    assert_same("check changes nothing", &before, &live.everything());
+}
+
+/// Change the trigger `users_log` behind triggerctl's back.
+fn patch(live: &mut dyn Live) {
+    match live.dialect() {
+        "postgres" => live.batch(
+            "CREATE OR REPLACE FUNCTION users_log() RETURNS trigger LANGUAGE plpgsql AS $$
+             BEGIN INSERT INTO log (what) VALUES ('patched'); RETURN NULL; END $$;
+             ALTER TABLE users DISABLE TRIGGER users_log;",
+        ),
+        _ => live.batch(
+            "DROP TRIGGER users_log;
+             CREATE TRIGGER users_log AFTER INSERT ON users BEGIN INSERT INTO log (what) VALUES ('patched'); END;",
+        ),
+    }
+}
+
+fn drop_trigger(live: &mut dyn Live, name: &str) {
+    let on = if live.dialect() == "postgres" {
+        " ON users"
+    } else {
+        ""
+    };
+    live.batch(&format!("DROP TRIGGER {name}{on}"));
+}
+
+fn drift_is_restored(live: &mut dyn Live) {
+    let sandbox = applied(live, &[AGE, LOG]);
+    let good = live.snapshot();
+    patch(live);
+    let patched = live.snapshot();
+    assert_ne!(good, patched);
+
+    sandbox
+        .on(live, &["check"])
+        .code(2)
+        .says(&["users_log", "patched"])
+        .never_says(&["users_age"]);
+    assert_eq!(planned(&sandbox, live), ["restore users_log"]);
+    sandbox.on(live, &["apply", "--yes"]).ok();
+    assert_same("as it was", &good, &live.snapshot());
+    empty(&sandbox, live);
+
+    sandbox.on(live, &["rollback", "--yes"]).ok();
+    assert_same("what the migration replaced", &patched, &live.snapshot());
+}
+
+fn dropped_by_hand(live: &mut dyn Live) {
+    let sandbox = applied(live, &[AGE, LOG]);
+    let good = live.snapshot();
+    drop_trigger(live, "users_age");
+    let dropped = live.snapshot();
+    sandbox.on(live, &["check"]).code(2).says(&["users_age"]);
+    assert_eq!(planned(&sandbox, live), ["restore users_age"]);
+    sandbox.on(live, &["apply", "--yes"]).ok();
+    assert_same("created again", &good, &live.snapshot());
+    sandbox.on(live, &["rollback", "--yes"]).ok();
+    assert_same("gone again", &dropped, &live.snapshot());
+
+    // Gone from the spec as well: only to be forgotten, which is no difference.
+    sandbox.write("triggers.toml", spec(&[LOG]));
+    sandbox.on(live, &["apply", "--yes"]).ok();
+    empty(&sandbox, live);
+}
+
+fn conflict_then_adopt(live: &mut dyn Live) {
+    live.batch(TABLES);
+    let sandbox = Sandbox::with_spec(&spec(&[AGE, LOG]));
+    match live.dialect() {
+        "postgres" => live.batch(
+            "CREATE FUNCTION theirs() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN RETURN NULL; END$$;
+             CREATE TRIGGER users_log AFTER INSERT ON users EXECUTE FUNCTION theirs();",
+        ),
+        _ => live.batch("CREATE TRIGGER users_log AFTER INSERT ON users BEGIN DELETE FROM log; END;"),
+    }
+    let theirs = live.snapshot();
+    let untouched = live.everything();
+
+    sandbox
+        .on(live, &["plan", "--detailed-exitcode"])
+        .says(&["users_log", "--adopt"]);
+    sandbox
+        .on(live, &["apply", "--yes"])
+        .code(3)
+        .says(&["users_log", "--adopt"]);
+    assert_same(
+        "nothing at all was done, the trigger without a conflict included",
+        &untouched,
+        &live.everything(),
+    );
+
+    sandbox.on(live, &["apply", "--yes", "--adopt"]).ok();
+    empty(&sandbox, live);
+    live.batch("INSERT INTO users VALUES (1, 'a', 1)");
+    assert_eq!(live.run("SELECT what FROM log"), "a\n");
+    sandbox.on(live, &["rollback", "--yes"]).ok();
+    assert_same("theirs is back", &theirs, &live.snapshot());
+}
+
+fn equal_is_adopted(live: &mut dyn Live) {
+    let sandbox = applied(live, &[AGE, LOG]);
+    let good = live.snapshot();
+    // Somebody lost the history.
+    match live.dialect() {
+        "postgres" => live.batch("DROP SCHEMA triggerctl CASCADE"),
+        _ => live.batch("DROP TABLE triggerctl_migrations; DROP TABLE triggerctl_objects;"),
+    }
+    let plan = empty(&sandbox, live);
+    plan.says(&["adopt"]);
+    assert_eq!(
+        planned(&sandbox, live),
+        ["adopt users_age", "adopt users_log"]
+    );
+    sandbox.on(live, &["apply", "--yes"]).ok();
+    assert_same("no DDL was run", &good, &live.snapshot());
+    assert_eq!(planned(&sandbox, live), [""; 0]);
+}
+
+fn unmanaged_is_left_alone(live: &mut dyn Live) {
+    live.batch(TABLES);
+    match live.dialect() {
+        "postgres" => live.batch(
+            "CREATE FUNCTION theirs() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN RETURN NULL; END$$;
+             CREATE TRIGGER theirs AFTER INSERT ON users EXECUTE FUNCTION theirs();",
+        ),
+        _ => live.batch("CREATE TRIGGER theirs AFTER INSERT ON users BEGIN SELECT 1; END;"),
+    }
+    let theirs = live.snapshot();
+    let sandbox = Sandbox::with_spec(&spec(&[AGE]));
+    sandbox.on(live, &["apply", "--yes"]).ok();
+    let document = sandbox.on(live, &["plan", "--format", "json"]).ok();
+    assert_eq!(document.json()["changes"], serde_json::json!([]));
+    sandbox.write("triggers.toml", spec(&[]));
+    sandbox
+        .on(live, &["apply", "--yes"])
+        .ok()
+        .never_says(&["theirs"]);
+    assert_same("theirs alone is left", &theirs, &live.snapshot());
+    sandbox
+        .on(live, &["plan", "--unmanaged"])
+        .ok()
+        .says(&["theirs"]);
+}
+
+fn rollback_to(live: &mut dyn Live) {
+    let sandbox = applied(live, &[AGE]);
+    let first = live.snapshot();
+    sandbox.write("triggers.toml", spec(&[AGE, LOG]));
+    sandbox.on(live, &["apply", "--yes"]).ok();
+    let second = live.snapshot();
+    sandbox.write("triggers.toml", spec(&[&LOG.replace("NEW.name", "'x'")]));
+    sandbox.on(live, &["apply", "--yes"]).ok();
+    let third = live.snapshot();
+
+    sandbox.on(live, &["rollback", "--to", "1", "--yes"]).ok();
+    assert_same("version 1", &first, &live.snapshot());
+    assert_eq!(live.versions().len(), 4);
+    sandbox.on(live, &["rollback", "--to", "3", "--yes"]).ok();
+    assert_same("version 3", &third, &live.snapshot());
+    sandbox.on(live, &["rollback", "--to", "2", "--yes"]).ok();
+    assert_same("version 2", &second, &live.snapshot());
+    sandbox.on(live, &["rollback", "--to", "0", "--yes"]).ok();
+    assert!(!live.snapshot().contains("users_"));
+
+    let before = live.everything();
+    sandbox
+        .on(live, &["rollback", "--to", "99", "--yes"])
+        .code(1)
+        .says(&["99"]);
+    sandbox
+        .on(live, &["rollback", "--to", "-1", "--yes"])
+        .code(64);
+    assert_same("a version that is not there", &before, &live.everything());
+}
+
+fn rollback_refuses_drift(live: &mut dyn Live) {
+    let sandbox = applied(live, &[AGE]);
+    sandbox.write("triggers.toml", spec(&[AGE, LOG]));
+    sandbox.on(live, &["apply", "--yes"]).ok();
+    patch(live);
+    let before = live.everything();
+    // What somebody did by hand since then would be lost.
+    sandbox
+        .on(live, &["rollback", "--yes"])
+        .code(3)
+        .says(&["users_log"]);
+    assert_same("refused, so nothing was done", &before, &live.everything());
+}
+
+fn asks_without_a_terminal(live: &mut dyn Live) {
+    live.batch(TABLES);
+    let sandbox = Sandbox::with_spec(&spec(&[AGE]));
+    let before = live.everything();
+    sandbox.on(live, &["apply"]).code(64).says(&["--yes"]);
+    sandbox.on(live, &["rollback"]).code(64).says(&["--yes"]);
+    assert_same("nothing done", &before, &live.everything());
+}
+
+fn target_limits_the_plan(live: &mut dyn Live) {
+    live.batch(TABLES);
+    let sandbox = Sandbox::with_spec(&spec(&[AGE, LOG]));
+    sandbox
+        .on(live, &["apply", "--yes", "--target", "*_log"])
+        .ok();
+    let snapshot = live.snapshot();
+    assert!(
+        snapshot.contains("users_log") && !snapshot.contains("users_age"),
+        "{snapshot}"
+    );
+    assert_eq!(planned(&sandbox, live), ["create users_age"]);
+    sandbox
+        .on(live, &["plan", "-t", "*_log", "--detailed-exitcode"])
+        .ok();
+}
+
+fn nothing_to_apply_is_no_migration(live: &mut dyn Live) {
+    let sandbox = applied(live, &[AGE]);
+    let before = live.everything();
+    sandbox.on(live, &["apply", "--yes"]).ok();
+    let run = sandbox
+        .on(live, &["apply", "--yes", "--format", "json"])
+        .ok();
+    run.json();
+    assert_same("nothing was written", &before, &live.everything());
+}
+
+fn message_is_kept(live: &mut dyn Live) {
+    live.batch(TABLES);
+    let sandbox = Sandbox::with_spec(&spec(&[AGE]));
+    sandbox
+        .on(live, &["apply", "--yes", "-m", "It's the 'first' 🦀"])
+        .ok();
+    let sql = format!("SELECT message FROM {}", live.migrations());
+    assert_eq!(live.run(&sql), "It's the 'first' 🦀\n");
+    sandbox
+        .on(live, &["history"])
+        .ok()
+        .says(&["It's the 'first' 🦀"]);
+}
+
+fn missing_table_column_function(live: &mut dyn Live) {
+    live.batch(TABLES);
+    let before = live.everything();
+    let sandbox = Sandbox::new();
+    let mut refused = |text: String, words: &[&str]| {
+        sandbox.write("triggers.toml", spec(&[&text]));
+        sandbox.on(live, &["plan"]).code(1).says(words);
+        sandbox.on(live, &["apply", "--yes"]).code(1).says(words);
+        assert_same("nothing was done", &before, &live.everything());
+    };
+    refused(
+        AGE.replace("\"users\"", "\"user\""),
+        &["user", "users", "triggers.toml"],
+    );
+    refused(AGE.replace("NEW.age > 0", "NEW.agee > 0"), &["agee"]);
+    refused(
+        AGE.replace("[\"insert\"]", "[\"update\"]\nupdate_of = [\"agee\"]"),
+        &["agee"],
+    );
+}
+
+/// Names are byte for byte on PostgreSQL: a function that is shared stays while another trigger needs it.
+#[test]
+fn shared_function_stays() {
+    let mut live = Postgres::new();
+    live.batch(TABLES);
+    let function = "
+[[function]]
+name = \"shared\"
+body = \"BEGIN INSERT INTO log (what) VALUES (TG_NAME); RETURN NULL; END\"
+";
+    let call = |name: &str| {
+        format!(
+            "
+[[trigger]]
+name = \"{name}\"
+table = \"users\"
+timing = \"after\"
+events = [\"insert\"]
+[trigger.postgres]
+function = \"shared\"
+"
+        )
+    };
+    let sandbox = Sandbox::with_spec(&spec(&[function, &call("a"), &call("b")]));
+    sandbox.on(&live, &["apply", "--yes"]).ok();
+    sandbox.write("triggers.toml", spec(&[function, &call("b")]));
+    sandbox.on(&live, &["apply", "--yes"]).ok();
+    let snapshot = live.snapshot();
+    assert!(
+        snapshot.contains("function public.shared") && !snapshot.contains("trigger public.users.a"),
+        "{snapshot}"
+    );
+    empty(&sandbox, &live);
+
+    // A trigger of somebody else calls it too: it stays where it is.
+    live.batch("CREATE TRIGGER theirs AFTER INSERT ON users EXECUTE FUNCTION shared()");
+    sandbox.write("triggers.toml", spec(&[]));
+    sandbox.on(&live, &["apply", "--yes"]).ok();
+    let snapshot = live.snapshot();
+    assert!(
+        snapshot.contains("function public.shared")
+            && snapshot.contains("trigger public.users.theirs"),
+        "{snapshot}"
+    );
+    empty(&sandbox, &live);
+}
+
+/// CREATE OR REPLACE resets the enabled state; owner and rights of the function must stay as well.
+#[test]
+fn replaced_function_keeps_owner_and_rights() {
+    let mut live = Postgres::new();
+    let role = format!("{}_owner", live.name());
+    live.batch(TABLES);
+    let disabled = format!("{LOG}\n[trigger.postgres]\nenabled = \"always\"\n");
+    let sandbox = Sandbox::with_spec(&spec(&[&disabled]));
+    sandbox.on(&live, &["apply", "--yes"]).ok();
+    live.batch(&format!(
+        "CREATE ROLE {role}; ALTER FUNCTION users_log() OWNER TO {role}; REVOKE EXECUTE ON FUNCTION users_log() FROM PUBLIC;"
+    ));
+    let first = live.snapshot();
+    sandbox.write(
+        "triggers.toml",
+        spec(&[&disabled
+            .replace("NEW.name", "'x'")
+            .replace("[\"insert\"]", "[\"insert\", \"update\"]")]),
+    );
+    sandbox.on(&live, &["apply", "--yes"]).ok();
+    let second = live.snapshot();
+    assert!(second.contains(&format!("owned by {role}")), "{second}");
+    assert!(second.contains("users_log A "), "{second}");
+    sandbox.on(&live, &["rollback", "--yes"]).ok();
+    let back = live.snapshot();
+    sandbox.on(&live, &["rollback", "--to", "0", "--yes"]).ok();
+    live.batch(&format!("DROP OWNED BY {role}; DROP ROLE {role};"));
+    assert_same("version 1", &first, &back);
+}

@@ -1,0 +1,712 @@
+//! What goes wrong for people: each one has its exit code and the words that say what to do, and nothing has changed.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod common;
+
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+
+use common::server::Server;
+use common::{
+    Live, Sandbox, assert_same, eventually, postgres::Postgres, signal, sqlite::Sqlite, wait,
+};
+
+const TABLES: &str = "
+CREATE TABLE users (id integer PRIMARY KEY, name text, age integer);
+CREATE TABLE log (what text);
+";
+
+const SPEC: &str = r#"version = 1
+
+[[trigger]]
+name = "users_age"
+table = "users"
+timing = "after"
+events = ["insert"]
+body = "UPDATE users SET age = age + 1 WHERE id = NEW.id;"
+"#;
+
+for_each_dialect!(
+    spec_that_cannot_be_read,
+    spec_with_mistakes,
+    templates_that_fail,
+    statement_smuggled_in,
+    names_that_cannot_be,
+    names_taken_twice,
+    table_that_is_not_there,
+    history_that_is_locked,
+);
+
+/// Plan and apply fail with this code and these words, and nothing changes.
+#[track_caller]
+fn refused(sandbox: &Sandbox, live: &mut dyn Live, code: i32, words: &[&str]) {
+    let before = live.everything();
+    for arguments in [&["plan"][..], &["apply", "--yes"], &["check"]] {
+        let run = sandbox.on(live, arguments).code(code).says(words);
+        assert_eq!(run.stdout, "", "stdout carries results only\n{run}");
+        // For programs, the same.
+        let mut json = vec!["--format", "json"];
+        json.extend(arguments);
+        let run = sandbox.on(live, &json).code(code);
+        let document = run.json();
+        assert!(document.get("format_version").is_some(), "{run}");
+    }
+    assert_same("nothing was changed", &before, &live.everything());
+}
+
+fn spec_that_cannot_be_read(live: &mut dyn Live) {
+    let sandbox = Sandbox::new();
+    refused(&sandbox, live, 1, &["triggers.toml", "init"]);
+    sandbox.write("triggers.toml", "version = 1\n[[trigger]\nname = \"x\"\n");
+    refused(&sandbox, live, 1, &["triggers.toml:2"]);
+    sandbox.write("triggers.toml", b"version = 1\n# \xff\xfe\n");
+    refused(&sandbox, live, 1, &["triggers.toml", "utf-8"]);
+    sandbox.write("triggers.toml", "");
+    refused(&sandbox, live, 1, &["version"]);
+    sandbox.write("triggers.toml", "version = 2\n");
+    refused(&sandbox, live, 1, &["version", "triggers.toml:1"]);
+    std::fs::remove_file(sandbox.path().join("triggers.toml")).unwrap();
+    std::fs::create_dir(sandbox.path().join("triggers.toml")).unwrap();
+    refused(&sandbox, live, 1, &["triggers.toml", "directory"]);
+}
+
+fn spec_with_mistakes(live: &mut dyn Live) {
+    live.batch(TABLES);
+    let sandbox = Sandbox::with_spec(
+        &SPEC
+            .replace("events", "evnts")
+            .replace("\"after\"", "\"afterwards\""),
+    );
+    // All of them at once, in file order.
+    refused(
+        &sandbox,
+        live,
+        1,
+        &[
+            "unknown key `evnts`",
+            "did you mean `events`",
+            "afterwards",
+            "triggers.toml:6",
+            "triggers.toml:7",
+        ],
+    );
+    sandbox.write(
+        "triggers.toml",
+        SPEC.replace("name = \"users_age\"", "name = 3"),
+    );
+    refused(&sandbox, live, 1, &["name", "triggers.toml:4"]);
+    sandbox.write(
+        "triggers.toml",
+        SPEC.replace("version = 1", "version = 1\ninclude = [\"missing.toml\"]"),
+    );
+    refused(&sandbox, live, 1, &["missing.toml", "triggers.toml:2"]);
+    sandbox.write(
+        "triggers.toml",
+        SPEC.replace("version = 1", "version = 1\ninclude = [\"triggers.toml\"]"),
+    );
+    refused(&sandbox, live, 1, &["triggers.toml"]);
+}
+
+fn templates_that_fail(live: &mut dyn Live) {
+    live.batch(TABLES);
+    let body = |text: &str| SPEC.replace("UPDATE users SET age = age + 1 WHERE id = NEW.id;", text);
+    let sandbox = Sandbox::new();
+    let mut fails = |text: &str, words: &[&str]| {
+        sandbox.write("triggers.toml", body(text));
+        refused(&sandbox, live, 1, words);
+    };
+    fails(
+        "UPDATE users SET age = {{ vars.nothing | literal }};",
+        &["triggers.toml:8", "undefined"],
+    );
+    // A bare value is a way in for an injection.
+    fails(
+        "UPDATE users SET name = '{{ table }}';",
+        &["triggers.toml:8", "ident", "literal"],
+    );
+    fails("{% if %}", &["triggers.toml:8"]);
+    fails("{{ table | nothing }}", &["triggers.toml:8", "nothing"]);
+    fails(
+        "{% for i in range(100000) %}{% for j in range(100000) %}{% endfor %}{% endfor %}",
+        &["triggers.toml:8"],
+    );
+}
+
+fn statement_smuggled_in(live: &mut dyn Live) {
+    live.batch(TABLES);
+    let sandbox = Sandbox::new();
+    let mut fails = |text: &str| {
+        sandbox.write(
+            "triggers.toml",
+            SPEC.replace("UPDATE users SET age = age + 1 WHERE id = NEW.id;", text),
+        );
+        refused(&sandbox, live, 1, &["users_age"]);
+    };
+    // Past the end of the body, the function, or the trigger.
+    fails("SELECT 1; END; DROP TABLE log; SELECT 1;");
+    fails("SELECT 1; END; $$ LANGUAGE plpgsql; DROP TABLE log; --");
+    fails("SELECT 1; END; $function$; DROP TABLE log; --");
+    fails("SELECT 1; END; CREATE TRIGGER x AFTER INSERT ON users BEGIN SELECT 1;");
+    fails("SELECT 'never closed;");
+    fails("SELECT 1 /* never closed;");
+    fails("");
+    fails("   -- nothing but a comment");
+    let when = SPEC.replace(
+        "body =",
+        "when = \"true) EXECUTE FUNCTION f(); DROP TABLE log; --\"\nbody =",
+    );
+    sandbox.write("triggers.toml", when);
+    refused(&sandbox, live, 1, &["when", "triggers.toml:8"]);
+    let when = SPEC.replace("body =", "when = \"1 = 1) OR (1 = 1\"\nbody =");
+    sandbox.write("triggers.toml", when);
+    refused(&sandbox, live, 1, &["when", "triggers.toml:8"]);
+}
+
+fn names_that_cannot_be(live: &mut dyn Live) {
+    live.batch(TABLES);
+    let sandbox = Sandbox::new();
+    let mut fails = |name: &str, words: &[&str]| {
+        sandbox.write("triggers.toml", SPEC.replace("\"users_age\"", name));
+        refused(&sandbox, live, 1, words);
+    };
+    fails("\"\"", &["name", "triggers.toml:4"]);
+    fails("\"nul \\u0000 byte\"", &["nul", "triggers.toml:4"]);
+    sandbox.write(
+        "triggers.toml",
+        SPEC.replace("UPDATE users", "/* \\u0000 */ UPDATE users"),
+    );
+    refused(&sandbox, live, 1, &["nul", "triggers.toml:8"]);
+    if live.dialect() == "postgres" {
+        let long = format!("\"{}\"", "n".repeat(64));
+        sandbox.write("triggers.toml", SPEC.replace("\"users_age\"", &long));
+        refused(&sandbox, live, 1, &["63", "triggers.toml:4"]);
+        // Bytes count, not characters.
+        let long = format!("\"{}\"", "ü".repeat(32));
+        sandbox.write("triggers.toml", SPEC.replace("\"users_age\"", &long));
+        refused(&sandbox, live, 1, &["63", "triggers.toml:4"]);
+    }
+}
+
+fn names_taken_twice(live: &mut dyn Live) {
+    live.batch(TABLES);
+    let again = SPEC
+        .trim_start_matches("version = 1\n")
+        .replace("age + 1", "age + 2");
+    let sandbox = Sandbox::with_spec(&format!("{SPEC}{again}"));
+    refused(
+        &sandbox,
+        live,
+        1,
+        &["users_age", "triggers.toml:4", "triggers.toml:12"],
+    );
+}
+
+fn table_that_is_not_there(live: &mut dyn Live) {
+    let sandbox = Sandbox::with_spec(SPEC);
+    refused(&sandbox, live, 1, &["users", "triggers.toml:5"]);
+    live.batch("CREATE TABLE userz (id integer)");
+    refused(&sandbox, live, 1, &["users", "userz"]);
+}
+
+/// Somebody holds the lock for longer than one waits: exit 4, after a bounded time, and nothing has changed.
+fn history_that_is_locked(live: &mut dyn Live) {
+    live.batch(TABLES);
+    let sandbox = Sandbox::with_spec(SPEC);
+    let before = live.snapshot();
+    match live.dialect() {
+        "postgres" => live.batch("BEGIN; LOCK TABLE users IN ACCESS EXCLUSIVE MODE"),
+        _ => live.batch("BEGIN IMMEDIATE"),
+    }
+    let start = Instant::now();
+    sandbox
+        .on(live, &["apply", "--yes", "--wait", "1"])
+        .code(4)
+        .says(&["lock"]);
+    let took = start.elapsed();
+    assert!(took < Duration::from_secs(20), "waited {took:?}");
+    live.batch("ROLLBACK");
+    assert_same("nothing was changed", &before, &live.snapshot());
+    assert_eq!(live.versions(), [""; 0]);
+    // And when the lock is free again, it goes.
+    sandbox.on(live, &["apply", "--yes"]).ok();
+}
+
+/// A URL, what plan and apply say of it, and that no file came of it.
+#[track_caller]
+fn no_database(sandbox: &Sandbox, url: &str, words: &[&str]) {
+    let list = |sandbox: &Sandbox| {
+        let mut names: Vec<_> = std::fs::read_dir(sandbox.path())
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name())
+            .collect();
+        names.sort();
+        names
+    };
+    let before = list(sandbox);
+    for arguments in [
+        &["plan"][..],
+        &["apply", "--yes"],
+        &["check"],
+        &["history"],
+        &["rollback", "--yes"],
+    ] {
+        let mut all = vec!["--url", url];
+        all.extend(arguments);
+        sandbox.run(&all).code(1).says(words);
+    }
+    assert_eq!(before, list(sandbox), "no file was made");
+}
+
+#[test]
+fn sqlite_files_that_are_none() {
+    let sandbox = Sandbox::with_spec(SPEC);
+    no_database(
+        &sandbox,
+        "sqlite:missing.db",
+        &["missing.db", "no such file"],
+    );
+    no_database(&sandbox, "sqlite:no/such/folder/x.db", &["x.db"]);
+    no_database(&sandbox, "missing.db", &["missing.db"]);
+    std::fs::create_dir(sandbox.path().join("folder.db")).unwrap();
+    no_database(&sandbox, "sqlite:folder.db", &["folder.db", "directory"]);
+    sandbox.write(
+        "text.db",
+        "this is a text, and a long one, longer than the sixteen bytes of the header\n".repeat(50),
+    );
+    no_database(&sandbox, "sqlite:text.db", &["text.db", "not a database"]);
+    let bytes = std::fs::read({
+        let live = Sqlite::new();
+        live.connection().execute_batch(TABLES).unwrap();
+        sandbox.write("copy.db", std::fs::read(live.path()).unwrap())
+    })
+    .unwrap();
+    let broken: Vec<u8> = bytes
+        .iter()
+        .enumerate()
+        .map(|(at, byte)| if at < 100 { *byte } else { 0x5a })
+        .collect();
+    sandbox.write("broken.db", &broken);
+    no_database(&sandbox, "sqlite:broken.db", &["broken.db"]);
+    assert_eq!(
+        std::fs::read(sandbox.path().join("broken.db")).unwrap(),
+        broken
+    );
+    no_database(&sandbox, "nonsense://x", &["nonsense"]);
+}
+
+#[test]
+fn sqlite_file_of_no_bytes_is_an_empty_database() {
+    let sandbox = Sandbox::with_spec("version = 1\n");
+    sandbox.write("empty.db", "");
+    sandbox
+        .run(&["--url", "sqlite:empty.db", "plan", "--detailed-exitcode"])
+        .ok();
+    assert_eq!(
+        std::fs::metadata(sandbox.path().join("empty.db"))
+            .unwrap()
+            .len(),
+        0
+    );
+}
+
+/// The mode of the file stops no superuser: there, an immutable file does what a read-only one does for others.
+#[test]
+fn sqlite_file_that_is_read_only() {
+    let mut live = Sqlite::new();
+    live.batch(TABLES);
+    let sandbox = Sandbox::with_spec(SPEC);
+    let before = live.everything();
+    let path = live.path();
+    let mut permissions = std::fs::metadata(&path).unwrap().permissions();
+    permissions.set_readonly(true);
+    std::fs::set_permissions(&path, permissions).unwrap();
+    if std::fs::OpenOptions::new().write(true).open(&path).is_ok() {
+        // A superuser may write to it all the same, and so may the binary: have it run as somebody who may not.
+        std::fs::set_permissions(
+            live.folder(),
+            std::os::unix::fs::PermissionsExt::from_mode(0o755),
+        )
+        .unwrap();
+        std::fs::set_permissions(
+            sandbox.path(),
+            std::os::unix::fs::PermissionsExt::from_mode(0o755),
+        )
+        .unwrap();
+        std::fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o444))
+            .unwrap();
+        // The build folder may be closed to others.
+        let binary = sandbox.path().join("triggerctl");
+        std::fs::copy(env!("CARGO_BIN_EXE_triggerctl"), &binary).unwrap();
+        let run = |arguments: &[&str]| {
+            let mut command = std::process::Command::new("setpriv");
+            command
+                .args(["--reuid=65534", "--regid=65534", "--clear-groups", "--"])
+                .arg(&binary);
+            command
+                .args(["--url", &live.url()])
+                .args(arguments)
+                .current_dir(sandbox.path());
+            common::finish(command)
+        };
+        run(&["plan", "--detailed-exitcode"]).code(2);
+        run(&["apply", "--yes"]).code(1).says(&["read-only"]);
+    } else {
+        sandbox.on(&live, &["plan", "--detailed-exitcode"]).code(2);
+        sandbox
+            .on(&live, &["apply", "--yes"])
+            .code(1)
+            .says(&["read-only"]);
+    }
+    assert_same("nothing was changed", &before, &live.everything());
+}
+
+#[test]
+fn sqlite_file_is_created_only_by_apply() {
+    let sandbox = Sandbox::with_spec(&SPEC.replace(
+        "version = 1\n",
+        "version = 1\n[database]\nurl = \"sqlite:new.db\"\ncreate_from = \"schema.sql\"\n",
+    ));
+    sandbox.write("schema.sql", TABLES);
+    let file = sandbox.path().join("new.db");
+    sandbox
+        .run(&["plan", "--detailed-exitcode"])
+        .code(2)
+        .says(&["users_age"]);
+    sandbox.run(&["check"]).code(2);
+    assert!(!file.exists(), "plan and check create no file");
+    sandbox.run(&["apply"]).code(64);
+    assert!(!file.exists());
+    // A script that fails leaves no half of a database behind.
+    sandbox.write(
+        "schema.sql",
+        "CREATE TABLE users (id integer, age integer);\nCREATE TABLE broken (",
+    );
+    sandbox
+        .run(&["apply", "--yes"])
+        .code(1)
+        .says(&["schema.sql"]);
+    assert!(!file.exists(), "a failed script leaves no file");
+    sandbox.write("schema.sql", TABLES);
+    sandbox.run(&["apply", "--yes"]).ok();
+    sandbox.run(&["plan", "--detailed-exitcode"]).ok();
+    let connection = rusqlite::Connection::open(&file).unwrap();
+    connection
+        .execute_batch("INSERT INTO users VALUES (1, 'John', 30)")
+        .unwrap();
+    let age: i64 = connection
+        .query_row("SELECT age FROM users", [], |row| row.get(0))
+        .unwrap();
+    assert_eq!(age, 31);
+}
+
+#[test]
+fn postgres_passwords_and_ports() {
+    let server = Server::new();
+    let mut live = Postgres::on(&server.url());
+    live.batch(TABLES);
+    live.batch("CREATE ROLE alice LOGIN PASSWORD 'it''s secret/@:'");
+    let sandbox = Sandbox::with_spec(SPEC);
+    let before = live.everything();
+    let wrong = server.tcp_url("alice", "Wr0ngS3cret", live.name());
+    for arguments in [
+        &["plan"][..],
+        &["apply", "--yes"],
+        &["-v", "plan"],
+        &["--format", "json", "plan"],
+    ] {
+        let mut all = vec!["--url", &wrong];
+        all.extend(arguments);
+        // The password itself is never shown.
+        sandbox
+            .run(&all)
+            .code(1)
+            .says(&["password", "alice"])
+            .never_says(&["Wr0ngS3cret"]);
+    }
+    let right = server.tcp_url("alice", "it%27s%20secret%2F%40%3A", live.name());
+    sandbox
+        .run(&["--url", &right, "plan", "--detailed-exitcode"])
+        .code(2)
+        .never_says(&["secret"]);
+    let elsewhere = server.tcp_url("postgres", "x", "no_such_database");
+    sandbox.run(&["--url", &elsewhere, "plan"]).code(1);
+    let missing = common::postgres::with_database(&server.url(), "no_such_database");
+    sandbox
+        .run(&["--url", &missing, "plan"])
+        .code(1)
+        .says(&["no_such_database"]);
+
+    // Nothing listens on port 1.
+    let url = "postgresql://postgres:Wr0ngS3cret@127.0.0.1:1/x?connect_timeout=2";
+    sandbox
+        .run(&["--url", url, "plan"])
+        .code(1)
+        .says(&["127.0.0.1", "refused"])
+        .never_says(&["Wr0ngS3cret"]);
+    sandbox
+        .run(&[
+            "--url",
+            "postgresql://postgres@/x?host=/no/such/folder",
+            "plan",
+        ])
+        .code(1)
+        .says(&["/no/such/folder"]);
+    assert_same("nothing was changed", &before, &live.everything());
+}
+
+#[test]
+fn postgres_in_recovery() {
+    let mut server = Server::new();
+    let name;
+    {
+        let mut client = common::postgres::connect(&server.url());
+        name = "app";
+        client.batch_execute("CREATE DATABASE app").unwrap();
+        let mut client =
+            common::postgres::connect(&common::postgres::with_database(&server.url(), name));
+        client.batch_execute(TABLES).unwrap();
+    }
+    server.restart_in_recovery();
+    let url = common::postgres::with_database(&server.url(), name);
+    let sandbox = Sandbox::with_spec(SPEC);
+    // Looking is possible on a standby; changing is not, and the message says why.
+    sandbox
+        .run(&["--url", &url, "plan", "--detailed-exitcode"])
+        .code(2)
+        .says(&["users_age"]);
+    sandbox
+        .run(&["--url", &url, "apply", "--yes"])
+        .code(1)
+        .says(&["recovery"]);
+}
+
+#[test]
+fn postgres_role_without_rights() {
+    let mut live = Postgres::new();
+    let role = format!("{}_reader", live.name());
+    live.batch(TABLES);
+    live.batch(&format!("CREATE ROLE {role} LOGIN"));
+    let sandbox = Sandbox::with_spec(SPEC);
+    let url = live.url().replacen("postgres@", &format!("{role}@"), 1);
+    if url == live.url() {
+        panic!("the test server's URL has no `postgres@` to replace: {url}");
+    }
+    let before = live.everything();
+    // A plan needs no right but to look.
+    sandbox
+        .run(&["--url", &url, "plan", "--detailed-exitcode"])
+        .code(2)
+        .says(&["users_age"]);
+    sandbox
+        .run(&["--url", &url, "apply", "--yes"])
+        .code(1)
+        .says(&["permission denied"]);
+    assert_same("nothing was changed", &before, &live.everything());
+    // Once applied by another, a reader's plan is empty.
+    sandbox.on(&live, &["apply", "--yes"]).ok();
+    let plan = sandbox.run(&["--url", &url, "plan", "--detailed-exitcode"]);
+    live.batch(&format!("DROP ROLE {role}"));
+    // The history cannot be read without being granted: said so, and never taken as 'nothing was applied'.
+    assert!(
+        plan.code == Some(0) || (plan.code == Some(1) && plan.stderr.contains("triggerctl")),
+        "{plan}"
+    );
+}
+
+/// Makes every CREATE TRIGGER hang, in the middle of the migration's transaction.
+const SLOW: &str = "
+CREATE FUNCTION slow() RETURNS event_trigger LANGUAGE plpgsql AS $$
+BEGIN IF tg_tag = 'CREATE TRIGGER' THEN PERFORM pg_sleep(120); END IF; END $$;
+CREATE EVENT TRIGGER slow ON ddl_command_end EXECUTE FUNCTION slow();
+";
+
+/// Start an apply that hangs in the middle of its transaction.
+fn hanging_apply(sandbox: &Sandbox, live: &mut Postgres) -> std::process::Child {
+    live.batch(TABLES);
+    live.batch(SLOW);
+    let child = sandbox
+        .command(&["--url", &live.url(), "apply", "--yes"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let sleeping = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event = 'PgSleep'";
+    eventually("the apply hangs", || live.run(sleeping) == "1\n");
+    child
+}
+
+#[test]
+fn postgres_interrupted() {
+    for name in ["INT", "TERM"] {
+        let mut live = Postgres::new();
+        let sandbox = Sandbox::with_spec(SPEC);
+        let child = hanging_apply(&sandbox, &mut live);
+        let before = live.snapshot();
+        let start = Instant::now();
+        signal(&child, name);
+        wait(child, "apply").code(130).says(&["interrupted"]);
+        assert!(
+            start.elapsed() < Duration::from_secs(20),
+            "took {:?}",
+            start.elapsed()
+        );
+        assert_same("nothing was changed", &before, &live.snapshot());
+        assert_eq!(live.versions(), [""; 0]);
+        live.batch("DROP EVENT TRIGGER slow");
+        sandbox.on(&live, &["apply", "--yes"]).ok();
+    }
+}
+
+#[test]
+fn postgres_killed() {
+    let mut live = Postgres::new();
+    let sandbox = Sandbox::with_spec(SPEC);
+    let child = hanging_apply(&sandbox, &mut live);
+    let before = live.snapshot();
+    signal(&child, "KILL");
+    assert_eq!(wait(child, "apply").code, None);
+    // The server may still be busy with the statement of the client that is gone.
+    live.run("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()");
+    assert_same("nothing was changed", &before, &live.snapshot());
+    live.batch("DROP EVENT TRIGGER slow");
+    sandbox.on(&live, &["apply", "--yes"]).ok();
+    assert_eq!(live.versions(), ["1 applied"]);
+}
+
+#[test]
+fn postgres_two_at_once() {
+    let mut live = Postgres::new();
+    let sandbox = Sandbox::with_spec(SPEC);
+    let first = hanging_apply(&sandbox, &mut live);
+    let start = Instant::now();
+    let run = sandbox
+        .on(&live, &["apply", "--yes", "--wait", "1"])
+        .code(4);
+    let took = start.elapsed();
+    assert!(took < Duration::from_secs(20), "waited {took:?}");
+    run.says(&["another"]);
+    // The first one goes on undisturbed, once it can.
+    live.run("SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND wait_event = 'PgSleep'");
+    assert_ne!(wait(first, "apply").code, None);
+}
+
+/// The server goes away in the middle: nothing was committed, and it says so.
+#[test]
+fn postgres_connection_lost() {
+    let mut live = Postgres::new();
+    let sandbox = Sandbox::with_spec(SPEC);
+    let child = hanging_apply(&sandbox, &mut live);
+    let before = live.snapshot();
+    live.run("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND wait_event = 'PgSleep'");
+    let run = wait(child, "apply").code(1);
+    assert!(!run.stderr.is_empty(), "{run}");
+    assert_same("nothing was changed", &before, &live.snapshot());
+}
+
+/// Enough triggers that an apply takes a while.
+fn many() -> String {
+    let mut spec = String::from("version = 1\n");
+    for number in 0..4000 {
+        spec += &format!(
+            "[[trigger]]\nname = \"users_{number}\"\ntable = \"users\"\ntiming = \"after\"\nevents = [\"insert\"]\nbody = \"INSERT INTO log (what) VALUES ('{number}');\"\n"
+        );
+    }
+    spec
+}
+
+/// Start an apply and wait until it has begun to write to the file.
+fn writing_apply(sandbox: &Sandbox, live: &mut Sqlite) -> std::process::Child {
+    live.batch(TABLES);
+    let child = sandbox
+        .command(&["--url", &live.url(), "apply", "--yes"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let journal = live.folder().join("test.db-journal");
+    eventually("the apply writes", || journal.exists());
+    std::thread::sleep(Duration::from_millis(20));
+    child
+}
+
+#[test]
+fn sqlite_interrupted() {
+    let mut live = Sqlite::new();
+    let sandbox = Sandbox::with_spec(&many());
+    let child = writing_apply(&sandbox, &mut live);
+    signal(&child, "INT");
+    let run = wait(child, "apply");
+    if run.code == Some(0) {
+        panic!("the apply was done before the signal came: more triggers are needed");
+    }
+    run.code(130).says(&["interrupted"]);
+    let after = live.snapshot();
+    assert!(!after.contains("users_1"), "something was left:\n{after}");
+    assert_eq!(live.versions(), [""; 0]);
+}
+
+#[test]
+fn sqlite_killed() {
+    let mut live = Sqlite::new();
+    let sandbox = Sandbox::with_spec(&many());
+    let child = writing_apply(&sandbox, &mut live);
+    signal(&child, "KILL");
+    assert_eq!(wait(child, "apply").code, None);
+    let after = live.snapshot();
+    assert!(!after.contains("users_1"), "something was left");
+    assert_eq!(live.run("PRAGMA integrity_check"), "ok\n");
+    assert_eq!(live.versions(), [""; 0]);
+    // The next run finds the journal that was left, and goes on from the old state.
+    sandbox.write("triggers.toml", SPEC);
+    sandbox.on(&live, &["apply", "--yes"]).ok();
+    sandbox.on(&live, &["plan", "--detailed-exitcode"]).ok();
+}
+
+#[test]
+fn sqlite_killed_leaves_a_journal_that_plan_can_face() {
+    let mut live = Sqlite::new();
+    let sandbox = Sandbox::with_spec(&many());
+    let child = writing_apply(&sandbox, &mut live);
+    signal(&child, "KILL");
+    wait(child, "apply");
+    sandbox.write("triggers.toml", SPEC);
+    // Nobody opened the file in between: the hot journal is still there.
+    sandbox
+        .on(&live, &["plan", "--detailed-exitcode"])
+        .code(2)
+        .says(&["users_age"]);
+}
+
+#[test]
+fn wrong_usage() {
+    let sandbox = Sandbox::with_spec(SPEC);
+    for arguments in [
+        &["nonsense"][..],
+        &["plan", "--nonsense"],
+        &["rollback", "--to", "x"],
+        &["--format", "xml", "plan"],
+        &[],
+    ] {
+        let run = sandbox.run(arguments);
+        assert_eq!(run.code, Some(64), "{run}");
+        assert_eq!(run.stdout, "", "{run}");
+        assert!(run.stderr.to_lowercase().contains("usage"), "{run}");
+    }
+    // No database named anywhere.
+    sandbox.run(&["plan"]).code(64).says(&["--url"]);
+}
+
+/// Written into a pipe that nobody reads, as by `triggerctl render | head -1`: no panic, no complaint.
+#[test]
+fn closed_pipe() {
+    let sandbox = Sandbox::with_spec(&many());
+    let mut child = sandbox
+        .command(&["render", "--dialect", "sqlite"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    drop(child.stdout.take());
+    let run = wait(child, "render");
+    assert_eq!(run.stderr, "", "{run}");
+}

@@ -1,0 +1,203 @@
+#!/usr/bin/env bash
+# Run every test, on a fresh Debian machine with Rust as well as on one that has it all, as root or not.
+#
+#   tests/run.sh                 everything
+#   tests/run.sh rollback        arguments go to the test runner: a filter, --no-capture, …
+#
+# It installs what is missing (Debian packages; a Python environment in target/venv), starts a private PostgreSQL in a
+# temporary folder, and takes both away again however it ends. TRIGGERCTL_TEST_POSTGRES, set to the URL of a
+# superuser's maintenance database, makes the tests use that server instead.
+set -euo pipefail
+exec </dev/null
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+readonly prefix=triggerctl-tests
+temp=${TMPDIR:-/tmp}
+# A unix socket's path has at most 107 bytes.
+[ ${#temp} -le 40 ] || temp=/tmp
+readonly temp
+work='' server='' log=''
+
+say() { printf 'tests/run.sh: %s\n' "$*" >&2; }
+die() {
+    say "$*"
+    [ -z "$log" ] || [ ! -s "$log" ] || sed 's/^/    /' "$log" | tail -n 30 >&2
+    exit 1
+}
+
+# Run a step whose output matters only when it fails.
+quietly() {
+    local what=$1 status=0
+    shift
+    log=$(mktemp "$temp/$prefix-log.XXXXXX")
+    "$@" >"$log" 2>&1 || status=$?
+    [ $status -eq 0 ] || { tail -n 40 "$log" | sed 's/^/    /' >&2; rm -f "$log"; log=''; die "$what failed (exit $status)"; }
+    rm -f "$log"
+    log=''
+}
+
+# --- what must be installed -----------------------------------------------------------------------------------------
+
+postgres_bin() {
+    local folder
+    # The newest server of Debian's, else whatever initdb is on the path.
+    for folder in $(printf '%s\n' /usr/lib/postgresql/*/bin | sort -rV) "$(dirname "$(command -v initdb || echo /none/x)")"; do
+        if [ -x "$folder/initdb" ] && [ -x "$folder/postgres" ]; then
+            printf '%s' "$folder"
+            return
+        fi
+    done
+}
+
+install_missing() {
+    local packages=()
+    command -v cc >/dev/null || packages+=(gcc libc6-dev)
+    command -v sqlite3 >/dev/null || packages+=(sqlite3)
+    command -v setpriv >/dev/null || packages+=(util-linux)
+    [ -n "$(postgres_bin)" ] || packages+=(postgresql)
+    command -v psql >/dev/null || packages+=(postgresql-client)
+    python3 -c 'import venv, ensurepip' 2>/dev/null || packages+=(python3 python3-venv)
+    [ ${#packages[@]} -gt 0 ] || return 0
+
+    command -v apt-get >/dev/null || die "these are missing, and there is no apt-get to install them with: ${packages[*]}"
+    local as_root=()
+    if [ "$(id -u)" -ne 0 ]; then
+        command -v sudo >/dev/null || die "these are missing; as root, run: apt-get install ${packages[*]}"
+        as_root=(sudo)
+    fi
+    say "installing ${packages[*]}"
+    local apt=("${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -q -y -o DPkg::Lock::Timeout=300)
+    quietly 'apt-get update' "${apt[@]}" update
+    quietly "apt-get install ${packages[*]}" "${apt[@]}" install --no-install-recommends "${packages[@]}"
+}
+
+# A folder with these requirements installed; made again only when they, or Python, change.
+make_venv() {
+    local folder=$1 requirements=$2 stamp
+    stamp=$(python3 --version && cat "$requirements")
+    if [ "$(cat "$folder/stamp" 2>/dev/null)" != "$stamp" ] || ! "$folder/bin/python" -c '' 2>/dev/null; then
+        rm -rf "$folder"
+        quietly 'making a Python environment' python3 -m venv "$folder"
+        quietly "installing $requirements" "$folder/bin/python" -m pip install --disable-pip-version-check -r "$requirements"
+        printf '%s\n' "$stamp" >"$folder/stamp"
+    fi
+}
+
+# --- the private server ---------------------------------------------------------------------------------------------
+
+# PostgreSQL refuses to run as root.
+server_user() {
+    if [ "$(id -u)" -ne 0 ]; then
+        id -un
+    elif id postgres >/dev/null 2>&1; then
+        echo postgres
+    else
+        echo nobody
+    fi
+}
+
+# Run a command as the server's user; it gets SIGINT (a fast shutdown) when this script dies, kill -9 included.
+as_server() {
+    if [ "$(id -u)" -eq 0 ]; then
+        exec setpriv --reuid="$user" --regid="$(id -g "$user")" --init-groups --pdeathsig INT -- "$@"
+    else
+        exec setpriv --pdeathsig INT -- "$@"
+    fi
+}
+
+# What killed runs left: a folder is stale when nobody holds the lock in it.
+clear_stale() {
+    local folder pid
+    for folder in "$temp/$prefix".*; do
+        [ -d "$folder" ] && [ -O "$folder/lock" ] || continue
+        (
+            exec 8<"$folder/lock"
+            flock -n 8 || exit 0
+            pid=$(head -n 1 "$folder/data/postmaster.pid" 2>/dev/null || true)
+            # Only a server that really runs on that folder.
+            if [ -n "$pid" ] && tr '\0' '\n' <"/proc/$pid/cmdline" 2>/dev/null | grep -qxF "$folder/data"; then
+                kill -INT "$pid" 2>/dev/null || true
+                for _ in $(seq 50); do [ -d "/proc/$pid" ] || break; sleep 0.1; done
+            fi
+            rm -rf "$folder"
+        ) || true
+    done
+}
+
+start_server() {
+    local bin user port=5432 deadline
+    bin=$(postgres_bin)
+    user=$(server_user)
+    [ "$(id -u)" -ne 0 ] || chown "$user" "$work"
+    cd "$work" # A folder that the server's user can be in.
+    quietly initdb as_server_quietly "$bin/initdb" -D "$work/data" -U postgres --auth=trust --encoding=UTF8 --locale=C --no-sync
+    # No TCP: on a socket in a folder of its own, no port can be taken already.
+    (
+        exec 9>&-
+        as_server "$bin/postgres" -D "$work/data" -p $port -c listen_addresses= -c "unix_socket_directories=$work" \
+            -c fsync=off -c synchronous_commit=off -c full_page_writes=off -c max_connections=200 -c log_min_messages=fatal
+    ) >"$work/server.log" 2>&1 &
+    server=$!
+    log=$work/server.log
+    cd "$OLDPWD"
+    deadline=$((SECONDS + 60))
+    until "$bin/pg_isready" -q -h "$work" -p $port; do
+        kill -0 "$server" 2>/dev/null || die 'the private PostgreSQL did not start'
+        [ $SECONDS -lt $deadline ] || die 'the private PostgreSQL was not ready within 60 seconds'
+        sleep 0.05
+    done
+    log=''
+    export TRIGGERCTL_TEST_POSTGRES="postgresql://postgres@/postgres?host=$work&port=$port"
+    export TRIGGERCTL_TEST_POSTGRES_BIN=$bin
+}
+
+as_server_quietly() { (exec 9>&- && as_server "$@"); }
+
+# shellcheck disable=SC2317 # Called by the trap.
+clean_up() {
+    local status=$?
+    trap - EXIT
+    trap '' INT TERM HUP
+    if [ -n "$server" ] && kill -INT "$server" 2>/dev/null; then
+        wait "$server" 2>/dev/null || true
+    fi
+    [ -z "$work" ] || rm -rf "$work"
+    [ -z "$log" ] || [[ $log == "$work"/* ]] || rm -f "$log"
+    exit "$status"
+}
+trap clean_up EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM
+trap 'exit 129' HUP
+
+install_missing
+if [ "${1:-}" = --venv ]; then # For .ci/run, which has checkers of its own to install: --venv FOLDER REQUIREMENTS
+    make_venv "$2" "$3"
+    exit
+fi
+clear_stale
+make_venv target/venv tests/requirements.txt
+export TRIGGERCTL_TEST_PYTHON=$PWD/target/venv/bin/python
+
+work=$(mktemp -d "$temp/$prefix.XXXXXX")
+exec 9>"$work/lock"
+flock -n 9
+if [ -z "${TRIGGERCTL_TEST_POSTGRES:-}" ]; then
+    start_server
+else
+    TRIGGERCTL_TEST_POSTGRES_BIN=$(postgres_bin)
+    export TRIGGERCTL_TEST_POSTGRES_BIN
+fi
+
+# --- the tests ------------------------------------------------------------------------------------------------------
+
+# Only what a test sets itself may reach the binary.
+unset "${!PG@}" TRIGGERCTL_URL NO_COLOR CLICOLOR_FORCE 2>/dev/null || true
+
+if cargo nextest --version >/dev/null 2>&1; then
+    # nextest does not run documentation tests; they go first, so that its summary is the last line.
+    [ $# -gt 0 ] || cargo test --locked --quiet --doc 9>&-
+    cargo nextest run --locked "$@" 9>&-
+else
+    cargo test --locked "$@" 9>&-
+fi
