@@ -154,9 +154,12 @@ class Bench:
         self.sizes = arguments.sizes
         self.folder = folder
         self.binary = arguments.binary.resolve()
-        self.psql = pathlib.Path(os.environ["TRIGGERCTL_TEST_POSTGRES_BIN"]) / "psql"
-        self.server = os.environ["TRIGGERCTL_TEST_POSTGRES"]
-        self.log = pathlib.Path(os.environ["TRIGGERCTL_TEST_POSTGRES_LOG"])
+        try:
+            self.psql = pathlib.Path(os.environ["TRIGGERCTL_TEST_POSTGRES_BIN"]) / "psql"
+            self.server = os.environ["TRIGGERCTL_TEST_POSTGRES"]
+            self.log = pathlib.Path(os.environ["TRIGGERCTL_TEST_POSTGRES_LOG"])
+        except KeyError as missing:
+            sys.exit(f"{missing} is not set: start this by tests/bench/run.sh, with a server of its own")
         self.sqlite3 = shutil.which("sqlite3")
         self.table = Table()
 
