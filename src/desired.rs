@@ -65,6 +65,7 @@ pub fn from_spec(
 ) -> Result<DesiredSet, Error> {
     let dialect = tables.dialect();
     let schema = tables.schema()?;
+    let pretend = matches!(tables, Tables::Unknown(_));
     let vars = minijinja::Value::from(minijinja::value::Serde(&spec.vars));
     let mut problems = vec![];
     let mut set = Collector { dialect, renderer, server, set: BTreeMap::new(), names: BTreeMap::new() };
@@ -84,7 +85,8 @@ pub fn from_spec(
     let resolved = resolve(wanted.iter().map(|(trigger, _)| *trigger), tables, &schema, &mut problems)?;
     for ((trigger, fields), tables) in wanted.iter().zip(&resolved) {
         for table in tables {
-            let request = Request { spec: trigger, fields, table, vars: &vars, schema: &schema };
+            let request =
+                Request { spec: trigger, fields, table, vars: &vars, schema: &schema, pretend };
             match dialect.lower(&request, renderer) {
                 Ok(objects) => {
                     for lowered in objects {

@@ -69,7 +69,7 @@ impl Start {
     fn from_database(url: &DatabaseUrl) -> Result<Self, Error> {
         let mut database = db::connect(url, &connect_settings(None), Intent::Read)?;
         let tables = database.table_names(None)?;
-        let mut start = Self { url: url.without_password(), ..Self::default() };
+        let mut start = Self { url: url.display(), ..Self::default() };
         start.schemas = database.dialect().qualifies();
         start.unmanaged = unmanaged(&mut *database, &tables)?;
         if let Some(first) = tables.first() {

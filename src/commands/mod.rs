@@ -65,7 +65,12 @@ impl Context {
 
     /// The spec, with the chosen environment.
     pub fn spec(&self) -> Result<Spec, Error> {
-        Spec::load(&self.common.config, &LoadOptions { environment: self.common.env.clone() })
+        let options = LoadOptions {
+            environment: self.common.env.as_deref(),
+            needs_url: self.given_url().is_none(),
+            ..LoadOptions::default()
+        };
+        Spec::load(&self.common.config, &options)
     }
 
     /// The spec where it is only needed to find the database: with a URL at hand, one that is missing or broken is no

@@ -55,14 +55,14 @@ impl Render {
                 Ok(url) => url.dialect().to_owned(),
                 Err(error) if error.kind == Kind::Usage => {
                     return Err(Error::new(Kind::Usage, "which dialect? the spec names no database")
-                        .help(format!("say `--dialect`: {}", dialect::names().join(" or "))));
+                        .help(format!("say `--dialect`: {}", dialect::all_names().join(" or "))));
                 }
                 Err(error) => return Err(error),
             },
         };
         dialect::by_name(&name).ok_or_else(|| {
             Error::new(Kind::Usage, format!("there is no dialect `{name}`"))
-                .help(format!("there are {}", dialect::names().join(" and ")))
+                .help(format!("there are {}", dialect::all_names().join(" and ")))
         })
     }
 }

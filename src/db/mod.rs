@@ -2,6 +2,7 @@
 //! engine is one file (or folder) that implements [`Database`].
 
 pub mod postgres;
+pub mod sqlite;
 pub mod url;
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -218,10 +218,11 @@ impl<'a> Reader<'a> {
             schema: Value::from(table.id.schema.as_str()),
             trigger: trigger.map(Value::from),
             event,
-            columns: table
-                .facts
-                .as_ref()
-                .map(|facts| facts.columns.iter().map(String::as_str).collect()),
+            columns: match &table.facts {
+                Some(facts) => Some(facts.columns.iter().map(String::as_str).collect()),
+                None if self.request.pretend => Some(Value::from(["column"])),
+                None => None,
+            },
             vars: self.request.vars.clone(),
         })
     }

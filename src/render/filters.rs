@@ -16,6 +16,7 @@ pub const FILTERS: &[&str] = &[
     "expression",
     "keyword",
     "dollar",
+    "comment",
 ];
 
 /// Filters of the engine's that mark any text as safe, or print in the manner of another language.
@@ -31,6 +32,10 @@ pub(super) fn install(environment: &mut Environment<'static>, dialect: &'static 
     });
     environment.add_filter("idents", move |values: &Value| {
         list(values, "idents", |value| ident(dialect, value))
+    });
+    // Text after `--`: one line of it, so that it cannot end the comment.
+    environment.add_filter("comment", |text: &str| {
+        Value::from_safe_string(text.replace(char::is_control, " "))
     });
     environment.add_filter("literal", move |value: &Value| {
         literal(dialect, value).map(Value::from_safe_string)

@@ -3,6 +3,7 @@
 
 pub mod diagnostics;
 pub mod json;
+mod safe;
 pub mod script;
 pub mod text;
 

@@ -14,7 +14,7 @@ mod tables;
 mod transaction;
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use postgres::Row;
@@ -26,8 +26,11 @@ use super::{
     Catalog, ConditionPair, Database, Depth, History, Migration, Patience, Record, Scope,
     Statement, Target, Verdict,
 };
+use crate::db::url::PostgresUrl;
+use crate::dialect::postgres::Postgres as DIALECT;
 use crate::dialect::{Dialect, Server, Table};
 use crate::error::{Diagnostic, Error};
+use crate::history::LiveFingerprint;
 use crate::model::{Definition, ObjectId, TableId};
 use crate::spec::TableRef;
 
@@ -65,6 +68,21 @@ pub struct Postgres {
 }
 
 impl Postgres {
+    /// Connect as the URL and the environment say.
+    pub fn open(url: &PostgresUrl, history_schema: String) -> Result<Self, Error> {
+        let connection = connect::connect(url)?;
+        let address = format!("{}:{}", connection.host, connection.port);
+        // The signal handler's thread calls it, one call at a time.
+        let canceller = Mutex::new(connection.canceller());
+        let canceller = Arc::new(move || {
+            if let Ok(cancel) = canceller.lock() {
+                cancel();
+            }
+        });
+        let options = Options { dialect: &DIALECT, history_schema, address, canceller };
+        Self::new(connection.client, options)
+    }
+
     /// Take over an open connection, and ask the server once who and what it is. Refuses servers older than
     /// [`OLDEST`].
     pub fn new(mut client: postgres::Client, options: Options) -> Result<Self, Error> {
@@ -266,6 +284,14 @@ impl Database for Postgres {
 
     fn abort(&mut self) -> Result<(), Error> {
         self.abort_migration()
+    }
+
+    fn fingerprint_sql(&self, id: &ObjectId) -> Option<String> {
+        Some(fingerprint_sql(id, self.server))
+    }
+
+    fn fingerprint_after(&self, id: &ObjectId, _statements: &[String]) -> Result<LiveFingerprint, Error> {
+        Ok(LiveFingerprint::Sql(fingerprint_sql(id, self.server)))
     }
 
     fn interrupter(&self) -> Box<dyn Fn() + Send> {
