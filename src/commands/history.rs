@@ -32,7 +32,11 @@ impl HistoryCommand {
                     return Err(Error::failed(format!("there is no version {version}"))
                         .help("`triggerctl history` lists those that there are"));
                 };
-                if as_json { json::history(&migrations)? } else { text::migration(migration, &palette) }
+                if as_json {
+                    json::history(&migrations)?
+                } else {
+                    text::migration(migration, &palette)
+                }
             }
         };
         context.output.result(&result)?;

@@ -57,7 +57,9 @@ fn names(names: &[String]) -> Value {
 
 /// A condition whose text was not read cannot be written.
 fn unread(trigger: &TriggerId) -> Error {
-    Error::failed(format!("the condition of {trigger} was not read from the catalog"))
+    Error::failed(format!(
+        "the condition of {trigger} was not read from the catalog"
+    ))
 }
 
 /// What a table is, as far as it matters to triggers. Nothing is known of it without a database.

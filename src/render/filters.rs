@@ -48,7 +48,9 @@ pub(super) fn install(environment: &mut Environment<'static>, dialect: &'static 
         Some(text) => Ok(Value::from_safe_string(text.to_owned())),
         None => Err(wrong("sql", "a text that is SQL", value)),
     });
-    environment.add_filter("expression", move |value: &Value| expression(dialect, value));
+    environment.add_filter("expression", move |value: &Value| {
+        expression(dialect, value)
+    });
     environment.add_filter("keyword", |value: &Value| keyword(value));
     environment.add_filter("dollar", move |value: &Value| dollar(dialect, value));
 }
@@ -154,9 +156,9 @@ fn expression(dialect: &dyn Dialect, value: &Value) -> Result<Value, Error> {
             depth += 1;
         }
         if token.is_operator(text, ")") {
-            depth = depth.checked_sub(1).ok_or_else(|| {
-                invalid(format!("the expression `{text}` has a `)` too many"))
-            })?;
+            depth = depth
+                .checked_sub(1)
+                .ok_or_else(|| invalid(format!("the expression `{text}` has a `)` too many")))?;
         }
         if token.is_operator(text, ";") || (depth == 0 && token.is_operator(text, ",")) {
             return Err(invalid(format!(
@@ -186,8 +188,7 @@ fn expression(dialect: &dyn Dialect, value: &Value) -> Result<Value, Error> {
 fn keyword(value: &Value) -> Result<Value, Error> {
     match value.as_str() {
         Some(text)
-            if !text.is_empty()
-                && text.bytes().all(|b| b.is_ascii_alphabetic() || b == b' ') =>
+            if !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphabetic() || b == b' ') =>
         {
             Ok(Value::from_safe_string(text.to_ascii_uppercase()))
         }
@@ -227,7 +228,9 @@ fn wrong(filter: &str, wanted: &str, value: &Value) -> Error {
         ValueKind::Undefined => return Error::from(ErrorKind::UndefinedError),
         kind => kind,
     };
-    invalid(format!("the filter `{filter}` takes {wanted}, not a {found}"))
+    invalid(format!(
+        "the filter `{filter}` takes {wanted}, not a {found}"
+    ))
 }
 
 fn invalid(message: impl Into<String>) -> Error {

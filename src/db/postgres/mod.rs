@@ -14,8 +14,8 @@ mod tables;
 mod transaction;
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex};
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 
 use postgres::Row;
 use postgres::types::{FromSql, ToSql, Type};
@@ -79,7 +79,12 @@ impl Postgres {
                 cancel();
             }
         });
-        let options = Options { dialect: &DIALECT, history_schema, address, canceller };
+        let options = Options {
+            dialect: &DIALECT,
+            history_schema,
+            address,
+            canceller,
+        };
         Self::new(connection.client, options)
     }
 
@@ -94,7 +99,9 @@ impl Postgres {
         } = options;
         let row = match client.query_typed_one(&server_sql("system_identifier"), &[]) {
             // The function that tells the system identifier may be reserved for superusers.
-            Err(failure) if failure.code() == Some(&postgres::error::SqlState::INSUFFICIENT_PRIVILEGE) => {
+            Err(failure)
+                if failure.code() == Some(&postgres::error::SqlState::INSUFFICIENT_PRIVILEGE) =>
+            {
                 client.query_typed_one(&server_sql("NULL"), &[])
             }
             answer => answer,
@@ -102,7 +109,11 @@ impl Postgres {
         .map_err(|failure| error::plain(&failure, "ask the server for its version"))?;
         let number: i32 = get(&row, 0)?;
         let version: String = get(&row, 1)?;
-        let version = version.split_whitespace().next().unwrap_or_default().to_owned();
+        let version = version
+            .split_whitespace()
+            .next()
+            .unwrap_or_default()
+            .to_owned();
         let number = u32::try_from(number).unwrap_or_default();
         let server = Server {
             major: number / 10_000,
@@ -138,7 +149,12 @@ impl Postgres {
     }
 
     /// One query in one round trip: parameter types are said, so that nothing has to be prepared.
-    fn read(&mut self, purpose: &str, sql: &str, parameters: &[(&(dyn ToSql + Sync), Type)]) -> Result<Vec<Row>, Error> {
+    fn read(
+        &mut self,
+        purpose: &str,
+        sql: &str,
+        parameters: &[(&(dyn ToSql + Sync), Type)],
+    ) -> Result<Vec<Row>, Error> {
         self.client
             .query_typed(sql, parameters)
             .map_err(|failure| self.error(&failure, purpose))
@@ -290,7 +306,11 @@ impl Database for Postgres {
         Some(fingerprint_sql(id, self.server))
     }
 
-    fn fingerprint_after(&self, id: &ObjectId, _statements: &[String]) -> Result<LiveFingerprint, Error> {
+    fn fingerprint_after(
+        &self,
+        id: &ObjectId,
+        _statements: &[String],
+    ) -> Result<LiveFingerprint, Error> {
         Ok(LiveFingerprint::Sql(fingerprint_sql(id, self.server)))
     }
 

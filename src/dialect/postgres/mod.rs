@@ -77,7 +77,10 @@ impl Dialect for Postgres {
     }
 
     fn newest(&self) -> Server {
-        Server { major: 18, minor: 0 }
+        Server {
+            major: 18,
+            minor: 0,
+        }
     }
 
     fn default_schema(&self) -> &'static str {

@@ -54,7 +54,10 @@ impl Dialect for Sqlite {
     }
 
     fn newest(&self) -> Server {
-        Server { major: 3, minor: 54 }
+        Server {
+            major: 3,
+            minor: 54,
+        }
     }
 
     fn default_schema(&self) -> &'static str {
