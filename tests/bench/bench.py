@@ -32,7 +32,6 @@ class Sample:
 
     wall: float  # seconds
     cpu: float  # seconds, user and system, of the client alone
-    rss: int  # KiB, at its peak
 
 
 def run(command, folder, ok=(0,)):
@@ -49,7 +48,15 @@ def run(command, folder, ok=(0,)):
             output.seek(0)
             text = output.read().decode(errors="replace")
             sys.exit(f"{' '.join(map(str, command))}\nexited with {process.returncode}:\n{text[-3000:]}")
-    return Sample(wall, usage.ru_utime + usage.ru_stime, usage.ru_maxrss)
+    return Sample(wall, usage.ru_utime + usage.ru_stime)
+
+
+def peak_of(command, folder):
+    """The peak of a command's memory in KiB; by GNU time, since the kernel counts a child's memory from its fork on, and
+    time is smaller than Python."""
+    with tempfile.NamedTemporaryFile("r") as file:
+        run([shutil.which("time"), "-f", "%M", "-o", file.name, *command], folder)
+        return int(file.read().split()[-1])
 
 
 def text_of(command, folder):
@@ -86,7 +93,7 @@ class Table:
 
     def head(self):
         """The first two lines."""
-        self.print("| what | who | median | min | max | ours to theirs | peak memory |")
+        self.print("| what | who | median | min | max | client's CPU | ours to theirs |")
         self.print("|---|---|--:|--:|--:|--:|--:|")
 
     @staticmethod
@@ -102,9 +109,9 @@ class Table:
             median = statistics.median(walls)
             ratio = "" if ours is None else f"{ours / median:.2f}"
             ours = median if ours is None else ours
-            rss = max(sample.rss for sample in runs) / 1024
-            times = " | ".join(duration(wall) for wall in (median, min(walls), max(walls)))
-            self.print(f"| {what} | {name} | {times} | {ratio} | {rss:.1f} MiB |")
+            cpu = statistics.median(sample.cpu for sample in runs)
+            times = " | ".join(duration(seconds) for seconds in (median, min(walls), max(walls), cpu))
+            self.print(f"| {what} | {name} | {times} | {ratio} |")
             what = ""
 
 
@@ -316,6 +323,9 @@ class Bench:
 
     def memory(self):
         """Memory a trigger: the peak of a plan and of an apply, over that with one trigger, on PostgreSQL and SQLite."""
+        if not shutil.which("time"):
+            print("\nPeak memory was not measured: it needs GNU time.")
+            return
         count = max(self.sizes)
         peaks = {}
         for size in (1, count):
@@ -328,8 +338,8 @@ class Bench:
             text_of([self.sqlite3, database, f".read {empty}"], self.folder)
             for engine, url in (("PostgreSQL", self.url("bench_memory")), ("SQLite", f"sqlite:{database}")):
                 command = [self.binary, "-c", config, "-u", url]
-                peaks[engine, "apply", size] = run([*command, "apply", "--yes"], self.folder).rss
-                peaks[engine, "plan, nothing to do", size] = run([*command, "plan"], self.folder).rss
+                peaks[engine, "apply", size] = peak_of([*command, "apply", "--yes"], self.folder)
+                peaks[engine, "plan, nothing to do", size] = peak_of([*command, "plan"], self.folder)
         self.drop("bench_memory")
         print(f"\n| peak memory | 1 trigger | {count:,} triggers | a trigger |\n|---|--:|--:|--:|")
         for (engine, what, size), peak in peaks.items():
