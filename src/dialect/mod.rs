@@ -8,7 +8,12 @@ mod request;
 mod script;
 pub mod sqlite;
 #[cfg(test)]
-#[allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, clippy::format_push_string)]
+#[allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::format_push_string
+)]
 pub(crate) mod testing;
 
 use minijinja::Value;

@@ -72,6 +72,7 @@ pub(crate) fn lower_with(
             facts: facts.clone(),
         };
         let request = Request {
+            pretend: false,
             spec: trigger,
             fields: &fields,
             table: &table,
@@ -128,6 +129,11 @@ pub(crate) fn create_all(
     let renderer = Renderer::new(dialect, None).unwrap();
     definitions
         .iter()
-        .flat_map(|definition| dialect.create(definition, &renderer, server).unwrap().statements)
+        .flat_map(|definition| {
+            dialect
+                .create(definition, &renderer, server)
+                .unwrap()
+                .statements
+        })
         .collect()
 }

@@ -109,11 +109,7 @@ impl Renderer {
     }
 
     /// Render a file template that is part of a script for people to run; the text to the letter.
-    pub fn render_script<S: Serialize>(
-        &self,
-        template: &str,
-        context: S,
-    ) -> Result<String, Error> {
+    pub fn render_script<S: Serialize>(&self, template: &str, context: S) -> Result<String, Error> {
         self.text(template, Value::from(Serde(context)))
     }
 

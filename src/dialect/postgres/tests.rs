@@ -4,7 +4,9 @@ use crate::dialect::testing::*;
 
 #[test]
 fn play() {
-    let d = definitions(&Postgres, r#"
+    let d = definitions(
+        &Postgres,
+        r#"
 [[trigger]]
 name = "{{ table }}_audit"
 table = "users"
@@ -27,6 +29,9 @@ search_path = ["public", "pg_temp"]
 name = "audit.log_change"
 body = "BEGIN RETURN NULL; END"
 settings = { timezone = "UTC", work_mem = "64MB" }
-"#);
-    for s in create_all(&Postgres, &d, Postgres.newest()) { println!("{s}\n---"); }
+"#,
+    );
+    for s in create_all(&Postgres, &d, Postgres.newest()) {
+        println!("{s}\n---");
+    }
 }

@@ -7,7 +7,9 @@ use crate::dialect::testing::*;
 
 #[test]
 fn play() {
-    let d = definitions(&Sqlite, r#"
+    let d = definitions(
+        &Sqlite,
+        r#"
 [[trigger]]
 name = "{{ table }}_audit"
 table = "users"
@@ -19,10 +21,17 @@ body = """
 INSERT INTO log(op, at, what) VALUES ({{ operation() }}, {{ now() }}, {{ concat(text("1"), "'x'") }});
 INSERT INTO log(op) SELECT {{ event | literal }}{% if event == 'update' %} WHERE {{ changed('email', 'age') }}{% endif %}
 """
-"#);
-    for s in create_all(&Sqlite, &d, Sqlite.newest()) { println!("{s}\n---"); }
+"#,
+    );
+    for s in create_all(&Sqlite, &d, Sqlite.newest()) {
+        println!("{s}\n---");
+    }
     for d in crate::dialect::ALL {
-    println!("{}", problems(*d, r#"
+        println!(
+            "{}",
+            problems(
+                *d,
+                r#"
 [[trigger]]
 name = "a"
 table = "users"
@@ -44,5 +53,9 @@ timing = "after"
 events = ["insert", "update"]
 when = "OLD.x = (1)"
 body = "SELECT 1, {{ raise_if('a)', 'b') }}"
-"#, None)); }
+"#,
+                None
+            )
+        );
+    }
 }
