@@ -7,6 +7,14 @@ mod quoting;
 mod request;
 mod script;
 pub mod sqlite;
+#[cfg(test)]
+#[allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::format_push_string
+)]
+pub(crate) mod testing;
 
 use minijinja::Value;
 
@@ -22,6 +30,11 @@ pub static ALL: &[&dyn Dialect] = &[&sqlite::Sqlite, &postgres::Postgres];
 /// The dialect of this name, as specs and template folders spell it.
 pub fn by_name(name: &str) -> Option<&'static dyn Dialect> {
     ALL.iter().copied().find(|dialect| dialect.name() == name)
+}
+
+/// The names of all dialects.
+pub fn names() -> Vec<&'static str> {
+    ALL.iter().map(|dialect| dialect.name()).collect()
 }
 
 /// The built-in templates of a dialect, compiled in.
@@ -46,13 +59,15 @@ fn qualified(schema: &str, name: &str) -> Value {
 }
 
 /// A list of texts, for a template.
-fn names(names: &[String]) -> Value {
-    names.iter().map(String::as_str).collect()
+fn texts(texts: &[String]) -> Value {
+    texts.iter().map(String::as_str).collect()
 }
 
 /// A condition whose text was not read cannot be written.
 fn unread(trigger: &TriggerId) -> Error {
-    Error::failed(format!("the condition of {trigger} was not read from the catalog"))
+    Error::failed(format!(
+        "the condition of {trigger} was not read from the catalog"
+    ))
 }
 
 /// What a table is, as far as it matters to triggers. Nothing is known of it without a database.
@@ -155,6 +170,8 @@ pub struct Request<'a> {
     pub vars: &'a minijinja::Value,
     /// The schema of names that are written without one (`function`, `constraint.from`).
     pub schema: &'a str,
+    /// What only a database can tell is made up (the columns), so that the rest can be checked without one.
+    pub pretend: bool,
 }
 
 /// One SQL engine's rules.
@@ -169,6 +186,8 @@ pub trait Dialect: Sync {
     fn syntax(&self) -> &'static Syntax;
     /// The built-in templates: file name in `templates/<dialect>/` and text.
     fn templates(&self) -> &'static [(&'static str, &'static str)];
+    /// The newest version of the engine that this was tried with: whose DDL is shown when there is no database to ask.
+    fn newest(&self) -> Server;
     /// The schema of unqualified names when there is no database to ask.
     fn default_schema(&self) -> &'static str;
     /// An identifier as it must stand in SQL; quoted only where it has to be.

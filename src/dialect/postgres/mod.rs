@@ -71,7 +71,16 @@ impl Dialect for Postgres {
             "rename_function.sql",
             "rename_trigger.sql",
             "revoke_function.sql",
+            "script_begin.sql",
+            "script_end.sql",
         )
+    }
+
+    fn newest(&self) -> Server {
+        Server {
+            major: 18,
+            minor: 4,
+        }
     }
 
     fn default_schema(&self) -> &'static str {

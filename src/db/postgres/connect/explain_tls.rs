@@ -63,7 +63,8 @@ fn explain_rustls(error: &rustls::Error, shown: &str, settings: &Settings) -> Di
         rustls::Error::InvalidCertificate(why) => explain_certificate(why, shown, settings),
         rustls::Error::AlertReceived(alert) => explain_alert(*alert, shown, settings),
         _ => Diagnostic::new(format!("the TLS handshake with `{shown}` failed"))
-            .note(error.to_string()),
+            .note(error.to_string())
+            .help("check that a PostgreSQL server listens there; its log may say more"),
     }
 }
 
@@ -124,10 +125,10 @@ fn explain_alert(alert: AlertDescription, shown: &str, settings: &Settings) -> D
             | AlertDescription::CertificateExpired
             | AlertDescription::CertificateUnknown
             | AlertDescription::DecryptError,
-            Some((certificate, _)),
+            Some(identity),
         ) => Diagnostic::new(format!(
             "the server at `{shown}` does not accept the client certificate `{}`",
-            certificate.display()
+            identity.certificate.display()
         ))
         .help("the server's `ssl_ca_file` must hold the authority that signed it"),
         (AlertDescription::NoApplicationProtocol, _) => Diagnostic::new(format!(

@@ -109,7 +109,7 @@ fn failed_before(path: Option<&Path>, sql: &str, words: &str) -> bool {
     let ask = || -> rusqlite::Result<Compiled> {
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let before = Connection::open_with_flags(path, flags)?;
-        open::prepare(&before, open::Mode::Read)?;
+        open::prepare(&before, crate::db::Intent::Read)?;
         before.busy_timeout(Duration::ZERO)?;
         before.collation_needed(stand_in_for_collation)?;
         compile(&before, sql, &mut BTreeSet::new())
