@@ -426,8 +426,8 @@ fn a_plan_on_a_missing_file_is_made_in_memory() {
     #[cfg(unix)]
     {
         use std::os::unix::fs::PermissionsExt;
-        let mode = fs::metadata(&path).unwrap().permissions().mode();
-        assert_eq!(mode & 0o777, 0o644);
+        let permissions = fs::metadata(&path).unwrap().permissions().mode();
+        assert_eq!(permissions & 0o777, 0o644);
     }
     // Once it is there, the script is not looked at.
     fs::remove_file(&script).unwrap();
@@ -482,7 +482,7 @@ fn a_script_that_fails_makes_nothing() {
             None,
         ),
         (&attach, "not authorized", None),
-        (&into, "not authorized", None),
+        (&into, "authorization denied", None),
     ] {
         let script = folder.write("schema.sql", text);
         let path = folder.path("new.db");
