@@ -3,6 +3,7 @@ use std::process::Command;
 use std::time::Instant;
 
 use super::*;
+use crate::db::Intent;
 use crate::db::url::SqliteLocation;
 use crate::error::Kind;
 use crate::model::TriggerId;
@@ -69,22 +70,21 @@ impl Folder {
     }
 }
 
-fn open_with(path: &Path, mode: Mode, create_from: Option<&Path>) -> Result<Sqlite, Error> {
+fn open_with(path: &Path, intent: Intent, create_from: Option<&Path>) -> Result<Sqlite, Error> {
     open(&Options {
         location: &SqliteLocation::File(path.to_owned()),
-        mode,
+        intent,
         create_from,
-        busy_timeout: Duration::from_millis(50),
     })
 }
 
-fn opened(path: &Path, mode: Mode) -> Sqlite {
-    open_with(path, mode, None).unwrap()
+fn opened(path: &Path, intent: Intent) -> Sqlite {
+    open_with(path, intent, None).unwrap()
 }
 
 /// Message and help of what opening says.
-fn refusal(path: &Path, mode: Mode) -> (String, String) {
-    said(&open_with(path, mode, None).unwrap_err())
+fn refusal(path: &Path, intent: Intent) -> (String, String) {
+    said(&open_with(path, intent, None).unwrap_err())
 }
 
 fn said(error: &Error) -> (String, String) {
@@ -137,14 +137,14 @@ fn live_names(database: &mut Sqlite) -> Vec<String> {
 fn a_missing_file_is_not_made() {
     let folder = Folder::new();
     let path = folder.path("missing.db");
-    for mode in [Mode::Read, Mode::Write] {
-        let (message, help) = refusal(&path, mode);
+    for intent in [Intent::Read, Intent::Write] {
+        let (message, help) = refusal(&path, intent);
         assert_eq!(
             message,
             format!("there is no database file `{}`", path.display())
         );
         assert!(help.contains("create_from"), "{help}");
-        let (message, _) = refusal(&folder.path("no/such.db"), mode);
+        let (message, _) = refusal(&folder.path("no/such.db"), intent);
         assert!(message.contains("its folder"), "{message}");
     }
     assert!(folder.names().is_empty());
@@ -168,8 +168,8 @@ fn each_wrong_file_has_its_own_message() {
         (folder.path("a.db/b.db"), "a part of the path is a file"),
     ];
     for (path, expected) in cases {
-        for mode in [Mode::Read, Mode::Write] {
-            let (message, _) = refusal(&path, mode);
+        for intent in [Intent::Read, Intent::Write] {
+            let (message, _) = refusal(&path, intent);
             assert!(message.contains(expected), "{message}");
         }
     }
@@ -181,16 +181,16 @@ fn a_dangling_link_and_a_pipe_are_told_apart() {
     let folder = Folder::new();
     let link = folder.path("link.db");
     std::os::unix::fs::symlink(folder.path("nowhere.db"), &link).unwrap();
-    let (message, _) = refusal(&link, Mode::Read);
+    let (message, _) = refusal(&link, Intent::Read);
     assert!(
         message.contains("is a link to a file that does not exist"),
         "{message}"
     );
     let script = folder.write("schema.sql", SCHEMA);
-    assert!(open_with(&link, Mode::Write, Some(&script)).is_err());
+    assert!(open_with(&link, Intent::Write, Some(&script)).is_err());
     let socket = folder.path("socket.db");
     let _listener = std::os::unix::net::UnixListener::bind(&socket).unwrap();
-    let (message, _) = refusal(&socket, Mode::Read);
+    let (message, _) = refusal(&socket, Intent::Read);
     assert!(message.contains("is not a regular file"), "{message}");
 }
 
@@ -198,7 +198,7 @@ fn a_dangling_link_and_a_pipe_are_told_apart() {
 fn an_empty_file_is_an_empty_database() {
     let folder = Folder::new();
     let path = folder.write("empty.db", "");
-    let mut database = opened(&path, Mode::Read);
+    let mut database = opened(&path, Intent::Read);
     assert!(live_names(&mut database).is_empty());
     assert!(database.tables(&[]).unwrap().is_empty());
     assert!(!database.history().unwrap().exists);
@@ -213,7 +213,7 @@ fn names_that_look_like_something_else_are_files() {
     for name in ["file:a?mode=memory", ":memory:", "a b%20c.db", "é🦀.db"] {
         let path = folder.path(name);
         fs::copy(&plain, &path).unwrap();
-        assert_eq!(live_names(&mut opened(&path, Mode::Read)), ["Users_Age"]);
+        assert_eq!(live_names(&mut opened(&path, Intent::Read)), ["Users_Age"]);
     }
 }
 
@@ -223,7 +223,7 @@ fn reading_changes_no_byte_and_leaves_nothing() {
         let folder = Folder::new();
         let path = folder.database(journal_mode);
         let before = folder.content();
-        let mut database = opened(&path, Mode::Read);
+        let mut database = opened(&path, Intent::Read);
         let names = live_names(&mut database);
         assert_eq!(names, ["Users_Age"]);
         let definitions = database
@@ -255,7 +255,7 @@ fn a_log_that_is_there_stays() {
     assert!(folder.names().contains(&"a.db-wal".to_owned()));
     let before = fs::read(folder.path("a.db-wal")).unwrap();
     assert!(!before.is_empty());
-    let mut database = opened(&path, Mode::Read);
+    let mut database = opened(&path, Intent::Read);
     // What is only in the log is seen.
     assert_eq!(live_names(&mut database), ["Users_Age", "other"]);
     drop(database);
@@ -269,10 +269,10 @@ fn a_locked_file_is_busy() {
     let path = folder.database("delete");
     let other = Connection::open(&path).unwrap();
     other.execute_batch("BEGIN EXCLUSIVE").unwrap();
-    let error = open_with(&path, Mode::Read, None).unwrap_err();
+    let error = open_with(&path, Intent::Read, None).unwrap_err();
     assert_eq!(error.kind, Kind::Busy, "{error}");
     other.execute_batch("ROLLBACK").unwrap();
-    opened(&path, Mode::Read);
+    opened(&path, Intent::Read);
 }
 
 // Tests that need another process run this test binary again; what it is to do is in a variable.
@@ -308,10 +308,10 @@ fn in_a_child() {
         Err(error) => println!("refused {}", said(&error).0),
     };
     match task.as_str() {
-        "read" => report(open_with(&path, Mode::Read, None)),
-        "write" => report(open_with(&path, Mode::Write, None)),
+        "read" => report(open_with(&path, Intent::Read, None)),
+        "write" => report(open_with(&path, Intent::Write, None)),
         "die" => {
-            let mut database = opened(&path, Mode::Write);
+            let mut database = opened(&path, Intent::Write);
             database.begin(PATIENCE).unwrap();
             let replace = ["DROP TRIGGER users_age", CREATE_OTHER];
             database.run(&statements(&replace), &mut |_| ()).unwrap();
@@ -378,7 +378,7 @@ fn a_killed_apply_leaves_the_old_triggers() {
         let folder = Folder::new();
         let path = folder.database(journal_mode);
         child("die", &path, false);
-        let mut database = opened(&path, Mode::Write);
+        let mut database = opened(&path, Intent::Write);
         assert_eq!(live_names(&mut database), ["Users_Age"], "{journal_mode}");
         let sound: String = database
             .connection
@@ -395,15 +395,15 @@ fn a_hot_journal_is_for_a_writer_to_roll_back() {
     child("die writing", &path, false);
     assert!(folder.names().contains(&"a.db-journal".to_owned()));
     let before = folder.content();
-    let (message, help) = refusal(&path, Mode::Read);
+    let (message, help) = refusal(&path, Intent::Read);
     assert!(
         message.contains("in the middle of a transaction"),
         "{message}"
     );
     assert!(help.contains("a plan does not do it"), "{help}");
     assert_eq!(folder.content(), before);
-    assert_eq!(live_names(&mut opened(&path, Mode::Write)), ["Users_Age"]);
-    assert_eq!(live_names(&mut opened(&path, Mode::Read)), ["Users_Age"]);
+    assert_eq!(live_names(&mut opened(&path, Intent::Write)), ["Users_Age"]);
+    assert_eq!(live_names(&mut opened(&path, Intent::Read)), ["Users_Age"]);
 }
 
 #[test]
@@ -411,13 +411,13 @@ fn a_plan_on_a_missing_file_is_made_in_memory() {
     let folder = Folder::new();
     let script = folder.write("schema.sql", SCHEMA);
     let path = folder.path("new.db");
-    let mut planned = open_with(&path, Mode::Read, Some(&script)).unwrap();
+    let mut planned = open_with(&path, Intent::Read, Some(&script)).unwrap();
     assert!(!planned.exists());
     assert_eq!(live_names(&mut planned), ["Users_Age"]);
     assert!(planned.begin(PATIENCE).is_err());
     assert_eq!(folder.names(), ["schema.sql"]);
 
-    let mut made = open_with(&path, Mode::Write, Some(&script)).unwrap();
+    let mut made = open_with(&path, Intent::Write, Some(&script)).unwrap();
     assert!(made.exists());
     assert_eq!(made.target(), planned.target());
     assert_eq!(live_names(&mut made), ["Users_Age"]);
@@ -431,7 +431,7 @@ fn a_plan_on_a_missing_file_is_made_in_memory() {
     }
     // Once it is there, the script is not looked at.
     fs::remove_file(&script).unwrap();
-    open_with(&path, Mode::Write, Some(&script)).unwrap();
+    open_with(&path, Intent::Write, Some(&script)).unwrap();
 }
 
 #[test]
@@ -442,8 +442,8 @@ fn a_script_may_set_up_a_log() {
         format!("PRAGMA journal_mode = WAL; BEGIN; {SCHEMA} COMMIT; VACUUM;"),
     );
     let path = folder.path("new.db");
-    drop(open_with(&path, Mode::Read, Some(&script)).unwrap());
-    let mut database = open_with(&path, Mode::Write, Some(&script)).unwrap();
+    drop(open_with(&path, Intent::Read, Some(&script)).unwrap());
+    let mut database = open_with(&path, Intent::Write, Some(&script)).unwrap();
     assert_eq!(live_names(&mut database), ["Users_Age"]);
     drop(database);
     assert_eq!(folder.names(), ["new.db", "schema.sql"]);
@@ -486,8 +486,8 @@ fn a_script_that_fails_makes_nothing() {
     ] {
         let script = folder.write("schema.sql", text);
         let path = folder.path("new.db");
-        for mode in [Mode::Read, Mode::Write] {
-            let error = open_with(&path, mode, Some(&script)).unwrap_err();
+        for intent in [Intent::Read, Intent::Write] {
+            let error = open_with(&path, intent, Some(&script)).unwrap_err();
             assert!(error.to_string().contains(message), "{error}");
             assert_eq!(
                 error.diagnostics[0]
@@ -501,11 +501,11 @@ fn a_script_that_fails_makes_nothing() {
         }
     }
     let not_text = folder.write("schema.sql", b"\xff\xfe");
-    let error = open_with(&folder.path("new.db"), Mode::Write, Some(&not_text)).unwrap_err();
+    let error = open_with(&folder.path("new.db"), Intent::Write, Some(&not_text)).unwrap_err();
     assert!(error.to_string().contains("is not UTF-8"), "{error}");
     let error = open_with(
         &folder.path("new.db"),
-        Mode::Read,
+        Intent::Read,
         Some(&folder.path("gone.sql")),
     )
     .unwrap_err();
@@ -530,7 +530,7 @@ fn a_file_that_is_there_is_never_replaced() {
 fn the_catalog_is_listed_in_the_spelling_asked_for() {
     let folder = Folder::new();
     let path = folder.database("delete");
-    let mut database = opened(&path, Mode::Write);
+    let mut database = opened(&path, Intent::Write);
     database
         .connection
         .execute_batch("CREATE TEMP TRIGGER passing AFTER INSERT ON users BEGIN SELECT 1; END")
@@ -574,7 +574,7 @@ fn the_catalog_is_listed_in_the_spelling_asked_for() {
 fn the_fingerprint_afterwards_is_known_before() {
     let folder = Folder::new();
     let path = folder.database("delete");
-    let mut database = opened(&path, Mode::Write);
+    let mut database = opened(&path, Intent::Write);
     let id = trigger("users", "other");
     assert!(database.fingerprint_after(&id, &[]).is_err());
     for sql in [
@@ -598,7 +598,7 @@ fn the_fingerprint_afterwards_is_known_before() {
 #[test]
 fn conditions_are_compared_by_tokens() {
     let folder = Folder::new();
-    let mut database = opened(&folder.database("delete"), Mode::Read);
+    let mut database = opened(&folder.database("delete"), Intent::Read);
     let pair = |left: &str, right: &str| ConditionPair {
         table: TableId {
             schema: "main".to_owned(),
@@ -620,7 +620,7 @@ fn conditions_are_compared_by_tokens() {
 fn a_migration_runs_in_one_transaction() {
     let folder = Folder::new();
     let path = folder.database("delete");
-    let mut database = opened(&path, Mode::Write);
+    let mut database = opened(&path, Intent::Write);
     database.begin(PATIENCE).unwrap();
     let mut done = vec![];
     database
@@ -641,7 +641,7 @@ fn a_migration_runs_in_one_transaction() {
         .unwrap();
     database.commit().unwrap();
     assert_eq!(
-        live_names(&mut opened(&path, Mode::Read)),
+        live_names(&mut opened(&path, Intent::Read)),
         ["Users_Age", "other"]
     );
 }
@@ -649,7 +649,7 @@ fn a_migration_runs_in_one_transaction() {
 #[test]
 fn a_failing_statement_names_itself() {
     let folder = Folder::new();
-    let mut database = opened(&folder.database("delete"), Mode::Write);
+    let mut database = opened(&folder.database("delete"), Intent::Write);
     database.begin(PATIENCE).unwrap();
     let error = database
         .run(
@@ -689,7 +689,7 @@ fn two_writers_wait_for_each_other() {
     for journal_mode in ["delete", "wal"] {
         let folder = Folder::new();
         let path = folder.database(journal_mode);
-        let (mut first, mut second) = (opened(&path, Mode::Write), opened(&path, Mode::Write));
+        let (mut first, mut second) = (opened(&path, Intent::Write), opened(&path, Intent::Write));
         first.begin(PATIENCE).unwrap();
         let start = Instant::now();
         let error = second.begin(PATIENCE).unwrap_err();
@@ -710,7 +710,7 @@ fn a_reader_in_the_way_of_a_commit_undoes_it() {
     let folder = Folder::new();
     let path = folder.database("delete");
     let reader = Connection::open(&path).unwrap();
-    let mut database = opened(&path, Mode::Write);
+    let mut database = opened(&path, Intent::Write);
     database.begin(PATIENCE).unwrap();
     database
         .run(&statements(&[CREATE_OTHER]), &mut |_| ())
@@ -733,7 +733,7 @@ fn a_reader_in_the_way_of_a_commit_undoes_it() {
 #[test]
 fn what_runs_can_be_interrupted() {
     let folder = Folder::new();
-    let mut database = opened(&folder.database("delete"), Mode::Write);
+    let mut database = opened(&folder.database("delete"), Intent::Write);
     let interrupt = database.interrupter();
     database.begin(PATIENCE).unwrap();
     let stopper = std::thread::spawn(move || {
@@ -765,7 +765,7 @@ const HISTORY: &str = "
 fn history_is_read_as_of_a_version() {
     let folder = Folder::new();
     let path = folder.database("delete");
-    let mut database = opened(&path, Mode::Write);
+    let mut database = opened(&path, Intent::Write);
     assert!(!database.history().unwrap().exists);
     assert!(database.migrations(true).unwrap().is_empty());
     assert!(database.records_at(9).unwrap().is_empty());
@@ -843,7 +843,7 @@ fn history_is_read_as_of_a_version() {
 fn tells_what_it_is() {
     let folder = Folder::new();
     let path = folder.database("delete");
-    let mut database = opened(&path, Mode::Read);
+    let mut database = opened(&path, Intent::Read);
     assert_eq!(database.target().dialect, "sqlite");
     assert_eq!(
         Path::new(&database.target().database),
@@ -878,7 +878,7 @@ fn many_triggers_are_read_in_linear_time() {
     }
     connection.execute_batch("COMMIT").unwrap();
     drop(connection);
-    let mut database = opened(&path, Mode::Read);
+    let mut database = opened(&path, Intent::Read);
     let start = Instant::now();
     let catalog = database.catalog(&everything()).unwrap();
     let took = start.elapsed();
