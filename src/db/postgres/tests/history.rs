@@ -1,5 +1,7 @@
 //! The history tables are read as they were written.
 
+use crate::dialect::Dialect as _;
+use crate::dialect::postgres::Postgres;
 use super::*;
 
 const TABLES: &str = r#"CREATE SCHEMA triggerctl;
@@ -33,7 +35,7 @@ fn the_latest_record_counts() {
           ('trigger', 'public', 't', 'x', 1, 'd2', 'l2', '{{}}'),
           ('function', 'public', '', 'f', 2, 'd3', 'l3', {definition}),
           ('trigger', 'public', 't', 'x', 2, 'd4', 'l4', NULL);",
-        definition = crate::db::postgres::literal(&definition)
+        definition = Postgres.quote_literal(&definition)
     ));
     let id = function_id("public", "f");
     let trigger = trigger_id("public", "t", "x");
