@@ -401,7 +401,10 @@ proptest! {
 fn shown(error: &Error) {
     use crate::report::diagnostics;
     let text = diagnostics::text(error, false);
-    assert!(!text.chars().any(|c| c.is_control() && c != '\n'), "{text:?}");
+    assert!(
+        !text.chars().any(|c| c.is_control() && c != '\n'),
+        "{text:?}"
+    );
     assert!(!diagnostics::text(error, true).is_empty());
     let count = diagnostics::json(error)["error"]["diagnostics"]
         .as_array()
