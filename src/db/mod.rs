@@ -36,6 +36,28 @@ pub struct Settings {
     pub history_schema: String,
 }
 
+/// Open the database that a URL names.
+pub fn connect(
+    url: &url::DatabaseUrl,
+    settings: &Settings,
+    intent: Intent,
+) -> Result<Box<dyn Database>, Error> {
+    Ok(match url {
+        url::DatabaseUrl::Sqlite(location) => {
+            let create_from = settings.create_from.as_deref();
+            Box::new(sqlite::open(&sqlite::Options {
+                location,
+                intent,
+                create_from,
+            })?)
+        }
+        url::DatabaseUrl::Postgres(url) => Box::new(postgres::Postgres::open(
+            url,
+            settings.history_schema.clone(),
+        )?),
+    })
+}
+
 /// Which database a plan is for.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Target {
@@ -256,15 +278,18 @@ pub trait Database {
     fn commit(&mut self) -> Result<(), Error>;
     /// Undo everything since [`Database::begin`]; after it the connection can begin again.
     fn abort(&mut self) -> Result<(), Error>;
-    /// For scripts: an SQL expression that gives the fingerprint of a live object (NULL where there is none), or `None`
-    /// where the engine cannot work one out.
-    fn fingerprint_sql(&self, id: &ObjectId) -> Option<String> {
-        let _ = id;
+    /// For scripts: a query that gives the fingerprints of all live objects (kind, schema, table, name, fingerprint), or
+    /// `None` where the engine cannot work them out.
+    fn live_sql(&self) -> Option<String> {
         None
     }
     /// For scripts: the fingerprint that an object has once these statements have made it; without statements, as it
     /// is.
-    fn fingerprint_after(&self, id: &ObjectId, statements: &[String]) -> Result<LiveFingerprint, Error>;
+    fn fingerprint_after(
+        &self,
+        id: &ObjectId,
+        statements: &[String],
+    ) -> Result<LiveFingerprint, Error>;
 
     /// A function that stops what runs at the moment, for a signal handler's thread.
     fn interrupter(&self) -> Box<dyn Fn() + Send>;

@@ -48,8 +48,11 @@ pub(super) fn install(environment: &mut Environment<'static>, dialect: &'static 
         Some(text) => Ok(Value::from_safe_string(text.to_owned())),
         None => Err(wrong("sql", "a text that is SQL", value)),
     });
-    environment.add_filter("expression", move |value: &Value| expression(dialect, value));
+    environment.add_filter("expression", move |value: &Value| {
+        expression(dialect, value)
+    });
     environment.add_filter("keyword", |value: &Value| keyword(value));
+    environment.add_filter("comment", |value: &Value| comment(value));
     environment.add_filter("dollar", move |value: &Value| dollar(dialect, value));
 }
 
@@ -154,9 +157,9 @@ fn expression(dialect: &dyn Dialect, value: &Value) -> Result<Value, Error> {
             depth += 1;
         }
         if token.is_operator(text, ")") {
-            depth = depth.checked_sub(1).ok_or_else(|| {
-                invalid(format!("the expression `{text}` has a `)` too many"))
-            })?;
+            depth = depth
+                .checked_sub(1)
+                .ok_or_else(|| invalid(format!("the expression `{text}` has a `)` too many")))?;
         }
         if token.is_operator(text, ";") || (depth == 0 && token.is_operator(text, ",")) {
             return Err(invalid(format!(
@@ -186,13 +189,30 @@ fn expression(dialect: &dyn Dialect, value: &Value) -> Result<Value, Error> {
 fn keyword(value: &Value) -> Result<Value, Error> {
     match value.as_str() {
         Some(text)
-            if !text.is_empty()
-                && text.bytes().all(|b| b.is_ascii_alphabetic() || b == b' ') =>
+            if !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphabetic() || b == b' ') =>
         {
             Ok(Value::from_safe_string(text.to_ascii_uppercase()))
         }
         _ => Err(wrong("keyword", "words of letters", value)),
     }
+}
+
+/// A text on one line, to stand behind `--`.
+fn comment(value: &Value) -> Result<Value, Error> {
+    if value.is_undefined() {
+        return Err(wrong("comment", "a text", value));
+    }
+    let text: String = value
+        .to_string()
+        .chars()
+        .map(|c| match c {
+            // Whatever some engine, shell or pager may take for the end of a line.
+            c if c.is_control() => ' ',
+            '\u{2028}' | '\u{2029}' => ' ',
+            c => c,
+        })
+        .collect();
+    Ok(Value::from_safe_string(text))
 }
 
 /// `$tag$ … $tag$`, with a tag that does not occur in the text.
@@ -227,7 +247,9 @@ fn wrong(filter: &str, wanted: &str, value: &Value) -> Error {
         ValueKind::Undefined => return Error::from(ErrorKind::UndefinedError),
         kind => kind,
     };
-    invalid(format!("the filter `{filter}` takes {wanted}, not a {found}"))
+    invalid(format!(
+        "the filter `{filter}` takes {wanted}, not a {found}"
+    ))
 }
 
 fn invalid(message: impl Into<String>) -> Error {

@@ -130,11 +130,7 @@ enum Rows {
 }
 
 fn explain_sql(table: &TableId, pairs: &[&ConditionPair], rows: Rows) -> String {
-    let name = format!(
-        "{}.{}",
-        identifier(&table.schema),
-        identifier(&table.name)
-    );
+    let name = format!("{}.{}", identifier(&table.schema), identifier(&table.name));
     let (old, new) = match rows {
         Rows::Constructed => {
             let row = format!("pg_catalog.jsonb_populate_record(NULL::{name}, NULL)");
@@ -180,10 +176,7 @@ fn output_list(text: &str) -> Option<Vec<String>> {
 struct Json(String);
 
 impl<'a> FromSql<'a> for Json {
-    fn from_sql(
-        _: &Type,
-        raw: &'a [u8],
-    ) -> Result<Self, Box<dyn std::error::Error + Sync + Send>> {
+    fn from_sql(_: &Type, raw: &'a [u8]) -> Result<Self, Box<dyn std::error::Error + Sync + Send>> {
         Ok(Self(str::from_utf8(raw)?.to_owned()))
     }
 
@@ -209,7 +202,9 @@ fn judge_text(pair: &ConditionPair) -> Option<Verdict> {
     };
     if names(&left) != names(&right) {
         let last = |list: &[Collation]| -> Vec<Option<String>> {
-            list.iter().map(|entry| entry.name.last().cloned()).collect()
+            list.iter()
+                .map(|entry| entry.name.last().cloned())
+                .collect()
         };
         return Some(if last(&left) == last(&right) {
             Verdict::Unknown("a COLLATE is qualified in one and not in the other".to_owned())
@@ -230,11 +225,15 @@ fn malformed(text: &str) -> Option<&'static str> {
     let mut open = vec![];
     for token in sql::tokens(text, &sql::POSTGRES) {
         match token.kind {
-            TokenKind::Unterminated => return Some("a quote or comment in the condition never ends"),
+            TokenKind::Unterminated => {
+                return Some("a quote or comment in the condition never ends");
+            }
             TokenKind::Parameter => return Some("the condition has a parameter"),
             TokenKind::Operator => match token.text(text) {
                 ";" => return Some("the condition has a semicolon"),
-                "," if open.is_empty() => return Some("the condition has a comma outside parentheses"),
+                "," if open.is_empty() => {
+                    return Some("the condition has a comma outside parentheses");
+                }
                 "(" => open.push(")"),
                 "[" => open.push("]"),
                 closing @ (")" | "]") if open.pop() != Some(closing) => {
@@ -265,13 +264,7 @@ fn collations(text: &str) -> Vec<Collation> {
         if !token.is_word(text, "collate") {
             continue;
         }
-        let operand = tokens
-            .get(..index)
-            .unwrap_or_default()
-            .iter()
-            .rev()
-            .find(|token| !token.is_operator(text, ")"))
-            .map(|token| name_of(token, text).into_owned());
+        let operand = operand(tokens.get(..index).unwrap_or_default(), text);
         let mut name = vec![];
         let mut rest = tokens.get(index + 1..).unwrap_or_default().iter();
         while let Some(part) = rest.next() {
@@ -283,12 +276,41 @@ fn collations(text: &str) -> Vec<Collation> {
         if name.len() == 2 && name.first().is_some_and(|schema| schema == "pg_catalog") {
             name.remove(0);
         }
-        found.push(Collation {
-            name,
-            operand: operand.unwrap_or_default(),
-        });
+        found.push(Collation { name, operand });
     }
     found
+}
+
+/// The last name or value of these tokens, apart from closing parentheses and from casts, which the server may add.
+fn operand(tokens: &[Token], text: &str) -> String {
+    let is_name = |token: &Token| {
+        matches!(token.kind, TokenKind::Word | TokenKind::QuotedName)
+            || token.is_operator(text, ".")
+    };
+    let mut rest = tokens;
+    loop {
+        while let [before @ .., last] = rest
+            && last.is_operator(text, ")")
+        {
+            rest = before;
+        }
+        // A cast: `::` and the words of a type.
+        let mut before = rest;
+        while let [earlier @ .., last] = before
+            && is_name(last)
+        {
+            before = earlier;
+        }
+        match before {
+            [earlier @ .., last] if before.len() < rest.len() && last.is_operator(text, "::") => {
+                rest = earlier;
+            }
+            _ => break,
+        }
+    }
+    rest.last()
+        .map(|token| name_of(token, text).into_owned())
+        .unwrap_or_default()
 }
 
 /// A name as the server keeps it: quotes off, or folded to lower case.

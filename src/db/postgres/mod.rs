@@ -14,13 +14,12 @@ mod tables;
 mod transaction;
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex};
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 
 use postgres::Row;
 use postgres::types::{FromSql, ToSql, Type};
 
-pub use catalog::fingerprint_sql;
 
 use super::{
     Catalog, ConditionPair, Database, Depth, History, Migration, Patience, Record, Scope,
@@ -79,7 +78,12 @@ impl Postgres {
                 cancel();
             }
         });
-        let options = Options { dialect: &DIALECT, history_schema, address, canceller };
+        let options = Options {
+            dialect: &DIALECT,
+            history_schema,
+            address,
+            canceller,
+        };
         Self::new(connection.client, options)
     }
 
@@ -94,7 +98,9 @@ impl Postgres {
         } = options;
         let row = match client.query_typed_one(&server_sql("system_identifier"), &[]) {
             // The function that tells the system identifier may be reserved for superusers.
-            Err(failure) if failure.code() == Some(&postgres::error::SqlState::INSUFFICIENT_PRIVILEGE) => {
+            Err(failure)
+                if failure.code() == Some(&postgres::error::SqlState::INSUFFICIENT_PRIVILEGE) =>
+            {
                 client.query_typed_one(&server_sql("NULL"), &[])
             }
             answer => answer,
@@ -102,7 +108,11 @@ impl Postgres {
         .map_err(|failure| error::plain(&failure, "ask the server for its version"))?;
         let number: i32 = get(&row, 0)?;
         let version: String = get(&row, 1)?;
-        let version = version.split_whitespace().next().unwrap_or_default().to_owned();
+        let version = version
+            .split_whitespace()
+            .next()
+            .unwrap_or_default()
+            .to_owned();
         let number = u32::try_from(number).unwrap_or_default();
         let server = Server {
             major: number / 10_000,
@@ -138,7 +148,12 @@ impl Postgres {
     }
 
     /// One query in one round trip: parameter types are said, so that nothing has to be prepared.
-    fn read(&mut self, purpose: &str, sql: &str, parameters: &[(&(dyn ToSql + Sync), Type)]) -> Result<Vec<Row>, Error> {
+    fn read(
+        &mut self,
+        purpose: &str,
+        sql: &str,
+        parameters: &[(&(dyn ToSql + Sync), Type)],
+    ) -> Result<Vec<Row>, Error> {
         self.client
             .query_typed(sql, parameters)
             .map_err(|failure| self.error(&failure, purpose))
@@ -173,16 +188,6 @@ fn get<'a, T: FromSql<'a>>(row: &'a Row, index: usize) -> Result<T, Error> {
 /// An identifier, always quoted: for statements that nobody reads.
 fn identifier(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
-}
-
-/// A string literal that reads the same whatever `standard_conforming_strings` says.
-fn literal(text: &str) -> String {
-    let text = text.replace('\'', "''");
-    if text.contains('\\') {
-        format!("E'{}'", text.replace('\\', "\\\\"))
-    } else {
-        format!("'{text}'")
-    }
 }
 
 impl Database for Postgres {
@@ -286,12 +291,12 @@ impl Database for Postgres {
         self.abort_migration()
     }
 
-    fn fingerprint_sql(&self, id: &ObjectId) -> Option<String> {
-        Some(fingerprint_sql(id, self.server))
+    fn live_sql(&self) -> Option<String> {
+        Some(catalog::live_sql(self.server))
     }
 
-    fn fingerprint_after(&self, id: &ObjectId, _statements: &[String]) -> Result<LiveFingerprint, Error> {
-        Ok(LiveFingerprint::Sql(fingerprint_sql(id, self.server)))
+    fn fingerprint_after(&self, _: &ObjectId, _: &[String]) -> Result<LiveFingerprint, Error> {
+        Ok(LiveFingerprint::Later)
     }
 
     fn interrupter(&self) -> Box<dyn Fn() + Send> {
@@ -303,3 +308,6 @@ impl Database for Postgres {
         })
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -16,9 +16,9 @@ use std::time::Duration;
 use rusqlite::Connection;
 
 pub use self::create::create;
-pub use self::open::{Mode, Options, open};
+pub use self::open::{Options, open};
 use super::{
-    Catalog, ConditionPair, Database, Depth, History, Migration, Patience, Record, Scope,
+    Catalog, ConditionPair, Database, Depth, History, Intent, Migration, Patience, Record, Scope,
     Statement, Target, Verdict,
 };
 use crate::dialect::sqlite::parse::bare_condition;
@@ -38,7 +38,7 @@ pub struct Sqlite {
     path: Option<PathBuf>,
     /// The database stands for a file that is not there yet.
     missing: bool,
-    mode: Mode,
+    intent: Intent,
     /// What the last read of the catalog found, to find it again.
     rows: catalog::Rows,
     /// The lock timeout of the migration that is going on.
@@ -49,7 +49,7 @@ pub struct Sqlite {
 const LOCK_TIMEOUT: Duration = Duration::from_secs(5);
 
 impl Sqlite {
-    fn new(connection: Connection, path: Option<PathBuf>, mode: Mode) -> Self {
+    fn new(connection: Connection, path: Option<PathBuf>, intent: Intent) -> Self {
         let database = path
             .as_ref()
             .map_or_else(|| ":memory:".to_owned(), |path| path.display().to_string());
@@ -62,7 +62,7 @@ impl Sqlite {
             },
             path,
             missing: false,
-            mode,
+            intent,
             rows: catalog::Rows::new(),
             lock_timeout: LOCK_TIMEOUT,
         }
@@ -75,19 +75,19 @@ impl Sqlite {
         if let Some(script) = script {
             create::run_script(&mut connection, &create::read_script(script)?)?;
         }
-        open::prepare(&connection, Mode::Write)
+        open::prepare(&connection, Intent::Write)
             .map_err(|error| errors::cannot("open a database in memory", &error))?;
-        Ok(Self::new(connection, None, Mode::Write))
+        Ok(Self::new(connection, None, Intent::Write))
     }
 
     /// What the file `path`, which does not exist, will be when [`create`] has made it from `script`: to plan with, and
     /// to write nothing. Its [`Target`] is that of the file.
     pub fn open_missing_in_memory(path: &Path, script: &Path) -> Result<Self, Error> {
         let Self { connection, .. } = Self::in_memory(Some(script))?;
-        open::prepare(&connection, Mode::Read)
+        open::prepare(&connection, Intent::Read)
             .map_err(|error| errors::cannot("open a database in memory", &error))?;
         let path = open::identity(path);
-        let mut database = Self::new(connection, Some(path), Mode::Read);
+        let mut database = Self::new(connection, Some(path), Intent::Read);
         database.missing = true;
         Ok(database)
     }
@@ -201,7 +201,7 @@ impl Database for Sqlite {
                 self.target.database
             )));
         }
-        if self.mode == Mode::Read {
+        if self.intent == Intent::Read {
             return Err(Error::failed(format!(
                 "the database `{}` was opened for reading",
                 self.target.database

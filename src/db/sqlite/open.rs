@@ -5,35 +5,24 @@ use std::ffi::OsString;
 use std::fs::{self, File};
 use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags, ffi};
 
 use super::{Sqlite, create, errors};
+use crate::db::Intent;
 use crate::db::url::SqliteLocation;
 use crate::error::{Error, Kind};
-
-/// What a database is opened for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Mode {
-    /// To look at it: the file's bytes stay as they are.
-    Read,
-    /// To apply something.
-    Write,
-}
 
 /// How to open a database.
 #[derive(Debug, Clone, Copy)]
 pub struct Options<'a> {
     /// Where it is.
     pub location: &'a SqliteLocation,
-    /// What for.
-    pub mode: Mode,
-    /// The script that makes a missing file. With [`Mode::Read`] it is run in memory and nothing is written; with
-    /// [`Mode::Write`] the file is made. A database in memory is filled from it.
+    /// What for. Reading leaves the file's bytes as they are.
+    pub intent: Intent,
+    /// The script that makes a missing file. With [`Intent::Read`] it is run in memory and nothing is written; with
+    /// [`Intent::Write`] the file is made. A database in memory is filled from it.
     pub create_from: Option<&'a Path>,
-    /// How long to wait for somebody else's lock.
-    pub busy_timeout: Duration,
 }
 
 /// Open a database. Each thing that can be wrong with the file has an error of its own.
@@ -44,10 +33,10 @@ pub fn open(options: &Options<'_>) -> Result<Sqlite, Error> {
     };
     let found = match inspect(path)? {
         Some(found) => found,
-        None => match (options.create_from, options.mode) {
+        None => match (options.create_from, options.intent) {
             (None, _) => return Err(missing(path)),
-            (Some(script), Mode::Read) => return Sqlite::open_missing_in_memory(path, script),
-            (Some(script), Mode::Write) => {
+            (Some(script), Intent::Read) => return Sqlite::open_missing_in_memory(path, script),
+            (Some(script), Intent::Write) => {
                 create::create(path, script)?;
                 inspect(path)?.ok_or_else(|| missing(path))?
             }
@@ -57,10 +46,14 @@ pub fn open(options: &Options<'_>) -> Result<Sqlite, Error> {
     let read_only = connection
         .is_readonly(super::names::MAIN)
         .map_err(|error| explain(path, found, &error))?;
-    if options.mode == Mode::Write && read_only {
+    if options.intent == Intent::Write && read_only {
         return Err(not_writable(path, found));
     }
-    Ok(Sqlite::new(connection, Some(identity(path)), options.mode))
+    Ok(Sqlite::new(
+        connection,
+        Some(identity(path)),
+        options.intent,
+    ))
 }
 
 /// What a look at a file tells.
@@ -116,6 +109,11 @@ fn inspect(path: &Path) -> Result<Option<Found>, Error> {
                 Error::failed(format!("cannot read `{shown}`: {error}"))
             }
         })?;
+    // SQLite takes a file of one byte for an empty one, because it used to write an `S` into empty files itself
+    // (`unixFileSize` in os_unix.c): any other byte is somebody's.
+    if header.len() == 1 && header != b"S" {
+        return Err(not_a_database(path));
+    }
     Ok(Some(Found {
         // The manual, "Database File Format", 1.3.3: 2 means WAL.
         wal: header.get(18) == Some(&2) || header.get(19) == Some(&2),
@@ -138,8 +136,8 @@ fn connect(path: &Path, options: &Options<'_>, found: Found) -> rusqlite::Result
     // them away when it closes as the last one. So where no journal is there, which means that nothing is to be
     // recovered and nobody has the database open, the connection may write, and never does. Should somebody else have
     // written by then, closing moves their committed pages into the file, as their own closing would have done.
-    let tidy = options.mode == Mode::Read && found.wal && !found.journal;
-    let access = if options.mode == Mode::Write || tidy {
+    let tidy = options.intent == Intent::Read && found.wal && !found.journal;
+    let access = if options.intent == Intent::Write || tidy {
         OpenFlags::SQLITE_OPEN_READ_WRITE
     } else {
         OpenFlags::SQLITE_OPEN_READ_ONLY
@@ -148,8 +146,8 @@ fn connect(path: &Path, options: &Options<'_>, found: Found) -> rusqlite::Result
     let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
     let connection =
         Connection::open_with_flags(absolute, access | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
-    connection.busy_timeout(options.busy_timeout)?;
-    prepare(&connection, options.mode)?;
+    connection.busy_timeout(super::LOCK_TIMEOUT)?;
+    prepare(&connection, options.intent)?;
     // SQLite opens the file only now.
     connection
         .prepare("SELECT 1 FROM sqlite_schema LIMIT 1")?
@@ -158,11 +156,11 @@ fn connect(path: &Path, options: &Options<'_>, found: Found) -> rusqlite::Result
 }
 
 /// Settings that every connection has.
-pub(super) fn prepare(connection: &Connection, mode: Mode) -> rusqlite::Result<()> {
+pub(super) fn prepare(connection: &Connection, intent: Intent) -> rusqlite::Result<()> {
     // As in SQLite itself, and unlike in this build of it: no statement of ours needs them, and preparing a DELETE
     // would report foreign keys that an application without them never notices.
     connection.pragma_update(None, "foreign_keys", false)?;
-    if mode == Mode::Read {
+    if intent == Intent::Read {
         connection.pragma_update(None, "query_only", true)?;
     }
     Ok(())
@@ -183,6 +181,11 @@ fn missing(path: &Path) -> Error {
     Error::failed(format!("there is no database file `{shown}`")).help(
         "correct the path, or set `create_from` in [database] to an SQL script: `apply` then creates the file from it",
     )
+}
+
+fn not_a_database(path: &Path) -> Error {
+    Error::failed(format!("`{}` is not a SQLite database", path.display()))
+        .help("it is some other kind of file, or encrypted")
 }
 
 fn not_writable(path: &Path, found: Found) -> Error {
@@ -212,10 +215,7 @@ fn explain(path: &Path, found: Found, error: &rusqlite::Error) -> Error {
             "a newer SQLite than {} may have written it, or the file is damaged",
             rusqlite::version()
         )),
-        Some(ffi::SQLITE_NOTADB) => {
-            Error::failed(format!("`{shown}` is not a SQLite database"))
-                .help("it is some other kind of file, or encrypted")
-        }
+        Some(ffi::SQLITE_NOTADB) => not_a_database(path),
         Some(ffi::SQLITE_CORRUPT) => Error::failed(format!("the database `{shown}` is damaged"))
             .help("`PRAGMA integrity_check` says more; restore it from a backup"),
         Some(ffi::SQLITE_BUSY | ffi::SQLITE_LOCKED) => Error::new(

@@ -70,14 +70,17 @@ impl Dialect for Postgres {
             "owner_function.sql",
             "rename_function.sql",
             "rename_trigger.sql",
+            "revoke_function.sql",
             "script_begin.sql",
             "script_end.sql",
-            "revoke_function.sql",
         )
     }
 
     fn newest(&self) -> Server {
-        Server { major: 18, minor: 0 }
+        Server {
+            major: 18,
+            minor: 4,
+        }
     }
 
     fn default_schema(&self) -> &'static str {

@@ -84,7 +84,11 @@ fn read(reader: &mut Reader<'_>) -> Option<Vec<Lowered>> {
     reader.refuse_field(args.as_ref(), "trigger arguments", body_instead);
     reader.refuse_field(function_name.as_ref(), "trigger functions", elsewhere);
     reader.refuse_field(declare.as_ref(), "variables in a trigger", elsewhere);
-    reader.refuse_field(security.as_ref(), "security context of a trigger", elsewhere);
+    reader.refuse_field(
+        security.as_ref(),
+        "security context of a trigger",
+        elsewhere,
+    );
     reader.refuse_field(search_path.as_ref(), "search path", elsewhere);
     reader.refuse_field(definer.as_ref(), "definer of a trigger", elsewhere);
     reader.refuse_field(order.as_ref(), "order among triggers", elsewhere);
@@ -117,11 +121,15 @@ fn read(reader: &mut Reader<'_>) -> Option<Vec<Lowered>> {
             name: name_of(name),
         };
         let id_now = id(&name);
-        let condition = match when {
-            Some(when) => Some(condition(reader, when, &id_now.name, event)?),
+        let condition = when
+            .as_ref()
+            .map(|when| condition(reader, when, &id_now.name, event));
+        let body = statements(reader, body, &id_now.name, event);
+        let action = Action::Body(body?);
+        let condition = match condition {
+            Some(condition) => Some(condition?),
             None => None,
         };
-        let action = Action::Body(statements(reader, body, &id_now.name, event)?);
         let renamed_from = match &old_name {
             Some(Some(old)) => Some(ObjectId::Trigger(id(old))),
             _ => None,
@@ -196,7 +204,10 @@ fn check_table(reader: &mut Reader<'_>, timing: Timing) {
             "put the trigger on an ordinary table, or leave this one out with `exclude`",
         ),
         (Some(TableKind::View), Timing::Before | Timing::After) => reader.refuse(
-            format!("`{table}` is a view: SQLite has no {} triggers on views", timing.keyword()),
+            format!(
+                "`{table}` is a view: SQLite has no {} triggers on views",
+                timing.keyword()
+            ),
             &at,
             "use `timing = \"instead_of\"`",
         ),
@@ -266,7 +277,9 @@ fn statements(
     }
     let mut sound = true;
     for (word, range) in inspect::statement_starts(&sql, &SQLITE) {
-        let known = STATEMENTS.iter().any(|known| word.eq_ignore_ascii_case(known));
+        let known = STATEMENTS
+            .iter()
+            .any(|known| word.eq_ignore_ascii_case(known));
         if known {
             continue;
         }

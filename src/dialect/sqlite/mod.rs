@@ -54,7 +54,10 @@ impl Dialect for Sqlite {
     }
 
     fn newest(&self) -> Server {
-        Server { major: 3, minor: 54 }
+        Server {
+            major: 3,
+            minor: 54,
+        }
     }
 
     fn default_schema(&self) -> &'static str {
@@ -167,7 +170,7 @@ fn create(script: &mut Script<'_>, trigger: &Trigger) -> Result<(), Error> {
         table => super::value(&trigger.id.table),
         timing => trigger.timing.keyword(),
         event,
-        update_of => super::names(&trigger.update_of),
+        update_of => super::texts(&trigger.update_of),
         condition,
         body => super::inspect::statements(body, &SQLITE),
     };
