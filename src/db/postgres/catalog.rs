@@ -21,6 +21,11 @@ const TRIGGERS_BEFORE_13: &str = "(SELECT own.*, COALESCE(parent.refobjid, 0) AS
 /// Fill in the parts of a query that are shared by all: what is read stays the same text everywhere, so that
 /// fingerprints from different queries cannot differ.
 pub(super) fn assemble(query: &str, joins: &str, server: Server) -> String {
+    assemble_for("", query, joins, server)
+}
+
+/// The same, looking for the dependencies of one trigger only: a condition on `pg_depend d`.
+fn assemble_for(subject: &str, query: &str, joins: &str, server: Server) -> String {
     // The server stores the position of each node in the CREATE TRIGGER text up to 16, and -1 from 17 on
     // (nodeToString): it is cut out, by splitting, which takes a third of a regular expression's time. In a name that
     // contains the same words the spaces are escaped.
@@ -49,6 +54,8 @@ pub(super) fn assemble(query: &str, joins: &str, server: Server) -> String {
         )
         .replace("{condition}", condition)
         .replace("{pg_trigger}", triggers)
+        // It comes last: the names in it may contain what looks like a placeholder.
+        .replace("{subject}", subject)
 }
 
 /// A scalar subquery, in parentheses, that gives the fingerprint which `catalog` would report for one object at the
@@ -75,8 +82,19 @@ pub fn fingerprint_sql(id: &ObjectId, server: Server) -> String {
             ),
         ),
     };
-    // The filter comes last: a name may contain what looks like a placeholder.
-    let query = assemble(
+    let subject = match id {
+        ObjectId::Function(_) => String::new(),
+        ObjectId::Trigger(_) => format!(
+            "AND d.objid = (
+      SELECT t.oid
+      FROM pg_catalog.pg_trigger t
+      JOIN pg_catalog.pg_class c ON c.oid = t.tgrelid
+      JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+      WHERE {filter})"
+        ),
+    };
+    let query = assemble_for(
+        &subject,
         &format!("WITH RECURSIVE {{shared}}\nSELECT {fingerprint}\n{source}"),
         "",
         server,
