@@ -36,14 +36,19 @@ trigger_dependency AS MATERIALIZED (
     AND (d.refobjsubid <> 0 OR d.refclassid NOT IN (
       'pg_catalog.pg_class'::pg_catalog.regclass, 'pg_catalog.pg_trigger'::pg_catalog.regclass,
       'pg_catalog.pg_constraint'::pg_catalog.regclass, 'pg_catalog.pg_extension'::pg_catalog.regclass))
+    {subject}
 ),
 -- The columns that UPDATE OF and WHEN refer to: both hold attribute numbers, which a rename does not change.
 trigger_column AS (
-  SELECT d.trigger, pg_catalog.array_agg(a.attname ORDER BY a.attnum) AS columns
-  FROM trigger_dependency d
-  JOIN pg_catalog.pg_attribute a ON a.attrelid = d.refobjid AND a.attnum = d.refobjsubid
-  WHERE d.refobjsubid <> 0
-  GROUP BY d.trigger
+  SELECT trigger, pg_catalog.array_agg(attname ORDER BY attnum) AS columns
+  FROM (
+    SELECT d.trigger, a.attnum, a.attname::pg_catalog.text AS attname
+    FROM trigger_dependency d
+    JOIN pg_catalog.pg_attribute a ON a.attrelid = d.refobjid AND a.attnum = d.refobjsubid
+    WHERE d.refobjsubid <> 0
+    OFFSET 0 -- Sorts the names as text: the type `name` takes 64 bytes each.
+  ) AS named
+  GROUP BY trigger
 ),
 -- What else WHEN refers to: it holds OIDs, which a rename does not change.
 trigger_reference AS (
