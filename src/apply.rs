@@ -232,8 +232,14 @@ fn affordable(job: &Job, database: &mut dyn Database) -> Result<(), Error> {
     if job.up.is_empty() {
         return Ok(());
     }
-    let Some(budget) = database.lock_budget()? else { return Ok(()) };
-    let tables: BTreeSet<_> = job.expected.keys().filter_map(|id| id.table().cloned()).collect();
+    let Some(budget) = database.lock_budget()? else {
+        return Ok(());
+    };
+    let tables: BTreeSet<_> = job
+        .expected
+        .keys()
+        .filter_map(|id| id.table().cloned())
+        .collect();
     let tables: Vec<_> = tables.into_iter().collect();
     let functions = job.expected.iter().filter(|(id, expected)| {
         matches!((id, expected), (ObjectId::Function(_), Expected::Absent))

@@ -55,7 +55,11 @@ pub fn plan(
         base_version: plan.base_version,
         version: plan.base_version + 1,
         live_sql: database.live_sql(),
-        rests_on: plan.changes.iter().flat_map(|change| &change.rests_on).collect(),
+        rests_on: plan
+            .changes
+            .iter()
+            .flat_map(|change| &change.rests_on)
+            .collect(),
     };
     if plan.is_empty() {
         return Ok("-- Nothing to do: the database is as the spec says.\n".to_owned());

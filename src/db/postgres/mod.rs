@@ -20,7 +20,6 @@ use std::sync::{Arc, Mutex};
 use postgres::Row;
 use postgres::types::{FromSql, ToSql, Type};
 
-
 use super::{
     Catalog, ConditionPair, Database, Depth, History, Migration, Patience, Record, Scope,
     Statement, Target, Verdict,

@@ -30,7 +30,10 @@ fn they_survive_drop_and_create() {
     assert_eq!(again.fingerprints, first.fingerprints);
     // Scripts read all of them by one query of their own.
     let live = database.live_sql().expect("PostgreSQL has one");
-    let rows = database.client.query_typed(&live, &[]).expect("is one query");
+    let rows = database
+        .client
+        .query_typed(&live, &[])
+        .expect("is one query");
     let found: BTreeSet<String> = rows.iter().map(|row| row.get("fingerprint")).collect();
     assert_eq!(found, first.fingerprints.values().cloned().collect());
 }

@@ -1,8 +1,8 @@
 //! The history tables are read as they were written.
 
+use super::*;
 use crate::dialect::Dialect as _;
 use crate::dialect::postgres::Postgres;
-use super::*;
 
 const TABLES: &str = r#"CREATE SCHEMA triggerctl;
     CREATE TABLE triggerctl.migrations (version bigint PRIMARY KEY, state text, message text, summary text, plan_id text,
