@@ -6,7 +6,9 @@ use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 
-use crate::db::{Catalog, ConditionPair, Database, Depth, History, Migration, Patience, Scope, Statement};
+use crate::db::{
+    Catalog, ConditionPair, Database, Depth, History, Migration, Patience, Scope, Statement,
+};
 use crate::desired::digest;
 use crate::diff::{self, FieldChange, Judge};
 use crate::error::{Diagnostic, Error, Kind};
@@ -61,7 +63,10 @@ impl Job {
         for change in &plan.changes {
             let id = change.id();
             let statements = change.statements.iter();
-            up.extend(statements.map(|sql| Statement { sql: sql.clone(), object: Some(id.clone()) }));
+            up.extend(statements.map(|sql| Statement {
+                sql: sql.clone(),
+                object: Some(id.clone()),
+            }));
             if let Some(old) = change.old_id() {
                 expected.insert(old, Expected::Absent);
             }
@@ -74,11 +79,20 @@ impl Job {
                     rendered_digest: rendered_digest.clone(),
                     custom: change.custom,
                 },
-                (_, _, _) => return Err(Error::failed(format!("the plan does not say what {id} is to be"))),
+                (_, _, _) => {
+                    return Err(Error::failed(format!(
+                        "the plan does not say what {id} is to be"
+                    )));
+                }
             };
             expected.insert(id, end);
         }
-        let down = plan.changes.iter().rev().flat_map(|change| change.reverse.iter().cloned()).collect();
+        let down = plan
+            .changes
+            .iter()
+            .rev()
+            .flat_map(|change| change.reverse.iter().cloned())
+            .collect();
         let base = plan.clone();
         Ok(Self {
             up,
@@ -129,7 +143,10 @@ pub fn run(
         let pause = Duration::from_millis(fastrand::u64(50..=250));
         if error.kind != Kind::Busy || start.elapsed() + pause >= settings.patience.total {
             return Err(if error.kind == Kind::Busy && attempts > 1 {
-                error.note(format!("tried {attempts} times in {:.1} s; nothing was changed", start.elapsed().as_secs_f64()))
+                error.note(format!(
+                    "tried {attempts} times in {:.1} s; nothing was changed",
+                    start.elapsed().as_secs_f64()
+                ))
             } else {
                 error
             });
@@ -160,7 +177,11 @@ fn attempt(
     signal::check()?;
 
     database.run(&job.up, progress)?;
-    let tables = job.expected.keys().filter_map(|id| id.table().cloned()).collect::<BTreeSet<_>>();
+    let tables = job
+        .expected
+        .keys()
+        .filter_map(|id| id.table().cloned())
+        .collect::<BTreeSet<_>>();
     database.check_live(&tables)?;
 
     let catalog = database.catalog(&scope)?;
@@ -175,7 +196,11 @@ fn attempt(
         spec_digest: job.spec_digest.clone(),
         from_fingerprint: job.from_fingerprint.clone(),
         to_fingerprint: fingerprint(job, &catalog),
-        up: job.up.iter().map(|statement| statement.sql.clone()).collect(),
+        up: job
+            .up
+            .iter()
+            .map(|statement| statement.sql.clone())
+            .collect(),
         down: job.down.clone(),
         started_at: started.to_string(),
         finished_at: Some(Timestamp::now().to_string()),
@@ -184,10 +209,17 @@ fn attempt(
         tool_version: env!("CARGO_PKG_VERSION").to_owned(),
         applied_by: database.user(),
     };
-    let mut records = if history.exists { vec![] } else { settings.writer.create()? };
+    let mut records = if history.exists {
+        vec![]
+    } else {
+        settings.writer.create()?
+    };
     records.push(settings.writer.migration(&migration)?);
     records.extend(settings.writer.objects(version, &rows)?);
-    let records: Vec<Statement> = records.into_iter().map(|sql| Statement { sql, object: None }).collect();
+    let records: Vec<Statement> = records
+        .into_iter()
+        .map(|sql| Statement { sql, object: None })
+        .collect();
     database.run(&records, &mut |_| ())?;
     signal::check()?;
     database.commit()?;
@@ -197,21 +229,28 @@ fn attempt(
 /// What to read of the catalog: the objects of the job and what stands around them.
 fn job_scope(job: &Job) -> Scope {
     Scope {
-        schemas: job.expected.keys().map(|id| id.schema().to_owned()).collect(),
+        schemas: job
+            .expected
+            .keys()
+            .map(|id| id.schema().to_owned())
+            .collect(),
         known: job.expected.keys().cloned().collect(),
     }
 }
 
 fn stale(moved: &[String]) -> Error {
     const SHOWN: usize = 10;
-    let mut diagnostic = Diagnostic::new("the plan does not fit any more: what it rests on has changed");
+    let mut diagnostic =
+        Diagnostic::new("the plan does not fit any more: what it rests on has changed");
     for what in moved.iter().take(SHOWN) {
         diagnostic = diagnostic.note(what.clone());
     }
     if moved.len() > SHOWN {
         diagnostic = diagnostic.note(format!("and {} more", moved.len() - SHOWN));
     }
-    diagnostic.help("plan again, and look at what it says now").into_error(Kind::Refused)
+    diagnostic
+        .help("plan again, and look at what it says now")
+        .into_error(Kind::Refused)
 }
 
 /// The rows to record, once the catalog is seen to be what the job was to make of it.
@@ -219,8 +258,17 @@ fn verify(job: &Job, catalog: &Catalog, database: &mut dyn Database) -> Result<V
     let mut exact = vec![];
     let mut custom_ids = vec![];
     for (id, expected) in &job.expected {
-        if let Expected::Present { definition: _, rendered_digest: _, custom } = expected {
-            if *custom { custom_ids.push(id.clone()) } else { exact.push(id.clone()) }
+        if let Expected::Present {
+            definition: _,
+            rendered_digest: _,
+            custom,
+        } = expected
+        {
+            if *custom {
+                custom_ids.push(id.clone())
+            } else {
+                exact.push(id.clone())
+            }
         }
     }
     let mut live = database.definitions(&exact, Depth::Structure)?;
@@ -232,8 +280,17 @@ fn verify(job: &Job, catalog: &Catalog, database: &mut dyn Database) -> Result<V
             (Expected::Absent, Some(_)) => return Err(unlike(id, "it is still there", &[])),
             (Expected::Absent, None) | (Expected::Released, _) => None,
             (Expected::Present { .. }, None) => return Err(unlike(id, "it is not there", &[])),
-            (Expected::Present { definition, rendered_digest, custom }, Some(fingerprint)) => {
-                let Some(found) = live.get(id) else { return Err(unlike(id, "it could not be read", &[])) };
+            (
+                Expected::Present {
+                    definition,
+                    rendered_digest,
+                    custom,
+                },
+                Some(fingerprint),
+            ) => {
+                let Some(found) = live.get(id) else {
+                    return Err(unlike(id, "it could not be read", &[]));
+                };
                 let definition = if *custom {
                     found.clone()
                 } else {
@@ -250,7 +307,10 @@ fn verify(job: &Job, catalog: &Catalog, database: &mut dyn Database) -> Result<V
                 })
             }
         };
-        rows.push(Row { id: id.clone(), present });
+        rows.push(Row {
+            id: id.clone(),
+            present,
+        });
     }
     Ok(rows)
 }
@@ -261,17 +321,39 @@ fn differences(
     database: &mut dyn Database,
 ) -> Result<Vec<FieldChange>, Error> {
     let pairs: Vec<ConditionPair> = diff::undecided(expected, found).into_iter().collect();
-    let verdicts = if pairs.is_empty() { vec![] } else { database.same_conditions(&pairs)? };
+    let verdicts = if pairs.is_empty() {
+        vec![]
+    } else {
+        database.same_conditions(&pairs)?
+    };
     let verdicts = pairs.into_iter().zip(verdicts).collect();
-    Ok(diff::compare(expected, found, &Judge { dialect: database.dialect(), verdicts: &verdicts }))
+    Ok(diff::compare(
+        expected,
+        found,
+        &Judge {
+            dialect: database.dialect(),
+            verdicts: &verdicts,
+        },
+    ))
 }
 
 fn unlike(id: &ObjectId, what: &str, fields: &[FieldChange]) -> Error {
-    let mut diagnostic =
-        Diagnostic::new(format!("after the migration ran, {id} is not as planned: {what}; nothing was changed"));
-    for FieldChange { field, before, after, note: _ } in fields {
+    let mut diagnostic = Diagnostic::new(format!(
+        "after the migration ran, {id} is not as planned: {what}; nothing was changed"
+    ));
+    for FieldChange {
+        field,
+        before,
+        after,
+        note: _,
+    } in fields
+    {
         let show = |value: &Option<String>| value.clone().unwrap_or_else(|| "nothing".to_owned());
-        diagnostic = diagnostic.note(format!("{field}: planned {}, found {}", show(before), show(after)));
+        diagnostic = diagnostic.note(format!(
+            "{field}: planned {}, found {}",
+            show(before),
+            show(after)
+        ));
     }
     diagnostic
         .help("an event trigger, a template of yours, or another session may have had a hand in it")
@@ -283,7 +365,12 @@ fn fingerprint(job: &Job, catalog: &Catalog) -> String {
     let texts: Vec<String> = job
         .expected
         .keys()
-        .map(|id| format!("{id} {}", catalog.fingerprints.get(id).map_or("-", String::as_str)))
+        .map(|id| {
+            format!(
+                "{id} {}",
+                catalog.fingerprints.get(id).map_or("-", String::as_str)
+            )
+        })
         .collect();
     digest(texts.iter().map(String::as_str))
 }

@@ -32,7 +32,13 @@ pub struct Cli {
 #[derive(Debug, Clone, Args)]
 pub struct Common {
     /// The spec file.
-    #[arg(short, long, global = true, value_name = "FILE", default_value = "triggers.toml")]
+    #[arg(
+        short,
+        long,
+        global = true,
+        value_name = "FILE",
+        default_value = "triggers.toml"
+    )]
     pub config: PathBuf,
     /// The database, such as sqlite:app.db or postgres://host/name [env: TRIGGERCTL_URL].
     #[arg(short, long, global = true, value_name = "URL")]
@@ -41,7 +47,13 @@ pub struct Common {
     #[arg(short, long, global = true, value_name = "NAME")]
     pub env: Option<String>,
     /// What the result looks like.
-    #[arg(long, global = true, value_enum, default_value_t, hide_possible_values = false)]
+    #[arg(
+        long,
+        global = true,
+        value_enum,
+        default_value_t,
+        hide_possible_values = false
+    )]
     pub format: Format,
     /// When to use colour.
     #[arg(long, global = true, value_enum, default_value_t, value_name = "WHEN")]
@@ -81,5 +93,15 @@ impl Command {
             Self::History(command) => command.run(context),
             Self::Rollback(command) => command.run(context),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    #[test]
+    fn the_command_line_is_sound() {
+        super::Cli::command().debug_assert();
     }
 }

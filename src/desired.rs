@@ -51,7 +51,9 @@ impl Tables<'_> {
     fn schema(&mut self) -> Result<String, Error> {
         match self {
             Self::Live(database) => database.current_schema(),
-            Self::Offline(dialect) | Self::Unknown(dialect) => Ok(dialect.default_schema().to_owned()),
+            Self::Offline(dialect) | Self::Unknown(dialect) => {
+                Ok(dialect.default_schema().to_owned())
+            }
         }
     }
 }
@@ -65,9 +67,16 @@ pub fn from_spec(
 ) -> Result<DesiredSet, Error> {
     let dialect = tables.dialect();
     let schema = tables.schema()?;
+    let pretend = matches!(tables, Tables::Unknown(_));
     let vars = minijinja::Value::from(minijinja::value::Serde(&spec.vars));
     let mut problems = vec![];
-    let mut set = Collector { dialect, renderer, server, set: BTreeMap::new(), names: BTreeMap::new() };
+    let mut set = Collector {
+        dialect,
+        renderer,
+        server,
+        set: BTreeMap::new(),
+        names: BTreeMap::new(),
+    };
 
     for function in &spec.functions {
         match dialect.lower_function(function, &schema, &vars, renderer) {
@@ -81,10 +90,22 @@ pub fn from_spec(
         .iter()
         .filter_map(|trigger| Some((trigger, trigger.for_dialect(dialect.name())?)))
         .collect();
-    let resolved = resolve(wanted.iter().map(|(trigger, _)| *trigger), tables, &schema, &mut problems)?;
+    let resolved = resolve(
+        wanted.iter().map(|(trigger, _)| *trigger),
+        tables,
+        &schema,
+        &mut problems,
+    )?;
     for ((trigger, fields), tables) in wanted.iter().zip(&resolved) {
         for table in tables {
-            let request = Request { spec: trigger, fields, table, vars: &vars, schema: &schema };
+            let request = Request {
+                spec: trigger,
+                fields,
+                table,
+                vars: &vars,
+                schema: &schema,
+                pretend,
+            };
             match dialect.lower(&request, renderer) {
                 Ok(objects) => {
                     for lowered in objects {
@@ -112,7 +133,11 @@ struct Collector<'a> {
 
 impl Collector<'_> {
     fn add(&mut self, lowered: Lowered, span: &Span, problems: &mut Vec<Diagnostic>) {
-        let Lowered { definition, renamed_from, generated: _ } = lowered;
+        let Lowered {
+            definition,
+            renamed_from,
+            generated: _,
+        } = lowered;
         let id = definition.id();
         if let Some(other) = self.set.get(&id) {
             // Triggers may share a function that is the same to the letter; nothing else may be there twice.
@@ -122,7 +147,10 @@ impl Collector<'_> {
             return;
         }
         if let (ObjectId::Trigger(trigger), false) = (&id, self.dialect.names_are_per_table()) {
-            let key = (trigger.table.schema.to_ascii_lowercase(), trigger.name.to_ascii_lowercase());
+            let key = (
+                trigger.table.schema.to_ascii_lowercase(),
+                trigger.name.to_ascii_lowercase(),
+            );
             if let Some(other) = self.names.insert(key, id.clone())
                 && let Some(other) = self.set.get(&other)
             {
@@ -136,15 +164,26 @@ impl Collector<'_> {
         let ddl = match self.dialect.create(&definition, self.renderer, self.server) {
             Ok(ddl) => ddl,
             Err(error) => {
-                problems.extend(error.diagnostics.into_iter().map(|diagnostic| match diagnostic.place {
-                    Some(_) => diagnostic.related(span, "while rendering this"),
-                    None => diagnostic.at(span),
+                problems.extend(error.diagnostics.into_iter().map(|diagnostic| {
+                    match diagnostic.place {
+                        Some(_) => diagnostic.related(span, "while rendering this"),
+                        None => diagnostic.at(span),
+                    }
                 }));
                 return;
             }
         };
         let digest = digest(ddl.statements.iter().map(String::as_str));
-        self.set.insert(id, Desired { definition, ddl, digest, renamed_from, span: span.clone() });
+        self.set.insert(
+            id,
+            Desired {
+                definition,
+                ddl,
+                digest,
+                renamed_from,
+                span: span.clone(),
+            },
+        );
     }
 }
 
@@ -152,9 +191,15 @@ fn twice(id: &ObjectId, span: &Span, first: &Span) -> Diagnostic {
     let kind = id.kind();
     let message = match id {
         ObjectId::Trigger(_) => format!("two triggers are named `{}`", id.name()),
-        ObjectId::Function(_) => format!("two different functions are named `{}.{}`", id.schema(), id.name()),
+        ObjectId::Function(_) => format!(
+            "two different functions are named `{}.{}`",
+            id.schema(),
+            id.name()
+        ),
     };
-    Diagnostic::new(message).labelled(span, format!("this {kind}")).related(first, "is defined here first")
+    Diagnostic::new(message)
+        .labelled(span, format!("this {kind}"))
+        .related(first, "is defined here first")
 }
 
 /// The tables of each trigger, in the same order. A trigger on a table that is not there is a problem; a glob that
@@ -168,8 +213,11 @@ fn resolve<'a>(
     let mut known: BTreeMap<(Option<&str>, &str), Vec<Table>> = BTreeMap::new();
     match tables {
         Tables::Live(database) => {
-            let mut references: Vec<&TableRef> =
-                triggers.clone().flat_map(references).map(|table| &table.value).collect();
+            let mut references: Vec<&TableRef> = triggers
+                .clone()
+                .flat_map(references)
+                .map(|table| &table.value)
+                .collect();
             references.sort_by_key(|table| key(table));
             references.dedup_by_key(|table| key(table));
             let owned: Vec<TableRef> = references.iter().map(|table| (*table).clone()).collect();
@@ -178,9 +226,15 @@ fn resolve<'a>(
         }
         Tables::Offline(_) | Tables::Unknown(_) => {
             for reference in triggers.clone().flat_map(references) {
-                let TableRef { schema: given, name } = &reference.value;
+                let TableRef {
+                    schema: given,
+                    name,
+                } = &reference.value;
                 if !reference.value.is_glob() {
-                    let id = TableId { schema: given.as_deref().unwrap_or(schema).to_owned(), name: name.clone() };
+                    let id = TableId {
+                        schema: given.as_deref().unwrap_or(schema).to_owned(),
+                        name: name.clone(),
+                    };
                     known.insert(key(&reference.value), vec![Table { id, facts: None }]);
                 } else if let Tables::Offline(dialect) = tables {
                     problems.push(
@@ -205,7 +259,10 @@ fn resolve<'a>(
 fn references(trigger: &TriggerSpec) -> &[Located<TableRef>] {
     match &trigger.tables {
         TableSelector::One(table) => std::slice::from_ref(table),
-        TableSelector::Many { include, exclude: _ } => include,
+        TableSelector::Many {
+            include,
+            exclude: _,
+        } => include,
     }
 }
 
@@ -221,16 +278,24 @@ fn chosen(
 ) -> Result<Vec<Table>, Error> {
     let exclude = match &trigger.tables {
         TableSelector::One(_) => [].as_slice(),
-        TableSelector::Many { include: _, exclude } => exclude.as_slice(),
+        TableSelector::Many {
+            include: _,
+            exclude,
+        } => exclude.as_slice(),
     };
     let mut chosen: Vec<Table> = vec![];
     for reference in references(trigger) {
-        let found = known.get(&key(&reference.value)).map(Vec::as_slice).unwrap_or_default();
+        let found = known
+            .get(&key(&reference.value))
+            .map(Vec::as_slice)
+            .unwrap_or_default();
         if found.is_empty() && !reference.value.is_glob() {
             problems.push(missing_table(reference, tables)?);
         }
         for table in found {
-            let excluded = exclude.iter().any(|pattern| pattern.value.matches(&table.id.schema, &table.id.name));
+            let excluded = exclude
+                .iter()
+                .any(|pattern| pattern.value.matches(&table.id.schema, &table.id.name));
             if !excluded && !chosen.iter().any(|other| other.id == table.id) {
                 chosen.push(table.clone());
             }
@@ -239,21 +304,35 @@ fn chosen(
     Ok(chosen)
 }
 
-fn missing_table(reference: &Located<TableRef>, tables: &mut Tables<'_>) -> Result<Diagnostic, Error> {
+fn missing_table(
+    reference: &Located<TableRef>,
+    tables: &mut Tables<'_>,
+) -> Result<Diagnostic, Error> {
     let table = &reference.value;
-    let mut diagnostic = Diagnostic::new(format!("there is no table or view `{table}` in the database"))
-        .labelled(&reference.span, "not in the database");
+    let mut diagnostic = Diagnostic::new(format!(
+        "there is no table or view `{table}` in the database"
+    ))
+    .labelled(&reference.span, "not in the database");
     if let Tables::Live(database) = tables {
         let names = database.table_names(table.schema.as_deref())?;
         let near = names
             .iter()
-            .map(|id| (strsim::jaro_winkler(&id.name.to_lowercase(), &table.name.to_lowercase()), id))
+            .map(|id| {
+                (
+                    strsim::jaro_winkler(&id.name.to_lowercase(), &table.name.to_lowercase()),
+                    id,
+                )
+            })
             .filter(|(likeness, _)| *likeness > 0.8)
             .max_by(|(left, _), (right, _)| left.total_cmp(right));
         diagnostic = match near {
-            Some((_, id)) if table.schema.is_some() => diagnostic.help(format!("did you mean `{id}`?")),
+            Some((_, id)) if table.schema.is_some() => {
+                diagnostic.help(format!("did you mean `{id}`?"))
+            }
             Some((_, id)) => diagnostic.help(format!("did you mean `{}`?", id.name)),
-            None if names.is_empty() => diagnostic.help("it has no tables at all: is this the right database?"),
+            None if names.is_empty() => {
+                diagnostic.help("it has no tables at all: is this the right database?")
+            }
             None => diagnostic.help("create the table first, or correct its name here"),
         };
     }
@@ -263,10 +342,16 @@ fn missing_table(reference: &Located<TableRef>, tables: &mut Tables<'_>) -> Resu
 /// Sort by file and place, and let what several tables or dialects complain about in the same words be said once.
 fn in_file_order(spec: &Spec, problems: &mut Vec<Diagnostic>) {
     let position = |diagnostic: &Diagnostic| {
-        diagnostic.place.as_ref().map_or((usize::MAX, 0), |(span, _)| {
-            let file = spec.files.iter().position(|file| file.name == span.file.name);
-            (file.unwrap_or(usize::MAX), span.range.start)
-        })
+        diagnostic
+            .place
+            .as_ref()
+            .map_or((usize::MAX, 0), |(span, _)| {
+                let file = spec
+                    .files
+                    .iter()
+                    .position(|file| file.name == span.file.name);
+                (file.unwrap_or(usize::MAX), span.range.start)
+            })
     };
     problems.sort_by_key(position);
     problems.dedup();
@@ -284,9 +369,11 @@ pub fn digest<'a>(texts: impl IntoIterator<Item = &'a str>) -> String {
 
 fn hex(bytes: &[u8]) -> String {
     use std::fmt::Write as _;
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-        // Writing to a String cannot fail.
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
+    bytes
+        .iter()
+        .fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
+            // Writing to a String cannot fail.
+            let _ = write!(text, "{byte:02x}");
+            text
+        })
 }

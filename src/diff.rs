@@ -8,8 +8,8 @@ use serde::{Deserialize, Serialize};
 use crate::db::{ConditionPair, Verdict};
 use crate::dialect::Dialect;
 use crate::model::{
-    Action, Condition, Constraint, Deferral, Definition, EnabledState, Function, FunctionSource, Orientation, Parallel,
-    Security, Setting, TableId, TransitionTables, Trigger, Volatility,
+    Action, Condition, Constraint, Deferral, Definition, EnabledState, Function, FunctionSource,
+    Orientation, Parallel, Security, Setting, TableId, TransitionTables, Trigger, Volatility,
 };
 
 /// One attribute that differs.
@@ -36,10 +36,16 @@ pub struct Judge<'a> {
 
 /// The pair of conditions that the engine must judge before these two can be compared, if any.
 pub fn undecided(before: &Definition, after: &Definition) -> Option<ConditionPair> {
-    let (Definition::Trigger(before), Definition::Trigger(after)) = (before, after) else { return None };
+    let (Definition::Trigger(before), Definition::Trigger(after)) = (before, after) else {
+        return None;
+    };
     match (&before.condition, &after.condition) {
         (Some(Condition::Sql(left)), Some(Condition::Sql(right))) if left != right => {
-            Some(ConditionPair { table: after.id.table.clone(), left: left.clone(), right: right.clone() })
+            Some(ConditionPair {
+                table: after.id.table.clone(),
+                left: left.clone(),
+                right: right.clone(),
+            })
         }
         _ => None,
     }
@@ -48,8 +54,12 @@ pub fn undecided(before: &Definition, after: &Definition) -> Option<ConditionPai
 /// Every attribute in which two definitions differ; empty when they are the same.
 pub fn compare(before: &Definition, after: &Definition, judge: &Judge<'_>) -> Vec<FieldChange> {
     match (before, after) {
-        (Definition::Trigger(before), Definition::Trigger(after)) => compare_triggers(before, after, judge),
-        (Definition::Function(before), Definition::Function(after)) => compare_functions(before, after, judge),
+        (Definition::Trigger(before), Definition::Trigger(after)) => {
+            compare_triggers(before, after, judge)
+        }
+        (Definition::Function(before), Definition::Function(after)) => {
+            compare_functions(before, after, judge)
+        }
         (before, after) => {
             let mut fields = Fields::default();
             fields.texts("kind", Some(before.id().kind()), Some(after.id().kind()));
@@ -69,7 +79,13 @@ impl Fields {
     }
 
     /// Compare two values, shown by `show`; `None` from it is the engine's default, which is not shown.
-    fn values<T: PartialEq>(&mut self, field: &str, before: &T, after: &T, show: impl Fn(&T) -> Option<String>) {
+    fn values<T: PartialEq>(
+        &mut self,
+        field: &str,
+        before: &T,
+        after: &T,
+        show: impl Fn(&T) -> Option<String>,
+    ) {
         if before != after {
             self.push(field, show(before), show(after), None);
         }
@@ -78,12 +94,28 @@ impl Fields {
     /// Two texts whose sameness somebody else decided.
     fn judged(&mut self, field: &str, before: Option<&str>, after: Option<&str>, same: bool) {
         if !same {
-            self.push(field, before.map(str::to_owned), after.map(str::to_owned), None);
+            self.push(
+                field,
+                before.map(str::to_owned),
+                after.map(str::to_owned),
+                None,
+            );
         }
     }
 
-    fn push(&mut self, field: &str, before: Option<String>, after: Option<String>, note: Option<String>) {
-        self.0.push(FieldChange { field: field.to_owned(), before, after, note });
+    fn push(
+        &mut self,
+        field: &str,
+        before: Option<String>,
+        after: Option<String>,
+        note: Option<String>,
+    ) {
+        self.0.push(FieldChange {
+            field: field.to_owned(),
+            before,
+            after,
+            note,
+        });
     }
 }
 
@@ -122,13 +154,35 @@ fn compare_triggers(before: &Trigger, after: &Trigger, judge: &Judge<'_>) -> Vec
         verbatim: _,
     } = after;
     let mut fields = Fields::default();
-    fields.judged("name", Some(&id.name), Some(&after_id.name), judge.dialect.same_name(&id.name, &after_id.name));
-    let same_table = judge.dialect.same_name(&id.table.name, &after_id.table.name)
-        && judge.dialect.same_name(&id.table.schema, &after_id.table.schema);
-    fields.judged("table", Some(&id.table.to_string()), Some(&after_id.table.to_string()), same_table);
-    fields.values("timing", timing, after_timing, |timing| Some(timing.keyword().to_lowercase()));
+    fields.judged(
+        "name",
+        Some(&id.name),
+        Some(&after_id.name),
+        judge.dialect.same_name(&id.name, &after_id.name),
+    );
+    let same_table = judge
+        .dialect
+        .same_name(&id.table.name, &after_id.table.name)
+        && judge
+            .dialect
+            .same_name(&id.table.schema, &after_id.table.schema);
+    fields.judged(
+        "table",
+        Some(&id.table.to_string()),
+        Some(&after_id.table.to_string()),
+        same_table,
+    );
+    fields.values("timing", timing, after_timing, |timing| {
+        Some(timing.keyword().to_lowercase())
+    });
     fields.values("events", events, after_events, |events| {
-        Some(events.iter().map(|event| event.word()).collect::<Vec<_>>().join(", "))
+        Some(
+            events
+                .iter()
+                .map(|event| event.word())
+                .collect::<Vec<_>>()
+                .join(", "),
+        )
     });
     // The order of the columns means nothing to any engine.
     let (columns, after_columns) = (name_set(update_of, judge), name_set(after_update_of, judge));
@@ -144,17 +198,47 @@ fn compare_triggers(before: &Trigger, after: &Trigger, judge: &Judge<'_>) -> Vec
             Orientation::Statement => "statement".to_owned(),
         })
     });
-    compare_conditions(&mut fields, &after_id.table, condition.as_ref(), after_condition.as_ref(), judge);
+    compare_conditions(
+        &mut fields,
+        &after_id.table,
+        condition.as_ref(),
+        after_condition.as_ref(),
+        judge,
+    );
     compare_actions(&mut fields, action, after_action, judge);
     let TransitionTables { old, new } = transition_tables;
-    let TransitionTables { old: after_old, new: after_new } = after_transition_tables;
-    fields.texts("referencing.old_table", old.as_deref(), after_old.as_deref());
-    fields.texts("referencing.new_table", new.as_deref(), after_new.as_deref());
-    fields.values("constraint", constraint, after_constraint, |constraint| constraint.as_ref().map(show_constraint));
-    fields.values("enabled", enabled, after_enabled, |state| Some(show_state(*state).to_owned()));
-    compare_partitions(&mut fields, (*enabled, enabled_on_partitions), (*after_enabled, after_enabled_on_partitions));
+    let TransitionTables {
+        old: after_old,
+        new: after_new,
+    } = after_transition_tables;
+    fields.texts(
+        "referencing.old_table",
+        old.as_deref(),
+        after_old.as_deref(),
+    );
+    fields.texts(
+        "referencing.new_table",
+        new.as_deref(),
+        after_new.as_deref(),
+    );
+    fields.values("constraint", constraint, after_constraint, |constraint| {
+        constraint.as_ref().map(show_constraint)
+    });
+    fields.values("enabled", enabled, after_enabled, |state| {
+        Some(show_state(*state).to_owned())
+    });
+    compare_partitions(
+        &mut fields,
+        (*enabled, enabled_on_partitions),
+        (*after_enabled, after_enabled_on_partitions),
+    );
     fields.texts("description", comment.as_deref(), after_comment.as_deref());
-    fields.values("depends_on_extensions", depends_on_extensions, after_extensions, show_names);
+    fields.values(
+        "depends_on_extensions",
+        depends_on_extensions,
+        after_extensions,
+        show_names,
+    );
     fields.0
 }
 
@@ -191,12 +275,19 @@ fn compare_functions(before: &Function, after: &Function, judge: &Judge<'_>) -> 
         depends_on_extensions: after_extensions,
     } = after;
     let mut fields = Fields::default();
-    fields.values("schema", &id.schema, &after_id.schema, |schema| Some(schema.clone()));
+    fields.values("schema", &id.schema, &after_id.schema, |schema| {
+        Some(schema.clone())
+    });
     fields.values("name", &id.name, &after_id.name, |name| Some(name.clone()));
     fields.texts("language", Some(language), Some(after_language));
     match (source, after_source) {
         (FunctionSource::Body(body), FunctionSource::Body(after_body)) => {
-            fields.judged("body", Some(body), Some(after_body), judge.dialect.same_body(body, after_body));
+            fields.judged(
+                "body",
+                Some(body),
+                Some(after_body),
+                judge.dialect.same_body(body, after_body),
+            );
         }
         (source, after_source) => {
             fields.values("body", source, after_source, |source| {
@@ -228,10 +319,17 @@ fn compare_functions(before: &Function, after: &Function, judge: &Judge<'_>) -> 
             Parallel::Safe => "safe".to_owned(),
         })
     });
-    fields.values("leakproof", leakproof, after_leakproof, |leakproof| Some(leakproof.to_string()));
+    fields.values("leakproof", leakproof, after_leakproof, |leakproof| {
+        Some(leakproof.to_string())
+    });
     fields.values("cost", cost, after_cost, |cost| Some(cost.to_string()));
     fields.texts("description", comment.as_deref(), after_comment.as_deref());
-    fields.values("depends_on_extensions", depends_on_extensions, after_extensions, show_names);
+    fields.values(
+        "depends_on_extensions",
+        depends_on_extensions,
+        after_extensions,
+        show_names,
+    );
     fields.0
 }
 
@@ -248,17 +346,27 @@ fn compare_conditions(
         // Nobody asked for the text: whoever compares this way wrote the condition with the statement just run.
         (Some(_), Some(_)) => return,
         (before, after) => {
-            fields.texts("when", before.map(show_condition), after.map(show_condition));
+            fields.texts(
+                "when",
+                before.map(show_condition),
+                after.map(show_condition),
+            );
             return;
         }
     };
     if left == right {
         return;
     }
-    let pair = ConditionPair { table: table.clone(), left: left.clone(), right: right.clone() };
+    let pair = ConditionPair {
+        table: table.clone(),
+        left: left.clone(),
+        right: right.clone(),
+    };
     let note = match judge.verdicts.get(&pair) {
         Some(Verdict::Same) => return,
-        Some(Verdict::Unknown(why)) => Some(format!("could not be compared, so it counts as changed: {why}")),
+        Some(Verdict::Unknown(why)) => Some(format!(
+            "could not be compared, so it counts as changed: {why}"
+        )),
         Some(Verdict::Different) | None => None,
     };
     fields.push("when", Some(left.clone()), Some(right.clone()), note);
@@ -267,13 +375,26 @@ fn compare_conditions(
 fn compare_actions(fields: &mut Fields, before: &Action, after: &Action, judge: &Judge<'_>) {
     match (before, after) {
         (Action::Body(left), Action::Body(right)) => {
-            fields.judged("body", Some(left), Some(right), judge.dialect.same_body(left, right));
+            fields.judged(
+                "body",
+                Some(left),
+                Some(right),
+                judge.dialect.same_body(left, right),
+            );
         }
         (
-            Action::Call { function, arguments },
-            Action::Call { function: after_function, arguments: after_arguments },
+            Action::Call {
+                function,
+                arguments,
+            },
+            Action::Call {
+                function: after_function,
+                arguments: after_arguments,
+            },
         ) => {
-            fields.values("function", function, after_function, |function| Some(function.to_string()));
+            fields.values("function", function, after_function, |function| {
+                Some(function.to_string())
+            });
             fields.values("args", arguments, after_arguments, |arguments| {
                 (!arguments.is_empty()).then(|| format!("{arguments:?}"))
             });
@@ -293,28 +414,49 @@ fn compare_partitions(
     (state, partitions): (EnabledState, &BTreeMap<TableId, EnabledState>),
     (after_state, after_partitions): (EnabledState, &BTreeMap<TableId, EnabledState>),
 ) {
-    for partition in partitions.keys().chain(after_partitions.keys()).collect::<BTreeSet<_>>() {
+    for partition in partitions
+        .keys()
+        .chain(after_partitions.keys())
+        .collect::<BTreeSet<_>>()
+    {
         let before = *partitions.get(partition).unwrap_or(&state);
         let after = *after_partitions.get(partition).unwrap_or(&after_state);
         let differs_from_parent = before != state || after != after_state;
         if before != after && differs_from_parent {
             let field = format!("enabled on partition {partition}");
-            fields.push(&field, Some(show_state(before).to_owned()), Some(show_state(after).to_owned()), None);
+            fields.push(
+                &field,
+                Some(show_state(before).to_owned()),
+                Some(show_state(after).to_owned()),
+                None,
+            );
         }
     }
 }
 
 fn compare_settings(fields: &mut Fields, before: &[Setting], after: &[Setting]) {
     let find = |settings: &[Setting], name: &str| {
-        settings.iter().find(|setting| setting.name.eq_ignore_ascii_case(name)).map(|setting| setting.values.clone())
+        settings
+            .iter()
+            .find(|setting| setting.name.eq_ignore_ascii_case(name))
+            .map(|setting| setting.values.clone())
     };
     // PostgreSQL's parameter names know no case, and the server spells them its own way (`TimeZone`).
-    let names: BTreeSet<String> =
-        before.iter().chain(after).map(|setting| setting.name.to_ascii_lowercase()).collect();
+    let names: BTreeSet<String> = before
+        .iter()
+        .chain(after)
+        .map(|setting| setting.name.to_ascii_lowercase())
+        .collect();
     for name in names {
         let (left, right) = (find(before, &name), find(after, &name));
-        let field = if name == "search_path" { name.clone() } else { format!("settings.{name}") };
-        fields.values(&field, &left, &right, |values| values.as_ref().map(|values| values.join(", ")));
+        let field = if name == "search_path" {
+            name.clone()
+        } else {
+            format!("settings.{name}")
+        };
+        fields.values(&field, &left, &right, |values| {
+            values.as_ref().map(|values| values.join(", "))
+        });
     }
 }
 
@@ -323,7 +465,11 @@ fn name_set(names: &[String], judge: &Judge<'_>) -> Vec<String> {
     let mut set: Vec<String> = vec![];
     let folds = judge.dialect.same_name("a", "A");
     for name in names {
-        set.push(if folds { name.to_ascii_lowercase() } else { name.clone() });
+        set.push(if folds {
+            name.to_ascii_lowercase()
+        } else {
+            name.clone()
+        });
     }
     set.sort_unstable();
     set.dedup();

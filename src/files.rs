@@ -9,7 +9,9 @@ use crate::error::Error;
 pub fn read(path: &Path) -> Result<String, Error> {
     let name = path.display();
     if path.is_dir() {
-        return Err(Error::failed(format!("`{name}` is a directory, and a file was expected")));
+        return Err(Error::failed(format!(
+            "`{name}` is a directory, and a file was expected"
+        )));
     }
     let bytes = std::fs::read(path).map_err(|error| match error.kind() {
         std::io::ErrorKind::NotFound => Error::failed(format!("there is no file `{name}`")),
@@ -20,13 +22,18 @@ pub fn read(path: &Path) -> Result<String, Error> {
 
 /// Write a file so that it is there whole or not at all, even if the machine stops in between.
 pub fn write_whole(path: &Path, text: &str) -> Result<(), Error> {
-    let failed = |error: std::io::Error| Error::failed(format!("`{}` cannot be written: {error}", path.display()));
+    let failed = |error: std::io::Error| {
+        Error::failed(format!("`{}` cannot be written: {error}", path.display()))
+    };
     let folder = match path.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => folder,
         _ => Path::new("."),
     };
     if path.is_dir() {
-        return Err(Error::failed(format!("`{}` is a directory, and a file was expected", path.display())));
+        return Err(Error::failed(format!(
+            "`{}` is a directory, and a file was expected",
+            path.display()
+        )));
     }
     let mut builder = tempfile::Builder::new();
     #[cfg(unix)]

@@ -50,7 +50,11 @@ pub struct Writer<'a> {
 }
 
 /// The templates that make the history tables, in order; a dialect has those of them that it needs.
-const CREATE: [&str; 3] = ["history_schema.sql", "history_migrations.sql", "history_objects.sql"];
+const CREATE: [&str; 3] = [
+    "history_schema.sql",
+    "history_migrations.sql",
+    "history_objects.sql",
+];
 
 impl Writer<'_> {
     /// The statements that make the history tables.
@@ -59,8 +63,19 @@ impl Writer<'_> {
         struct Context<'a> {
             history_schema: &'a str,
         }
-        let templates = CREATE.into_iter().filter(|template| self.renderer.has(template));
-        templates.map(|template| self.renderer.render(template, Context { history_schema: self.schema })).collect()
+        let templates = CREATE
+            .into_iter()
+            .filter(|template| self.renderer.has(template));
+        templates
+            .map(|template| {
+                self.renderer.render(
+                    template,
+                    Context {
+                        history_schema: self.schema,
+                    },
+                )
+            })
+            .collect()
     }
 
     /// The statement that records a migration.
@@ -73,11 +88,17 @@ impl Writer<'_> {
             down: String,
         }
         let json = |statements: &[String]| {
-            serde_json::to_string(statements).map_err(|error| Error::failed(format!("cannot be recorded: {error}")))
+            serde_json::to_string(statements)
+                .map_err(|error| Error::failed(format!("cannot be recorded: {error}")))
         };
-        let context =
-            Context { history_schema: self.schema, migration, up: json(&migration.up)?, down: json(&migration.down)? };
-        self.renderer.render("history_insert_migration.sql", context)
+        let context = Context {
+            history_schema: self.schema,
+            migration,
+            up: json(&migration.up)?,
+            down: json(&migration.down)?,
+        };
+        self.renderer
+            .render("history_insert_migration.sql", context)
     }
 
     /// The statements that record objects as of `version`.
@@ -101,9 +122,18 @@ impl Writer<'_> {
         }
         let mut statements = vec![];
         for chunk in rows.chunks(ROWS_PER_STATEMENT) {
-            let mut context = Context { history_schema: self.schema, version, rows: vec![] };
+            let mut context = Context {
+                history_schema: self.schema,
+                version,
+                rows: vec![],
+            };
             for Row { id, present } in chunk {
-                let ObjectRef { kind, schema, table, name } = ObjectRef::from(id);
+                let ObjectRef {
+                    kind,
+                    schema,
+                    table,
+                    name,
+                } = ObjectRef::from(id);
                 let mut row = ContextRow {
                     kind,
                     schema,
@@ -114,19 +144,30 @@ impl Writer<'_> {
                     fingerprint_sql: None,
                     definition: None,
                 };
-                if let Some(Present { rendered_digest, live_fingerprint, definition }) = present {
+                if let Some(Present {
+                    rendered_digest,
+                    live_fingerprint,
+                    definition,
+                }) = present
+                {
                     row.rendered_digest = Some(rendered_digest.clone());
                     match live_fingerprint {
-                        LiveFingerprint::Known(fingerprint) => row.live_fingerprint = Some(fingerprint.clone()),
+                        LiveFingerprint::Known(fingerprint) => {
+                            row.live_fingerprint = Some(fingerprint.clone())
+                        }
                         LiveFingerprint::Sql(sql) => row.fingerprint_sql = Some(sql.clone()),
                     }
-                    let json = serde_json::to_string(definition)
-                        .map_err(|error| Error::failed(format!("{id} cannot be recorded: {error}")))?;
+                    let json = serde_json::to_string(definition).map_err(|error| {
+                        Error::failed(format!("{id} cannot be recorded: {error}"))
+                    })?;
                     row.definition = Some(json);
                 }
                 context.rows.push(row);
             }
-            statements.push(self.renderer.render("history_insert_objects.sql", context)?);
+            statements.push(
+                self.renderer
+                    .render("history_insert_objects.sql", context)?,
+            );
         }
         Ok(statements)
     }

@@ -4,7 +4,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::apply::{Expected, Job};
-use crate::db::{ConditionPair, Database, Depth, Fingerprint, History, Migration, Record, Scope, Statement};
+use crate::db::{
+    ConditionPair, Database, Depth, Fingerprint, History, Migration, Record, Scope, Statement,
+};
 use crate::desired::digest;
 use crate::diff::{self, Judge};
 use crate::error::{Diagnostic, Error, Kind};
@@ -38,17 +40,30 @@ pub fn prepare(database: &mut dyn Database, to: Option<i64>) -> Result<Rollback,
     let history = database.history()?;
     let latest = history.version;
     if latest == 0 {
-        return Err(Error::failed("there is nothing to roll back: no migration was applied yet"));
+        return Err(Error::failed(
+            "there is nothing to roll back: no migration was applied yet",
+        ));
     }
     let to = to.unwrap_or(latest - 1);
     if !(0..latest).contains(&to) {
-        return Err(Error::new(Kind::Usage, format!("`--to {to}`: the versions to go back to are 0 to {}", latest - 1))
-            .help("`triggerctl history` lists them"));
+        return Err(Error::new(
+            Kind::Usage,
+            format!(
+                "`--to {to}`: the versions to go back to are 0 to {}",
+                latest - 1
+            ),
+        )
+        .help("`triggerctl history` lists them"));
     }
-    let (mut undone, kept): (Vec<_>, Vec<_>) =
-        database.migrations(true)?.into_iter().partition(|migration| migration.version > to);
+    let (mut undone, kept): (Vec<_>, Vec<_>) = database
+        .migrations(true)?
+        .into_iter()
+        .partition(|migration| migration.version > to);
     let then = database.records_at(to)?;
-    let spec_digest = kept.last().map(|migration| migration.spec_digest.clone()).unwrap_or_default();
+    let spec_digest = kept
+        .last()
+        .map(|migration| migration.spec_digest.clone())
+        .unwrap_or_default();
 
     let touched: BTreeSet<ObjectId> = history
         .records
@@ -64,10 +79,20 @@ pub fn prepare(database: &mut dyn Database, to: Option<i64>) -> Result<Rollback,
     let up: Vec<Statement> = undone
         .iter()
         .flat_map(|migration| &migration.down)
-        .map(|sql| Statement { sql: sql.clone(), object: None })
+        .map(|sql| Statement {
+            sql: sql.clone(),
+            object: None,
+        })
         .collect();
-    let down = undone.iter().rev().flat_map(|migration| migration.up.iter().cloned()).collect();
-    let from_fingerprint = digest(base.values().map(|fingerprint| fingerprint.as_deref().unwrap_or("-")));
+    let down = undone
+        .iter()
+        .rev()
+        .flat_map(|migration| migration.up.iter().cloned())
+        .collect();
+    let from_fingerprint = digest(
+        base.values()
+            .map(|fingerprint| fingerprint.as_deref().unwrap_or("-")),
+    );
     let job = Job {
         plan_id: digest(up.iter().map(|statement| statement.sql.as_str())),
         up,
@@ -76,7 +101,10 @@ pub fn prepare(database: &mut dyn Database, to: Option<i64>) -> Result<Rollback,
         moved: Box::new(move |catalog, history| {
             let mut moved = vec![];
             if history.version != latest {
-                moved.push(format!("the history is at version {}, no longer at {latest}", history.version));
+                moved.push(format!(
+                    "the history is at version {}, no longer at {latest}",
+                    history.version
+                ));
             }
             for (id, fingerprint) in &base {
                 if catalog.fingerprints.get(id) != fingerprint.as_ref() {
@@ -89,7 +117,12 @@ pub fn prepare(database: &mut dyn Database, to: Option<i64>) -> Result<Rollback,
         spec_digest,
         from_fingerprint,
     };
-    Ok(Rollback { to, undone, turns, job })
+    Ok(Rollback {
+        to,
+        undone,
+        turns,
+        job,
+    })
 }
 
 /// The live fingerprints of what will be touched; an error when one of them is not as recorded.
@@ -103,29 +136,50 @@ fn unmoved(
         known: touched.clone(),
     };
     let catalog = database.catalog(&scope)?;
-    let base: BTreeMap<_, _> =
-        touched.iter().map(|id| (id.clone(), catalog.fingerprints.get(id).cloned())).collect();
+    let base: BTreeMap<_, _> = touched
+        .iter()
+        .map(|id| (id.clone(), catalog.fingerprints.get(id).cloned()))
+        .collect();
     let mut suspects = vec![];
     let mut moved = vec![];
     for (id, live) in &base {
         match (history.records.get(id), live) {
             (Some(_), None) => moved.push(format!("{id} is gone")),
-            (None, Some(_)) => moved.push(format!("{id} exists, and the history says that it was dropped")),
-            (Some(record), Some(live)) if record.live_fingerprint != *live => suspects.push(id.clone()),
+            (None, Some(_)) => moved.push(format!(
+                "{id} exists, and the history says that it was dropped"
+            )),
+            (Some(record), Some(live)) if record.live_fingerprint != *live => {
+                suspects.push(id.clone())
+            }
             _ => {}
         }
     }
     // Another fingerprint need not be another definition: the engine may print it differently since an upgrade.
     let live = database.definitions(&suspects, Depth::Whole)?;
-    let recorded =
-        if suspects.is_empty() { BTreeMap::new() } else { database.recorded(&suspects, history.version)? };
+    let recorded = if suspects.is_empty() {
+        BTreeMap::new()
+    } else {
+        database.recorded(&suspects, history.version)?
+    };
     for id in &suspects {
-        let (Some(live), Some(recorded)) = (live.get(id), recorded.get(id)) else { continue };
+        let (Some(live), Some(recorded)) = (live.get(id), recorded.get(id)) else {
+            continue;
+        };
         let pairs: Vec<ConditionPair> = diff::undecided(recorded, live).into_iter().collect();
-        let verdicts = if pairs.is_empty() { vec![] } else { database.same_conditions(&pairs)? };
+        let verdicts = if pairs.is_empty() {
+            vec![]
+        } else {
+            database.same_conditions(&pairs)?
+        };
         let verdicts = pairs.into_iter().zip(verdicts).collect();
-        let judge = Judge { dialect: database.dialect(), verdicts: &verdicts };
-        let fields: Vec<String> = diff::compare(recorded, live, &judge).into_iter().map(|f| f.field).collect();
+        let judge = Judge {
+            dialect: database.dialect(),
+            verdicts: &verdicts,
+        };
+        let fields: Vec<String> = diff::compare(recorded, live, &judge)
+            .into_iter()
+            .map(|f| f.field)
+            .collect();
         if !fields.is_empty() {
             moved.push(format!("{id} was changed by hand: {}", fields.join(", ")));
         }
@@ -133,7 +187,9 @@ fn unmoved(
     if moved.is_empty() {
         return Ok(base);
     }
-    let mut diagnostic = Diagnostic::new("the database is not what the history says: rolling back would lose changes");
+    let mut diagnostic = Diagnostic::new(
+        "the database is not what the history says: rolling back would lose changes",
+    );
     for what in moved {
         diagnostic = diagnostic.note(what);
     }
@@ -151,21 +207,41 @@ fn ends(
     to: i64,
     database: &mut dyn Database,
 ) -> Result<Ends, Error> {
-    let returning: Vec<ObjectId> = touched.iter().filter(|id| then.contains_key(id)).cloned().collect();
-    let mut definitions =
-        if returning.is_empty() { BTreeMap::new() } else { database.recorded(&returning, to)? };
+    let returning: Vec<ObjectId> = touched
+        .iter()
+        .filter(|id| then.contains_key(id))
+        .cloned()
+        .collect();
+    let mut definitions = if returning.is_empty() {
+        BTreeMap::new()
+    } else {
+        database.recorded(&returning, to)?
+    };
     let (mut turns, mut expected) = (BTreeMap::new(), BTreeMap::new());
     for id in touched {
         let (turn, end) = match then.get(id) {
             // Created since, it is dropped; taken over since, it is what it was. The statements know which.
             None => (Turn::Leaves, Expected::Released),
             Some(record) => {
-                let definition = definitions
-                    .remove(id)
-                    .ok_or_else(|| Error::failed(format!("the history has no definition of {id} at version {to}")))?;
-                let turn = if history.records.contains_key(id) { Turn::Reverts } else { Turn::Returns };
+                let definition = definitions.remove(id).ok_or_else(|| {
+                    Error::failed(format!(
+                        "the history has no definition of {id} at version {to}"
+                    ))
+                })?;
+                let turn = if history.records.contains_key(id) {
+                    Turn::Reverts
+                } else {
+                    Turn::Returns
+                };
                 let rendered_digest = record.rendered_digest.clone();
-                (turn, Expected::Present { definition, rendered_digest, custom: false })
+                (
+                    turn,
+                    Expected::Present {
+                        definition,
+                        rendered_digest,
+                        custom: false,
+                    },
+                )
             }
         };
         turns.insert(id.clone(), turn);

@@ -24,7 +24,10 @@ pub fn came() -> bool {
 /// An error when a signal came.
 pub fn check() -> Result<(), Error> {
     if came() {
-        return Err(Error::new(Kind::Interrupted, "interrupted: nothing was changed"));
+        return Err(Error::new(
+            Kind::Interrupted,
+            "interrupted: nothing was changed",
+        ));
     }
     Ok(())
 }

@@ -58,8 +58,11 @@ impl How {
         if self.yes || context.output.can_ask() {
             return Ok(());
         }
-        Err(Error::new(Kind::Usage, format!("`{command}` has nobody to ask: this is not a terminal"))
-            .help(format!("`triggerctl {command} --yes` does not ask")))
+        Err(Error::new(
+            Kind::Usage,
+            format!("`{command}` has nobody to ask: this is not a terminal"),
+        )
+        .help(format!("`triggerctl {command} --yes` does not ask")))
     }
 
     /// Ask, unless `--yes`.
@@ -83,9 +86,15 @@ impl How {
             lock_timeout: Duration::from_millis(self.lock_timeout),
             total: Duration::from_secs(self.wait),
         };
-        let settings = Settings { patience, message: self.message.clone(), writer };
+        let settings = Settings {
+            patience,
+            message: self.message.clone(),
+            writer,
+        };
         let bar = bar(context, job.up.len());
-        let result = run(job, &settings, database, &mut |done| bar.set_position(done as u64));
+        let result = run(job, &settings, database, &mut |done| {
+            bar.set_position(done as u64)
+        });
         bar.finish_and_clear();
         result
     }
@@ -94,7 +103,10 @@ impl How {
 /// A bar on a terminal for what takes a while; nothing anywhere else.
 fn bar(context: &Context, statements: usize) -> ProgressBar {
     let statements = statements as u64;
-    if context.output.quiet || context.output.format != Format::Text || statements < STATEMENTS_WORTH_A_BAR {
+    if context.output.quiet
+        || context.output.format != Format::Text
+        || statements < STATEMENTS_WORTH_A_BAR
+    {
         return ProgressBar::hidden();
     }
     // Drawn on stderr, and by itself only where that is a terminal.
@@ -112,8 +124,17 @@ impl Apply {
         self.how.must_be_able_to_ask(context, "apply")?;
         let (spec, renderer, plan) = match &self.plan {
             None => {
-                let options = Options { adopt: self.adopt, targets: self.targets.patterns()?, check_all: false };
-                let Planned { spec, renderer, database, plan } = make_plan(context, &options)?;
+                let options = Options {
+                    adopt: self.adopt,
+                    targets: self.targets.patterns()?,
+                    check_all: false,
+                };
+                let Planned {
+                    spec,
+                    renderer,
+                    database,
+                    plan,
+                } = make_plan(context, &options)?;
                 self.show(context, &plan, &*database)?;
                 (Some(spec), renderer, plan)
             }
@@ -138,8 +159,13 @@ impl Apply {
         self.how.confirm(context, "Make these changes?")?;
 
         let mut database = context.connect(spec.as_ref(), Intent::Write)?;
-        let writer = Writer { renderer: &renderer, schema: history_schema(spec.as_ref()) };
-        let migration = self.how.run(context, &Job::from_plan(&plan)?, writer, &mut *database)?;
+        let writer = Writer {
+            renderer: &renderer,
+            schema: history_schema(spec.as_ref()),
+        };
+        let migration = self
+            .how
+            .run(context, &Job::from_plan(&plan)?, writer, &mut *database)?;
         report(context, &migration, "Applied")?;
         Ok(Outcome::Done)
     }
@@ -148,7 +174,11 @@ impl Apply {
         if context.output.format == Format::Json || (context.output.quiet && self.how.yes) {
             return Ok(());
         }
-        context.output.result(&text::plan(plan, context.detail(database, false), &context.output.palette()))
+        context.output.result(&text::plan(
+            plan,
+            context.detail(database, false),
+            &context.output.palette(),
+        ))
     }
 }
 
@@ -163,10 +193,14 @@ impl Context {
             return Ok(Some(spec));
         }
         let name = self.common.config.display();
-        Err(Diagnostic::new("the plan does not fit any more: what it rests on has changed")
-            .note(format!("`{name}`, or a file that it names, was changed since the plan was made"))
-            .help("plan again, and look at what it says now")
-            .into_error(Kind::Refused))
+        Err(
+            Diagnostic::new("the plan does not fit any more: what it rests on has changed")
+                .note(format!(
+                    "`{name}`, or a file that it names, was changed since the plan was made"
+                ))
+                .help("plan again, and look at what it says now")
+                .into_error(Kind::Refused),
+        )
     }
 }
 
@@ -176,7 +210,10 @@ fn same_target(plan: &Plan, database: &dyn Database) -> Result<(), Error> {
         return Ok(());
     }
     Err(Diagnostic::new("the plan was made for another database")
-        .note(format!("the plan is for {} {}", plan.target.dialect, plan.target.database))
+        .note(format!(
+            "the plan is for {} {}",
+            plan.target.dialect, plan.target.database
+        ))
         .note(format!("this is {} {}", here.dialect, here.database))
         .help("plan again on this one")
         .into_error(Kind::Refused))
@@ -191,7 +228,14 @@ fn refuse_conflicts(plan: &Plan) -> Result<(), Error> {
                 .help("`--adopt` takes it over, and makes it as the spec says")
         })
         .collect();
-    if diagnostics.is_empty() { Ok(()) } else { Err(Error { kind: Kind::Refused, diagnostics }) }
+    if diagnostics.is_empty() {
+        Ok(())
+    } else {
+        Err(Error {
+            kind: Kind::Refused,
+            diagnostics,
+        })
+    }
 }
 
 /// Say what was done.
@@ -204,5 +248,7 @@ pub fn report(context: &Context, migration: &Migration, verb: &str) -> Result<()
         "{verb} as version {} in {took} ms: {}.\n",
         migration.version, migration.summary
     ))?;
-    context.output.remark("`triggerctl history` lists the versions; `triggerctl rollback` undoes this one.\n")
+    context
+        .output
+        .remark("`triggerctl history` lists the versions; `triggerctl rollback` undoes this one.\n")
 }

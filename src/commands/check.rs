@@ -30,16 +30,31 @@ impl Check {
     /// Run it.
     pub fn run(&self, context: &Context) -> Result<Outcome, Error> {
         context.only("check", &[Format::Text, Format::Json])?;
-        let options = Options { adopt: false, targets: self.targets.patterns()?, check_all: true };
-        let Planned { spec: _, renderer: _, database, plan } = make_plan(context, &options)?;
+        let options = Options {
+            adopt: false,
+            targets: self.targets.patterns()?,
+            check_all: true,
+        };
+        let Planned {
+            spec: _,
+            renderer: _,
+            database,
+            plan,
+        } = make_plan(context, &options)?;
         let denied = self.unmanaged == Unmanaged::Deny && !plan.unmanaged.is_empty();
         let differs = plan.differs() || denied;
         if context.output.format == Format::Json {
             context.output.result(&json::check(&plan, differs)?)?;
         } else if differs || !context.output.quiet {
             let detail = context.detail(&*database, denied);
-            context.output.result(&text::plan(&plan, detail, &context.output.palette()))?;
+            context
+                .output
+                .result(&text::plan(&plan, detail, &context.output.palette()))?;
         }
-        Ok(if differs { Outcome::Differs } else { Outcome::Done })
+        Ok(if differs {
+            Outcome::Differs
+        } else {
+            Outcome::Done
+        })
     }
 }

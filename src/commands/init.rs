@@ -20,8 +20,11 @@ impl Init {
         context.only("init", &[Format::Text])?;
         let path = &context.common.config;
         if path.exists() {
-            return Err(Error::new(Kind::Refused, format!("`{}` exists already: nothing was written", path.display()))
-                .help("name another file with `--config`"));
+            return Err(Error::new(
+                Kind::Refused,
+                format!("`{}` exists already: nothing was written", path.display()),
+            )
+            .help("name another file with `--config`"));
         }
         let start = match context.url(None) {
             Ok(url) => Start::from_database(&url)?,
@@ -29,7 +32,9 @@ impl Init {
             Err(error) => return Err(error),
         };
         files::write_whole(path, &start.text())?;
-        context.output.result(&format!("Wrote `{}`.\n", path.display()))?;
+        context
+            .output
+            .result(&format!("Wrote `{}`.\n", path.display()))?;
         if start.unmanaged > 0 {
             context.output.remark(&format!(
                 "The database has {} triggers already; they stay as they are, and `triggerctl plan --unmanaged`\n\
@@ -37,7 +42,9 @@ impl Init {
                 start.unmanaged
             ))?;
         }
-        context.output.remark("Edit it, then run `triggerctl plan`.\n")?;
+        context
+            .output
+            .remark("Edit it, then run `triggerctl plan`.\n")?;
         Ok(Outcome::Done)
     }
 }
@@ -56,7 +63,10 @@ impl Default for Start {
     fn default() -> Self {
         Self {
             url: "sqlite:app.db".to_owned(),
-            table: TableId { schema: "main".to_owned(), name: "users".to_owned() },
+            table: TableId {
+                schema: "main".to_owned(),
+                name: "users".to_owned(),
+            },
             column: Some("id".to_owned()),
             schemas: false,
             tables: vec![],
@@ -69,13 +79,23 @@ impl Start {
     fn from_database(url: &DatabaseUrl) -> Result<Self, Error> {
         let mut database = db::connect(url, &connect_settings(None), Intent::Read)?;
         let tables = database.table_names(None)?;
-        let mut start = Self { url: url.without_password(), ..Self::default() };
+        let mut start = Self {
+            url: url.display(),
+            ..Self::default()
+        };
         start.schemas = database.dialect().qualifies();
         start.unmanaged = unmanaged(&mut *database, &tables)?;
         if let Some(first) = tables.first() {
-            let reference = crate::spec::TableRef { schema: Some(first.schema.clone()), name: first.name.clone() };
+            let reference = crate::spec::TableRef {
+                schema: Some(first.schema.clone()),
+                name: first.name.clone(),
+            };
             let found = database.tables(&[reference])?;
-            let facts = found.into_iter().flatten().next().and_then(|table| table.facts);
+            let facts = found
+                .into_iter()
+                .flatten()
+                .next()
+                .and_then(|table| table.facts);
             start.column = facts.and_then(|facts| facts.columns.first().cloned());
             start.table = first.clone();
         }
@@ -84,7 +104,11 @@ impl Start {
     }
 
     fn name(&self, table: &TableId) -> String {
-        if self.schemas { table.to_string() } else { table.name.clone() }
+        if self.schemas {
+            table.to_string()
+        } else {
+            table.name.clone()
+        }
     }
 
     fn text(&self) -> String {
@@ -130,13 +154,22 @@ url = {url}            # --url, TRIGGERCTL_URL or --env win over it
 fn unmanaged(database: &mut dyn Database, tables: &[TableId]) -> Result<usize, Error> {
     let history = database.history()?;
     let mut scope = plan::scope(&Default::default(), &history);
-    scope.schemas.extend(tables.iter().map(|table| table.schema.clone()));
+    scope
+        .schemas
+        .extend(tables.iter().map(|table| table.schema.clone()));
     let catalog = database.catalog(&scope)?;
-    let triggers = catalog.fingerprints.keys().filter(|id| id.kind() == "trigger");
-    Ok(triggers.filter(|id| !history.records.contains_key(id)).count())
+    let triggers = catalog
+        .fingerprints
+        .keys()
+        .filter(|id| id.kind() == "trigger");
+    Ok(triggers
+        .filter(|id| !history.records.contains_key(id))
+        .count())
 }
 
 /// Names may hold line ends, which would end a comment.
 fn one_line(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+    text.chars()
+        .map(|c| if c.is_control() { ' ' } else { c })
+        .collect()
 }

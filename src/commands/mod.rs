@@ -12,8 +12,8 @@ pub mod validate;
 use std::path::Path;
 
 use crate::cli::Common;
-use crate::db::{self, Database, Intent};
 use crate::db::url::DatabaseUrl;
+use crate::db::{self, Database, Intent};
 use crate::desired::{self, Tables};
 use crate::error::{Error, Kind};
 use crate::plan::{Options, Plan};
@@ -51,7 +51,11 @@ pub struct Context {
 impl Context {
     /// Put together what the command line says.
     pub fn new(common: Common) -> Self {
-        let output = Output { format: common.format, color: common.color, quiet: common.quiet };
+        let output = Output {
+            format: common.format,
+            color: common.color,
+            quiet: common.quiet,
+        };
         Self { common, output }
     }
 
@@ -60,12 +64,20 @@ impl Context {
         if formats.contains(&self.output.format) {
             return Ok(());
         }
-        Err(Error::new(Kind::Usage, format!("`{command}` has no such `--format`")))
+        Err(Error::new(
+            Kind::Usage,
+            format!("`{command}` has no such `--format`"),
+        ))
     }
 
     /// The spec, with the chosen environment.
     pub fn spec(&self) -> Result<Spec, Error> {
-        Spec::load(&self.common.config, &LoadOptions { environment: self.common.env.clone() })
+        let options = LoadOptions {
+            environment: self.common.env.as_deref(),
+            needs_url: self.given_url().is_none(),
+            ..LoadOptions::default()
+        };
+        Spec::load(&self.common.config, &options)
     }
 
     /// The spec where it is only needed to find the database: with a URL at hand, one that is missing or broken is no
@@ -88,12 +100,22 @@ impl Context {
         if let Some(url) = self.given_url() {
             return db::url::parse(&url, Path::new("."));
         }
-        let Some((spec, url)) = spec.and_then(|spec| Some((spec, spec.database.url.as_ref()?))) else {
-            return Err(Error::new(Kind::Usage, "which database? none is named")
-                .help("name one with `--url`, TRIGGERCTL_URL, or `url` in `[database]` of the spec"));
+        let Some((spec, url)) = spec.and_then(|spec| Some((spec, spec.database.url.as_ref()?)))
+        else {
+            return Err(
+                Error::new(Kind::Usage, "which database? none is named").help(
+                    "name one with `--url`, TRIGGERCTL_URL, or `url` in `[database]` of the spec",
+                ),
+            );
         };
         db::url::parse(&url.value, &spec.folder).map_err(|error| {
-            error.map(|diagnostic| if diagnostic.place.is_none() { diagnostic.at(&url.span) } else { diagnostic })
+            error.map(|diagnostic| {
+                if diagnostic.place.is_none() {
+                    diagnostic.at(&url.span)
+                } else {
+                    diagnostic
+                }
+            })
         })
     }
 
@@ -101,7 +123,9 @@ impl Context {
         if self.common.url.is_some() || self.common.env.is_some() {
             return self.common.url.clone();
         }
-        std::env::var("TRIGGERCTL_URL").ok().filter(|url| !url.is_empty())
+        std::env::var("TRIGGERCTL_URL")
+            .ok()
+            .filter(|url| !url.is_empty())
     }
 
     /// Open the database.
@@ -126,7 +150,9 @@ impl Context {
 pub fn connect_settings(spec: Option<&Spec>) -> db::Settings {
     let database = spec.map(|spec| &spec.database);
     db::Settings {
-        create_from: database.and_then(|database| database.create_from.as_ref()).map(|path| path.value.clone()),
+        create_from: database
+            .and_then(|database| database.create_from.as_ref())
+            .map(|path| path.value.clone()),
         history_schema: history_schema(spec).to_owned(),
     }
 }
@@ -157,7 +183,12 @@ pub fn make_plan(context: &Context, options: &Options) -> Result<Planned, Error>
     let server = database.server();
     let desired = desired::from_spec(&spec, &renderer, &mut Tables::Live(&mut *database), server)?;
     let plan = crate::plan::make(&desired, &spec.digest, &mut *database, &renderer, options)?;
-    Ok(Planned { spec, renderer, database, plan })
+    Ok(Planned {
+        spec,
+        renderer,
+        database,
+        plan,
+    })
 }
 
 /// Patterns of `--target`.
@@ -172,8 +203,12 @@ impl Targets {
     /// The patterns.
     pub fn patterns(&self) -> Result<Vec<glob::Pattern>, Error> {
         let pattern = |text: &String| {
-            glob::Pattern::new(text)
-                .map_err(|error| Error::new(Kind::Usage, format!("`--target {text}` is not a pattern: {error}")))
+            glob::Pattern::new(text).map_err(|error| {
+                Error::new(
+                    Kind::Usage,
+                    format!("`--target {text}` is not a pattern: {error}"),
+                )
+            })
         };
         self.target.iter().map(pattern).collect()
     }

@@ -30,25 +30,42 @@ pub struct PlanCommand {
 impl PlanCommand {
     /// Run it.
     pub fn run(&self, context: &Context) -> Result<Outcome, Error> {
-        let options = Options { adopt: self.adopt, targets: self.targets.patterns()?, check_all: false };
-        let Planned { spec, renderer, mut database, plan } = make_plan(context, &options)?;
+        let options = Options {
+            adopt: self.adopt,
+            targets: self.targets.patterns()?,
+            check_all: false,
+        };
+        let Planned {
+            spec,
+            renderer,
+            mut database,
+            plan,
+        } = make_plan(context, &options)?;
         if let Some(path) = &self.out {
             plan.save(path)?;
         }
         let result = match context.output.format {
             Format::Json => json::plan(&plan)?,
             Format::Sql => {
-                let writer = crate::history::Writer { renderer: &renderer, schema: history_schema(Some(&spec)) };
+                let writer = crate::history::Writer {
+                    renderer: &renderer,
+                    schema: history_schema(Some(&spec)),
+                };
                 script::plan(&plan, &mut *database, &writer)?
             }
-            Format::Text => {
-                text::plan(&plan, context.detail(&*database, self.unmanaged), &context.output.palette())
-            }
+            Format::Text => text::plan(
+                &plan,
+                context.detail(&*database, self.unmanaged),
+                &context.output.palette(),
+            ),
         };
         context.output.result(&result)?;
         if context.output.format == Format::Text {
             let remark = match (&self.out, plan.differs()) {
-                (Some(path), _) => format!("Saved; `triggerctl apply {}` carries it out.\n", path.display()),
+                (Some(path), _) => format!(
+                    "Saved; `triggerctl apply {}` carries it out.\n",
+                    path.display()
+                ),
                 (None, true) if plan.conflicts().next().is_some() => {
                     "`triggerctl apply` refuses as long as there are conflicts.\n".to_owned()
                 }
@@ -60,6 +77,10 @@ impl PlanCommand {
             };
             context.output.remark(&remark)?;
         }
-        Ok(if self.detailed_exitcode && plan.differs() { Outcome::Differs } else { Outcome::Done })
+        Ok(if self.detailed_exitcode && plan.differs() {
+            Outcome::Differs
+        } else {
+            Outcome::Done
+        })
     }
 }

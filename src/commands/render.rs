@@ -28,7 +28,12 @@ impl Render {
         let spec = context.spec()?;
         let dialect = self.dialect(context, &spec)?;
         let renderer = Renderer::new(dialect, spec.templates.as_deref())?;
-        let desired = from_spec(&spec, &renderer, &mut Tables::Offline(dialect), dialect.newest())?;
+        let desired = from_spec(
+            &spec,
+            &renderer,
+            &mut Tables::Offline(dialect),
+            dialect.newest(),
+        )?;
         let objects = in_order(&desired);
         let result = if context.output.format == Format::Json {
             let objects: Vec<_> = objects
@@ -40,8 +45,13 @@ impl Render {
                 .collect();
             json::document(json!({ "dialect": dialect.name(), "objects": objects }))
         } else {
-            let statements = objects.iter().filter_map(|id| desired.get(id)).flat_map(|desired| &desired.ddl.statements);
-            let texts: Vec<String> = statements.map(|statement| format!("{statement};\n")).collect();
+            let statements = objects
+                .iter()
+                .filter_map(|id| desired.get(id))
+                .flat_map(|desired| &desired.ddl.statements);
+            let texts: Vec<String> = statements
+                .map(|statement| format!("{statement};\n"))
+                .collect();
             texts.join("\n")
         };
         context.output.result(&result)?;
@@ -54,15 +64,21 @@ impl Render {
             None => match context.url(Some(spec)) {
                 Ok(url) => url.dialect().to_owned(),
                 Err(error) if error.kind == Kind::Usage => {
-                    return Err(Error::new(Kind::Usage, "which dialect? the spec names no database")
-                        .help(format!("say `--dialect`: {}", dialect::names().join(" or "))));
+                    return Err(Error::new(
+                        Kind::Usage,
+                        "which dialect? the spec names no database",
+                    )
+                    .help(format!(
+                        "say `--dialect`: {}",
+                        dialect::all_names().join(" or ")
+                    )));
                 }
                 Err(error) => return Err(error),
             },
         };
         dialect::by_name(&name).ok_or_else(|| {
             Error::new(Kind::Usage, format!("there is no dialect `{name}`"))
-                .help(format!("there are {}", dialect::names().join(" and ")))
+                .help(format!("there are {}", dialect::all_names().join(" and ")))
         })
     }
 }
@@ -71,8 +87,14 @@ impl Render {
 fn in_order(desired: &DesiredSet) -> Vec<&ObjectId> {
     let mut ordered: Vec<&ObjectId> = vec![];
     let mut called: std::collections::BTreeSet<ObjectId> = std::collections::BTreeSet::new();
-    for (id, wanted) in desired.iter().filter(|(id, _)| matches!(id, ObjectId::Trigger(_))) {
-        if let Some(function) = wanted.definition.calls().map(|function| ObjectId::Function(function.clone()))
+    for (id, wanted) in desired
+        .iter()
+        .filter(|(id, _)| matches!(id, ObjectId::Trigger(_)))
+    {
+        if let Some(function) = wanted
+            .definition
+            .calls()
+            .map(|function| ObjectId::Function(function.clone()))
             && let Some((function, _)) = desired.get_key_value(&function)
             && called.insert(function.clone())
         {
@@ -82,7 +104,9 @@ fn in_order(desired: &DesiredSet) -> Vec<&ObjectId> {
     }
     let idle = desired
         .iter()
-        .filter(|(id, wanted)| matches!(wanted.definition, Definition::Function(_)) && !called.contains(id))
+        .filter(|(id, wanted)| {
+            matches!(wanted.definition, Definition::Function(_)) && !called.contains(id)
+        })
         .map(|(id, _)| id);
     idle.chain(ordered.iter().copied()).collect()
 }
@@ -103,6 +127,8 @@ pub fn meant(context: &Context, spec: &Spec) -> Result<Vec<&'static dyn Dialect>
     let all = || dialect::ALL.iter().copied();
     Ok(match names.as_slice() {
         [] => all().collect(),
-        names => all().filter(|dialect| names.iter().any(|name| name == dialect.name())).collect(),
+        names => all()
+            .filter(|dialect| names.iter().any(|name| name == dialect.name()))
+            .collect(),
     })
 }

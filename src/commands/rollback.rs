@@ -30,14 +30,26 @@ impl Rollback {
         let rollback = prepare(&mut *database, self.to)?;
         if context.output.format == Format::Text && !(context.output.quiet && self.how.yes) {
             let detail = context.detail(&*database, false);
-            context.output.result(&text::rollback(&rollback, detail, &context.output.palette()))?;
+            context.output.result(&text::rollback(
+                &rollback,
+                detail,
+                &context.output.palette(),
+            ))?;
         }
         self.how.confirm(context, "Go back?")?;
 
         let mut database = context.connect(spec.as_ref(), Intent::Write)?;
-        let renderer = Renderer::new(database.dialect(), spec.as_ref().and_then(|spec| spec.templates.as_deref()))?;
-        let writer = Writer { renderer: &renderer, schema: history_schema(spec.as_ref()) };
-        let migration = self.how.run(context, &rollback.job, writer, &mut *database)?;
+        let renderer = Renderer::new(
+            database.dialect(),
+            spec.as_ref().and_then(|spec| spec.templates.as_deref()),
+        )?;
+        let writer = Writer {
+            renderer: &renderer,
+            schema: history_schema(spec.as_ref()),
+        };
+        let migration = self
+            .how
+            .run(context, &rollback.job, writer, &mut *database)?;
         report(context, &migration, "Rolled back")?;
         Ok(Outcome::Done)
     }

@@ -24,11 +24,20 @@ impl Validate {
     pub fn run(&self, context: &Context) -> Result<Outcome, Error> {
         context.only("validate", &[Format::Text, Format::Json])?;
         let spec = context.spec()?;
-        let dialects = if self.dialect.is_empty() { meant(context, &spec)? } else { self.named()? };
+        let dialects = if self.dialect.is_empty() {
+            meant(context, &spec)?
+        } else {
+            self.named()?
+        };
         let mut problems: Vec<crate::error::Diagnostic> = vec![];
         for dialect in &dialects {
             let renderer = Renderer::new(*dialect, spec.templates.as_deref())?;
-            let result = from_spec(&spec, &renderer, &mut Tables::Unknown(*dialect), dialect.newest());
+            let result = from_spec(
+                &spec,
+                &renderer,
+                &mut Tables::Unknown(*dialect),
+                dialect.newest(),
+            );
             if let Err(error) = result {
                 for problem in error.diagnostics {
                     if !problems.contains(&problem) {
@@ -48,8 +57,16 @@ impl Validate {
             String::new()
         } else {
             let titles: Vec<&str> = dialects.iter().map(|dialect| dialect.title()).collect();
-            let functions = if functions == 0 { String::new() } else { format!(" and {}", plural(functions, "function")) };
-            format!("Valid for {}: {}{functions}.\n", titles.join(" and "), plural(triggers, "trigger"))
+            let functions = if functions == 0 {
+                String::new()
+            } else {
+                format!(" and {}", plural(functions, "function"))
+            };
+            format!(
+                "Valid for {}: {}{functions}.\n",
+                titles.join(" and "),
+                plural(triggers, "trigger")
+            )
         };
         context.output.result(&result)?;
         Ok(Outcome::Done)
@@ -59,7 +76,7 @@ impl Validate {
         let find = |name: &String| {
             dialect::by_name(name).ok_or_else(|| {
                 Error::new(Kind::Usage, format!("there is no dialect `{name}`"))
-                    .help(format!("there are {}", dialect::names().join(" and ")))
+                    .help(format!("there are {}", dialect::all_names().join(" and ")))
             })
         };
         self.dialect.iter().map(find).collect()
@@ -67,5 +84,9 @@ impl Validate {
 }
 
 fn plural(count: usize, word: &str) -> String {
-    if count == 1 { format!("1 {word}") } else { format!("{count} {word}s") }
+    if count == 1 {
+        format!("1 {word}")
+    } else {
+        format!("{count} {word}s")
+    }
 }

@@ -2,6 +2,7 @@
 //! engine is one file (or folder) that implements [`Database`].
 
 pub mod postgres;
+pub mod sqlite;
 pub mod url;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -33,6 +34,28 @@ pub struct Settings {
     pub create_from: Option<std::path::PathBuf>,
     /// The schema of the history tables, where the engine has schemas.
     pub history_schema: String,
+}
+
+/// Open the database that a URL names.
+pub fn connect(
+    url: &url::DatabaseUrl,
+    settings: &Settings,
+    intent: Intent,
+) -> Result<Box<dyn Database>, Error> {
+    Ok(match url {
+        url::DatabaseUrl::Sqlite(location) => {
+            let create_from = settings.create_from.as_deref();
+            Box::new(sqlite::open(&sqlite::Options {
+                location,
+                intent,
+                create_from,
+            })?)
+        }
+        url::DatabaseUrl::Postgres(url) => Box::new(postgres::Postgres::open(
+            url,
+            settings.history_schema.clone(),
+        )?),
+    })
 }
 
 /// Which database a plan is for.
@@ -263,7 +286,11 @@ pub trait Database {
     }
     /// For scripts: the fingerprint that an object has once these statements have made it; without statements, as it
     /// is.
-    fn fingerprint_after(&self, id: &ObjectId, statements: &[String]) -> Result<LiveFingerprint, Error>;
+    fn fingerprint_after(
+        &self,
+        id: &ObjectId,
+        statements: &[String],
+    ) -> Result<LiveFingerprint, Error>;
 
     /// A function that stops what runs at the moment, for a signal handler's thread.
     fn interrupter(&self) -> Box<dyn Fn() + Send>;

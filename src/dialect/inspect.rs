@@ -101,7 +101,10 @@ pub(super) fn closed<'a>(text: &'a str, syntax: &Syntax) -> Cow<'a, str> {
 pub(super) fn statements(text: &str, syntax: &Syntax) -> String {
     let start = text.len() - text.trim_start().len();
     // The first line keeps its indent.
-    let start = text.get(..start).and_then(|blank| blank.rfind('\n')).map_or(0, |at| at + 1);
+    let start = text
+        .get(..start)
+        .and_then(|blank| blank.rfind('\n'))
+        .map_or(0, |at| at + 1);
     let text = text.get(start..).unwrap_or(text).trim_end();
     let mut end = None;
     let mut line_comment = false;
@@ -155,7 +158,9 @@ pub(super) fn row_columns(
         if after_dot || !is_name(token, text, name) {
             continue;
         }
-        let dot = significant.get(index + 1).filter(|next| next.is_operator(text, "."));
+        let dot = significant
+            .get(index + 1)
+            .filter(|next| next.is_operator(text, "."));
         match (dot, significant.get(index + 2)) {
             (Some(_), Some(column)) if column.kind == TokenKind::Word => {
                 let name = column.text(text).to_lowercase();

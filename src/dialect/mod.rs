@@ -24,6 +24,11 @@ pub fn by_name(name: &str) -> Option<&'static dyn Dialect> {
     ALL.iter().copied().find(|dialect| dialect.name() == name)
 }
 
+/// The names of all dialects, for messages and help.
+pub fn all_names() -> Vec<&'static str> {
+    ALL.iter().map(|dialect| dialect.name()).collect()
+}
+
 /// The built-in templates of a dialect, compiled in.
 macro_rules! templates {
     ($dialect:literal: $($name:literal),+ $(,)?) => {
@@ -52,7 +57,9 @@ fn names(names: &[String]) -> Value {
 
 /// A condition whose text was not read cannot be written.
 fn unread(trigger: &TriggerId) -> Error {
-    Error::failed(format!("the condition of {trigger} was not read from the catalog"))
+    Error::failed(format!(
+        "the condition of {trigger} was not read from the catalog"
+    ))
 }
 
 /// What a table is, as far as it matters to triggers. Nothing is known of it without a database.
@@ -155,6 +162,8 @@ pub struct Request<'a> {
     pub vars: &'a minijinja::Value,
     /// The schema of names that are written without one (`function`, `constraint.from`).
     pub schema: &'a str,
+    /// What only a database can tell is made up (the columns), so that the rest can be checked without one.
+    pub pretend: bool,
 }
 
 /// One SQL engine's rules.
@@ -175,6 +184,8 @@ pub trait Dialect: Sync {
     fn quote_identifier(&self, name: &str) -> String;
     /// A string literal that reads back as `text` under every setting of the engine.
     fn quote_literal(&self, text: &str) -> String;
+    /// The version that is assumed where there is no server to ask.
+    fn newest(&self) -> Server;
     /// Whether `table.schema.` is written in DDL.
     fn qualifies(&self) -> bool;
     /// Whether two triggers of one schema may share a name as long as their tables differ.

@@ -18,7 +18,9 @@ pub(super) fn identifier(name: &str, unquoted: Unquoted, keywords: &[&str]) -> S
             || (unquoted == Unquoted::AnyCase && byte.is_ascii_uppercase())
     };
     let plain = name.bytes().next().is_some_and(letter)
-        && name.bytes().all(|byte| letter(byte) || byte.is_ascii_digit());
+        && name
+            .bytes()
+            .all(|byte| letter(byte) || byte.is_ascii_digit());
     if plain && !is_keyword(name, keywords) {
         return name.to_owned();
     }

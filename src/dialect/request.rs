@@ -38,7 +38,12 @@ impl<'a> Reader<'a> {
     }
 
     /// Something that cannot be, and the way out.
-    pub(super) fn refuse(&mut self, message: impl Into<String>, at: &Span, help: impl Into<String>) {
+    pub(super) fn refuse(
+        &mut self,
+        message: impl Into<String>,
+        at: &Span,
+        help: impl Into<String>,
+    ) {
         self.problems
             .push(Diagnostic::new(message).at(at).help(help));
     }
@@ -86,10 +91,16 @@ impl<'a> Reader<'a> {
         if !is_template(&text.value) {
             return Some(text.value.clone());
         }
-        match self.renderer.inline_value(text, self.scope(Some(trigger), event)) {
+        match self
+            .renderer
+            .inline_value(text, self.scope(Some(trigger), event))
+        {
             Ok(sql) => Some(sql),
             Err(error) => {
-                let note = format!("while rendering trigger `{trigger}` on `{}`", self.request.table.id);
+                let note = format!(
+                    "while rendering trigger `{trigger}` on `{}`",
+                    self.request.table.id
+                );
                 self.problems.extend(error.note(note).diagnostics);
                 None
             }
@@ -142,10 +153,7 @@ impl<'a> Reader<'a> {
 
     /// Report a field that has to be there.
     pub(super) fn missing(&mut self, field: &str, example: &str) {
-        let message = format!(
-            "the trigger has no `{field}` for {}",
-            self.dialect.title()
-        );
+        let message = format!("the trigger has no `{field}` for {}", self.dialect.title());
         self.refuse(message, &self.request.spec.span, format!("add `{example}`"));
     }
 
@@ -154,7 +162,10 @@ impl<'a> Reader<'a> {
         let events = self.request.fields.events.as_ref();
         events
             .and_then(|events| events.value.iter().find(|found| found.value == event))
-            .map_or_else(|| self.request.spec.span.clone(), |found| found.span.clone())
+            .map_or_else(
+                || self.request.spec.span.clone(),
+                |found| found.span.clone(),
+            )
     }
 
     /// The columns of UPDATE OF: only with that event, each one once, and of the table where it is known.
@@ -171,7 +182,10 @@ impl<'a> Reader<'a> {
         }
         let mut seen: Vec<&str> = vec![];
         for column in &columns.value {
-            if seen.iter().any(|other| self.dialect.same_name(other, &column.value)) {
+            if seen
+                .iter()
+                .any(|other| self.dialect.same_name(other, &column.value))
+            {
                 self.refuse(
                     format!("the column `{}` is named twice", column.value),
                     &column.span,
@@ -181,7 +195,11 @@ impl<'a> Reader<'a> {
             seen.push(&column.value);
             self.known_column(column);
         }
-        columns.value.iter().map(|column| column.value.clone()).collect()
+        columns
+            .value
+            .iter()
+            .map(|column| column.value.clone())
+            .collect()
     }
 
     fn known_column(&mut self, column: &Located<String>) {
@@ -189,7 +207,10 @@ impl<'a> Reader<'a> {
             return;
         };
         let known = &facts.columns;
-        if known.iter().any(|name| self.dialect.same_name(name, &column.value)) {
+        if known
+            .iter()
+            .any(|name| self.dialect.same_name(name, &column.value))
+        {
             return;
         }
         let wanted = column.value.to_lowercase();
@@ -218,10 +239,11 @@ impl<'a> Reader<'a> {
             schema: Value::from(table.id.schema.as_str()),
             trigger: trigger.map(Value::from),
             event,
-            columns: table
-                .facts
-                .as_ref()
-                .map(|facts| facts.columns.iter().map(String::as_str).collect()),
+            columns: match &table.facts {
+                Some(facts) => Some(facts.columns.iter().map(String::as_str).collect()),
+                None if self.request.pretend => Some(Value::from(["column"])),
+                None => None,
+            },
             vars: self.request.vars.clone(),
         })
     }
@@ -263,6 +285,8 @@ impl Object for Scope {
     }
 
     fn enumerate(self: &Arc<Self>) -> Enumerator {
-        Enumerator::Str(&["dialect", "table", "schema", "trigger", "event", "columns", "vars"])
+        Enumerator::Str(&[
+            "dialect", "table", "schema", "trigger", "event", "columns", "vars",
+        ])
     }
 }

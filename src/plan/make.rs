@@ -3,7 +3,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::db::{Catalog, ConditionPair, Database, Depth, Fingerprint, History, Record, Scope, Verdict};
+use crate::db::{
+    Catalog, ConditionPair, Database, Depth, Fingerprint, History, Record, Scope, Verdict,
+};
 use crate::desired::{Desired, DesiredSet};
 use crate::dialect::{Ddl, LockMode};
 use crate::diff::{self, FieldChange, Judge};
@@ -11,7 +13,10 @@ use crate::error::{Diagnostic, Error};
 use crate::model::{Action as TriggerAction, Definition, FunctionId, ObjectId};
 use crate::render::Renderer;
 
-use super::{Action, Change, FORMAT_VERSION, Hazard, Lock, ObjectRef, Plan, base_fingerprint, order, rests_on};
+use super::{
+    Action, Change, FORMAT_VERSION, Hazard, Lock, ObjectRef, Plan, base_fingerprint, order,
+    rests_on,
+};
 
 /// What the user said about how to plan.
 #[derive(Debug, Clone, Default)]
@@ -51,11 +56,23 @@ pub fn make(
 ) -> Result<Plan, Error> {
     let history = database.history()?;
     let catalog = database.catalog(&scope(desired, &history))?;
-    let sides = sides(desired, &history, &catalog, database.dialect().names_are_per_table());
+    let sides = sides(
+        desired,
+        &history,
+        &catalog,
+        database.dialect().names_are_per_table(),
+    );
     let (settled, open): (Vec<_>, Vec<_>) = sides.into_iter().partition(is_settled);
     let evidence = gather(&open, &history, database)?;
 
-    let mut planner = Planner { database, renderer, options, evidence, history: &history, catalog: &catalog };
+    let mut planner = Planner {
+        database,
+        renderer,
+        options,
+        evidence,
+        history: &history,
+        catalog: &catalog,
+    };
     let mut changes = vec![];
     let mut unchanged = settled.len();
     for sides in &open {
@@ -69,7 +86,9 @@ pub fn make(
     order::order(&mut changes, planner.database.dialect());
     let to_check = desired.iter().filter(|(id, _)| {
         options.check_all
-            || changes.iter().any(|change| change.action.differs() && change.id() == **id)
+            || changes
+                .iter()
+                .any(|change| change.action.differs() && change.id() == **id)
     });
     check_bodies(to_check.map(|(_, desired)| desired), planner.database)?;
 
@@ -94,9 +113,15 @@ pub fn make(
 
 /// What must be read of the catalog: the schemas of everything that is desired or recorded.
 pub fn scope(desired: &DesiredSet, history: &History) -> Scope {
-    let renamed = desired.values().filter_map(|desired| desired.renamed_from.as_ref());
-    let known: BTreeSet<ObjectId> =
-        desired.keys().chain(history.records.keys()).chain(renamed).cloned().collect();
+    let renamed = desired
+        .values()
+        .filter_map(|desired| desired.renamed_from.as_ref());
+    let known: BTreeSet<ObjectId> = desired
+        .keys()
+        .chain(history.records.keys())
+        .chain(renamed)
+        .cloned()
+        .collect();
     let schemas = known.iter().map(|id| id.schema().to_owned()).collect();
     Scope { schemas, known }
 }
@@ -131,7 +156,13 @@ fn sides<'a>(
             continue;
         }
         let live = catalog.fingerprints.get(id);
-        sides.push(Sides { id: id.clone(), from: id.clone(), desired: None, record: Some(record), live });
+        sides.push(Sides {
+            id: id.clone(),
+            from: id.clone(),
+            desired: None,
+            record: Some(record),
+            live,
+        });
     }
     if !names_are_per_table {
         name_taken_elsewhere(&mut sides, history, catalog);
@@ -146,10 +177,20 @@ fn name_taken_elsewhere<'a>(sides: &mut [Sides<'a>], history: &History, catalog:
         .fingerprints
         .iter()
         .filter(|(id, _)| !history.records.contains_key(id))
-        .map(|(id, fingerprint)| ((id.schema(), id.name().to_ascii_lowercase()), (id, fingerprint)))
+        .map(|(id, fingerprint)| {
+            (
+                (id.schema(), id.name().to_ascii_lowercase()),
+                (id, fingerprint),
+            )
+        })
         .collect();
-    for side in sides.iter_mut().filter(|side| side.desired.is_some() && side.live.is_none()) {
-        if let Some((id, fingerprint)) = taken.get(&(side.id.schema(), side.id.name().to_ascii_lowercase())) {
+    for side in sides
+        .iter_mut()
+        .filter(|side| side.desired.is_some() && side.live.is_none())
+    {
+        if let Some((id, fingerprint)) =
+            taken.get(&(side.id.schema(), side.id.name().to_ascii_lowercase()))
+        {
             side.from = (*id).clone();
             side.live = Some(fingerprint);
         }
@@ -160,31 +201,52 @@ fn name_taken_elsewhere<'a>(sides: &mut [Sides<'a>], history: &History, catalog:
 fn is_settled(sides: &Sides<'_>) -> bool {
     match (sides.desired, sides.record, sides.live) {
         (Some(desired), Some(record), Some(live)) => {
-            sides.id == sides.from && desired.digest == record.rendered_digest && *live == record.live_fingerprint
+            sides.id == sides.from
+                && desired.digest == record.rendered_digest
+                && *live == record.live_fingerprint
         }
         _ => false,
     }
 }
 
-fn gather(open: &[Sides<'_>], history: &History, database: &mut dyn Database) -> Result<Evidence, Error> {
-    let live: Vec<ObjectId> = open.iter().filter(|side| side.live.is_some()).map(|side| side.from.clone()).collect();
-    let recorded: Vec<ObjectId> =
-        open.iter().filter(|side| side.record.is_some()).map(|side| side.from.clone()).collect();
+fn gather(
+    open: &[Sides<'_>],
+    history: &History,
+    database: &mut dyn Database,
+) -> Result<Evidence, Error> {
+    let live: Vec<ObjectId> = open
+        .iter()
+        .filter(|side| side.live.is_some())
+        .map(|side| side.from.clone())
+        .collect();
+    let recorded: Vec<ObjectId> = open
+        .iter()
+        .filter(|side| side.record.is_some())
+        .map(|side| side.from.clone())
+        .collect();
     let mut live = database.definitions(&live, Depth::Whole)?;
-    let mut recorded =
-        if recorded.is_empty() { BTreeMap::new() } else { database.recorded(&recorded, history.version)? };
+    let mut recorded = if recorded.is_empty() {
+        BTreeMap::new()
+    } else {
+        database.recorded(&recorded, history.version)?
+    };
 
     // A trigger keeps calling a function that is renamed under it: see it that way, and no difference is left.
     let renamed: BTreeMap<FunctionId, FunctionId> = open
         .iter()
         .filter_map(|side| match (&side.from, &side.id) {
-            (ObjectId::Function(from), ObjectId::Function(to)) if from != to => Some((from.clone(), to.clone())),
+            (ObjectId::Function(from), ObjectId::Function(to)) if from != to => {
+                Some((from.clone(), to.clone()))
+            }
             _ => None,
         })
         .collect();
     for definition in live.values_mut().chain(recorded.values_mut()) {
         if let Definition::Trigger(trigger) = definition
-            && let TriggerAction::Call { function, arguments: _ } = &mut trigger.action
+            && let TriggerAction::Call {
+                function,
+                arguments: _,
+            } = &mut trigger.action
             && let Some(to) = renamed.get(function)
         {
             function.clone_from(to);
@@ -195,12 +257,27 @@ fn gather(open: &[Sides<'_>], history: &History, database: &mut dyn Database) ->
     for side in open {
         let (live, recorded) = (live.get(&side.from), recorded.get(&side.from));
         let desired = side.desired.map(|desired| &desired.definition);
-        pairs.extend(live.zip(desired).and_then(|(live, desired)| diff::undecided(live, desired)));
-        pairs.extend(recorded.zip(live).and_then(|(recorded, live)| diff::undecided(recorded, live)));
+        pairs.extend(
+            live.zip(desired)
+                .and_then(|(live, desired)| diff::undecided(live, desired)),
+        );
+        pairs.extend(
+            recorded
+                .zip(live)
+                .and_then(|(recorded, live)| diff::undecided(recorded, live)),
+        );
     }
     let pairs: Vec<ConditionPair> = pairs.into_iter().collect();
-    let verdicts = if pairs.is_empty() { vec![] } else { database.same_conditions(&pairs)? };
-    Ok(Evidence { live, recorded, verdicts: pairs.into_iter().zip(verdicts).collect() })
+    let verdicts = if pairs.is_empty() {
+        vec![]
+    } else {
+        database.same_conditions(&pairs)?
+    };
+    Ok(Evidence {
+        live,
+        recorded,
+        verdicts: pairs.into_iter().zip(verdicts).collect(),
+    })
 }
 
 /// What turns sides into changes.
@@ -218,30 +295,57 @@ impl Planner<'_> {
     fn change(&mut self, sides: &Sides<'_>) -> Result<Option<Change>, Error> {
         let live = match sides.live {
             None => None,
-            Some(_) => Some(self.evidence.live.get(&sides.from).cloned().ok_or_else(|| {
-                Error::failed(format!("{} was changed while it was being read", sides.from)).help("try again")
-            })?),
+            Some(_) => Some(
+                self.evidence
+                    .live
+                    .get(&sides.from)
+                    .cloned()
+                    .ok_or_else(|| {
+                        Error::failed(format!(
+                            "{} was changed while it was being read",
+                            sides.from
+                        ))
+                        .help("try again")
+                    })?,
+            ),
         };
         let drift = self.drift(sides, live.as_ref());
         let (action, because) = match (sides.desired, sides.record, &live) {
             (Some(_), None, None) => (Action::Create, "new in the spec".to_owned()),
-            (Some(_), Some(record), None) => {
-                (Action::Restore, format!("gone from the database since version {}", record.version))
-            }
+            (Some(_), Some(record), None) => (
+                Action::Restore,
+                format!("gone from the database since version {}", record.version),
+            ),
             (Some(desired), record, Some(live)) => {
                 return self.both(sides, desired, record, live, drift).map(Some);
             }
-            (None, Some(_), Some(_)) if drift.is_empty() => (Action::Drop, "no longer in the spec".to_owned()),
+            (None, Some(_), Some(_)) if drift.is_empty() => {
+                (Action::Drop, "no longer in the spec".to_owned())
+            }
             (None, Some(record), Some(_)) => (
                 Action::Drop,
-                format!("no longer in the spec (and changed by hand since version {})", record.version),
+                format!(
+                    "no longer in the spec (and changed by hand since version {})",
+                    record.version
+                ),
             ),
-            (None, Some(_), None) => {
-                (Action::Forget, "no longer in the spec, and gone from the database already".to_owned())
-            }
+            (None, Some(_), None) => (
+                Action::Forget,
+                "no longer in the spec, and gone from the database already".to_owned(),
+            ),
             (None, None, _) => return Ok(None),
         };
-        self.build(sides, Decision { action, because, fields: vec![], drift }, live).map(Some)
+        self.build(
+            sides,
+            Decision {
+                action,
+                because,
+                fields: vec![],
+                drift,
+            },
+            live,
+        )
+        .map(Some)
     }
 
     /// Desired and live are both there.
@@ -270,39 +374,88 @@ impl Planner<'_> {
             }
         }
         let names = names(&fields);
-        let (action, because) = if sides.id != sides.from && sides.id.table() != sides.from.table() {
-            let message = format!("the name is taken by {}, which triggerctl did not create", sides.from);
+        let (action, because) = if sides.id != sides.from && sides.id.table() != sides.from.table()
+        {
+            let message = format!(
+                "the name is taken by {}, which triggerctl did not create",
+                sides.from
+            );
             (Action::Conflict, message)
         } else if record.is_none() && sides.id != sides.from && !self.options.adopt {
-            let message = format!("`{}`, from which it is renamed, is there, but triggerctl did not create it", sides.from.name());
+            let message = format!(
+                "`{}`, from which it is renamed, is there, but triggerctl did not create it",
+                sides.from.name()
+            );
             (Action::Conflict, message)
         } else if sides.id != sides.from {
-            (Action::Rename, format!("renamed from `{}` in the spec", sides.from.name()))
+            (
+                Action::Rename,
+                format!("renamed from `{}` in the spec", sides.from.name()),
+            )
         } else if fields.is_empty() && record.is_none() {
-            (Action::Adopt, "in the database already, as the spec has it".to_owned())
+            (
+                Action::Adopt,
+                "in the database already, as the spec has it".to_owned(),
+            )
         } else if fields.is_empty() && !drift.is_empty() {
-            (Action::Adopt, "changed in the database to what the spec has".to_owned())
+            (
+                Action::Adopt,
+                "changed in the database to what the spec has".to_owned(),
+            )
         } else if fields.is_empty() {
-            (Action::Adopt, "written or stored differently, but the same".to_owned())
+            (
+                Action::Adopt,
+                "written or stored differently, but the same".to_owned(),
+            )
         } else if record.is_none() && self.options.adopt {
-            (Action::Replace, format!("taken over, and differs from the spec: {names}"))
+            (
+                Action::Replace,
+                format!("taken over, and differs from the spec: {names}"),
+            )
         } else if record.is_none() {
-            (Action::Conflict, format!("in the database already, not created by triggerctl, and different: {names}"))
+            (
+                Action::Conflict,
+                format!(
+                    "in the database already, not created by triggerctl, and different: {names}"
+                ),
+            )
         } else if drift.is_empty() {
             (Action::Replace, format!("the spec changed: {names}"))
         } else {
             let version = record.map_or(0, |record| record.version);
             let drifted = self::names(&drift);
-            let also = if rendered_anew { ", and the spec changed too" } else { "" };
-            (Action::Restore, format!("changed by hand since version {version}: {drifted}{also}"))
+            let also = if rendered_anew {
+                ", and the spec changed too"
+            } else {
+                ""
+            };
+            (
+                Action::Restore,
+                format!("changed by hand since version {version}: {drifted}{also}"),
+            )
         };
-        let drift = if action == Action::Adopt { vec![] } else { drift };
-        self.build(sides, Decision { action, because, fields, drift }, Some(live.clone()))
+        let drift = if action == Action::Adopt {
+            vec![]
+        } else {
+            drift
+        };
+        self.build(
+            sides,
+            Decision {
+                action,
+                because,
+                fields,
+                drift,
+            },
+            Some(live.clone()),
+        )
     }
 
     /// How live differs from what was recorded; empty where nothing was recorded or nothing is live.
     fn drift(&self, sides: &Sides<'_>, live: Option<&Definition>) -> Vec<FieldChange> {
-        let (Some(record), Some(fingerprint), Some(live)) = (sides.record, sides.live, live) else { return vec![] };
+        let (Some(record), Some(fingerprint), Some(live)) = (sides.record, sides.live, live) else {
+            return vec![];
+        };
         if record.live_fingerprint == *fingerprint {
             return vec![];
         }
@@ -313,22 +466,41 @@ impl Planner<'_> {
     }
 
     fn judge(&self) -> Judge<'_> {
-        Judge { dialect: self.database.dialect(), verdicts: &self.evidence.verdicts }
+        Judge {
+            dialect: self.database.dialect(),
+            verdicts: &self.evidence.verdicts,
+        }
     }
 
-    fn build(&self, sides: &Sides<'_>, decision: Decision, live: Option<Definition>) -> Result<Change, Error> {
-        let Decision { action, because, fields, drift } = decision;
+    fn build(
+        &self,
+        sides: &Sides<'_>,
+        decision: Decision,
+        live: Option<Definition>,
+    ) -> Result<Change, Error> {
+        let Decision {
+            action,
+            because,
+            fields,
+            drift,
+        } = decision;
         let (dialect, server) = (self.database.dialect(), self.database.server());
         let after = sides.desired.map(|desired| desired.definition.clone());
         let (up, down) = match (action, &live, &after) {
-            (Action::Adopt | Action::Forget | Action::Conflict, _, _) | (_, None, None) => Default::default(),
+            (Action::Adopt | Action::Forget | Action::Conflict, _, _) | (_, None, None) => {
+                Default::default()
+            }
             (_, None, Some(after)) => {
-                let up = sides.desired.map(|desired| desired.ddl.clone()).unwrap_or_default();
+                let up = sides
+                    .desired
+                    .map(|desired| desired.ddl.clone())
+                    .unwrap_or_default();
                 (up, dialect.drop(after, self.renderer, server)?)
             }
-            (_, Some(live), None) => {
-                (dialect.drop(live, self.renderer, server)?, dialect.create(live, self.renderer, server)?)
-            }
+            (_, Some(live), None) => (
+                dialect.drop(live, self.renderer, server)?,
+                dialect.create(live, self.renderer, server)?,
+            ),
             (_, Some(live), Some(after)) => (
                 dialect.alter(live, after, self.renderer, server)?,
                 dialect.alter(after, live, self.renderer, server)?,
@@ -366,12 +538,21 @@ struct Decision {
 }
 
 fn names(fields: &[FieldChange]) -> String {
-    fields.iter().map(|change| change.field.as_str()).collect::<Vec<_>>().join(", ")
+    fields
+        .iter()
+        .map(|change| change.field.as_str())
+        .collect::<Vec<_>>()
+        .join(", ")
 }
 
 fn locks(ddl: &Ddl, id: &ObjectId) -> Vec<Lock> {
-    let Some((mode, table)) = ddl.lock.zip(id.table()) else { return vec![] };
-    vec![Lock { table: table.clone(), mode }]
+    let Some((mode, table)) = ddl.lock.zip(id.table()) else {
+        return vec![];
+    };
+    vec![Lock {
+        table: table.clone(),
+        mode,
+    }]
 }
 
 fn hazards(action: Action, ddl: &Ddl, id: &ObjectId) -> Vec<Hazard> {
@@ -384,12 +565,18 @@ fn hazards(action: Action, ddl: &Ddl, id: &ObjectId) -> Vec<Hazard> {
         };
         if !kind.is_empty() {
             let message = format!("{who} {table} wait until the migration commits");
-            hazards.push(Hazard { kind: kind.to_owned(), message });
+            hazards.push(Hazard {
+                kind: kind.to_owned(),
+                message,
+            });
         }
     }
     if action == Action::Restore {
         let message = "undoes a change that somebody made by hand".to_owned();
-        hazards.push(Hazard { kind: "undoes_manual_change".to_owned(), message });
+        hazards.push(Hazard {
+            kind: "undoes_manual_change".to_owned(),
+            message,
+        });
     }
     hazards
 }
@@ -399,17 +586,27 @@ fn keep_called_functions(changes: &mut [Change], catalog: &Catalog) {
     let freed: BTreeSet<ObjectId> = changes
         .iter()
         .filter(|change| {
-            let calls = |side: &Option<Definition>| side.as_ref().and_then(Definition::calls).cloned();
+            let calls =
+                |side: &Option<Definition>| side.as_ref().and_then(Definition::calls).cloned();
             change.action.differs() && calls(&change.before) != calls(&change.after)
         })
         .flat_map(|change| [Some(change.id()), change.old_id()].into_iter().flatten())
         .collect();
-    for change in changes.iter_mut().filter(|change| change.action == Action::Drop) {
-        let ObjectId::Function(function) = change.id() else { continue };
+    for change in changes
+        .iter_mut()
+        .filter(|change| change.action == Action::Drop)
+    {
+        let ObjectId::Function(function) = change.id() else {
+            continue;
+        };
         let mut callers = catalog.callers.get(&function).into_iter().flatten();
-        if let Some(caller) = callers.find(|caller| !freed.contains(&ObjectId::Trigger((*caller).clone()))) {
+        if let Some(caller) =
+            callers.find(|caller| !freed.contains(&ObjectId::Trigger((*caller).clone())))
+        {
             change.action = Action::Forget;
-            change.because = format!("no longer in the spec, but trigger {caller} calls it: it is left in place");
+            change.because = format!(
+                "no longer in the spec, but trigger {caller} calls it: it is left in place"
+            );
             change.statements.clear();
             change.reverse.clear();
         }
@@ -422,28 +619,46 @@ fn targeted(changes: Vec<Change>, targets: &[glob::Pattern], catalog: &Catalog) 
         return changes;
     }
     let matches = |id: &ObjectId| {
-        let mut spellings = vec![id.name().to_owned(), format!("{}.{}", id.schema(), id.name())];
+        let mut spellings = vec![
+            id.name().to_owned(),
+            format!("{}.{}", id.schema(), id.name()),
+        ];
         if let Some(table) = id.table() {
             spellings.push(format!("{}.{}", table.name, id.name()));
             spellings.push(format!("{table}.{}", id.name()));
         }
-        targets.iter().any(|target| spellings.iter().any(|spelling| target.matches(spelling)))
+        targets
+            .iter()
+            .any(|target| spellings.iter().any(|spelling| target.matches(spelling)))
     };
-    let (triggers, functions): (Vec<_>, Vec<_>) =
-        changes.into_iter().partition(|change| change.object.table.is_some());
-    let (mut kept, left): (Vec<_>, Vec<_>) =
-        triggers.into_iter().partition(|change| matches(&change.id()) || change.old_id().is_some_and(|id| matches(&id)));
+    let (triggers, functions): (Vec<_>, Vec<_>) = changes
+        .into_iter()
+        .partition(|change| change.object.table.is_some());
+    let (mut kept, left): (Vec<_>, Vec<_>) = triggers.into_iter().partition(|change| {
+        matches(&change.id()) || change.old_id().is_some_and(|id| matches(&id))
+    });
     let calls = |changes: &[Change], function: &FunctionId| {
         changes.iter().any(|change| {
-            [&change.before, &change.after].into_iter().flatten().any(|side| side.calls() == Some(function))
+            [&change.before, &change.after]
+                .into_iter()
+                .flatten()
+                .any(|side| side.calls() == Some(function))
         })
     };
     for change in functions {
         let id = change.id();
-        let ObjectId::Function(function) = &id else { continue };
-        let others = catalog.callers.get(function).into_iter().flatten().any(|caller| {
-            left.iter().any(|change| change.id() == ObjectId::Trigger(caller.clone()))
-        });
+        let ObjectId::Function(function) = &id else {
+            continue;
+        };
+        let others = catalog
+            .callers
+            .get(function)
+            .into_iter()
+            .flatten()
+            .any(|caller| {
+                left.iter()
+                    .any(|change| change.id() == ObjectId::Trigger(caller.clone()))
+            });
         let goes = change.action == Action::Drop;
         if (matches(&id) || calls(&kept, function)) && !(goes && others) {
             kept.push(change);
@@ -453,18 +668,26 @@ fn targeted(changes: Vec<Change>, targets: &[glob::Pattern], catalog: &Catalog) 
 }
 
 fn unmanaged(desired: &DesiredSet, history: &History, catalog: &Catalog) -> Vec<ObjectRef> {
-    let renamed: BTreeSet<&ObjectId> = desired.values().filter_map(|desired| desired.renamed_from.as_ref()).collect();
+    let renamed: BTreeSet<&ObjectId> = desired
+        .values()
+        .filter_map(|desired| desired.renamed_from.as_ref())
+        .collect();
     catalog
         .fingerprints
         .keys()
         .filter(|id| matches!(id, ObjectId::Trigger(_)))
-        .filter(|id| !desired.contains_key(id) && !history.records.contains_key(id) && !renamed.contains(id))
+        .filter(|id| {
+            !desired.contains_key(id) && !history.records.contains_key(id) && !renamed.contains(id)
+        })
         .map(ObjectRef::from)
         .collect()
 }
 
 /// Have the engine look at what is about to be made, before anything is.
-fn check_bodies<'a>(desired: impl Iterator<Item = &'a Desired>, database: &mut dyn Database) -> Result<(), Error> {
+fn check_bodies<'a>(
+    desired: impl Iterator<Item = &'a Desired>,
+    database: &mut dyn Database,
+) -> Result<(), Error> {
     let mut spans = BTreeMap::new();
     let mut definitions = vec![];
     for wanted in desired {
@@ -482,11 +705,13 @@ fn check_bodies<'a>(desired: impl Iterator<Item = &'a Desired>, database: &mut d
     let problems: Vec<Diagnostic> = database
         .check(&references)?
         .into_iter()
-        .map(|(id, diagnostic)| match (spans.get(&id), &diagnostic.place) {
-            (Some(span), None) => diagnostic.at(span),
-            (Some(span), Some(_)) => diagnostic.related(span, "the trigger is named here"),
-            (None, _) => diagnostic,
-        })
+        .map(
+            |(id, diagnostic)| match (spans.get(&id), &diagnostic.place) {
+                (Some(span), None) => diagnostic.at(span),
+                (Some(span), Some(_)) => diagnostic.related(span, "the trigger is named here"),
+                (None, _) => diagnostic,
+            },
+        )
         .collect();
     Error::collected(problems)
 }

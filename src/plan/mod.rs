@@ -118,13 +118,24 @@ impl From<&ObjectId> for ObjectRef {
 
 impl From<&ObjectRef> for ObjectId {
     fn from(object: &ObjectRef) -> Self {
-        let ObjectRef { kind: _, schema, table, name } = object;
+        let ObjectRef {
+            kind: _,
+            schema,
+            table,
+            name,
+        } = object;
         match table {
             Some(table) => Self::Trigger(TriggerId {
-                table: TableId { schema: schema.clone(), name: table.clone() },
+                table: TableId {
+                    schema: schema.clone(),
+                    name: table.clone(),
+                },
                 name: name.clone(),
             }),
-            None => Self::Function(FunctionId { schema: schema.clone(), name: name.clone() }),
+            None => Self::Function(FunctionId {
+                schema: schema.clone(),
+                name: name.clone(),
+            }),
         }
     }
 }
@@ -252,7 +263,9 @@ impl Plan {
 
     /// The changes that are refused.
     pub fn conflicts(&self) -> impl Iterator<Item = &Change> {
-        self.changes.iter().filter(|change| change.action == Action::Conflict)
+        self.changes
+            .iter()
+            .filter(|change| change.action == Action::Conflict)
     }
 
     /// Digest of the whole document: names the plan in the history.
@@ -262,13 +275,17 @@ impl Plan {
 
     /// One line: `2 created, 1 replaced`.
     pub fn summary_line(&self) -> String {
-        let words = self.summary.iter().map(|(action, count)| format!("{count} {}", action.past()));
+        let words = self
+            .summary
+            .iter()
+            .map(|(action, count)| format!("{count} {}", action.past()));
         words.collect::<Vec<_>>().join(", ")
     }
 
     /// The document.
     pub fn to_json(&self) -> Result<String, Error> {
-        serde_json::to_string_pretty(self).map_err(|error| Error::failed(format!("the plan cannot be written: {error}")))
+        serde_json::to_string_pretty(self)
+            .map_err(|error| Error::failed(format!("the plan cannot be written: {error}")))
     }
 
     /// Write the document to a file, whole or not at all.
@@ -296,11 +313,17 @@ impl Plan {
             ))
             .help("make the plan again with this version"));
         }
-        let plan: Self = serde_json::from_str(&text)
-            .map_err(|error| Error::failed(format!("`{name}` is a damaged plan: {error}")).help("make the plan again"))?;
+        let plan: Self = serde_json::from_str(&text).map_err(|error| {
+            Error::failed(format!("`{name}` is a damaged plan: {error}"))
+                .help("make the plan again")
+        })?;
         // Whoever edits a plan by hand gets the statements that were never reviewed as a plan: refuse.
-        if plan.base_fingerprint != base_fingerprint(&plan.target, plan.base_version, &plan.changes) {
-            return Err(Error::failed(format!("`{name}` was changed after it was saved")).help("make the plan again"));
+        if plan.base_fingerprint != base_fingerprint(&plan.target, plan.base_version, &plan.changes)
+        {
+            return Err(
+                Error::failed(format!("`{name}` was changed after it was saved"))
+                    .help("make the plan again"),
+            );
         }
         Ok(plan)
     }
@@ -311,9 +334,21 @@ pub(crate) fn base_fingerprint(target: &Target, version: i64, changes: &[Change]
     let version = version.to_string();
     let mut texts: Vec<&str> = vec![&target.dialect, &target.database, &version];
     for rests_on in changes.iter().flat_map(|change| &change.rests_on) {
-        let RestsOn { object, live, recorded } = rests_on;
-        texts.extend([object.kind.as_str(), &object.schema, object.table.as_deref().unwrap_or(""), &object.name]);
-        texts.extend([live.as_deref().unwrap_or("-"), recorded.as_deref().unwrap_or("-")]);
+        let RestsOn {
+            object,
+            live,
+            recorded,
+        } = rests_on;
+        texts.extend([
+            object.kind.as_str(),
+            &object.schema,
+            object.table.as_deref().unwrap_or(""),
+            &object.name,
+        ]);
+        texts.extend([
+            live.as_deref().unwrap_or("-"),
+            recorded.as_deref().unwrap_or("-"),
+        ]);
     }
     digest(texts)
 }
@@ -323,7 +358,10 @@ pub(crate) fn rests_on(id: &ObjectId, catalog: &Catalog, history: &History) -> R
     RestsOn {
         object: id.into(),
         live: catalog.fingerprints.get(id).cloned(),
-        recorded: history.records.get(id).map(|record| record.rendered_digest.clone()),
+        recorded: history
+            .records
+            .get(id)
+            .map(|record| record.rendered_digest.clone()),
     }
 }
 

@@ -25,19 +25,30 @@ pub(super) fn order(changes: &mut Vec<Change>, dialect: &dyn Dialect) {
         }
     }
     triggers.sort_by_cached_key(|change| {
-        let locks_hard = change.locks.iter().any(|lock| lock.mode == LockMode::AccessExclusive);
+        let locks_hard = change
+            .locks
+            .iter()
+            .any(|lock| lock.mode == LockMode::AccessExclusive);
         let goes = matches!(change.action, Action::Drop);
         let id = change.id();
         let table = id.table().cloned();
         // Where a name is unique in the whole database, it must be free before it is used on another table.
-        let first = if dialect.names_are_per_table() { false } else { !goes };
+        let first = if dialect.names_are_per_table() {
+            false
+        } else {
+            !goes
+        };
         (first, table, !goes, !locks_hard, id)
     });
     last.sort_by_cached_key(|change| (change.action, change.id()));
 
     let mut ordered = vec![];
     for change in triggers {
-        let called = change.after.as_ref().and_then(Definition::calls).map(|id| ObjectId::Function(id.clone()));
+        let called = change
+            .after
+            .as_ref()
+            .and_then(Definition::calls)
+            .map(|id| ObjectId::Function(id.clone()));
         ordered.extend(called.and_then(|id| functions.remove(&id)));
         ordered.push(change);
     }

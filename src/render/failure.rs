@@ -215,13 +215,17 @@ fn not_found(error: &minijinja::Error, sources: &Sources) -> Diagnostic {
     let name = quoted.split('"').nth(1).unwrap_or(quoted);
     let name = name.replace("\\0", "\0");
     if let Some(name) = loader::refused(&name) {
-        return Diagnostic::new(format!("the template `{name}` lies outside of the templates folder"))
-            .help("copy it into the dialect's folder");
+        return Diagnostic::new(format!(
+            "the template `{name}` lies outside of the templates folder"
+        ))
+        .help("copy it into the dialect's folder");
     }
     let diagnostic = Diagnostic::new(format!("there is no template `{name}`"));
     match closest(&name, sources.names()) {
         Some(known) => diagnostic.help(format!("did you mean `{known}`?")),
-        None => diagnostic.help("names are relative to the dialect's folder in the templates folder"),
+        None => {
+            diagnostic.help("names are relative to the dialect's folder in the templates folder")
+        }
     }
 }
 

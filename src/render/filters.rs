@@ -16,6 +16,7 @@ pub const FILTERS: &[&str] = &[
     "expression",
     "keyword",
     "dollar",
+    "comment",
 ];
 
 /// Filters of the engine's that mark any text as safe, or print in the manner of another language.
@@ -32,6 +33,10 @@ pub(super) fn install(environment: &mut Environment<'static>, dialect: &'static 
     environment.add_filter("idents", move |values: &Value| {
         list(values, "idents", |value| ident(dialect, value))
     });
+    // Text after `--`: one line of it, so that it cannot end the comment.
+    environment.add_filter("comment", |text: &str| {
+        Value::from_safe_string(text.replace(char::is_control, " "))
+    });
     environment.add_filter("literal", move |value: &Value| {
         literal(dialect, value).map(Value::from_safe_string)
     });
@@ -43,7 +48,9 @@ pub(super) fn install(environment: &mut Environment<'static>, dialect: &'static 
         Some(text) => Ok(Value::from_safe_string(text.to_owned())),
         None => Err(wrong("sql", "a text that is SQL", value)),
     });
-    environment.add_filter("expression", move |value: &Value| expression(dialect, value));
+    environment.add_filter("expression", move |value: &Value| {
+        expression(dialect, value)
+    });
     environment.add_filter("keyword", |value: &Value| keyword(value));
     environment.add_filter("dollar", move |value: &Value| dollar(dialect, value));
 }
@@ -149,9 +156,9 @@ fn expression(dialect: &dyn Dialect, value: &Value) -> Result<Value, Error> {
             depth += 1;
         }
         if token.is_operator(text, ")") {
-            depth = depth.checked_sub(1).ok_or_else(|| {
-                invalid(format!("the expression `{text}` has a `)` too many"))
-            })?;
+            depth = depth
+                .checked_sub(1)
+                .ok_or_else(|| invalid(format!("the expression `{text}` has a `)` too many")))?;
         }
         if token.is_operator(text, ";") || (depth == 0 && token.is_operator(text, ",")) {
             return Err(invalid(format!(
@@ -181,8 +188,7 @@ fn expression(dialect: &dyn Dialect, value: &Value) -> Result<Value, Error> {
 fn keyword(value: &Value) -> Result<Value, Error> {
     match value.as_str() {
         Some(text)
-            if !text.is_empty()
-                && text.bytes().all(|b| b.is_ascii_alphabetic() || b == b' ') =>
+            if !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphabetic() || b == b' ') =>
         {
             Ok(Value::from_safe_string(text.to_ascii_uppercase()))
         }
@@ -222,7 +228,9 @@ fn wrong(filter: &str, wanted: &str, value: &Value) -> Error {
         ValueKind::Undefined => return Error::from(ErrorKind::UndefinedError),
         kind => kind,
     };
-    invalid(format!("the filter `{filter}` takes {wanted}, not a {found}"))
+    invalid(format!(
+        "the filter `{filter}` takes {wanted}, not a {found}"
+    ))
 }
 
 fn invalid(message: impl Into<String>) -> Error {

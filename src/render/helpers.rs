@@ -73,7 +73,10 @@ impl Helper {
         let files = state.get_temp(KEPT).ok_or_else(|| {
             Error::new(
                 ErrorKind::InvalidOperation,
-                format!("`{}` can be called in bodies and conditions only", self.name),
+                format!(
+                    "`{}` can be called in bodies and conditions only",
+                    self.name
+                ),
             )
         })?;
         let arguments = self.arguments(given)?;
@@ -124,8 +127,9 @@ impl Helpers {
         }
         self.files += 1;
         // On one line, so that lines of the body keep their numbers.
-        self.prelude
-            .push_str(&format!("{{% import \"{file}\" as h %}}{{% do {KEEP}(h) %}}"));
+        self.prelude.push_str(&format!(
+            "{{% import \"{file}\" as h %}}{{% do {KEEP}(h) %}}"
+        ));
         self.macros.sort_by(|a, b| a.name.cmp(&b.name));
         Ok(())
     }

@@ -147,7 +147,5 @@ pub(super) fn refused(name: &str) -> Option<&str> {
 fn is_inside(name: &str) -> bool {
     !name.is_empty()
         && !name.contains(['\\', '\0', ':'])
-        && name
-            .split('/')
-            .all(|part| !matches!(part, "" | "." | ".."))
+        && name.split('/').all(|part| !matches!(part, "" | "." | ".."))
 }

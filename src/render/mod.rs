@@ -108,6 +108,11 @@ impl Renderer {
             .map_err(|error| self.failed(&error, &Origin::File(template)))
     }
 
+    /// Render a file template that is a part of a script: any number of statements and comments.
+    pub fn render_script<S: Serialize>(&self, template: &str, context: S) -> Result<String, Error> {
+        self.text(template, Value::from(Serde(context)))
+    }
+
     /// Render a template that the user wrote inside the spec (a body, a condition); an error points at the
     /// place in the spec. Text without `{{`, `{%` or `{#` is returned as it is.
     pub fn inline<S: Serialize>(

@@ -75,9 +75,8 @@ pub(super) fn prove(mut text: String, syntax: &Syntax) -> Result<String, Problem
     }
     if let Some(&end) = top_level_semicolons(&text, syntax).first() {
         let rest = text.get(end..).unwrap_or_default();
-        let more = tokens(rest, syntax).find(|token| {
-            !token.is_blank() && !token.is_operator(rest, ";")
-        });
+        let more =
+            tokens(rest, syntax).find(|token| !token.is_blank() && !token.is_operator(rest, ";"));
         if let Some(token) = more {
             return Err(Problem {
                 message: "renders to more than one statement",
@@ -104,7 +103,5 @@ fn is_plain(text: &str) -> bool {
             byte,
             b';' | b'\'' | b'"' | b'`' | b'[' | b'$' | b'#' | b'\0'
         )
-    }) && !bytes
-        .windows(2)
-        .any(|pair| matches!(pair, b"--" | b"/*"))
+    }) && !bytes.windows(2).any(|pair| matches!(pair, b"--" | b"/*"))
 }

@@ -26,13 +26,21 @@ pub fn plan(plan: &Plan) -> Result<String, Error> {
 
 /// The outcome of `check`.
 pub fn check(plan: &Plan, differs: bool) -> Result<String, Error> {
-    Ok(document(json!({ "result": if differs { "differs" } else { "same" }, "plan": value(plan)? })))
+    Ok(document(
+        json!({ "result": if differs { "differs" } else { "same" }, "plan": value(plan)? }),
+    ))
 }
 
 /// The outcome of `apply` and `rollback`; no migration when there was nothing to do.
 pub fn applied(migration: Option<&Migration>) -> Result<String, Error> {
-    let result = if migration.is_some() { "applied" } else { "nothing" };
-    Ok(document(json!({ "result": result, "migration": value(&migration)? })))
+    let result = if migration.is_some() {
+        "applied"
+    } else {
+        "nothing"
+    };
+    Ok(document(
+        json!({ "result": result, "migration": value(&migration)? }),
+    ))
 }
 
 /// The migrations, oldest first.
@@ -41,5 +49,6 @@ pub fn history(migrations: &[Migration]) -> Result<String, Error> {
 }
 
 fn value(data: &impl serde::Serialize) -> Result<Value, Error> {
-    serde_json::to_value(data).map_err(|error| Error::failed(format!("the result cannot be written: {error}")))
+    serde_json::to_value(data)
+        .map_err(|error| Error::failed(format!("the result cannot be written: {error}")))
 }

@@ -3,6 +3,7 @@
 
 pub mod diagnostics;
 pub mod json;
+mod safe;
 pub mod script;
 pub mod text;
 
@@ -124,7 +125,10 @@ impl Output {
             write(&mut std::io::stdout().lock(), &format!("{document:#}\n"))
         } else {
             let color = self.color.wanted(&std::io::stderr());
-            write(&mut std::io::stderr().lock(), &diagnostics::text(error, color))
+            write(
+                &mut std::io::stderr().lock(),
+                &diagnostics::text(error, color),
+            )
         };
     }
 
@@ -145,10 +149,15 @@ impl Output {
 }
 
 fn write(stream: &mut impl Write, text: &str) -> Result<(), Error> {
-    match stream.write_all(text.as_bytes()).and_then(|()| stream.flush()) {
+    match stream
+        .write_all(text.as_bytes())
+        .and_then(|()| stream.flush())
+    {
         Ok(()) => Ok(()),
         // `triggerctl plan | head` has seen enough.
         Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
-        Err(error) => Err(Error::failed(format!("the output cannot be written: {error}"))),
+        Err(error) => Err(Error::failed(format!(
+            "the output cannot be written: {error}"
+        ))),
     }
 }

@@ -10,11 +10,15 @@ use crate::apply::{Expected, Job};
 use crate::db::{Database, Migration};
 use crate::error::{Diagnostic, Error, Kind};
 use crate::history::{Present, Row, Writer};
-use crate::plan::{Plan, RestsOn};
 use crate::model::ObjectId;
+use crate::plan::{Plan, RestsOn};
 
 /// The script of a plan.
-pub fn plan(plan: &Plan, database: &mut dyn Database, writer: &Writer<'_>) -> Result<String, Error> {
+pub fn plan(
+    plan: &Plan,
+    database: &mut dyn Database,
+    writer: &Writer<'_>,
+) -> Result<String, Error> {
     if let Some(change) = plan.conflicts().next() {
         return Err(Diagnostic::new(format!("conflict: {}", change.object))
             .note(change.because.clone())
@@ -38,22 +42,39 @@ pub fn plan(plan: &Plan, database: &mut dyn Database, writer: &Writer<'_>) -> Re
         live: Option<String>,
     }
     let job = Job::from_plan(plan)?;
-    let statements: BTreeMap<ObjectId, &[String]> =
-        plan.changes.iter().map(|change| (change.id(), change.statements.as_slice())).collect();
+    let statements: BTreeMap<ObjectId, &[String]> = plan
+        .changes
+        .iter()
+        .map(|change| (change.id(), change.statements.as_slice()))
+        .collect();
     let rests_on = plan
         .changes
         .iter()
         .flat_map(|change| &change.rests_on)
-        .filter_map(|RestsOn { object, live, recorded: _ }| {
-            let fingerprint_sql = database.fingerprint_sql(&ObjectId::from(object))?;
-            Some(Moved { object: object.to_string(), fingerprint_sql, live: live.clone() })
-        })
+        .filter_map(
+            |RestsOn {
+                 object,
+                 live,
+                 recorded: _,
+             }| {
+                let fingerprint_sql = database.fingerprint_sql(&ObjectId::from(object))?;
+                Some(Moved {
+                    object: object.to_string(),
+                    fingerprint_sql,
+                    live: live.clone(),
+                })
+            },
+        )
         .collect();
     let summary = plan.summary_line();
     let context = Context {
         history_schema: writer.schema,
         database: &plan.target.database,
-        summary: if summary.is_empty() { "nothing to do" } else { &summary },
+        summary: if summary.is_empty() {
+            "nothing to do"
+        } else {
+            &summary
+        },
         tool_version: env!("CARGO_PKG_VERSION"),
         base_version: plan.base_version,
         rests_on,
@@ -61,7 +82,9 @@ pub fn plan(plan: &Plan, database: &mut dyn Database, writer: &Writer<'_>) -> Re
     if plan.is_empty() {
         return Ok("-- Nothing to do: the database is as the spec says.\n".to_owned());
     }
-    let mut out = writer.renderer.render_script("script_begin.sql", &context)?;
+    let mut out = writer
+        .renderer
+        .render_script("script_begin.sql", &context)?;
     let mut push = |statement: &str| {
         out.push_str(statement);
         out.push_str(";\n\n");
@@ -80,7 +103,11 @@ pub fn plan(plan: &Plan, database: &mut dyn Database, writer: &Writer<'_>) -> Re
         from_fingerprint: job.from_fingerprint.clone(),
         // What the objects are in the end is not known before the script ran.
         to_fingerprint: String::new(),
-        up: job.up.iter().map(|statement| statement.sql.clone()).collect(),
+        up: job
+            .up
+            .iter()
+            .map(|statement| statement.sql.clone())
+            .collect(),
         down: job.down.clone(),
         started_at: now.clone(),
         finished_at: Some(now),
@@ -98,13 +125,21 @@ pub fn plan(plan: &Plan, database: &mut dyn Database, writer: &Writer<'_>) -> Re
     for (id, expected) in &job.expected {
         let present = match expected {
             Expected::Absent | Expected::Released => None,
-            Expected::Present { definition, rendered_digest, custom: _ } => Some(Present {
+            Expected::Present {
+                definition,
+                rendered_digest,
+                custom: _,
+            } => Some(Present {
                 rendered_digest: rendered_digest.clone(),
-                live_fingerprint: database.fingerprint_after(id, statements.get(id).copied().unwrap_or_default())?,
+                live_fingerprint: database
+                    .fingerprint_after(id, statements.get(id).copied().unwrap_or_default())?,
                 definition: definition.clone(),
             }),
         };
-        rows.push(Row { id: id.clone(), present });
+        rows.push(Row {
+            id: id.clone(),
+            present,
+        });
     }
     for statement in writer.objects(migration.version, &rows)? {
         push(&statement);

@@ -8,7 +8,8 @@ use similar::{ChangeTag, TextDiff};
 use crate::db::Migration;
 use crate::diff::{FieldChange, show_constraint, show_state};
 use crate::model::{
-    Action as TriggerAction, Condition, Definition, EnabledState, Function, ObjectId, Orientation, Trigger,
+    Action as TriggerAction, Condition, Definition, EnabledState, Function, ObjectId, Orientation,
+    Trigger,
 };
 use crate::plan::{Action, Change, Lock, ObjectRef, Plan};
 use crate::rollback::{Rollback, Turn};
@@ -34,10 +35,18 @@ pub fn plan(plan: &Plan, detail: Detail, palette: &Palette) -> String {
     let shown = detail.most.unwrap_or(usize::MAX);
     for change in plan.changes.iter().take(shown) {
         out.push_str(&self::change(change, detail, palette));
-        out.push('\n');
+        let is_led_in = change.action == Action::Create && change.object.table.is_none() && !detail.statements;
+        // A new function stands right above the trigger that it is for.
+        if !is_led_in {
+            out.push('\n');
+        }
     }
     if plan.changes.len() > shown {
-        let _ = writeln!(out, "… and {} more (`--verbose` shows all)\n", plan.changes.len() - shown);
+        let _ = writeln!(
+            out,
+            "… and {} more (`--verbose` shows all)\n",
+            plan.changes.len() - shown
+        );
     }
     if detail.unmanaged && !plan.unmanaged.is_empty() {
         out.push_str("Not managed by triggerctl:\n");
@@ -71,7 +80,10 @@ pub fn summary(plan: &Plan) -> String {
     if plan.unchanged > 0 {
         also.push(format!("{} unchanged", plan.unchanged));
     }
-    for (action, words) in [(Action::Adopt, "to record as they are"), (Action::Forget, "to forget")] {
+    for (action, words) in [
+        (Action::Adopt, "to record as they are"),
+        (Action::Forget, "to forget"),
+    ] {
         if count(&action) > 0 {
             also.push(format!("{} {words}", count(&action)));
         }
@@ -103,8 +115,8 @@ fn change(change: &Change, detail: Detail, palette: &Palette) -> String {
         name(&change.object, detail.schemas)
     );
     if change.action == Action::Create {
-        if let Some(definition) = &change.after {
-            out.push_str(&wrapped(&describe(definition, detail.schemas)));
+        if let Some(text) = change.after.as_ref().and_then(|definition| describe(definition, detail.schemas)) {
+            out.push_str(&wrapped(&text));
         }
     } else {
         out.push_str(&wrapped(&change.because));
@@ -112,7 +124,11 @@ fn change(change: &Change, detail: Detail, palette: &Palette) -> String {
     if !change.drift.is_empty() {
         out.push_str("    recorded against live:\n");
         fields(&mut out, &change.drift, palette);
-        if change.fields.iter().any(|field| !change.drift.iter().any(|drift| drift.field == field.field)) {
+        if change
+            .fields
+            .iter()
+            .any(|field| !change.drift.iter().any(|drift| drift.field == field.field))
+        {
             out.push_str("    live against the spec:\n");
             fields(&mut out, &change.fields, palette);
         }
@@ -151,7 +167,13 @@ fn steps(out: &mut String, change: &Change, palette: &Palette) {
 }
 
 fn fields(out: &mut String, fields: &[FieldChange], palette: &Palette) {
-    for FieldChange { field, before, after, note } in fields {
+    for FieldChange {
+        field,
+        before,
+        after,
+        note,
+    } in fields
+    {
         let _ = writeln!(out, "    {field}:");
         let (before, after) = (before.as_deref(), after.as_deref());
         match (before, after) {
@@ -159,7 +181,9 @@ fn fields(out: &mut String, fields: &[FieldChange], palette: &Palette) {
                 difference(out, before, after, palette);
             }
             (before, after) => {
-                for (sign, style, value) in [("-", palette.removed, before), ("+", palette.added, after)] {
+                for (sign, style, value) in
+                    [("-", palette.removed, before), ("+", palette.added, after)]
+                {
                     for line in value.into_iter().flat_map(str::lines) {
                         let _ = writeln!(out, "      {style}{sign} {}{style:#}", safe(line));
                     }
@@ -196,7 +220,13 @@ fn difference(out: &mut String, before: &str, after: &str, palette: &Palette) {
 /// Text that cannot play tricks on a terminal.
 pub fn safe(text: &str) -> String {
     text.chars()
-        .map(|c| if c.is_control() && c != '\t' { char::REPLACEMENT_CHARACTER } else { c })
+        .map(|c| {
+            if c.is_control() && c != '\t' {
+                char::REPLACEMENT_CHARACTER
+            } else {
+                c
+            }
+        })
         .collect()
 }
 
@@ -221,7 +251,12 @@ fn wrapped(text: &str) -> String {
 
 /// `trigger users_age on users`, with the schema where there is more than one.
 pub fn name(object: &ObjectRef, schemas: bool) -> String {
-    let ObjectRef { kind, schema, table, name } = object;
+    let ObjectRef {
+        kind,
+        schema,
+        table,
+        name,
+    } = object;
     let text = match (table, schemas) {
         (Some(table), true) => format!("{kind} {name} on {schema}.{table}"),
         (Some(table), false) => format!("{kind} {name} on {table}"),
@@ -236,11 +271,13 @@ pub fn id(id: &ObjectId, schemas: bool) -> String {
     name(&id.into(), schemas)
 }
 
-/// What a definition says, in one sentence close to the DDL.
-fn describe(definition: &Definition, schemas: bool) -> String {
+/// What a definition says, in one sentence close to the DDL; nothing where its name says it all.
+fn describe(definition: &Definition, schemas: bool) -> Option<String> {
     match definition {
-        Definition::Trigger(trigger) => describe_trigger(trigger, schemas),
-        Definition::Function(Function { language, .. }) => format!("language {language}"),
+        Definition::Trigger(trigger) => Some(describe_trigger(trigger, schemas)),
+        Definition::Function(Function { language, .. }) => {
+            (language != "plpgsql").then(|| format!("language {language}"))
+        }
     }
 }
 
@@ -254,7 +291,11 @@ fn describe_trigger(trigger: &Trigger, schemas: bool) -> String {
         };
         events.push(format!("{}{of}", event.word()));
     }
-    let mut text = format!("{} {}", trigger.timing.keyword().to_lowercase(), events.join(" or "));
+    let mut text = format!(
+        "{} {}",
+        trigger.timing.keyword().to_lowercase(),
+        events.join(" or ")
+    );
     text.push_str(match trigger.orientation {
         Orientation::Row => ", for each row",
         Orientation::Statement => ", for each statement",
@@ -263,10 +304,22 @@ fn describe_trigger(trigger: &Trigger, schemas: bool) -> String {
         let _ = write!(text, ", constraint {}", show_constraint(constraint));
     }
     if let Some(Condition::Sql(condition)) = &trigger.condition {
-        let _ = write!(text, ", when {}", condition.split_whitespace().collect::<Vec<_>>().join(" "));
+        let _ = write!(
+            text,
+            ", when {}",
+            condition.split_whitespace().collect::<Vec<_>>().join(" ")
+        );
     }
-    if let TriggerAction::Call { function, arguments: _ } = &trigger.action {
-        let function = if schemas { function.to_string() } else { function.name.clone() };
+    if let TriggerAction::Call {
+        function,
+        arguments: _,
+    } = &trigger.action
+    {
+        let function = if schemas {
+            function.to_string()
+        } else {
+            function.name.clone()
+        };
         let _ = write!(text, ", calls {function}");
     }
     if trigger.enabled != EnabledState::Origin {
@@ -283,7 +336,11 @@ pub fn history(migrations: &[Migration], palette: &Palette) -> String {
     let (strong, faint) = (palette.strong, palette.faint);
     let mut out = String::new();
     for migration in migrations.iter().rev() {
-        let when = migration.started_at.get(..19).unwrap_or(&migration.started_at).replace('T', " ");
+        let when = migration
+            .started_at
+            .get(..19)
+            .unwrap_or(&migration.started_at)
+            .replace('T', " ");
         let _ = writeln!(
             out,
             "{strong}version {}{strong:#}  {when} UTC  {faint}by {}{faint:#}",
@@ -307,7 +364,10 @@ pub fn history(migrations: &[Migration], palette: &Palette) -> String {
 /// One migration, with its statements both ways.
 pub fn migration(migration: &Migration, palette: &Palette) -> String {
     let mut out = history(std::slice::from_ref(migration), palette);
-    for (title, statements) in [("Statements that were run:", &migration.up), ("To undo it:", &migration.down)] {
+    for (title, statements) in [
+        ("Statements that were run:", &migration.up),
+        ("To undo it:", &migration.down),
+    ] {
         let _ = writeln!(out, "\n{title}");
         if statements.is_empty() {
             out.push_str("    (none)\n");
@@ -325,8 +385,11 @@ pub fn migration(migration: &Migration, palette: &Palette) -> String {
 /// What a rollback is about to do.
 pub fn rollback(rollback: &Rollback, detail: Detail, palette: &Palette) -> String {
     let mut out = String::new();
-    let versions: Vec<String> =
-        rollback.undone.iter().map(|migration| format!("{} ({})", migration.version, migration.summary)).collect();
+    let versions: Vec<String> = rollback
+        .undone
+        .iter()
+        .map(|migration| format!("{} ({})", migration.version, migration.summary))
+        .collect();
     let _ = writeln!(out, "Undoing version {}\n", versions.join(", "));
     for (id, turn) in &rollback.turns {
         let (sign, style, word) = match turn {
@@ -334,7 +397,11 @@ pub fn rollback(rollback: &Rollback, detail: Detail, palette: &Palette) -> Strin
             Turn::Reverts => ("~", palette.changed, "revert"),
             Turn::Leaves => ("-", palette.removed, "undo"),
         };
-        let _ = writeln!(out, "{style}{sign} {word}{style:#} {}", self::id(id, detail.schemas));
+        let _ = writeln!(
+            out,
+            "{style}{sign} {word}{style:#} {}",
+            self::id(id, detail.schemas)
+        );
     }
     if detail.statements {
         for statement in &rollback.job.up {

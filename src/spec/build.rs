@@ -93,8 +93,8 @@ impl Builder<'_> {
         dialects: &[DialectKeys],
     ) -> Option<TriggerSpec> {
         let mut broken = record.broken();
-        let tables = self.tables(&mut record);
         self.missing(&record, "name", "this trigger", "name = \"users_touch\"");
+        let tables = self.tables(&mut record);
         let fields = self.fields(&mut record);
         let mut headers = vec![];
         let mut overrides = BTreeMap::new();
@@ -103,9 +103,18 @@ impl Builder<'_> {
             overrides.insert(dialect.value.clone(), self.fields(&mut inner));
             headers.push(dialect);
         }
+        let name = record.take("name").and_then(text);
+        let is_named = name.is_some() && tables.is_some();
+        // What has no name is looked at all the same, so that everything wrong with it is said at once.
         let spec = TriggerSpec {
-            name: record.take("name").and_then(text)?,
-            tables: tables?,
+            name: name.unwrap_or_else(|| Located {
+                value: String::new(),
+                span: record.span.clone(),
+            }),
+            tables: tables.unwrap_or_else(|| TableSelector::Many {
+                include: vec![],
+                exclude: vec![],
+            }),
             dialects: record
                 .take("dialects")
                 .and_then(|value| list(value, text))
@@ -127,7 +136,7 @@ impl Builder<'_> {
             );
         }
         check::trigger(&spec, dialects, &broken, self.problems);
-        Some(spec)
+        is_named.then_some(spec)
     }
 
     fn tables(&mut self, record: &mut Record) -> Option<TableSelector> {

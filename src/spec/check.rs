@@ -4,6 +4,7 @@
 use std::collections::HashMap;
 
 use super::keys::DialectKeys;
+use super::unknown;
 use super::{Fields, FunctionSpec, TableRef, TableSelector, TriggerSpec};
 use crate::error::{Diagnostic, Located, Span};
 use crate::model::Event;
@@ -206,19 +207,19 @@ fn complete(
         } else {
             format!("no `{key}`")
         };
-        let name = &trigger.name.value;
+        let name = match trigger.name.value.as_str() {
+            "" => "this trigger".to_owned(),
+            name => format!("the trigger `{}`", unknown::short(name)),
+        };
         let diagnostic = if some {
-            Diagnostic::new(format!(
-                "the trigger `{name}` has {what} for {}",
-                lacking.join(" and ")
-            ))
-            .at(&trigger.span)
-            .help(format!(
-                "add `{example}`, or take {} out of `dialects`",
-                lacking.join(" and ")
-            ))
+            Diagnostic::new(format!("{name} has {what} for {}", lacking.join(" and ")))
+                .at(&trigger.span)
+                .help(format!(
+                    "add `{example}`, or take {} out of `dialects`",
+                    lacking.join(" and ")
+                ))
         } else {
-            Diagnostic::new(format!("the trigger `{name}` has {what}"))
+            Diagnostic::new(format!("{name} has {what}"))
                 .at(&trigger.span)
                 .help(format!("add one: `{example}`"))
         };

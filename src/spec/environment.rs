@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::load::Loader;
+use super::text::inner_span;
 use super::value::{Record, Value, resolve};
 use super::{DatabaseSpec, unknown};
 use crate::error::{Diagnostic, Located, Span};
@@ -76,6 +77,7 @@ impl Loader<'_> {
         let (url, create_from, history_schema) =
             (take("url"), take("create_from"), take("history_schema"));
         let url = if self.options.needs_url {
+            self.dollar(url.as_ref());
             self.late(url, "url")
         } else {
             url.and_then(|mut url| resolve(&mut url, self.options, &mut vec![]).then_some(url))
@@ -109,6 +111,28 @@ impl Loader<'_> {
             })
             .collect();
         (settings, vars)
+    }
+
+    /// `${NAME}` in a URL can only be meant as `${env:NAME}`.
+    fn dollar(&mut self, url: Option<&Located<String>>) {
+        let Some(url) = url else { return };
+        for (start, _) in url.value.match_indices("${") {
+            let rest = url.value.get(start..).unwrap_or_default();
+            let before = url.value.get(..start).unwrap_or_default();
+            if rest.starts_with("${env:") || before.ends_with('$') {
+                continue;
+            }
+            let Some(end) = rest.find('}') else { continue };
+            let name = rest.get(2..end).unwrap_or_default();
+            let reference = rest.get(..=end).unwrap_or_default();
+            self.problems.push(
+                Diagnostic::new(format!("`{reference}` is not filled in"))
+                    .at(&inner_span(url, start..start + end + 1))
+                    .help(format!(
+                        "write `${{env:{name}}}` for the environment variable, or `${reference}` for the text itself"
+                    )),
+            );
+        }
     }
 
     /// A string whose `${env:…}` is filled in now that it is known to be used.

@@ -64,19 +64,19 @@ pub enum Section {
 }
 
 impl Section {
-    /// How the place is called in messages.
-    pub fn title(self) -> &'static str {
+    /// Where that is, in messages.
+    pub fn place(self) -> &'static str {
         match self {
-            Self::Top => "the top of the main file",
-            Self::Part => "an included file",
-            Self::Database => "`[database]`",
-            Self::Environment => "`[environments.NAME]`",
-            Self::Trigger | Self::Field => "`[[trigger]]`",
-            Self::Own => "`[trigger.<dialect>]`",
-            Self::Constraint => "`constraint`",
-            Self::Referencing => "`referencing`",
-            Self::Order => "`order`",
-            Self::Function => "`[[function]]`",
+            Self::Top => "at the top of the main file",
+            Self::Part => "in an included file",
+            Self::Database => "in `[database]`",
+            Self::Environment => "in `[environments.NAME]`",
+            Self::Trigger | Self::Field => "in `[[trigger]]`",
+            Self::Own => "in `[trigger.<dialect>]`",
+            Self::Constraint => "in `constraint`",
+            Self::Referencing => "in `referencing`",
+            Self::Order => "in `order`",
+            Self::Function => "in `[[function]]`",
         }
     }
 }

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use toml::de::{DeTable, DeValue};
 
+use super::keys::{self, Section};
 use crate::error::{Diagnostic, SourceFile, Span};
 
 /// No spec comes near it; a device file that never ends would.
@@ -120,10 +121,16 @@ pub(super) fn parse(file: &Arc<SourceFile>) -> Result<DeTable<'_>, Vec<Diagnosti
             file: Arc::clone(file),
             range: start..end,
         };
+        // All that follows a header which is there twice is there twice.
+        let line_end = if error.message() == "duplicate key" && is_header(&span) {
+            "\n["
+        } else {
+            "\n"
+        };
         done = file
             .text
             .get(end..)
-            .and_then(|rest| rest.find('\n'))
+            .and_then(|rest| rest.find(line_end))
             .map_or(length + 1, |found| end + found + 1);
         diagnostics.push(kindly(error.message(), &span));
     }
@@ -157,6 +164,12 @@ fn too_deep(text: &str) -> Option<std::ops::Range<usize>> {
     None
 }
 
+fn is_header(span: &Span) -> bool {
+    let before = span.file.text.get(..span.range.start).unwrap_or_default();
+    let line = before.rsplit('\n').next().unwrap_or_default();
+    line.trim_start().starts_with('[')
+}
+
 /// The parser's message in a reader's words.
 fn kindly(message: &str, span: &Span) -> Diagnostic {
     let text = span.file.text.as_str();
@@ -164,10 +177,15 @@ fn kindly(message: &str, span: &Span) -> Diagnostic {
     let (main, expected) = message.split_once(", expected ").unwrap_or((message, ""));
     let before = text.get(..span.range.start).unwrap_or_default();
     let line = before.rsplit('\n').next().unwrap_or_default();
+    let after = text.get(span.range.end..).unwrap_or_default().trim_start();
     let after_equals = line.trim_end().ends_with('=');
     let diagnostic = |message: &str| Diagnostic::new(message).at(span);
     match main {
         "string values must be quoted" if found.trim().is_empty() => missing_value(span),
+        // `true initially = …` is read as one bare word.
+        "string values must be quoted" if found.contains(' ') && after.starts_with('=') => {
+            diagnostic("there is a `,` missing between two keys here")
+        }
         "string values must be quoted" => {
             let quoted = if found.contains('"') {
                 format!("'{found}'")
@@ -185,10 +203,10 @@ fn kindly(message: &str, span: &Span) -> Diagnostic {
         }
         "invalid unquoted key" => diagnostic("a key with such characters must stand in quotes"),
         "missing comma between array elements" => {
-            diagnostic("there is a comma missing between two elements of this list")
+            diagnostic("there is a `,` or a `]` missing before this")
         }
         "missing comma between key-value pairs" => {
-            diagnostic("there is a comma missing between two keys of this table")
+            diagnostic("there is a `,` or a `}` missing before this")
         }
         "unclosed array" => diagnostic("this list is not closed").help("close it with `]`"),
         "unclosed inline table" => diagnostic("this table is not closed").help("close it with `}`"),
@@ -205,15 +223,30 @@ fn kindly(message: &str, span: &Span) -> Diagnostic {
         "invalid multi-line basic string" | "invalid multi-line literal string"
             if expected.contains(['"', '\'']) =>
         {
-            diagnostic("this string is not closed")
+            let quotes = if main.contains("literal") {
+                "'''"
+            } else {
+                "\"\"\""
+            };
+            let start = before.rfind(quotes).unwrap_or(span.range.start);
+            let opening = Span {
+                file: Arc::clone(&span.file),
+                range: start..(start + quotes.len()).min(text.len()),
+            };
+            Diagnostic::new("this string is not closed")
+                .at(&opening)
+                .help(format!("close it with {quotes}"))
         }
         "missing escaped value" => escape(span),
         "cannot recurse further; max recursion depth met" => diagnostic("this is nested too deep"),
-        _ => diagnostic(&format!("this is no TOML: {main}")).help(if expected.is_empty() {
-            "see https://toml.io for how a value is written".to_owned()
-        } else {
-            format!("expected {expected}")
-        }),
+        _ => {
+            let diagnostic = diagnostic(&format!("this is not valid TOML: {main}"));
+            if expected.is_empty() || expected == "nothing" {
+                diagnostic
+            } else {
+                diagnostic.help(format!("expected {expected}"))
+            }
+        }
     }
 }
 
@@ -230,9 +263,17 @@ fn escape(span: &Span) -> Diagnostic {
 }
 
 fn duplicate(found: &str, span: &Span) -> Diagnostic {
-    Diagnostic::new(format!("`{}` is there twice", found.trim()))
+    let found = found.trim();
+    let of_a_trigger = keys::named(found)
+        .iter()
+        .any(|key| matches!(key.sections, [Section::Trigger | Section::Field, ..]));
+    Diagnostic::new(format!("`{found}` is there twice"))
         .at(span)
-        .help("keep one of them; another trigger starts with its own `[[trigger]]`")
+        .help(if of_a_trigger {
+            "keep one of them; another trigger starts with its own `[[trigger]]`"
+        } else {
+            "keep one of them"
+        })
 }
 
 /// The TOML word for a value's type.

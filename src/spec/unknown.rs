@@ -2,7 +2,7 @@
 
 use toml::de::DeValue;
 
-use super::keys::{DIALECT_ALIASES, DialectKeys, KEYS, Key, Section, Shape, named};
+use super::keys::{DIALECT_ALIASES, DIALECTS, DialectKeys, KEYS, Key, Section, Shape, named};
 use super::source::type_of;
 use super::value::Place;
 use crate::error::{Diagnostic, Span};
@@ -46,7 +46,8 @@ impl Unknown<'_> {
     /// What is wrong, and what may be meant: a key that belongs elsewhere, one of another spelling, another word for
     /// one, a misspelt dialect. The key that is meant, where it is one of this place, counts as being there.
     pub(super) fn diagnostic(&self, span: &Span) -> (Diagnostic, Option<&'static str>) {
-        let name = self.name;
+        let name = short(self.name);
+        let name = name.as_str();
         let here: Vec<&'static Key> = KEYS
             .iter()
             .filter(|key| allowed(self.place, key, self.dialects))
@@ -60,7 +61,7 @@ impl Unknown<'_> {
             return meant(key.name);
         }
         if let Some(elsewhere) = self.elsewhere() {
-            let message = format!("`{name}` cannot stand in {}", self.here());
+            let message = format!("`{name}` cannot stand {}", self.here());
             return (Diagnostic::new(message).at(span).help(elsewhere), None);
         }
         if self.place.section == Section::Trigger
@@ -76,14 +77,14 @@ impl Unknown<'_> {
         let known: Vec<String> = here.iter().map(|key| format!("`{}`", key.name)).collect();
         let diagnostic = Diagnostic::new(format!("unknown key `{name}`"))
             .at(span)
-            .help(format!("{} may have {}", self.here(), known.join(", ")));
+            .help(format!("known {} are {}", self.here(), known.join(", ")));
         (diagnostic, None)
     }
 
     fn here(&self) -> String {
         match self.place.dialect {
-            Some(dialect) => format!("`[trigger.{dialect}]`"),
-            None => self.place.section.title().to_owned(),
+            Some(dialect) => format!("in `[trigger.{dialect}]`"),
+            None => self.place.section.place().to_owned(),
         }
     }
 
@@ -117,13 +118,14 @@ impl Unknown<'_> {
             );
         }
         let section = key.sections.first()?;
-        Some(format!("it belongs in {}", section.title()))
+        Some(format!("it belongs {}", section.place()))
     }
 }
 
 /// A word that is none of those that the key takes.
 pub(super) fn word(key: &Key, text: &str, words: &[&'static str], span: &Span) -> Diagnostic {
     let plain: String = text.trim().to_lowercase().replace([' ', '-'], "_");
+    let text = short(text);
     let all: Vec<String> = words.iter().map(|word| format!("\"{word}\"")).collect();
     let message = match closest(&plain, words.iter().copied()) {
         Some(close) => format!("`{}` cannot be `{text}`, did you mean `{close}`?", key.name),
@@ -140,7 +142,9 @@ pub(super) fn dialect(text: &str, dialects: &[DialectKeys], span: &Span) -> Diag
         .iter()
         .map(|(name, _)| format!("\"{name}\""))
         .collect();
-    let message = match close_dialect(text, dialects) {
+    let close = close_dialect(text, dialects);
+    let text = short(text);
+    let message = match close {
         Some(close) => format!("unknown dialect `{text}`, did you mean `{close}`?"),
         None => format!("unknown dialect `{text}`"),
     };
@@ -160,6 +164,16 @@ fn close_dialect(text: &str, dialects: &[DialectKeys]) -> Option<&'static str> {
         .map(|(name, _)| *name)
         .find(|name| Some(*name) == alias)
         .or_else(|| closest(&lower, dialects.iter().map(|(name, _)| *name)))
+}
+
+/// A user's text for a message: a long one is known by its beginning.
+pub(super) fn short(text: &str) -> String {
+    const LONGEST: usize = 40;
+    let mut short: String = text.chars().take(LONGEST).collect();
+    if short.len() < text.len() {
+        short.push('…');
+    }
+    short
 }
 
 /// The candidate that differs in no more than a third of its letters.
@@ -187,17 +201,34 @@ pub(super) fn closest<'a>(
 
 /// A value of another type than the key takes.
 pub(super) fn wrong_type(key: &Key, shape: Shape, value: &DeValue<'_>, span: &Span) -> Diagnostic {
-    let is_header = matches!(shape, Shape::Tables(_));
-    if is_header && value.is_table() {
+    if let (Shape::Tables(_), DeValue::Table(table)) = (shape, value) {
+        // `[trigger.postgres]` with no `[[trigger]]` before it.
+        let mut own = table.iter().filter_map(|(inner, _)| {
+            DIALECTS
+                .iter()
+                .find(|(dialect, _)| *dialect == inner.get_ref().as_ref())
+        });
+        if let Some((dialect, _)) = own.next()
+            && table.len() == 1
+        {
+            return Diagnostic::new(format!(
+                "`[{0}.{dialect}]` stands before any `[[{0}]]`",
+                key.name
+            ))
+            .at(span)
+            .help(format!(
+                "start the trigger with `[[{}]]`; what is for one dialect only follows it",
+                key.name
+            ));
+        }
         return Diagnostic::new(format!("`[{0}]` must be written `[[{0}]]`", key.name))
             .at(span)
             .help("there may be several: each one starts with its own header in double brackets");
     }
-    let inside = matches!(key.shape, Shape::List(_) | Shape::Row(_)) && key.shape != shape;
-    let subject = if inside {
-        format!("an element of `{}`", key.name)
-    } else {
-        format!("`{}`", key.name)
+    let subject = match key.shape {
+        outer if outer == shape => format!("`{}`", key.name),
+        Shape::Map(_) => format!("a value in `{}`", key.name),
+        _ => format!("an element of `{}`", key.name),
     };
     Diagnostic::new(format!(
         "{subject} must be {}, not {}",

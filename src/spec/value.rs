@@ -260,16 +260,12 @@ impl Checker<'_> {
                 span,
             })),
             (Shape::Positive, DeValue::Integer(_) | DeValue::Float(_)) => {
-                let number = match value.get_ref() {
-                    DeValue::Float(float) => float.as_str().replace('_', "").parse::<f64>().ok(),
-                    other => other
-                        .as_integer()
-                        .and_then(|integer| {
-                            i64::from_str_radix(integer.as_str(), integer.radix()).ok()
-                        })
-                        .and_then(|integer| i32::try_from(integer).ok())
-                        .map(f64::from),
+                let digits = match value.get_ref() {
+                    DeValue::Integer(integer) if integer.radix() == 10 => integer.as_str(),
+                    DeValue::Float(float) => float.as_str(),
+                    _ => "",
                 };
+                let number = digits.replace('_', "").parse::<f64>().ok();
                 match number {
                     Some(number) if number > 0.0 && number.is_finite() => {
                         Some(Value::Number(Located {
@@ -280,7 +276,7 @@ impl Checker<'_> {
                     _ => {
                         self.report(
                             Diagnostic::new(format!(
-                                "`{}` must be above 0, and no giant",
+                                "`{}` must be a finite number above 0",
                                 key.name
                             ))
                             .at(&span)
@@ -406,10 +402,14 @@ impl Checker<'_> {
                 if let Some(first) = seen.get(&text) {
                     let first = first.clone();
                     self.report(
-                        Diagnostic::new(format!("`{text}` is listed twice in `{}`", key.name))
-                            .at(&at)
-                            .related(&first, "first here")
-                            .help("take one of them away"),
+                        Diagnostic::new(format!(
+                            "`{}` is listed twice in `{}`",
+                            unknown::short(&text),
+                            key.name
+                        ))
+                        .at(&at)
+                        .related(&first, "first here")
+                        .help("take one of them away"),
                     );
                     continue;
                 }
@@ -454,7 +454,8 @@ impl Checker<'_> {
             Ok(name) if shape == Shape::Name && name.is_glob() => {
                 let diagnostic = Diagnostic::new(format!(
                     "`{}` takes one name, and `{}` is a pattern",
-                    key.name, text.value
+                    key.name,
+                    unknown::short(&text.value)
                 ))
                 .at(&text.span);
                 self.report(if key.name == "table" {
@@ -470,9 +471,13 @@ impl Checker<'_> {
             })),
             Err(error) => {
                 self.report(
-                    Diagnostic::new(format!("the name `{}` {}", text.value, error.message))
-                        .at(&inner_span(&text, error.range))
-                        .help(error.help),
+                    Diagnostic::new(format!(
+                        "the name `{}` {}",
+                        unknown::short(&text.value),
+                        error.message
+                    ))
+                    .at(&inner_span(&text, error.range))
+                    .help(error.help),
                 );
                 None
             }

@@ -7,9 +7,7 @@ use postgres::types::Type;
 
 use super::{Postgres, get};
 use crate::error::{Diagnostic, Error};
-use crate::model::{
-    Definition, Function, FunctionId, FunctionSource, ObjectId, TableId, Trigger,
-};
+use crate::model::{Definition, Function, FunctionId, FunctionSource, ObjectId, TableId, Trigger};
 
 /// What the catalog holds beside the definitions in question.
 #[derive(Default)]
@@ -280,12 +278,10 @@ fn trigger_faults(
     for column in &trigger.update_of {
         if !columns.contains(column) {
             let fault = Diagnostic::new(format!("table `{table}` has no column `{column}`"));
-            faults.push(
-                match closest(column, columns.iter().map(String::as_str)) {
-                    Some(name) => fault.help(format!("did you mean `{name}`?")),
-                    None => fault,
-                },
-            );
+            faults.push(match closest(column, columns.iter().map(String::as_str)) {
+                Some(name) => fault.help(format!("did you mean `{name}`?")),
+                None => fault,
+            });
         }
     }
     if trigger.constraint.is_some()

@@ -130,11 +130,7 @@ enum Rows {
 }
 
 fn explain_sql(table: &TableId, pairs: &[&ConditionPair], rows: Rows) -> String {
-    let name = format!(
-        "{}.{}",
-        identifier(&table.schema),
-        identifier(&table.name)
-    );
+    let name = format!("{}.{}", identifier(&table.schema), identifier(&table.name));
     let (old, new) = match rows {
         Rows::Constructed => {
             let row = format!("pg_catalog.jsonb_populate_record(NULL::{name}, NULL)");
@@ -180,10 +176,7 @@ fn output_list(text: &str) -> Option<Vec<String>> {
 struct Json(String);
 
 impl<'a> FromSql<'a> for Json {
-    fn from_sql(
-        _: &Type,
-        raw: &'a [u8],
-    ) -> Result<Self, Box<dyn std::error::Error + Sync + Send>> {
+    fn from_sql(_: &Type, raw: &'a [u8]) -> Result<Self, Box<dyn std::error::Error + Sync + Send>> {
         Ok(Self(str::from_utf8(raw)?.to_owned()))
     }
 
@@ -209,7 +202,9 @@ fn judge_text(pair: &ConditionPair) -> Option<Verdict> {
     };
     if names(&left) != names(&right) {
         let last = |list: &[Collation]| -> Vec<Option<String>> {
-            list.iter().map(|entry| entry.name.last().cloned()).collect()
+            list.iter()
+                .map(|entry| entry.name.last().cloned())
+                .collect()
         };
         return Some(if last(&left) == last(&right) {
             Verdict::Unknown("a COLLATE is qualified in one and not in the other".to_owned())
@@ -230,11 +225,15 @@ fn malformed(text: &str) -> Option<&'static str> {
     let mut open = vec![];
     for token in sql::tokens(text, &sql::POSTGRES) {
         match token.kind {
-            TokenKind::Unterminated => return Some("a quote or comment in the condition never ends"),
+            TokenKind::Unterminated => {
+                return Some("a quote or comment in the condition never ends");
+            }
             TokenKind::Parameter => return Some("the condition has a parameter"),
             TokenKind::Operator => match token.text(text) {
                 ";" => return Some("the condition has a semicolon"),
-                "," if open.is_empty() => return Some("the condition has a comma outside parentheses"),
+                "," if open.is_empty() => {
+                    return Some("the condition has a comma outside parentheses");
+                }
                 "(" => open.push(")"),
                 "[" => open.push("]"),
                 closing @ (")" | "]") if open.pop() != Some(closing) => {

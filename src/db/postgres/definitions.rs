@@ -488,7 +488,9 @@ mod tests {
             "new.a > 1"
         );
         assert_eq!(
-            cut("CREATE TRIGGER t WHEN (((new.a) > (1)) AND (new.b = ')'::text)) EXECUTE FUNCTION f()"),
+            cut(
+                "CREATE TRIGGER t WHEN (((new.a) > (1)) AND (new.b = ')'::text)) EXECUTE FUNCTION f()"
+            ),
             "((new.a) > (1)) AND (new.b = ')'::text)"
         );
         assert_eq!(

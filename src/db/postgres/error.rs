@@ -102,7 +102,8 @@ impl Postgres {
         if self.was_interrupted() {
             return Error::new(Kind::Interrupted, "stopped on request");
         }
-        let mut lost = Diagnostic::new("the connection to the server was lost").note(words(failure));
+        let mut lost =
+            Diagnostic::new("the connection to the server was lost").note(words(failure));
         if self.migration.is_some() {
             lost = lost.note("nothing was changed: the server undoes what was not committed");
         }

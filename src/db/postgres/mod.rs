@@ -14,8 +14,8 @@ mod tables;
 mod transaction;
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 
 use postgres::Row;
 use postgres::types::{FromSql, ToSql, Type};
@@ -26,8 +26,11 @@ use super::{
     Catalog, ConditionPair, Database, Depth, History, Migration, Patience, Record, Scope,
     Statement, Target, Verdict,
 };
+use crate::db::url::PostgresUrl;
+use crate::dialect::postgres::Postgres as DIALECT;
 use crate::dialect::{Dialect, Server, Table};
 use crate::error::{Diagnostic, Error};
+use crate::history::LiveFingerprint;
 use crate::model::{Definition, ObjectId, TableId};
 use crate::spec::TableRef;
 
@@ -65,6 +68,26 @@ pub struct Postgres {
 }
 
 impl Postgres {
+    /// Connect as the URL and the environment say.
+    pub fn open(url: &PostgresUrl, history_schema: String) -> Result<Self, Error> {
+        let connection = connect::connect(url)?;
+        let address = format!("{}:{}", connection.host, connection.port);
+        // The signal handler's thread calls it, one call at a time.
+        let canceller = Mutex::new(connection.canceller());
+        let canceller = Arc::new(move || {
+            if let Ok(cancel) = canceller.lock() {
+                cancel();
+            }
+        });
+        let options = Options {
+            dialect: &DIALECT,
+            history_schema,
+            address,
+            canceller,
+        };
+        Self::new(connection.client, options)
+    }
+
     /// Take over an open connection, and ask the server once who and what it is. Refuses servers older than
     /// [`OLDEST`].
     pub fn new(mut client: postgres::Client, options: Options) -> Result<Self, Error> {
@@ -76,7 +99,9 @@ impl Postgres {
         } = options;
         let row = match client.query_typed_one(&server_sql("system_identifier"), &[]) {
             // The function that tells the system identifier may be reserved for superusers.
-            Err(failure) if failure.code() == Some(&postgres::error::SqlState::INSUFFICIENT_PRIVILEGE) => {
+            Err(failure)
+                if failure.code() == Some(&postgres::error::SqlState::INSUFFICIENT_PRIVILEGE) =>
+            {
                 client.query_typed_one(&server_sql("NULL"), &[])
             }
             answer => answer,
@@ -84,7 +109,11 @@ impl Postgres {
         .map_err(|failure| error::plain(&failure, "ask the server for its version"))?;
         let number: i32 = get(&row, 0)?;
         let version: String = get(&row, 1)?;
-        let version = version.split_whitespace().next().unwrap_or_default().to_owned();
+        let version = version
+            .split_whitespace()
+            .next()
+            .unwrap_or_default()
+            .to_owned();
         let number = u32::try_from(number).unwrap_or_default();
         let server = Server {
             major: number / 10_000,
@@ -120,7 +149,12 @@ impl Postgres {
     }
 
     /// One query in one round trip: parameter types are said, so that nothing has to be prepared.
-    fn read(&mut self, purpose: &str, sql: &str, parameters: &[(&(dyn ToSql + Sync), Type)]) -> Result<Vec<Row>, Error> {
+    fn read(
+        &mut self,
+        purpose: &str,
+        sql: &str,
+        parameters: &[(&(dyn ToSql + Sync), Type)],
+    ) -> Result<Vec<Row>, Error> {
         self.client
             .query_typed(sql, parameters)
             .map_err(|failure| self.error(&failure, purpose))
@@ -266,6 +300,18 @@ impl Database for Postgres {
 
     fn abort(&mut self) -> Result<(), Error> {
         self.abort_migration()
+    }
+
+    fn fingerprint_sql(&self, id: &ObjectId) -> Option<String> {
+        Some(fingerprint_sql(id, self.server))
+    }
+
+    fn fingerprint_after(
+        &self,
+        id: &ObjectId,
+        _statements: &[String],
+    ) -> Result<LiveFingerprint, Error> {
+        Ok(LiveFingerprint::Sql(fingerprint_sql(id, self.server)))
     }
 
     fn interrupter(&self) -> Box<dyn Fn() + Send> {

@@ -103,9 +103,11 @@ impl Postgres {
                 return Err(Error::failed("the server gave no answer"));
             };
             if get(row, 0)? {
-                return Err(Diagnostic::new("this server is a standby: it cannot be changed")
-                    .help("connect to the primary server")
-                    .into_error(Kind::Refused));
+                return Err(
+                    Diagnostic::new("this server is a standby: it cannot be changed")
+                        .help("connect to the primary server")
+                        .into_error(Kind::Refused),
+                );
             }
             if get(row, 1)? {
                 return Err(Diagnostic::new("this connection is read-only")
@@ -190,10 +192,7 @@ impl Postgres {
 
     /// Run a batch that has failed again, to learn which of its statements it was.
     fn run_one_by_one(&mut self, batch: &[Statement]) -> Result<(), Error> {
-        self.batch(
-            "undo a batch",
-            "ROLLBACK TO SAVEPOINT triggerctl_batch",
-        )?;
+        self.batch("undo a batch", "ROLLBACK TO SAVEPOINT triggerctl_batch")?;
         for statement in batch {
             match self.client.batch_execute(&statement.sql) {
                 Ok(()) => {}

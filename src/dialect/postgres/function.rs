@@ -76,7 +76,11 @@ pub(super) fn search_path(
             );
         }
     }
-    let mut values: Vec<String> = path.value.iter().map(|schema| schema.value.clone()).collect();
+    let mut values: Vec<String> = path
+        .value
+        .iter()
+        .map(|schema| schema.value.clone())
+        .collect();
     if values.is_empty() {
         values.push(String::new());
     }
@@ -109,7 +113,11 @@ pub(super) fn lower(
     } = spec;
     let mut problems = vec![];
     let id = FunctionId {
-        schema: name.value.schema.clone().unwrap_or_else(|| schema.to_owned()),
+        schema: name
+            .value
+            .schema
+            .clone()
+            .unwrap_or_else(|| schema.to_owned()),
         name: name.value.name.clone(),
     };
     check_name("function", &id.name, name, &mut problems);
@@ -267,7 +275,10 @@ fn body_text(
 
 fn setting(key: &Located<String>, value: &str, problems: &mut Vec<Diagnostic>) -> Setting {
     let lower = key.value.to_lowercase();
-    let name = if let Some(spelt) = CAPITALISED.iter().find(|name| name.eq_ignore_ascii_case(&lower)) {
+    let name = if let Some(spelt) = CAPITALISED
+        .iter()
+        .find(|name| name.eq_ignore_ascii_case(&lower))
+    {
         (*spelt).to_owned()
     } else if key.value.contains('.') {
         key.value.clone()
@@ -331,7 +342,11 @@ pub(super) fn create(function: &Function, renderer: &Renderer) -> Result<Ddl, Er
 
 pub(super) fn drop(function: &Function, renderer: &Renderer) -> Result<Ddl, Error> {
     let mut script = script(function, renderer);
-    script.add("drop_function.sql", context! { function => id(&function.id) }, None)?;
+    script.add(
+        "drop_function.sql",
+        context! { function => id(&function.id) },
+        None,
+    )?;
     Ok(script.finish())
 }
 

@@ -109,7 +109,10 @@ fn read(reader: &mut Reader<'_>) -> Option<Vec<Lowered>> {
     let called = match function {
         Some(function) => {
             let unused: [(&str, Option<&crate::error::Span>); 4] = [
-                ("function_name", function_name.as_ref().map(|field| &field.span)),
+                (
+                    "function_name",
+                    function_name.as_ref().map(|field| &field.span),
+                ),
                 ("declare", declare.as_ref().map(|field| &field.span)),
                 ("security", security.as_ref().map(|field| &field.span)),
                 ("search_path", path.as_ref().map(|field| &field.span)),
@@ -244,7 +247,12 @@ fn transition_tables(
         new_table,
     } = &referencing.value;
     for table in [old_table, new_table].into_iter().flatten() {
-        check_name("transition table", &table.value, table, &mut reader.problems);
+        check_name(
+            "transition table",
+            &table.value,
+            table,
+            &mut reader.problems,
+        );
     }
     let name = |table: &Option<Located<String>>| table.as_ref().map(|table| table.value.clone());
     TransitionTables {
@@ -289,7 +297,10 @@ fn generated(
     };
     debug_assert!(request.fields.function_name.is_some() || id.name.len() <= LONGEST);
     let Some(body) = body else {
-        reader.missing("body", "body = \"…\"` or `function = \"…\"` under `[trigger.postgres]");
+        reader.missing(
+            "body",
+            "body = \"…\"` or `function = \"…\"` under `[trigger.postgres]",
+        );
         return None;
     };
     let event = firing.only_event();
@@ -326,7 +337,9 @@ fn generated(
         function.security = security.value;
     }
     if let Some(path) = &request.fields.search_path {
-        function.settings.push(search_path(path, &mut reader.problems));
+        function
+            .settings
+            .push(search_path(path, &mut reader.problems));
     }
     Some(function)
 }

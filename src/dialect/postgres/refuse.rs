@@ -22,7 +22,10 @@ pub(super) fn impossible(reader: &mut Reader<'_>, firing: &Firing) {
 
 fn timing_span(reader: &Reader<'_>) -> Span {
     let timing = reader.request.fields.timing.as_ref();
-    timing.map_or_else(|| reader.request.spec.span.clone(), |timing| timing.span.clone())
+    timing.map_or_else(
+        || reader.request.spec.span.clone(),
+        |timing| timing.span.clone(),
+    )
 }
 
 /// Where `for_each` was said; what it defaults to has the place of the timing.
@@ -200,7 +203,11 @@ fn transition_tables(
         );
     }
     if firing.events.contains(&Event::Truncate) {
-        reader.refuse("TRUNCATE has no transition tables", at, "remove `referencing`");
+        reader.refuse(
+            "TRUNCATE has no transition tables",
+            at,
+            "remove `referencing`",
+        );
     }
     if request.fields.constraint.is_some() {
         reader.refuse(
@@ -313,12 +320,7 @@ pub(super) fn wrong_condition(
 }
 
 /// Generated columns are worked out after the BEFORE triggers.
-fn generated_columns(
-    reader: &mut Reader<'_>,
-    when: &Located<String>,
-    sql: &str,
-    firing: &Firing,
-) {
+fn generated_columns(reader: &mut Reader<'_>, when: &Located<String>, sql: &str, firing: &Firing) {
     let request = reader.request;
     let Some(facts) = &request.table.facts else {
         return;

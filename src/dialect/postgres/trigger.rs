@@ -144,7 +144,11 @@ fn create_whole(script: &mut Script<'_>, trigger: &Trigger) -> Result<(), Error>
     Ok(())
 }
 
-fn create_trigger(script: &mut Script<'_>, trigger: &Trigger, or_replace: bool) -> Result<(), Error> {
+fn create_trigger(
+    script: &mut Script<'_>,
+    trigger: &Trigger,
+    or_replace: bool,
+) -> Result<(), Error> {
     let Trigger {
         id,
         timing,

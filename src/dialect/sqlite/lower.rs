@@ -84,7 +84,11 @@ fn read(reader: &mut Reader<'_>) -> Option<Vec<Lowered>> {
     reader.refuse_field(args.as_ref(), "trigger arguments", body_instead);
     reader.refuse_field(function_name.as_ref(), "trigger functions", elsewhere);
     reader.refuse_field(declare.as_ref(), "variables in a trigger", elsewhere);
-    reader.refuse_field(security.as_ref(), "security context of a trigger", elsewhere);
+    reader.refuse_field(
+        security.as_ref(),
+        "security context of a trigger",
+        elsewhere,
+    );
     reader.refuse_field(search_path.as_ref(), "search path", elsewhere);
     reader.refuse_field(definer.as_ref(), "definer of a trigger", elsewhere);
     reader.refuse_field(order.as_ref(), "order among triggers", elsewhere);
@@ -196,7 +200,10 @@ fn check_table(reader: &mut Reader<'_>, timing: Timing) {
             "put the trigger on an ordinary table, or leave this one out with `exclude`",
         ),
         (Some(TableKind::View), Timing::Before | Timing::After) => reader.refuse(
-            format!("`{table}` is a view: SQLite has no {} triggers on views", timing.keyword()),
+            format!(
+                "`{table}` is a view: SQLite has no {} triggers on views",
+                timing.keyword()
+            ),
             &at,
             "use `timing = \"instead_of\"`",
         ),
@@ -266,7 +273,9 @@ fn statements(
     }
     let mut sound = true;
     for (word, range) in inspect::statement_starts(&sql, &SQLITE) {
-        let known = STATEMENTS.iter().any(|known| word.eq_ignore_ascii_case(known));
+        let known = STATEMENTS
+            .iter()
+            .any(|known| word.eq_ignore_ascii_case(known));
         if known {
             continue;
         }

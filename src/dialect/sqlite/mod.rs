@@ -48,7 +48,16 @@ impl Dialect for Sqlite {
             "history_objects.sql",
             "history_insert_migration.sql",
             "history_insert_objects.sql",
+            "script_begin.sql",
+            "script_end.sql",
         )
+    }
+
+    fn newest(&self) -> Server {
+        Server {
+            major: 3,
+            minor: 54,
+        }
     }
 
     fn default_schema(&self) -> &'static str {

@@ -18,21 +18,8 @@ use crate::sql::{SQLITE, Token, TokenKind, tokens, unquote};
 /// the parentheses around all of it, the body as it stands between BEGIN and END. An error points to the place in
 /// `sql` that could not be read.
 pub fn parse(sql: &str, table: TableId) -> Result<Trigger, Error> {
-    let reader = &mut Reader {
-        sql,
-        tokens: tokens(sql, &SQLITE)
-            .filter(|token| !token.is_blank())
-            .collect(),
-        position: 0,
-    };
-
-    reader.keyword("create")?;
-    let _ = reader.take("temp") || reader.take("temporary");
-    reader.keyword("trigger")?;
-    if reader.take("if") {
-        reader.keyword("not")?;
-        reader.keyword("exists")?;
-    }
+    let reader = &mut Reader::new(sql);
+    reader.opening()?;
     let name = reader.qualified_name()?;
 
     let timing = if reader.take("before") {
@@ -89,6 +76,25 @@ pub fn parse(sql: &str, table: TableId) -> Result<Trigger, Error> {
         depends_on_extensions: BTreeSet::new(),
         verbatim: Some(sql.to_owned()),
     })
+}
+
+/// What SQLite keeps of a `CREATE TRIGGER` statement in `sqlite_schema`: all from the trigger's name, without its
+/// schema, to END, after the words `CREATE TRIGGER` (`sqlite3FinishTrigger` in `trigger.c`).
+pub fn stored_text(sql: &str) -> Result<String, Error> {
+    let reader = &mut Reader::new(sql);
+    reader.opening()?;
+    reader.qualified_name()?;
+    let name = reader
+        .position
+        .checked_sub(1)
+        .and_then(|last| reader.tokens.get(last));
+    let start = name.map(|name| name.range.start);
+    let end = reader.end().map(|end| end.range.end);
+    start
+        .zip(end)
+        .and_then(|(start, end)| sql.get(start..end))
+        .map(|kept| format!("CREATE TRIGGER {kept}"))
+        .ok_or_else(|| reader.unreadable("expected END"))
 }
 
 /// A condition without comments and white space around it, and without the parentheses that are around all of it.
@@ -149,7 +155,28 @@ struct Reader<'a> {
     position: usize,
 }
 
-impl Reader<'_> {
+impl<'a> Reader<'a> {
+    fn new(sql: &'a str) -> Self {
+        let tokens = tokens(sql, &SQLITE).filter(|token| !token.is_blank());
+        Self {
+            sql,
+            tokens: tokens.collect(),
+            position: 0,
+        }
+    }
+
+    /// What stands before the name.
+    fn opening(&mut self) -> Result<(), Error> {
+        self.keyword("create")?;
+        let _ = self.take("temp") || self.take("temporary");
+        self.keyword("trigger")?;
+        if self.take("if") {
+            self.keyword("not")?;
+            self.keyword("exists")?;
+        }
+        Ok(())
+    }
+
     fn peek(&self, ahead: usize) -> Option<&Token> {
         self.tokens.get(self.position + ahead)
     }
@@ -246,18 +273,7 @@ impl Reader<'_> {
     fn body(&mut self) -> Result<String, Error> {
         let start = self.peek(0).map(|begin| begin.range.end);
         self.keyword("begin")?;
-        while self
-            .tokens
-            .last()
-            .is_some_and(|token| token.is_operator(self.sql, ";"))
-        {
-            self.tokens.pop();
-        }
-        let end = self
-            .tokens
-            .last()
-            .filter(|token| token.is_word(self.sql, "end"))
-            .map(|end| end.range.start);
+        let end = self.end().map(|end| end.range.start);
         start
             .zip(end)
             .and_then(|(start, end)| self.sql.get(start..end))
@@ -266,6 +282,15 @@ impl Reader<'_> {
                 self.position = self.tokens.len();
                 self.unreadable("expected END")
             })
+    }
+
+    /// The END that closes the statement, after which there may be semicolons.
+    fn end(&self) -> Option<&Token> {
+        self.tokens
+            .iter()
+            .rev()
+            .find(|token| !token.is_operator(self.sql, ";"))
+            .filter(|token| token.is_word(self.sql, "end"))
     }
 
     fn unreadable(&self, label: &str) -> Error {
@@ -321,6 +346,8 @@ mod tests {
             .unwrap();
         let trigger = parse(&kept, users()).unwrap();
         assert_eq!(trigger.verbatim.as_deref(), Some(kept.as_str()));
+        assert_eq!(stored_text(sql).unwrap(), kept);
+        assert_eq!(stored_text(&kept).unwrap(), kept);
         // What was given is read the same.
         let given = parse(sql, users()).unwrap();
         assert_eq!(

@@ -1,0 +1,179 @@
+//! The live triggers: their fingerprints in one read, their definitions only for those that are asked for.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::fmt::Write;
+
+use rusqlite::{Connection, OptionalExtension};
+use sha2::{Digest, Sha256};
+
+use super::errors::cannot;
+use super::names::MAIN;
+use crate::db::{Catalog, Fingerprint, Scope};
+use crate::dialect::sqlite::parse::{parse, stored_text};
+use crate::error::Error;
+use crate::model::{Definition, ObjectId, TableId, TriggerId};
+use crate::sql::{SQLITE, tokens};
+
+/// Where the last read of the catalog found each trigger: its row in `sqlite_schema`.
+pub(super) type Rows = HashMap<ObjectId, i64>;
+
+/// SHA-256 in lower-case hex.
+pub(super) fn digest(text: &[u8]) -> String {
+    let mut hex = String::with_capacity(64);
+    for byte in Sha256::digest(text) {
+        // Writing to a string cannot fail.
+        let _ = write!(hex, "{byte:02x}");
+    }
+    hex
+}
+
+/// Names are the same when they are equal but for ASCII case.
+fn folded(id: &TriggerId) -> (String, String) {
+    (
+        id.table.name.to_ascii_lowercase(),
+        id.name.to_ascii_lowercase(),
+    )
+}
+
+/// See [`crate::db::Database::catalog`]. Temporary triggers are not in `sqlite_schema`.
+pub(super) fn catalog(connection: &Connection, scope: &Scope) -> Result<(Catalog, Rows), Error> {
+    let known: HashMap<(String, String), &TriggerId> = scope
+        .known
+        .iter()
+        .filter_map(|id| match id {
+            ObjectId::Trigger(trigger) => Some((folded(trigger), trigger)),
+            ObjectId::Function(_) => None,
+        })
+        .collect();
+    let everything = scope.schemas.contains(MAIN);
+    let read = || -> rusqlite::Result<(Catalog, Rows)> {
+        let mut catalog = Catalog::default();
+        let mut places = Rows::new();
+        let mut statement = connection.prepare(
+            "SELECT rowid, tbl_name, name, sql FROM sqlite_schema WHERE type = 'trigger'",
+        )?;
+        let mut rows = statement.query([])?;
+        while let Some(row) = rows.next()? {
+            let mut id = TriggerId {
+                table: TableId {
+                    schema: MAIN.to_owned(),
+                    name: row.get(1)?,
+                },
+                name: row.get(2)?,
+            };
+            if let Some(spelled) = known.get(&folded(&id)) {
+                id = (*spelled).clone();
+            } else if !everything {
+                continue;
+            }
+            let text = row.get_ref(3)?;
+            let fingerprint = digest(text.as_bytes().map_err(rusqlite::Error::from)?);
+            let id = ObjectId::Trigger(id);
+            places.insert(id.clone(), row.get(0)?);
+            catalog.fingerprints.insert(id, fingerprint);
+        }
+        Ok((catalog, places))
+    };
+    read().map_err(|error| cannot("read the triggers", &error))
+}
+
+/// See [`crate::db::Database::definitions`].
+pub(super) fn definitions(
+    connection: &Connection,
+    ids: &[ObjectId],
+    rows: &Rows,
+) -> Result<BTreeMap<ObjectId, Definition>, Error> {
+    let failed = |error: rusqlite::Error| cannot("read a trigger", &error);
+    // By row: sqlite_schema has no index on the name, and a look-up by name would read all of it each time.
+    let mut by_row = connection
+        .prepare(
+            "SELECT sql FROM sqlite_schema
+             WHERE rowid = ?1 AND type = 'trigger' AND tbl_name = ?2 COLLATE nocase AND name = ?3 COLLATE nocase",
+        )
+        .map_err(failed)?;
+    let mut found = BTreeMap::new();
+    let mut moved = HashSet::new();
+    for id in ids {
+        let ObjectId::Trigger(trigger) = id else {
+            continue;
+        };
+        let sql: Option<String> = match rows.get(id) {
+            Some(row) => by_row
+                .query_row((row, &trigger.table.name, &trigger.name), |row| row.get(0))
+                .optional()
+                .map_err(failed)?,
+            None => None,
+        };
+        match sql {
+            Some(sql) => {
+                found.insert(id.clone(), definition(trigger, &sql)?);
+            }
+            None => {
+                moved.insert(trigger);
+            }
+        }
+    }
+    if !moved.is_empty() {
+        find_moved(connection, &moved, &mut found)?;
+    }
+    Ok(found)
+}
+
+/// See [`crate::db::Database::fingerprint_after`].
+pub(super) fn fingerprint_after(
+    connection: &Connection,
+    id: &ObjectId,
+    statements: &[String],
+) -> Result<Fingerprint, Error> {
+    for statement in statements.iter().rev() {
+        let mut words = tokens(statement, &SQLITE).filter(|token| !token.is_blank());
+        if words
+            .next()
+            .is_some_and(|word| word.is_word(statement, "create"))
+        {
+            return Ok(digest(stored_text(statement)?.as_bytes()));
+        }
+    }
+    let scope = Scope {
+        known: BTreeSet::from([id.clone()]),
+        ..Scope::default()
+    };
+    let (catalog, _) = catalog(connection, &scope)?;
+    catalog
+        .fingerprints
+        .get(id)
+        .cloned()
+        .ok_or_else(|| Error::failed(format!("{id} is not in the database")))
+}
+
+/// Look for triggers whose row is not known, or no longer theirs.
+fn find_moved(
+    connection: &Connection,
+    wanted: &HashSet<&TriggerId>,
+    found: &mut BTreeMap<ObjectId, Definition>,
+) -> Result<(), Error> {
+    let failed = |error: rusqlite::Error| cannot("read the triggers", &error);
+    let wanted: HashMap<(String, String), &TriggerId> =
+        wanted.iter().map(|id| (folded(id), *id)).collect();
+    let mut statement = connection
+        .prepare("SELECT tbl_name, name, sql FROM sqlite_schema WHERE type = 'trigger'")
+        .map_err(failed)?;
+    let mut rows = statement.query([]).map_err(failed)?;
+    while let Some(row) = rows.next().map_err(failed)? {
+        let table: String = row.get(0).map_err(failed)?;
+        let name: String = row.get(1).map_err(failed)?;
+        let key = (table.to_ascii_lowercase(), name.to_ascii_lowercase());
+        if let Some(id) = wanted.get(&key) {
+            let sql: String = row.get(2).map_err(failed)?;
+            found.insert(ObjectId::Trigger((*id).clone()), definition(id, &sql)?);
+        }
+    }
+    Ok(())
+}
+
+fn definition(id: &TriggerId, sql: &str) -> Result<Definition, Error> {
+    let mut trigger =
+        parse(sql, id.table.clone()).map_err(|error| error.note(format!("it is trigger {id}")))?;
+    trigger.id = id.clone();
+    Ok(Definition::Trigger(trigger))
+}

@@ -1,0 +1,206 @@
+//! What the history tables say. Reading them never makes them.
+
+use std::collections::BTreeMap;
+
+use rusqlite::{Connection, OptionalExtension, Row, params};
+
+use super::errors::cannot;
+use crate::db::{History, Migration, Record};
+use crate::error::Error;
+use crate::model::{Definition, FunctionId, ObjectId, TableId, TriggerId};
+
+/// Whether the history tables are there: both, or neither.
+fn exists(connection: &Connection) -> Result<bool, Error> {
+    let count: i64 = connection
+        .query_row(
+            "SELECT count(*) FROM sqlite_schema
+             WHERE type = 'table' AND name COLLATE nocase IN ('triggerctl_migrations', 'triggerctl_objects')",
+            [],
+            |row| row.get(0),
+        )
+        .map_err(|error| cannot("look for the history", &error))?;
+    match count {
+        0 => Ok(false),
+        2 => Ok(true),
+        _ => Err(Error::failed(
+            "one of the tables `triggerctl_migrations` and `triggerctl_objects` is missing",
+        )
+        .help("restore the missing table from a backup: without it the history cannot be trusted")),
+    }
+}
+
+/// See [`crate::db::Database::history`].
+pub(super) fn history(connection: &Connection) -> Result<History, Error> {
+    if !exists(connection)? {
+        return Ok(History::default());
+    }
+    let version = connection
+        .query_row(
+            "SELECT coalesce(max(version), 0) FROM triggerctl_migrations",
+            [],
+            |row| row.get(0),
+        )
+        .map_err(|error| cannot("read the history", &error))?;
+    Ok(History {
+        exists: true,
+        version,
+        records: records(connection, i64::MAX)?,
+    })
+}
+
+/// See [`crate::db::Database::records_at`].
+pub(super) fn records_at(
+    connection: &Connection,
+    version: i64,
+) -> Result<BTreeMap<ObjectId, Record>, Error> {
+    if exists(connection)? {
+        records(connection, version)
+    } else {
+        Ok(BTreeMap::new())
+    }
+}
+
+fn records(connection: &Connection, version: i64) -> Result<BTreeMap<ObjectId, Record>, Error> {
+    let read = || -> rusqlite::Result<BTreeMap<ObjectId, Record>> {
+        // With max() alone among the aggregates, the other columns come from the row that holds the maximum (the
+        // manual on SELECT, "bare columns in an aggregate query").
+        let mut statement = connection.prepare(
+            "SELECT kind, schema, \"table\", name, max(version), definition IS NULL, rendered_digest, live_fingerprint
+             FROM triggerctl_objects WHERE version <= ?1 GROUP BY kind, schema, \"table\", name",
+        )?;
+        let mut rows = statement.query([version])?;
+        let mut records = BTreeMap::new();
+        while let Some(row) = rows.next()? {
+            let gone: bool = row.get(5)?;
+            if gone {
+                continue;
+            }
+            let record = Record {
+                version: row.get(4)?,
+                rendered_digest: row.get(6)?,
+                live_fingerprint: row.get(7)?,
+            };
+            records.insert(object_id(row)?, record);
+        }
+        Ok(records)
+    };
+    read().map_err(|error| cannot("read the history", &error))
+}
+
+/// The object that columns 0 to 3 name.
+fn object_id(row: &Row<'_>) -> rusqlite::Result<ObjectId> {
+    let kind: String = row.get(0)?;
+    let schema: String = row.get(1)?;
+    let name: String = row.get(3)?;
+    Ok(if kind == "function" {
+        ObjectId::Function(FunctionId { schema, name })
+    } else {
+        let table = TableId {
+            schema,
+            name: row.get(2)?,
+        };
+        ObjectId::Trigger(TriggerId { table, name })
+    })
+}
+
+/// See [`crate::db::Database::recorded`].
+pub(super) fn recorded(
+    connection: &Connection,
+    ids: &[ObjectId],
+    version: i64,
+) -> Result<BTreeMap<ObjectId, Definition>, Error> {
+    let mut found = BTreeMap::new();
+    if ids.is_empty() || !exists(connection)? {
+        return Ok(found);
+    }
+    let failed = |error: rusqlite::Error| cannot("read the history", &error);
+    let mut statement = connection
+        .prepare(
+            "SELECT definition FROM triggerctl_objects
+             WHERE kind = ?1 AND schema = ?2 AND \"table\" = ?3 AND name = ?4 AND version <= ?5
+             ORDER BY version DESC LIMIT 1",
+        )
+        .map_err(failed)?;
+    for id in ids {
+        let table = id.table().map_or("", |table| table.name.as_str());
+        let definition: Option<Option<String>> = statement
+            .query_row(
+                params![id.kind(), id.schema(), table, id.name(), version],
+                |row| row.get(0),
+            )
+            .optional()
+            .map_err(failed)?;
+        let Some(Some(json)) = definition else {
+            continue;
+        };
+        let definition = serde_json::from_str(&json).map_err(|error| {
+            Error::failed(format!(
+                "what is recorded about {id} cannot be read: {error}"
+            ))
+            .help("was it written by a newer triggerctl, or changed by hand?")
+        })?;
+        found.insert(id.clone(), definition);
+    }
+    Ok(found)
+}
+
+/// See [`crate::db::Database::migrations`].
+pub(super) fn migrations(
+    connection: &Connection,
+    statements: bool,
+) -> Result<Vec<Migration>, Error> {
+    if !exists(connection)? {
+        return Ok(vec![]);
+    }
+    let read = || -> rusqlite::Result<Vec<(Migration, Option<String>, Option<String>)>> {
+        let mut prepared = connection.prepare(
+            "SELECT version, state, message, summary, plan_id, spec_digest, from_fingerprint, to_fingerprint,
+                    CASE WHEN ?1 THEN up END, CASE WHEN ?1 THEN down END,
+                    started_at, finished_at, duration_ms, error, tool_version, applied_by
+             FROM triggerctl_migrations ORDER BY version",
+        )?;
+        let rows = prepared.query_map([statements], |row| {
+            let migration = Migration {
+                version: row.get(0)?,
+                state: row.get(1)?,
+                message: row.get(2)?,
+                summary: row.get(3)?,
+                plan_id: row.get(4)?,
+                spec_digest: row.get(5)?,
+                from_fingerprint: row.get(6)?,
+                to_fingerprint: row.get(7)?,
+                up: vec![],
+                down: vec![],
+                started_at: row.get(10)?,
+                finished_at: row.get(11)?,
+                duration_ms: row.get(12)?,
+                error: row.get(13)?,
+                tool_version: row.get(14)?,
+                applied_by: row.get(15)?,
+            };
+            Ok((migration, row.get(8)?, row.get(9)?))
+        })?;
+        rows.collect()
+    };
+    let rows = read().map_err(|error| cannot("read the history", &error))?;
+    rows.into_iter()
+        .map(|(mut migration, up, down)| {
+            migration.up = array(migration.version, up)?;
+            migration.down = array(migration.version, down)?;
+            Ok(migration)
+        })
+        .collect()
+}
+
+/// The statements of a migration, a JSON array of strings.
+fn array(version: i64, json: Option<String>) -> Result<Vec<String>, Error> {
+    let Some(json) = json else {
+        return Ok(vec![]);
+    };
+    serde_json::from_str(&json).map_err(|error| {
+        Error::failed(format!(
+            "the statements of migration {version} cannot be read: {error}"
+        ))
+        .help("was the history changed by hand?")
+    })
+}

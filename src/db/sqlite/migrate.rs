@@ -1,0 +1,90 @@
+//! The transaction that a migration runs in.
+
+use std::time::{Duration, Instant};
+
+use rusqlite::{Connection, ffi};
+
+use super::errors;
+use crate::db::Statement;
+use crate::error::{Error, Kind};
+
+/// Pages that SQLite may keep in memory, in KiB: creating thousands of triggers goes over the schema again and again.
+const CACHE_KIB: i64 = 64 * 1024;
+
+/// How long to wait between two attempts to commit.
+const COMMIT_PAUSE: Duration = Duration::from_millis(20);
+
+/// Take the one write lock, and open the transaction.
+pub(super) fn begin(connection: &Connection, lock_timeout: Duration) -> Result<(), Error> {
+    let failed = |error: rusqlite::Error| errors::cannot("begin a transaction", &error);
+    connection.busy_timeout(lock_timeout).map_err(failed)?;
+    connection
+        .pragma_update(None, "cache_size", -CACHE_KIB)
+        .map_err(failed)?;
+    connection.execute("BEGIN IMMEDIATE", []).map_err(failed)?;
+    // On a file that cannot be written BEGIN IMMEDIATE succeeds, and the first change fails.
+    if connection.is_readonly(super::names::MAIN).map_err(failed)? {
+        rollback(connection)?;
+        return Err(Error::failed("the database file cannot be written")
+            .help("run as a user who may write it, or change its permissions"));
+    }
+    Ok(())
+}
+
+/// Run statements one by one; each must be exactly one, which the driver makes sure of before it runs anything of it.
+pub(super) fn run(
+    connection: &Connection,
+    statements: &[Statement],
+    progress: &mut dyn FnMut(usize),
+) -> Result<(), Error> {
+    for (index, statement) in statements.iter().enumerate() {
+        connection
+            .execute(&statement.sql, [])
+            .map_err(|error| errors::statement(statement, &error))?;
+        progress(index + 1);
+    }
+    Ok(())
+}
+
+/// Commit. In rollback mode a reader may be in the way, and the transaction stays open: that is tried again until
+/// `lock_timeout` is over, and then everything is undone.
+pub(super) fn commit(connection: &Connection, lock_timeout: Duration) -> Result<(), Error> {
+    let start = Instant::now();
+    loop {
+        let Err(error) = connection.execute("COMMIT", []) else {
+            return Ok(());
+        };
+        let busy = errors::kind(&error) == Kind::Busy && !connection.is_autocommit();
+        if busy && start.elapsed() < lock_timeout {
+            std::thread::sleep(COMMIT_PAUSE);
+            continue;
+        }
+        let answer = match errors::primary_code(&error) {
+            _ if busy => errors::busy(&error)
+                .note("a reader kept the change from being written; nothing was changed"),
+            // What reached the disk is known only when the file is opened again.
+            Some(ffi::SQLITE_IOERR | ffi::SQLITE_CORRUPT) => Error::new(
+                Kind::Uncertain,
+                format!(
+                    "the disk failed during the commit: {}",
+                    errors::words(&error)
+                ),
+            )
+            .help("check the disk, then `triggerctl history` says whether the migration is there"),
+            _ => errors::cannot("commit", &error),
+        };
+        rollback(connection)?;
+        return Err(answer);
+    }
+}
+
+/// Undo what is not committed; nothing when SQLite has done so itself.
+pub(super) fn rollback(connection: &Connection) -> Result<(), Error> {
+    if connection.is_autocommit() {
+        return Ok(());
+    }
+    connection
+        .execute("ROLLBACK", [])
+        .map(drop)
+        .map_err(|error| errors::cannot("roll back", &error))
+}

@@ -1,0 +1,327 @@
+//! Names as SQLite compares them, and the schema's tables.
+
+use std::collections::BTreeMap;
+
+use rusqlite::Connection;
+
+use super::errors::cannot;
+use crate::dialect::{Table, TableFacts, TableKind};
+use crate::error::Error;
+use crate::model::TableId;
+use crate::spec::TableRef;
+
+/// The one schema that is looked at: attached and temporary ones belong to a connection, not to the database.
+pub(super) const MAIN: &str = "main";
+
+/// A name in quotes, for statements that are prepared and never kept.
+pub(super) fn quoted(name: &str) -> String {
+    format!("\"{}\"", name.replace('"', "\"\""))
+}
+
+/// Whether globs pass a table by: SQLite's own and triggerctl's.
+fn is_internal(name: &str) -> bool {
+    let starts = |prefix: &str| {
+        name.get(..prefix.len())
+            .is_some_and(|start| start.eq_ignore_ascii_case(prefix))
+    };
+    starts("sqlite_") || starts("triggerctl_")
+}
+
+/// One row of `pragma_table_list`.
+struct Listed {
+    name: String,
+    kind: TableKind,
+    /// A table in which a virtual table keeps its data.
+    shadow: bool,
+}
+
+fn list(connection: &Connection) -> Result<Vec<Listed>, Error> {
+    let read = || -> rusqlite::Result<Vec<Listed>> {
+        let mut statement = connection.prepare(
+            "SELECT name, type FROM pragma_table_list WHERE schema = 'main' ORDER BY name",
+        )?;
+        let rows = statement.query_map([], |row| {
+            let kind: String = row.get(1)?;
+            Ok(Listed {
+                name: row.get(0)?,
+                kind: match kind.as_str() {
+                    "view" => TableKind::View,
+                    "virtual" => TableKind::Virtual,
+                    _ => TableKind::Table,
+                },
+                shadow: kind == "shadow",
+            })
+        })?;
+        rows.collect()
+    };
+    read().map_err(|error| cannot("list the tables", &error))
+}
+
+/// A column, as far as triggers are concerned.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Column {
+    pub(super) name: String,
+    pub(super) generated: bool,
+}
+
+/// The columns of a table or view, hidden ones of virtual tables aside; empty when there is no such table.
+pub(super) fn columns(connection: &Connection, table: &str) -> rusqlite::Result<Vec<Column>> {
+    // `hidden` is 1 for hidden columns of virtual tables, 2 and 3 for generated ones (the manual on table_xinfo).
+    let mut statement = connection.prepare_cached(
+        "SELECT name, hidden FROM pragma_table_xinfo(?1, 'main') WHERE hidden <> 1",
+    )?;
+    let rows = statement.query_map([table], |row| {
+        Ok(Column {
+            name: row.get(0)?,
+            generated: row.get::<_, i64>(1)? != 0,
+        })
+    })?;
+    rows.collect()
+}
+
+fn facts(connection: &Connection, listed: &Listed) -> Result<TableFacts, Error> {
+    let columns = match columns(connection, &listed.name) {
+        Ok(columns) => columns,
+        // A view of a table that is gone has no columns; a virtual table may need a module that only the application has.
+        Err(error) if listed.kind != TableKind::Table => {
+            log::warn!("the columns of `{}` cannot be read: {error}", listed.name);
+            vec![]
+        }
+        Err(error) => {
+            return Err(cannot(
+                &format!("read the columns of `{}`", listed.name),
+                &error,
+            ));
+        }
+    };
+    Ok(TableFacts {
+        kind: listed.kind,
+        generated: columns
+            .iter()
+            .filter(|column| column.generated)
+            .map(|column| column.name.clone())
+            .collect(),
+        columns: columns.into_iter().map(|column| column.name).collect(),
+        is_child: false,
+    })
+}
+
+fn id(name: &str) -> TableId {
+    TableId {
+        schema: MAIN.to_owned(),
+        name: name.to_owned(),
+    }
+}
+
+/// See [`crate::db::Database::tables`].
+pub(super) fn tables(
+    connection: &Connection,
+    references: &[TableRef],
+) -> Result<Vec<Vec<Table>>, Error> {
+    let listed = list(connection)?;
+    let by_name: BTreeMap<String, &Listed> = listed
+        .iter()
+        .map(|listed| (listed.name.to_ascii_lowercase(), listed))
+        .collect();
+    let mut known: BTreeMap<&str, Table> = BTreeMap::new();
+    let mut answer = Vec::with_capacity(references.len());
+    for reference in references {
+        let pattern = reference.name.to_ascii_lowercase();
+        let other_schema = reference
+            .schema
+            .as_ref()
+            .is_some_and(|schema| !schema.eq_ignore_ascii_case(MAIN));
+        let mut matched: Vec<&Listed> = vec![];
+        if other_schema {
+            // Nothing there is ours to see.
+        } else if pattern.contains(['*', '?']) {
+            matched.extend(by_name.iter().filter_map(|(name, listed)| {
+                let wanted = !listed.shadow && !is_internal(name) && matches_glob(&pattern, name);
+                wanted.then_some(*listed)
+            }));
+        } else {
+            matched.extend(by_name.get(&pattern));
+        }
+        let mut found = Vec::with_capacity(matched.len());
+        for listed in matched {
+            let table = if let Some(table) = known.get(listed.name.as_str()) {
+                table.clone()
+            } else {
+                let table = Table {
+                    id: id(&listed.name),
+                    facts: Some(facts(connection, listed)?),
+                };
+                known.insert(&listed.name, table.clone());
+                table
+            };
+            found.push(table);
+        }
+        answer.push(found);
+    }
+    Ok(answer)
+}
+
+/// See [`crate::db::Database::table_names`].
+pub(super) fn table_names(
+    connection: &Connection,
+    schema: Option<&str>,
+) -> Result<Vec<TableId>, Error> {
+    if schema.is_some_and(|schema| !schema.eq_ignore_ascii_case(MAIN)) {
+        return Ok(vec![]);
+    }
+    Ok(list(connection)?
+        .iter()
+        .filter(|listed| !listed.shadow && !is_internal(&listed.name))
+        .map(|listed| id(&listed.name))
+        .collect())
+}
+
+/// Whether `*` (any characters) and `?` (one character) make `name` out of `pattern`.
+fn matches_glob(pattern: &str, name: &str) -> bool {
+    let pattern: Vec<char> = pattern.chars().collect();
+    let name: Vec<char> = name.chars().collect();
+    let (mut at, mut position) = (0, 0);
+    // Where to go on when it does not fit: after the last `*`, which then takes one character more.
+    let mut retry: Option<(usize, usize)> = None;
+    while let Some(character) = name.get(position) {
+        match pattern.get(at) {
+            Some('*') => {
+                retry = Some((at + 1, position + 1));
+                at += 1;
+            }
+            Some(expected) if *expected == '?' || expected == character => {
+                at += 1;
+                position += 1;
+            }
+            _ => {
+                let Some((after_star, next)) = retry else {
+                    return false;
+                };
+                (at, position) = (after_star, next);
+                retry = Some((after_star, next + 1));
+            }
+        }
+    }
+    pattern
+        .get(at..)
+        .is_some_and(|rest| rest.iter().all(|character| *character == '*'))
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    fn reference(schema: Option<&str>, name: &str) -> TableRef {
+        TableRef {
+            schema: schema.map(str::to_owned),
+            name: name.to_owned(),
+        }
+    }
+
+    fn names(connection: &Connection, schema: Option<&str>, name: &str) -> Vec<String> {
+        tables(connection, &[reference(schema, name)])
+            .unwrap()
+            .concat()
+            .into_iter()
+            .map(|table| table.id.to_string())
+            .collect()
+    }
+
+    fn database() -> Connection {
+        let connection = Connection::open_in_memory().unwrap();
+        connection
+            .execute_batch(
+                "CREATE TABLE Users(id integer primary key, a, b AS (a + 1), c AS (a) STORED, \"odd \"\"name\");
+                 CREATE TABLE user_log(x);
+                 CREATE VIEW users_seen AS SELECT id, a FROM users;
+                 CREATE VIEW broken AS SELECT * FROM gone;
+                 CREATE VIRTUAL TABLE texts USING fts5(title);
+                 CREATE TABLE triggerctl_migrations(version);
+                 CREATE TABLE [odd*name](x);
+                 CREATE TABLE auto(id integer primary key autoincrement);
+                 CREATE TEMP TABLE users_temp(x);",
+            )
+            .unwrap();
+        connection
+    }
+
+    #[test]
+    fn finds_tables_by_name() {
+        let connection = database();
+        assert_eq!(names(&connection, None, "USERS"), ["main.Users"]);
+        assert_eq!(names(&connection, Some("MAIN"), "users"), ["main.Users"]);
+        assert_eq!(names(&connection, Some("temp"), "users_temp"), [""; 0]);
+        assert_eq!(names(&connection, None, "users_temp"), [""; 0]);
+        assert_eq!(names(&connection, None, "gone"), [""; 0]);
+    }
+
+    #[test]
+    fn globs_pass_internal_tables_by() {
+        let connection = database();
+        assert_eq!(
+            names(&connection, None, "*"),
+            [
+                "main.auto",
+                "main.broken",
+                "main.odd*name",
+                "main.texts",
+                "main.user_log",
+                "main.Users",
+                "main.users_seen"
+            ]
+        );
+        assert_eq!(names(&connection, None, "user?"), ["main.Users"]);
+        assert_eq!(names(&connection, None, "texts_*"), [""; 0]);
+        assert_eq!(
+            table_names(&connection, None).unwrap().len(),
+            names(&connection, None, "*").len()
+        );
+    }
+
+    #[test]
+    fn knows_kinds_and_columns() {
+        let connection = database();
+        let answer = tables(
+            &connection,
+            &["users", "users_seen", "texts", "broken"].map(|name| reference(None, name)),
+        )
+        .unwrap()
+        .concat();
+        let facts: Vec<TableFacts> = answer
+            .into_iter()
+            .map(|table| table.facts.unwrap())
+            .collect();
+        assert_eq!(facts[0].kind, TableKind::Table);
+        assert_eq!(facts[0].columns, ["id", "a", "b", "c", "odd \"name"]);
+        assert_eq!(facts[0].generated, ["b", "c"]);
+        assert_eq!(facts[1].kind, TableKind::View);
+        assert_eq!(facts[1].columns, ["id", "a"]);
+        assert_eq!(facts[2].kind, TableKind::Virtual);
+        assert_eq!(facts[2].columns, ["title"]);
+        assert_eq!(
+            (facts[3].kind, facts[3].columns.len()),
+            (TableKind::View, 0)
+        );
+    }
+
+    #[test]
+    fn globs_match() {
+        for (pattern, name, expected) in [
+            ("*", "", true),
+            ("", "", true),
+            ("", "a", false),
+            ("a*", "abc", true),
+            ("*c", "abcc", true),
+            ("a?c", "abc", true),
+            ("a?c", "ac", false),
+            ("**a**", "bab", true),
+            ("a*b*c", "aXbXbXc", true),
+            ("a*b*c", "aXbXbX", false),
+            ("é?", "éé", true),
+            ("[ab]", "a", false),
+        ] {
+            assert_eq!(matches_glob(pattern, name), expected, "{pattern} {name}");
+        }
+    }
+}

@@ -1,0 +1,243 @@
+//! Errors as people and programs see them: the place in the source, underlined, and what to do next.
+//!
+//! What is shown comes from files and servers that nobody vouches for, so control characters are made visible and
+//! passwords in URLs are covered here, once, for every message.
+
+use std::collections::HashMap;
+
+use annotate_snippets::{AnnotationKind, Group, Level, Origin, Padding, Renderer, Snippet};
+use serde_json::{Value, json};
+
+use super::safe;
+use crate::error::{Diagnostic, Error, SourceFile, Span};
+
+/// More than these are counted, not shown: nobody reads on, and they would scroll the first ones away.
+const MOST: usize = 50;
+/// Columns of a terminal that nobody has made wider.
+const WIDTH: usize = 80;
+
+/// The whole error for a person: each diagnostic with its place, a blank line between two, and how many there are. With
+/// `color` it has ANSI escapes, never any that came with the text. Ends with a line end.
+pub fn text(error: &Error, color: bool) -> String {
+    let renderer = if color {
+        Renderer::styled()
+    } else {
+        Renderer::plain()
+    }
+    .term_width(1000);
+    let mut lines = Lines::default();
+    let mut shown: Vec<String> = error
+        .diagnostics
+        .iter()
+        .take(MOST)
+        .map(|diagnostic| one(diagnostic, &renderer, &mut lines))
+        .collect();
+    let count = error.diagnostics.len();
+    if count > MOST {
+        shown.push(format!(
+            "{count} errors: {MOST} shown and {} more",
+            count - MOST
+        ));
+    } else if count > 1 {
+        shown.push(format!("{count} errors"));
+    }
+    let mut text = shown.join("\n\n");
+    text.push('\n');
+    text
+}
+
+/// The whole error for a program, as one JSON document. Lines and columns count from 1, columns in characters; the end
+/// is the place after the last character. What is not known is null.
+pub fn json(error: &Error) -> Value {
+    let mut lines = Lines::default();
+    let diagnostics: Vec<Value> = error
+        .diagnostics
+        .iter()
+        .map(|diagnostic| {
+            let Diagnostic {
+                message,
+                place,
+                related,
+                notes,
+                help,
+            } = diagnostic;
+            let mut value = json!({ "message": safe::conceal(message) });
+            match place {
+                Some((span, label)) => add_place(&mut value, span, label, &mut lines),
+                None => {
+                    for key in PLACE_KEYS {
+                        value[key] = Value::Null;
+                    }
+                }
+            }
+            value["notes"] = notes.iter().map(|note| safe::conceal(note)).collect();
+            value["help"] = help.iter().map(|help| safe::conceal(help)).collect();
+            value["related"] = related
+                .iter()
+                .map(|(span, label)| {
+                    let mut value = json!({});
+                    add_place(&mut value, span, label, &mut lines);
+                    value
+                })
+                .collect();
+            value
+        })
+        .collect();
+    json!({
+        "format_version": 1,
+        "error": {
+            "kind": error.kind.word(),
+            "exit_code": error.kind.exit_code(),
+            "diagnostics": diagnostics,
+        },
+    })
+}
+
+const PLACE_KEYS: [&str; 6] = ["file", "line", "column", "end_line", "end_column", "label"];
+
+fn add_place(value: &mut Value, span: &Span, label: &str, lines: &mut Lines) {
+    let (line, column) = lines.position(&span.file, span.range.start);
+    let (end_line, end_column) = lines.position(&span.file, span.range.end.max(span.range.start));
+    value["file"] = json!(span.file.name);
+    value["line"] = json!(line);
+    value["column"] = json!(column);
+    value["end_line"] = json!(end_line);
+    value["end_column"] = json!(end_column);
+    value["label"] = if label.is_empty() {
+        Value::Null
+    } else {
+        json!(safe::conceal(label))
+    };
+}
+
+/// Where the lines of the files start, found once a file: thousands of errors in one large file stay cheap.
+#[derive(Default)]
+struct Lines {
+    starts: HashMap<*const SourceFile, Vec<usize>>,
+}
+
+impl Lines {
+    /// The number of the line, from 0, and the byte that it starts at.
+    fn line_of(&mut self, file: &SourceFile, byte: usize) -> (usize, usize) {
+        let starts = self
+            .starts
+            .entry(std::ptr::from_ref(file))
+            .or_insert_with(|| {
+                let ends = file.text.match_indices('\n').map(|(at, _)| at + 1);
+                std::iter::once(0).chain(ends).collect()
+            });
+        let index = starts
+            .partition_point(|start| *start <= byte)
+            .saturating_sub(1);
+        (index, starts.get(index).copied().unwrap_or_default())
+    }
+
+    /// Line and column, both from 1.
+    fn position(&mut self, file: &SourceFile, byte: usize) -> (usize, usize) {
+        let byte = file.text.floor_char_boundary(byte);
+        let (index, start) = self.line_of(file, byte);
+        let before = file.text.get(start..byte).unwrap_or_default();
+        (index + 1, before.chars().count() + 1)
+    }
+}
+
+/// One line of a source, ready to be shown, with the bytes in it to underline.
+struct Excerpt {
+    path: String,
+    line: usize,
+    column: usize,
+    shown: safe::Shown,
+    label: String,
+}
+
+fn excerpt(span: &Span, label: &str, lines: &mut Lines) -> Excerpt {
+    let text = &span.file.text;
+    let start = text.floor_char_boundary(span.range.start);
+    let (line, column) = lines.position(&span.file, start);
+    let (_, line_start) = lines.line_of(&span.file, start);
+    let rest = text.get(line_start..).unwrap_or_default();
+    let line_text = rest.split('\n').next().unwrap_or_default();
+    let line_text = line_text.strip_suffix('\r').unwrap_or(line_text);
+    let from = (start - line_start).min(line_text.len());
+    // A value of many lines is known by its first.
+    let to = text
+        .ceil_char_boundary(span.range.end)
+        .saturating_sub(line_start)
+        .clamp(from, line_text.len());
+    let gutter = line.to_string().len() + " | ".len();
+    Excerpt {
+        path: safe::line(&span.file.name),
+        line,
+        column,
+        shown: safe::show(line_text, from..to, WIDTH - gutter - 1),
+        label: safe::line(label),
+    }
+}
+
+fn one(diagnostic: &Diagnostic, renderer: &Renderer, lines: &mut Lines) -> String {
+    let Diagnostic {
+        message,
+        place,
+        related,
+        notes,
+        help,
+    } = diagnostic;
+    let title = safe::line(message);
+    let mut group = Group::with_title(Level::ERROR.primary_title(title.as_str()));
+    let kinds =
+        std::iter::once(AnnotationKind::Primary).chain(std::iter::repeat(AnnotationKind::Context));
+    let places = place.iter().chain(related);
+    let mut excerpts: Vec<(Excerpt, AnnotationKind)> = places
+        .zip(kinds)
+        .map(|((span, label), kind)| (excerpt(span, label, lines), kind))
+        .collect();
+    let has_source = !excerpts.is_empty();
+    let mut snippets = 0;
+    while !excerpts.is_empty() {
+        // Places on one line are underlined together, unless the line had to be cut for one of them.
+        let first = excerpts.remove(0);
+        let (same, others): (Vec<_>, Vec<_>) = excerpts.into_iter().partition(|(other, _)| {
+            (&other.path, other.line, &other.shown.text)
+                == (&first.0.path, first.0.line, &first.0.shown.text)
+        });
+        excerpts = others;
+        group = group.element(
+            Origin::path(first.0.path.clone())
+                .line(first.0.line)
+                .char_column(first.0.column),
+        );
+        let mut snippet = Snippet::source(first.0.shown.text.clone()).line_start(first.0.line);
+        for (excerpt, kind) in std::iter::once(first).chain(same) {
+            let mut annotation = kind.span(excerpt.shown.underline);
+            if !excerpt.label.is_empty() {
+                annotation = annotation.label(excerpt.label);
+            }
+            snippet = snippet.annotation(annotation);
+        }
+        group = group.element(snippet);
+        snippets += 1;
+    }
+    if has_source && !(notes.is_empty() && help.is_empty()) {
+        group = group.element(Padding);
+    }
+    let column = WIDTH - "   = help: ".len();
+    for note in notes {
+        group = group.element(Level::NOTE.message(safe::paragraph(note, column)));
+    }
+    for help in help {
+        group = group.element(Level::HELP.message(safe::paragraph(help, column)));
+    }
+    let picture = renderer.render(&[group]);
+    // A snippet below a place of its own begins with an empty `:::`, where annotate-snippets would put one: as many as
+    // there are places, and no line of a note's.
+    let mut empty = snippets;
+    let mut kept = vec![];
+    for line in picture.lines() {
+        if empty > 0 && anstream::adapter::strip_str(line).to_string().trim() == ":::" {
+            empty -= 1;
+            continue;
+        }
+        kept.push(line.trim_end());
+    }
+    kept.join("\n")
+}
