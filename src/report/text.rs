@@ -35,7 +35,8 @@ pub fn plan(plan: &Plan, detail: Detail, palette: &Palette) -> String {
     let shown = detail.most.unwrap_or(usize::MAX);
     for change in plan.changes.iter().take(shown) {
         out.push_str(&self::change(change, detail, palette));
-        let is_led_in = change.action == Action::Create && change.object.table.is_none() && !detail.statements;
+        let is_led_in =
+            change.action == Action::Create && change.object.table.is_none() && !detail.statements;
         // A new function stands right above the trigger that it is for.
         if !is_led_in {
             out.push('\n');
@@ -115,7 +116,11 @@ fn change(change: &Change, detail: Detail, palette: &Palette) -> String {
         name(&change.object, detail.schemas)
     );
     if change.action == Action::Create {
-        if let Some(text) = change.after.as_ref().and_then(|definition| describe(definition, detail.schemas)) {
+        if let Some(text) = change
+            .after
+            .as_ref()
+            .and_then(|definition| describe(definition, detail.schemas))
+        {
             out.push_str(&wrapped(&text));
         }
     } else {

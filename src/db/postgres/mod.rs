@@ -323,3 +323,6 @@ impl Database for Postgres {
         })
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,434 @@
+//! Live definitions as what a spec says: which form is the most readable one that loses nothing. Every choice is proved
+//! by lowering the draft again: where what comes out is not what went in, another form is taken.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::dialect::{Dialect, Request, Server, Table};
+use crate::diff::{self, Judge};
+use crate::error::{Diagnostic, Error};
+use crate::model::{
+    Action, Condition, Definition, Function, FunctionId, FunctionSource, ObjectId, Security, Setting, TableId, Trigger,
+    TriggerId,
+};
+use crate::render::Renderer;
+use crate::spec::TableRef;
+use crate::sql::{TokenKind, tokens};
+
+use super::draft::{FunctionDraft, OwnDraft, TriggerDraft};
+use super::text;
+
+/// Stands in for a body, to see what a generated function puts around it.
+const BODY: &str = "PERFORM 'the body goes here';";
+/// The same for declarations.
+const DECLARATION: &str = "the_declaration_goes_here integer;";
+
+/// What drafts are made from.
+pub(super) struct Source<'a> {
+    pub(super) dialect: &'static dyn Dialect,
+    pub(super) renderer: &'a Renderer,
+    pub(super) server: Server,
+    /// The live triggers and the functions that they call.
+    pub(super) definitions: &'a BTreeMap<ObjectId, Definition>,
+    /// Which triggers call a function, in all schemas.
+    pub(super) callers: &'a BTreeMap<FunctionId, BTreeSet<TriggerId>>,
+    /// The schema of names that are written without one.
+    pub(super) schema: &'a str,
+    /// Functions that the spec has already.
+    pub(super) declared: &'a BTreeSet<FunctionId>,
+    /// Say which dialect a trigger is for: the spec has others.
+    pub(super) mixed: bool,
+}
+
+/// What a spec is to say.
+#[derive(Debug, Default)]
+pub(super) struct Drafts {
+    pub(super) triggers: Vec<TriggerDraft>,
+    pub(super) functions: Vec<FunctionDraft>,
+}
+
+impl Source<'_> {
+    /// Drafts of these triggers and of the functions that they need; an error names everything that a spec cannot say.
+    pub(super) fn drafts<'t>(&self, triggers: impl Iterator<Item = &'t Trigger>) -> Result<Drafts, Error> {
+        let mut drafts = Drafts::default();
+        let mut seen = self.declared.clone();
+        let mut problems = vec![];
+        for trigger in triggers {
+            let mut draft = self.trigger(trigger, &mut problems);
+            if let Action::Call { function: id, arguments } = &trigger.action {
+                let live = self.function(id);
+                let inline = live
+                    .filter(|_| arguments.is_empty() && !seen.contains(id) && self.is_only_caller(&trigger.id, id))
+                    .and_then(|function| self.inline(&draft, function));
+                if let Some(inline) = inline {
+                    draft = inline;
+                } else {
+                    check_name("function", &id.schema, &id.name, &mut problems);
+                    draft.own.function = Some(self.reference(&id.schema, &id.name));
+                    draft.own.args.clone_from(arguments);
+                    match live {
+                        Some(function) if has_body(function) => {
+                            if seen.insert(id.clone()) {
+                                drafts.functions.push(self.function_draft(function, &mut problems));
+                            }
+                        }
+                        _ if seen.contains(id) => {}
+                        _ => draft.notes.push(foreign(id, live)),
+                    }
+                }
+            }
+            if let Err(found) = self.lower(&draft) {
+                problems.extend(found.into_iter().map(|problem| unspeakable(&ObjectId::Trigger(trigger.id.clone()), problem)));
+            }
+            drafts.triggers.push(draft);
+        }
+        Error::collected(problems)?;
+        Ok(drafts)
+    }
+
+    fn function(&self, id: &FunctionId) -> Option<&Function> {
+        match self.definitions.get(&ObjectId::Function(id.clone())) {
+            Some(Definition::Function(function)) => Some(function),
+            _ => None,
+        }
+    }
+
+    fn is_only_caller(&self, trigger: &TriggerId, function: &FunctionId) -> bool {
+        self.callers.get(function).is_some_and(|callers| callers.len() == 1 && callers.contains(trigger))
+    }
+
+    /// A name as the spec has it: without its schema where that is the one that any reader would take.
+    fn reference(&self, schema: &str, name: &str) -> TableRef {
+        let plain = schema == self.schema && schema == self.dialect.default_schema();
+        TableRef { schema: (!plain).then(|| schema.to_owned()), name: name.to_owned() }
+    }
+
+    /// The same for a table that a trigger is on: there a pattern may stand in for what looks like one.
+    fn table(&self, table: &TableId) -> TableRef {
+        let mut reference = self.reference(&table.schema, &table.name);
+        if reference.is_glob() {
+            // A pattern cannot be quoted: whatever would need quotes is any character.
+            let edge = table.name.trim() != table.name;
+            let odd = |c: char| matches!(c, '*' | '?' | '.' | '"') || (edge && c.is_whitespace());
+            reference.name = table.name.chars().map(|c| if odd(c) { '?' } else { c }).collect();
+        }
+        reference
+    }
+
+    /// All that is said of a trigger but what it runs, for engines where that is a function.
+    fn trigger(&self, trigger: &Trigger, problems: &mut Vec<Diagnostic>) -> TriggerDraft {
+        let Trigger {
+            id,
+            timing,
+            events,
+            update_of,
+            orientation,
+            condition,
+            action,
+            transition_tables,
+            constraint,
+            enabled,
+            // Neither has a key: the comparison of what was written with what is live names them.
+            enabled_on_partitions: _,
+            depends_on_extensions: _,
+            comment,
+            verbatim,
+        } = trigger;
+        let mut notes = vec![];
+        if let Some(sql) = verbatim {
+            notes.extend(self.lost_comments(trigger, sql));
+        }
+        check_name("schema", "", &id.table.schema, problems);
+        let from = constraint.as_ref().and_then(|constraint| constraint.from.as_ref());
+        if let Some(from) = from {
+            check_name("table", &from.schema, &from.name, problems);
+        }
+        TriggerDraft {
+            id: id.clone(),
+            notes,
+            name: text::template(&id.name),
+            table: self.table(&id.table),
+            timing: *timing,
+            events: events.iter().copied().collect(),
+            update_of: update_of.clone(),
+            for_each: *orientation,
+            when: match condition {
+                Some(Condition::Sql(sql)) => Some(text::template(sql)),
+                Some(Condition::Unread) | None => None,
+            },
+            body: match action {
+                Action::Body(body) => Some(text::template(bare(body))),
+                Action::Call { .. } => None,
+            },
+            description: comment.clone(),
+            dialect: self.mixed.then(|| self.dialect.name()),
+            own: OwnDraft {
+                dialect: self.dialect.name(),
+                enabled: *enabled,
+                constraint: constraint.clone(),
+                constraint_from: from.map(|from| self.reference(&from.schema, &from.name)),
+                referencing: transition_tables.clone(),
+                function: None,
+                args: vec![],
+                function_name: None,
+                declare: None,
+                security: Security::Invoker,
+                search_path: vec![],
+            },
+        }
+    }
+
+    /// The trigger with the function's text as its own body, where the function that is generated from it is the same
+    /// to the letter.
+    fn inline(&self, draft: &TriggerDraft, function: &Function) -> Option<TriggerDraft> {
+        let FunctionSource::Body(live) = &function.source else { return None };
+        let mut probe = draft.clone();
+        probe.body = Some(BODY.to_owned());
+        probe.own.security = function.security;
+        for Setting { name, values } in &function.settings {
+            if name != "search_path" {
+                return None;
+            }
+            probe.own.search_path.clone_from(values);
+        }
+        if self.generated(&probe)?.id != function.id {
+            if looks_like_pattern(&function.id.name) || looks_like_pattern(&function.id.schema) {
+                return None;
+            }
+            probe.own.function_name = Some(self.reference(&function.id.schema, &function.id.name));
+        }
+        for declares in [false, true] {
+            probe.own.declare = declares.then(|| DECLARATION.to_owned());
+            let FunctionSource::Body(shell) = self.generated(&probe)?.source else { return None };
+            let Some((declare, body)) = unwrapped(live, &shell, declares) else { continue };
+            let mut candidate = probe.clone();
+            candidate.body = Some(text::template(body));
+            candidate.own.declare = declare.map(text::template);
+            if self.generated(&candidate).is_some_and(|generated| self.same(function, &generated)) {
+                return Some(candidate);
+            }
+        }
+        None
+    }
+
+    /// The function that would be generated for this draft.
+    fn generated(&self, draft: &TriggerDraft) -> Option<Function> {
+        let lowered = self.lower(draft).ok()?;
+        lowered.into_iter().find_map(|definition| match definition {
+            Definition::Function(function) => Some(function),
+            Definition::Trigger(_) => None,
+        })
+    }
+
+    fn lower(&self, draft: &TriggerDraft) -> Result<Vec<Definition>, Vec<Diagnostic>> {
+        let spec = draft.spec();
+        let table = Table { id: draft.id.table.clone(), facts: None };
+        let vars = minijinja::Value::UNDEFINED;
+        let request = Request { spec: &spec, fields: &spec.fields, table: &table, vars: &vars, schema: self.schema };
+        let lowered = self.dialect.lower(&request, self.renderer)?;
+        Ok(lowered.into_iter().map(|lowered| lowered.definition).collect())
+    }
+
+    fn same(&self, live: &Function, generated: &Function) -> bool {
+        self.differences(live, generated).is_empty()
+    }
+
+    fn differences(&self, live: &Function, generated: &Function) -> Vec<diff::FieldChange> {
+        let verdicts = BTreeMap::new();
+        let judge = Judge { dialect: self.dialect, verdicts: &verdicts };
+        diff::compare(&Definition::Function(live.clone()), &Definition::Function(generated.clone()), &judge)
+    }
+
+    fn function_draft(&self, function: &Function, problems: &mut Vec<Diagnostic>) -> FunctionDraft {
+        let Function {
+            id,
+            language,
+            source,
+            security,
+            settings,
+            volatility,
+            parallel,
+            leakproof,
+            cost,
+            comment,
+            // Whoever applies owns what is new; rights are noted below.
+            owner: _,
+            grants,
+            // Has no key: the comparison of what was written with what is live names it.
+            depends_on_extensions: _,
+        } = function;
+        let mut draft = FunctionDraft {
+            id: id.clone(),
+            notes: vec![],
+            name: self.reference(&id.schema, &id.name),
+            language: language.clone(),
+            description: comment.clone(),
+            security: *security,
+            search_path: vec![],
+            settings: vec![],
+            volatility: *volatility,
+            parallel: *parallel,
+            leakproof: *leakproof,
+            cost: *cost,
+            body: match source {
+                FunctionSource::Body(body) => text::template(body),
+                FunctionSource::Library { .. } => String::new(),
+            },
+        };
+        for Setting { name, values } in settings {
+            match values.as_slice() {
+                _ if name == "search_path" => draft.search_path.clone_from(values),
+                [value] => draft.settings.push((name.clone(), value.clone())),
+                values => draft.settings.push((name.clone(), quoted_list(values))),
+            }
+        }
+        if grants.is_some() {
+            draft.notes.push("Who may execute it is not part of a spec: GRANT and REVOKE stay as they are.".to_owned());
+        }
+        match self.lower_function(&draft) {
+            Err(found) => {
+                let id = ObjectId::Function(id.clone());
+                problems.extend(found.into_iter().map(|problem| unspeakable(&id, problem)));
+            }
+            // Of a parameter with one value only the dialect knows whether it is a list of names.
+            Ok(Some(lowered)) => {
+                let differences = self.differences(function, &lowered);
+                for (name, value) in &mut draft.settings {
+                    let field = format!("settings.{}", name.to_ascii_lowercase());
+                    if differences.iter().any(|difference| difference.field == field) {
+                        *value = quoted_list(std::slice::from_ref(value));
+                    }
+                }
+            }
+            Ok(None) => {}
+        }
+        draft
+    }
+
+    fn lower_function(&self, draft: &FunctionDraft) -> Result<Option<Function>, Vec<Diagnostic>> {
+        let vars = minijinja::Value::UNDEFINED;
+        let lowered = self.dialect.lower_function(&draft.spec(), self.schema, &vars, self.renderer)?;
+        Ok(lowered.and_then(|lowered| match lowered.definition {
+            Definition::Function(function) => Some(function),
+            Definition::Trigger(_) => None,
+        }))
+    }
+
+    /// Comments in the stored text that stand outside of what the spec keeps: shown as comments of the spec.
+    fn lost_comments(&self, trigger: &Trigger, sql: &str) -> Vec<String> {
+        if !sql.contains("--") && !sql.contains("/*") {
+            return vec![];
+        }
+        let again = Definition::Trigger(Trigger { verbatim: None, ..trigger.clone() });
+        let Ok(again) = self.dialect.create(&again, self.renderer, self.server) else { return vec![] };
+        let again = again.statements.join("\n");
+        let mut kept = comments(&again, self.dialect);
+        let mut lost = comments(sql, self.dialect);
+        lost.retain(|comment| match kept.iter().position(|other| other == comment) {
+            Some(index) => {
+                kept.swap_remove(index);
+                false
+            }
+            None => true,
+        });
+        lost.into_iter().map(str::to_owned).collect()
+    }
+}
+
+fn comments<'a>(sql: &'a str, dialect: &dyn Dialect) -> Vec<&'a str> {
+    tokens(sql, dialect.syntax())
+        .filter(|token| token.kind == TokenKind::Comment)
+        .map(|token| sql.get(token.range).unwrap_or_default())
+        .collect()
+}
+
+/// The declarations and the body of a text that looks like a generated function.
+fn unwrapped<'a>(live: &'a str, shell: &str, declares: bool) -> Option<(Option<&'a str>, &'a str)> {
+    let (before, after) = shell.split_once(BODY)?;
+    if !declares {
+        return Some((None, live.strip_prefix(before)?.strip_suffix(after)?));
+    }
+    let (before, between) = before.split_once(DECLARATION)?;
+    let inside = live.strip_prefix(before)?.strip_suffix(after)?;
+    let (declare, body) = inside.split_once(between)?;
+    Some((Some(declare), body))
+}
+
+/// Without the line ends right after BEGIN and before END, which are written again.
+fn bare(body: &str) -> &str {
+    let blank = |c: char| matches!(c, ' ' | '\t' | '\r');
+    let start = body.trim_start_matches(blank);
+    let body = match start.strip_prefix('\n') {
+        Some(lines) => lines,
+        None => start,
+    };
+    let end = body.trim_end_matches(blank);
+    end.strip_suffix('\n').map_or(end, |lines| lines.strip_suffix('\r').unwrap_or(lines))
+}
+
+/// Whether a spec can hold a function's text.
+fn has_body(function: &Function) -> bool {
+    let compiled = ["c", "internal"].contains(&function.language.as_str());
+    !compiled && matches!(function.source, FunctionSource::Body(_))
+}
+
+/// Why a function is only named.
+fn foreign(id: &FunctionId, live: Option<&Function>) -> String {
+    let why = if live.is_some() { "is written in C" } else { "belongs to an extension" };
+    format!("The function {id} {why}: it has no text here, and has to be there.")
+}
+
+/// The elements of a list of names, each one in quotes.
+fn quoted_list(values: &[String]) -> String {
+    values.iter().map(|value| format!("\"{}\"", value.replace('"', "\"\""))).collect::<Vec<_>>().join(", ")
+}
+
+fn looks_like_pattern(name: &str) -> bool {
+    name.contains(['*', '?'])
+}
+
+/// Names that a spec takes for a pattern, where it takes none.
+fn check_name(what: &str, schema: &str, name: &str, problems: &mut Vec<Diagnostic>) {
+    for name in [schema, name] {
+        if looks_like_pattern(name) {
+            let diagnostic = Diagnostic::new(format!("the {what} `{name}` has `*` or `?` in its name, which a spec takes for a pattern"))
+                .help("rename it, or leave out what it belongs to with `--schema` or `--table`");
+            if !problems.contains(&diagnostic) {
+                problems.push(diagnostic);
+            }
+        }
+    }
+}
+
+/// A reader of the spec would refuse this.
+fn unspeakable(id: &ObjectId, problem: Diagnostic) -> Diagnostic {
+    let Diagnostic { message, place: _, related: _, notes, help: _ } = problem;
+    let mut diagnostic = Diagnostic::new(format!("{id} cannot be written as a spec: {message}"))
+        .help("change it in the database, or leave it out with `--schema` or `--table`");
+    diagnostic.notes = notes;
+    diagnostic
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_body_loses_only_the_line_ends_that_are_written_again() {
+        assert_eq!(bare("\n  SELECT 1;\n"), "  SELECT 1;");
+        assert_eq!(bare(" SELECT 1; "), "SELECT 1;");
+        assert_eq!(bare("\r\n\tSELECT 1;\r\n  -- end\r\n  "), "\tSELECT 1;\r\n  -- end");
+        assert_eq!(bare("\n\nSELECT 1;\n\n"), "\nSELECT 1;\n");
+    }
+
+    #[test]
+    fn a_generated_function_is_unwrapped() {
+        let shell = format!("\nBEGIN\n{BODY}\nRETURN NEW;\nEND\n");
+        assert_eq!(unwrapped("\nBEGIN\nx;\nRETURN NEW;\nEND\n", &shell, false), Some((None, "x;")));
+        assert_eq!(unwrapped("BEGIN\nx;\nRETURN NEW;\nEND", &shell, false), None);
+        let shell = format!("\nDECLARE\n{DECLARATION}\nBEGIN\n{BODY}\nRETURN NULL;\nEND\n");
+        assert_eq!(
+            unwrapped("\nDECLARE\nn int;\nBEGIN\nx;\nRETURN NULL;\nEND\n", &shell, true),
+            Some((Some("n int;"), "x;"))
+        );
+    }
+}
