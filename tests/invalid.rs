@@ -1,6 +1,8 @@
 //! Every spec in `fixtures/invalid` is wrong, and what a person sees of it is in the text file beside it.
 //! `UPDATE_SNAPSHOTS=1` writes the text files anew. A first line `# environment: NAME` chooses an environment.
 
+#![allow(clippy::expect_used, clippy::panic)] // Tests fail by panicking.
+
 use std::fs;
 use std::path::{Path, PathBuf};
 

@@ -3,10 +3,12 @@
 #
 #   tests/run.sh                 everything
 #   tests/run.sh rollback        arguments go to the test runner: a filter, --no-capture, …
+#   tests/run.sh --exec COMMAND  another command that needs the server
 #
 # It installs what is missing (Debian packages; a Python environment in target/venv), starts a private PostgreSQL in a
 # temporary folder, and takes both away again however it ends. TRIGGERCTL_TEST_POSTGRES, set to the URL of a
-# superuser's maintenance database, makes the tests use that server instead.
+# superuser's maintenance database, makes the tests use that server instead; TRIGGERCTL_TEST_POSTGRES_SETTINGS, such as
+# `work_mem=64MB wal_level=minimal`, adds settings to the private one.
 set -euo pipefail
 exec </dev/null
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -125,7 +127,8 @@ clear_stale() {
 }
 
 start_server() {
-    local bin user port=5432 deadline
+    local bin user port=5432 deadline setting settings=()
+    for setting in ${TRIGGERCTL_TEST_POSTGRES_SETTINGS:-}; do settings+=(-c "$setting"); done
     bin=$(postgres_bin)
     user=$(server_user)
     [ "$(id -u)" -ne 0 ] || chown "$user" "$work"
@@ -135,7 +138,8 @@ start_server() {
     (
         exec 9>&-
         as_server "$bin/postgres" -D "$work/data" -p $port -c listen_addresses= -c "unix_socket_directories=$work" \
-            -c fsync=off -c synchronous_commit=off -c full_page_writes=off -c max_connections=200 -c log_min_messages=fatal
+            -c fsync=off -c synchronous_commit=off -c full_page_writes=off -c max_connections=200 -c log_min_messages=fatal \
+            ${settings[@]+"${settings[@]}"}
     ) >"$work/server.log" 2>&1 &
     server=$!
     log=$work/server.log
@@ -149,6 +153,7 @@ start_server() {
     log=''
     export TRIGGERCTL_TEST_POSTGRES="postgresql://postgres@/postgres?host=$work&port=$port"
     export TRIGGERCTL_TEST_POSTGRES_BIN=$bin
+    export TRIGGERCTL_TEST_POSTGRES_LOG=$work/server.log
 }
 
 as_server_quietly() { (exec 9>&- && as_server "$@"); }
@@ -176,8 +181,10 @@ if [ "${1:-}" = --venv ]; then # For .ci/run, which has checkers of its own to i
     exit
 fi
 clear_stale
-make_venv target/venv tests/requirements.txt
-export TRIGGERCTL_TEST_PYTHON=$PWD/target/venv/bin/python
+if [ "${1:-}" != --exec ]; then
+    make_venv target/venv tests/requirements.txt
+    export TRIGGERCTL_TEST_PYTHON=$PWD/target/venv/bin/python
+fi
 
 work=$(mktemp -d "$temp/$prefix.XXXXXX")
 exec 9>"$work/lock"
@@ -193,6 +200,11 @@ fi
 
 # Only what a test sets itself may reach the binary.
 unset "${!PG@}" TRIGGERCTL_URL NO_COLOR CLICOLOR_FORCE 2>/dev/null || true
+
+if [ "${1:-}" = --exec ]; then # For tests/bench/run.sh: another command that needs the server.
+    "${@:2}"
+    exit
+fi
 
 if cargo nextest --version >/dev/null 2>&1; then
     # nextest does not run documentation tests; they go first, so that its summary is the last line.

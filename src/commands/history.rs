@@ -11,7 +11,7 @@ use super::{Context, Outcome};
 pub struct HistoryCommand {
     /// Show this version alone, with its statements both ways.
     #[arg(value_name = "VERSION")]
-    version: Option<i64>,
+    number: Option<i64>,
 }
 
 impl HistoryCommand {
@@ -21,9 +21,9 @@ impl HistoryCommand {
         let spec = context.spec_if_any()?;
         let mut database = context.connect(spec.as_ref(), Intent::Read)?;
         let as_json = context.output.format == Format::Json;
-        let mut migrations = database.migrations(as_json || self.version.is_some())?;
+        let mut migrations = database.migrations(as_json || self.number.is_some())?;
         let palette = context.output.palette();
-        let result = match self.version {
+        let result = match self.number {
             None if as_json => json::history(&migrations)?,
             None => text::history(&migrations, &palette),
             Some(version) => {

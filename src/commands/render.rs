@@ -70,7 +70,7 @@ impl Render {
                     )
                     .help(format!(
                         "say `--dialect`: {}",
-                        dialect::all_names().join(" or ")
+                        dialect::names().join(" or ")
                     )));
                 }
                 Err(error) => return Err(error),
@@ -78,7 +78,7 @@ impl Render {
         };
         dialect::by_name(&name).ok_or_else(|| {
             Error::new(Kind::Usage, format!("there is no dialect `{name}`"))
-                .help(format!("there are {}", dialect::all_names().join(" and ")))
+                .help(format!("there are {}", dialect::names().join(" and ")))
         })
     }
 }

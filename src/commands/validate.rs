@@ -76,7 +76,7 @@ impl Validate {
         let find = |name: &String| {
             dialect::by_name(name).ok_or_else(|| {
                 Error::new(Kind::Usage, format!("there is no dialect `{name}`"))
-                    .help(format!("there are {}", dialect::all_names().join(" and ")))
+                    .help(format!("there are {}", dialect::names().join(" and ")))
             })
         };
         self.dialect.iter().map(find).collect()

@@ -75,6 +75,12 @@ impl fmt::Debug for DatabaseUrl {
 /// The forms are those of SQLite's and libpq's own tools and of SQLAlchemy; `docs/connections.md` lists them.
 pub fn parse(text: &str, base: &Path) -> Result<DatabaseUrl, Error> {
     let text = text.trim();
+    // `./` in front of every path that is shown helps nobody.
+    let base = if base == Path::new(".") {
+        Path::new("")
+    } else {
+        base
+    };
     if text.is_empty() {
         return Err(Error::failed("the database URL is empty").help(FORMS));
     }

@@ -7,6 +7,14 @@ mod quoting;
 mod request;
 mod script;
 pub mod sqlite;
+#[cfg(test)]
+#[allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::format_push_string
+)]
+pub(crate) mod testing;
 
 use minijinja::Value;
 
@@ -24,8 +32,8 @@ pub fn by_name(name: &str) -> Option<&'static dyn Dialect> {
     ALL.iter().copied().find(|dialect| dialect.name() == name)
 }
 
-/// The names of all dialects, for messages and help.
-pub fn all_names() -> Vec<&'static str> {
+/// The names of all dialects.
+pub fn names() -> Vec<&'static str> {
     ALL.iter().map(|dialect| dialect.name()).collect()
 }
 
@@ -51,8 +59,8 @@ fn qualified(schema: &str, name: &str) -> Value {
 }
 
 /// A list of texts, for a template.
-fn names(names: &[String]) -> Value {
-    names.iter().map(String::as_str).collect()
+fn texts(texts: &[String]) -> Value {
+    texts.iter().map(String::as_str).collect()
 }
 
 /// A condition whose text was not read cannot be written.
@@ -178,14 +186,14 @@ pub trait Dialect: Sync {
     fn syntax(&self) -> &'static Syntax;
     /// The built-in templates: file name in `templates/<dialect>/` and text.
     fn templates(&self) -> &'static [(&'static str, &'static str)];
+    /// The newest version of the engine that this was tried with: whose DDL is shown when there is no database to ask.
+    fn newest(&self) -> Server;
     /// The schema of unqualified names when there is no database to ask.
     fn default_schema(&self) -> &'static str;
     /// An identifier as it must stand in SQL; quoted only where it has to be.
     fn quote_identifier(&self, name: &str) -> String;
     /// A string literal that reads back as `text` under every setting of the engine.
     fn quote_literal(&self, text: &str) -> String;
-    /// The version that is assumed where there is no server to ask.
-    fn newest(&self) -> Server;
     /// Whether `table.schema.` is written in DDL.
     fn qualifies(&self) -> bool;
     /// Whether two triggers of one schema may share a name as long as their tables differ.

@@ -52,6 +52,7 @@ pub(super) fn install(environment: &mut Environment<'static>, dialect: &'static 
         expression(dialect, value)
     });
     environment.add_filter("keyword", |value: &Value| keyword(value));
+    environment.add_filter("comment", |value: &Value| comment(value));
     environment.add_filter("dollar", move |value: &Value| dollar(dialect, value));
 }
 
@@ -194,6 +195,24 @@ fn keyword(value: &Value) -> Result<Value, Error> {
         }
         _ => Err(wrong("keyword", "words of letters", value)),
     }
+}
+
+/// A text on one line, to stand behind `--`.
+fn comment(value: &Value) -> Result<Value, Error> {
+    if value.is_undefined() {
+        return Err(wrong("comment", "a text", value));
+    }
+    let text: String = value
+        .to_string()
+        .chars()
+        .map(|c| match c {
+            // Whatever some engine, shell or pager may take for the end of a line.
+            c if c.is_control() => ' ',
+            '\u{2028}' | '\u{2029}' => ' ',
+            c => c,
+        })
+        .collect();
+    Ok(Value::from_safe_string(text))
 }
 
 /// `$tag$ … $tag$`, with a tag that does not occur in the text.

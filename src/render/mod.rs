@@ -108,7 +108,7 @@ impl Renderer {
             .map_err(|error| self.failed(&error, &Origin::File(template)))
     }
 
-    /// Render a file template that is a part of a script: any number of statements and comments.
+    /// Render a file template that is part of a script for people to run; the text to the letter.
     pub fn render_script<S: Serialize>(&self, template: &str, context: S) -> Result<String, Error> {
         self.text(template, Value::from(Serde(context)))
     }

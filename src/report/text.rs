@@ -35,7 +35,12 @@ pub fn plan(plan: &Plan, detail: Detail, palette: &Palette) -> String {
     let shown = detail.most.unwrap_or(usize::MAX);
     for change in plan.changes.iter().take(shown) {
         out.push_str(&self::change(change, detail, palette));
-        out.push('\n');
+        let is_led_in =
+            change.action == Action::Create && change.object.table.is_none() && !detail.statements;
+        // A new function stands right above the trigger that it is for.
+        if !is_led_in {
+            out.push('\n');
+        }
     }
     if plan.changes.len() > shown {
         let _ = writeln!(
@@ -111,8 +116,12 @@ fn change(change: &Change, detail: Detail, palette: &Palette) -> String {
         name(&change.object, detail.schemas)
     );
     if change.action == Action::Create {
-        if let Some(definition) = &change.after {
-            out.push_str(&wrapped(&describe(definition, detail.schemas)));
+        if let Some(text) = change
+            .after
+            .as_ref()
+            .and_then(|definition| describe(definition, detail.schemas))
+        {
+            out.push_str(&wrapped(&text));
         }
     } else {
         out.push_str(&wrapped(&change.because));
@@ -267,11 +276,13 @@ pub fn id(id: &ObjectId, schemas: bool) -> String {
     name(&id.into(), schemas)
 }
 
-/// What a definition says, in one sentence close to the DDL.
-fn describe(definition: &Definition, schemas: bool) -> String {
+/// What a definition says, in one sentence close to the DDL; nothing where its name says it all.
+fn describe(definition: &Definition, schemas: bool) -> Option<String> {
     match definition {
-        Definition::Trigger(trigger) => describe_trigger(trigger, schemas),
-        Definition::Function(Function { language, .. }) => format!("language {language}"),
+        Definition::Trigger(trigger) => Some(describe_trigger(trigger, schemas)),
+        Definition::Function(Function { language, .. }) => {
+            (language != "plpgsql").then(|| format!("language {language}"))
+        }
     }
 }
 

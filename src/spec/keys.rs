@@ -637,6 +637,17 @@ mod tests {
     }
 
     #[test]
+    fn the_dialects_agree_on_their_own_keys() {
+        for dialect in crate::dialect::ALL {
+            let (_, own) = DIALECTS
+                .iter()
+                .find(|(name, _)| *name == dialect.name())
+                .unwrap();
+            assert_eq!(*own, dialect.own_keys(), "{}", dialect.name());
+        }
+    }
+
+    #[test]
     fn no_key_is_said_twice_for_one_section() {
         let mut seen = HashSet::new();
         for key in KEYS {

@@ -399,6 +399,17 @@ proptest! {
 }
 
 fn shown(error: &Error) {
+    use crate::report::diagnostics;
+    let text = diagnostics::text(error, false);
+    assert!(
+        !text.chars().any(|c| c.is_control() && c != '\n'),
+        "{text:?}"
+    );
+    assert!(!diagnostics::text(error, true).is_empty());
+    let count = diagnostics::json(error)["error"]["diagnostics"]
+        .as_array()
+        .map(Vec::len);
+    assert_eq!(count, Some(error.diagnostics.len()));
     assert!(!error.diagnostics.is_empty());
     for diagnostic in &error.diagnostics {
         for (span, _) in diagnostic.place.iter().chain(&diagnostic.related) {

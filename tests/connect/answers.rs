@@ -221,6 +221,9 @@ fn servers_that_are_odd() {
             let mut some = [0; 8];
             let _ = stream.read(&mut some);
             let _ = stream.write_all(words);
+            // Closing with something unread would reset the connection.
+            let _ = stream.shutdown(std::net::Shutdown::Write);
+            let _ = stream.read_to_end(&mut vec![]);
         });
         assert_refused(&format!("{}&sslmode={mode}", url(other)), &bare, &[wanted]);
     }

@@ -1,11 +1,17 @@
 //! Connecting to real PostgreSQL servers: each test starts its own, with TLS, and stops it at the end. The environment is
 //! given as a value, so that nothing of the machine's own settings matters.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::too_many_lines
+)]
 
 mod answers;
 mod certificates;
 mod fake;
 mod hosts;
+mod identities;
 mod passwords;
 mod server;
 mod tls;

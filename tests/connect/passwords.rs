@@ -9,7 +9,8 @@ use crate::{assert_refused, connected, environment, postgres_url, refused};
 const ODD: &str = "p@s:s/w?o#r%d '\"\\&=é☃";
 
 fn percent(text: &str) -> String {
-    text.bytes().map(|byte| format!("%{byte:02X}")).collect()
+    text.bytes()
+        .fold(String::new(), |text, byte| format!("{text}%{byte:02X}"))
 }
 
 #[test]
@@ -23,7 +24,7 @@ fn sources_of_passwords() {
         "CREATE ROLE alice LOGIN PASSWORD '{literal}'; SET password_encryption = md5; CREATE ROLE bob LOGIN PASSWORD 'bobs'"
     ));
     let home = tempfile::tempdir().unwrap();
-    let bare = environment(home.path(), &[]);
+    let empty = environment(home.path(), &[]);
     let port = server.port;
     let base = format!("postgres://alice@127.0.0.1:{port}/postgres");
 
@@ -32,28 +33,28 @@ fn sources_of_passwords() {
         "postgres://alice:{}@127.0.0.1:{port}/postgres",
         percent(ODD)
     );
-    let connection = connected(&with_password, &bare);
+    let connection = connected(&with_password, &empty);
     assert_eq!(connection.display, base);
     assert_eq!(
         (connection.user.as_str(), connection.database.as_str()),
         ("alice", "postgres")
     );
-    connected(&format!("{base}?password={}", percent(ODD)), &bare);
+    connected(&format!("{base}?password={}", percent(ODD)), &empty);
     let quoted = ODD.replace('\\', "\\\\").replace('\'', "\\'");
     connected(
         &format!("host=127.0.0.1 port={port} user=alice dbname=postgres password='{quoted}'"),
-        &bare,
+        &empty,
     );
     connected(
         &format!("postgres://bob:bobs@127.0.0.1:{port}/postgres"),
-        &bare,
+        &empty,
     );
 
     // None.
     for url in [base.clone(), base.replace("alice", "bob")] {
         assert_refused(
             &url,
-            &bare,
+            &empty,
             &["wants a password for role", "PGPASSWORD", ".pgpass"],
         );
     }
@@ -88,15 +89,15 @@ fn sources_of_passwords() {
     .unwrap();
     assert_refused(
         &base,
-        &bare,
+        &empty,
         &["wants a password", "was not used", "chmod 600"],
     );
     close(&passfile);
-    connected(&base, &bare);
+    connected(&base, &empty);
     assert_refused(&base, &wrong, &["PGPASSWORD"]);
-    assert_refused(&base.replace("alice", "bob"), &bare, &["wants a password"]);
+    assert_refused(&base.replace("alice", "bob"), &empty, &["wants a password"]);
     std::fs::write(&passfile, "*:*:*:alice:wrong-one\n").unwrap();
-    assert_refused(&base, &bare, &["comes from line 1 of the password file"]);
+    assert_refused(&base, &empty, &["comes from line 1 of the password file"]);
     let elsewhere = home.path().join("passwords");
     std::fs::rename(&passfile, &elsewhere).unwrap();
     std::fs::write(&elsewhere, format!("localhost:{port}:*:alice:{escaped}\n")).unwrap();
@@ -108,7 +109,7 @@ fn sources_of_passwords() {
             "{}?passfile=~/passwords",
             base.replace("127.0.0.1", "localhost")
         ),
-        &bare,
+        &empty,
     );
     // A default socket is called localhost.
     named.socket_folders = vec![server.socket()];
@@ -131,22 +132,22 @@ fn sources_of_passwords() {
         ],
     );
     assert_eq!(connected("postgres://", &with_service).user, "alice");
-    assert_eq!(connected("postgres://?service=mine", &bare).user, "alice");
+    assert_eq!(connected("postgres://?service=mine", &empty).user, "alice");
     assert_refused(
         "postgres://bob@?service=mine",
-        &bare,
+        &empty,
         &["role `bob`", "comes from the service file"],
     );
     assert_refused(
         "postgres://?service=mne",
-        &bare,
+        &empty,
         &["there is no service `mne`", "did you mean `mine`"],
     );
 
     // Channel binding has nothing to bind to without TLS.
     assert_refused(
         &format!("{with_password}?channel_binding=require"),
-        &bare,
+        &empty,
         &["agree on how to authenticate"],
     );
 }
@@ -174,29 +175,29 @@ fn passwords_are_never_shown() {
     )
     .unwrap();
     close(&home.path().join(".pgpass"));
-    let bare = environment(home.path(), &[]);
+    let empty = environment(home.path(), &[]);
     let variable = environment(home.path(), &[("PGPASSWORD", ODD)]);
     let encoded = percent(ODD);
     for (url, environment) in [
         (
             format!("postgres://alice:{encoded}@127.0.0.1:{port}/postgres"),
-            &bare,
+            &empty,
         ),
         (
             format!("postgres://alice:{encoded}@127.0.0.1:{port}/postgres?sslmode=require"),
-            &bare,
+            &empty,
         ),
         (
             format!("postgres://alice:{encoded}@127.0.0.1:1/postgres"),
-            &bare,
+            &empty,
         ),
         (
             format!("postgres://alice:{encoded}@no-such-host.invalid/postgres?connect_timeout=5"),
-            &bare,
+            &empty,
         ),
         (
             format!("postgres://alice:{encoded}@127.0.0.1:{port}/postgres?sslmode=nonsense"),
-            &bare,
+            &empty,
         ),
         (
             format!("postgres://alice@127.0.0.1:{port}/postgres?sslpassword={encoded}"),
@@ -204,9 +205,12 @@ fn passwords_are_never_shown() {
         ),
         (
             format!("postgres://alice@127.0.0.1:{port}/postgres?service=mine"),
-            &bare,
+            &empty,
         ),
-        (format!("postgres://alice@127.0.0.1:{port}/postgres"), &bare),
+        (
+            format!("postgres://alice@127.0.0.1:{port}/postgres"),
+            &empty,
+        ),
     ] {
         let parsed = postgres_url(&url);
         let error = connect_in(&parsed, environment).err().expect("refused");

@@ -68,7 +68,7 @@ impl Server {
         )
         .unwrap();
         let conf = format!(
-            "port = {port}\nlisten_addresses = 'localhost'\nunix_socket_directories = '{}'\nfsync = off\n\
+            "port = {port}\nlisten_addresses = '127.0.0.1, ::1'\nunix_socket_directories = '{}'\nfsync = off\n\
              log_min_messages = fatal\n{}\n",
             folder.path().join("socket").display(),
             options.settings

@@ -6,7 +6,7 @@ use crate::{assert_refused, connected, encrypted, environment};
 
 const LEAF: &str = "basicConstraints = CA:FALSE\nsubjectAltName = DNS:localhost\n";
 
-fn certificates() -> Certificates {
+pub(crate) fn certificates() -> Certificates {
     let made = Certificates::new();
     made.self_signed("ca", "Test CA", &[]);
     made.self_signed("other", "Other CA", &[]);
@@ -14,7 +14,7 @@ fn certificates() -> Certificates {
     made
 }
 
-fn start(made: &Certificates, access: &str) -> Server {
+pub(crate) fn start(made: &Certificates, access: &str) -> Server {
     let server = Server::start(&Options {
         access,
         ..Options::default()
@@ -41,12 +41,12 @@ fn modes() {
     let made = certificates();
     let server = start(
         &made,
-        "hostssl all only_tls 127.0.0.1/32 trust\nhost all only_tls all reject\n\
+        "host all scram all scram-sha-256\nhostssl all only_tls 127.0.0.1/32 trust\nhost all only_tls all reject\n\
          hostnossl all only_plain 127.0.0.1/32 trust\nhost all only_plain all reject\n",
     );
-    server.run("CREATE ROLE only_tls LOGIN; CREATE ROLE only_plain LOGIN");
+    server.run("CREATE ROLE only_tls LOGIN; CREATE ROLE only_plain LOGIN; CREATE ROLE scram LOGIN PASSWORD 's @s'");
     let home = tempfile::tempdir().unwrap();
-    let bare = environment(home.path(), &[]);
+    let empty = environment(home.path(), &[]);
     let port = server.port;
     let url = |host: &str, more: &str| format!("postgres://postgres@{host}:{port}/postgres?{more}");
     let root = |name: &str| format!("sslrootcert={}", made.certificate(name).display());
@@ -63,7 +63,7 @@ fn modes() {
         // Only `require` and stronger ones look at the root file.
         (&format!("sslmode=prefer&{wrong}"), true),
     ] {
-        let mut connection = connected(&url("127.0.0.1", mode), &bare);
+        let mut connection = connected(&url("127.0.0.1", mode), &empty);
         assert_eq!(encrypted(&mut connection), tls, "{mode}");
     }
 
@@ -87,7 +87,7 @@ fn modes() {
         ),
     ] {
         assert!(
-            encrypted(&mut connected(&url(host, &more), &bare)),
+            encrypted(&mut connected(&url(host, &more), &empty)),
             "{host} {more}"
         );
     }
@@ -153,12 +153,12 @@ fn modes() {
             "leave no version of TLS",
         ),
     ] {
-        assert_refused(&url(host, &more), &bare, &[wanted]);
+        assert_refused(&url(host, &more), &empty, &[wanted]);
     }
     let junk = made.folder().join("junk");
     std::fs::write(&junk, "no certificate").unwrap();
     let more = format!("sslmode=verify-ca&sslrootcert={}", junk.display());
-    assert_refused(&url("localhost", &more), &bare, &["holds no certificate"]);
+    assert_refused(&url("localhost", &more), &empty, &["holds no certificate"]);
 
     // The variables, and the file that is looked for.
     let path = made.certificate("other").display().to_string();
@@ -173,12 +173,12 @@ fn modes() {
     std::fs::copy(made.certificate("other"), own.join("root.crt")).unwrap();
     assert_refused(
         &url("localhost", "sslmode=require"),
-        &bare,
+        &empty,
         &["is not trusted", "root.crt"],
     );
-    connected(&url("localhost", "sslmode=prefer"), &bare);
+    connected(&url("localhost", "sslmode=prefer"), &empty);
     std::fs::copy(made.certificate("ca"), own.join("root.crt")).unwrap();
-    connected(&url("localhost", "sslmode=verify-full"), &bare);
+    connected(&url("localhost", "sslmode=verify-full"), &empty);
 
     // Falling back, both ways.
     let as_role = |role: &str, mode: &str| {
@@ -186,29 +186,36 @@ fn modes() {
     };
     assert!(encrypted(&mut connected(
         &as_role("only_tls", "allow"),
-        &bare
+        &empty
     )));
     assert!(!encrypted(&mut connected(
         &as_role("only_plain", "prefer"),
-        &bare
+        &empty
     )));
     assert_refused(
         &as_role("only_tls", "disable"),
-        &bare,
+        &empty,
         &["does not let role `only_tls`", "pg_hba.conf"],
     );
     assert_refused(
         &as_role("only_plain", "require"),
-        &bare,
+        &empty,
         &["does not let role `only_plain`"],
     );
 
+    // SCRAM can be tied to the server's certificate.
+    let bound = url("127.0.0.1", "sslmode=require&channel_binding=require");
+    let bound = bound.replace("postgres://postgres@", "postgres://scram:s%20%40s@");
+    assert!(encrypted(&mut connected(&bound, &empty)));
+    let unbound = bound.replace("sslmode=require", "sslmode=disable");
+    assert_refused(&unbound, &empty, &["agree on how to authenticate"]);
+
     // On a socket there is no TLS, whatever is asked for.
     let on_socket = format!("{}&sslmode=verify-full&sslrootcert=/no/such", server.url());
-    assert!(!encrypted(&mut connected(&on_socket, &bare)));
+    assert!(!encrypted(&mut connected(&on_socket, &empty)));
 
     // Cancelling goes by the same TLS.
-    let mut connection = connected(&url("localhost", "sslmode=verify-full"), &bare);
+    let mut connection = connected(&url("localhost", "sslmode=verify-full"), &empty);
     let cancel = connection.canceller();
     let waiting = std::thread::spawn(move || {
         std::thread::sleep(std::time::Duration::from_millis(300));
@@ -229,9 +236,13 @@ fn modes() {
     server.reload();
     assert!(!encrypted(&mut connected(
         &url("localhost", "sslmode=prefer"),
-        &bare
+        &empty
     )));
-    assert_refused(&url("localhost", "sslmode=require"), &bare, &["has no TLS"]);
+    assert_refused(
+        &url("localhost", "sslmode=require"),
+        &empty,
+        &["has no TLS"],
+    );
 }
 
 #[test]
@@ -239,7 +250,7 @@ fn kinds_of_certificates() {
     let made = certificates();
     let server = start(&made, "");
     let home = tempfile::tempdir().unwrap();
-    let bare = environment(home.path(), &[]);
+    let empty = environment(home.path(), &[]);
     let url = |host: &str, mode: &str, root: &str| {
         let root = made.certificate(root);
         format!(
@@ -259,15 +270,15 @@ fn kinds_of_certificates() {
         "5",
     );
     serve("common");
-    connected(&url("localhost", "verify-full", "ca"), &bare);
+    connected(&url("localhost", "verify-full", "ca"), &empty);
     assert_refused(
         &url("127.0.0.1", "verify-full", "ca"),
-        &bare,
+        &empty,
         &["is for another host"],
     );
     assert_refused(
         &url("localhost", "verify-full", "other"),
-        &bare,
+        &empty,
         &["is not trusted"],
     );
 
@@ -277,10 +288,10 @@ fn kinds_of_certificates() {
     serve("elsewhere");
     assert_refused(
         &url("localhost", "verify-full", "ca"),
-        &bare,
+        &empty,
         &["is for another host", "db.example.com"],
     );
-    connected(&url("localhost", "verify-ca", "ca"), &bare);
+    connected(&url("localhost", "verify-ca", "ca"), &empty);
 
     // An address.
     made.signed(
@@ -291,7 +302,7 @@ fn kinds_of_certificates() {
         "5",
     );
     serve("address");
-    connected(&url("127.0.0.1", "verify-full", "ca"), &bare);
+    connected(&url("127.0.0.1", "verify-full", "ca"), &empty);
 
     // Self-signed with CA:TRUE: the root file itself. One that only looks like it is refused.
     for name in ["pinned", "lookalike"] {
@@ -302,46 +313,46 @@ fn kinds_of_certificates() {
         );
     }
     serve("pinned");
-    connected(&url("localhost", "verify-full", "pinned"), &bare);
+    connected(&url("localhost", "verify-full", "pinned"), &empty);
     assert_refused(
         &url("127.0.0.1", "verify-full", "pinned"),
-        &bare,
+        &empty,
         &["is for another host"],
     );
     for mode in ["verify-ca", "verify-full"] {
         assert_refused(
             &url("localhost", mode, "lookalike"),
-            &bare,
+            &empty,
             &["certificate of the server at `localhost"],
         );
         assert_refused(
             &url("localhost", mode, "ca"),
-            &bare,
+            &empty,
             &["certificate of the server at `localhost"],
         );
     }
     made.self_signed("plain", "localhost", &["-days", "5"]);
     serve("plain");
-    connected(&url("localhost", "verify-full", "plain"), &bare);
+    connected(&url("localhost", "verify-full", "plain"), &empty);
 
     // Out of date, signed or pinned.
     made.signed("expired", "ca", "localhost", LEAF, "-1");
     serve("expired");
     for mode in ["verify-ca", "verify-full"] {
-        assert_refused(&url("localhost", mode, "ca"), &bare, &["has expired"]);
+        assert_refused(&url("localhost", mode, "ca"), &empty, &["has expired"]);
     }
     connected(
         &format!(
             "postgres://postgres@localhost:{}/postgres?sslmode=require",
             server.port
         ),
-        &bare,
+        &empty,
     );
     made.self_signed_expired("pinned_expired", "localhost");
     serve("pinned_expired");
     assert_refused(
         &url("localhost", "verify-ca", "pinned_expired"),
-        &bare,
+        &empty,
         &["has expired"],
     );
 
@@ -350,7 +361,7 @@ fn kinds_of_certificates() {
     serve("old");
     assert_refused(
         &url("localhost", "verify-ca", "ca"),
-        &bare,
+        &empty,
         &["is of X.509 version 1"],
     );
 
@@ -362,76 +373,7 @@ fn kinds_of_certificates() {
         url("localhost", "verify-full", "ca"),
         list.display()
     );
-    connected(&with_list, &bare);
+    connected(&with_list, &empty);
     made.revoke("ca", &["server"]);
-    assert_refused(&with_list, &bare, &["has been revoked"]);
-}
-
-#[test]
-fn client_certificates() {
-    let made = certificates();
-    let server = start(&made, "hostssl all alice 127.0.0.1/32 cert\n");
-    server.run("CREATE ROLE alice LOGIN; CREATE ROLE bob LOGIN");
-    for (name, authority) in [("alice", "ca"), ("bob", "ca"), ("mallory", "other")] {
-        let common = if name == "mallory" { "alice" } else { name };
-        made.signed(
-            name,
-            authority,
-            common,
-            "basicConstraints = CA:FALSE\n",
-            "5",
-        );
-    }
-    let home = tempfile::tempdir().unwrap();
-    let bare = environment(home.path(), &[]);
-    let base = format!(
-        "postgres://alice@127.0.0.1:{}/postgres?sslmode=require",
-        server.port
-    );
-    let identity = |name: &str| {
-        format!(
-            "{base}&sslcert={}&sslkey={}",
-            made.certificate(name).display(),
-            made.key(name).display()
-        )
-    };
-    connected(&identity("alice"), &bare);
-    assert_refused(
-        &identity("bob"),
-        &bare,
-        &["does not believe that this is role `alice`"],
-    );
-    assert_refused(
-        &identity("mallory"),
-        &bare,
-        &["does not accept the client certificate", "mallory.crt"],
-    );
-    assert_refused(
-        &base,
-        &bare,
-        &["wants a client certificate", "sslcert=FILE"],
-    );
-    assert_refused(
-        &format!("{}&sslcertmode=disable", identity("alice")),
-        &bare,
-        &["wants a client certificate"],
-    );
-
-    let own = home.path().join(".postgresql");
-    std::fs::create_dir(&own).unwrap();
-    std::fs::copy(made.certificate("alice"), own.join("postgresql.crt")).unwrap();
-    assert_refused(
-        &base,
-        &bare,
-        &["cannot read the client key", "postgresql.key"],
-    );
-    let key = own.join("postgresql.key");
-    std::fs::copy(made.key("alice"), &key).unwrap();
-    connected(&base, &bare);
-    use std::os::unix::fs::PermissionsExt;
-    std::fs::set_permissions(&key, std::fs::Permissions::from_mode(0o644)).unwrap();
-    assert_refused(&base, &bare, &["is open to others", "chmod 600"]);
-    std::fs::copy(made.key("bob"), &key).unwrap();
-    crate::server::close(&key);
-    assert_refused(&base, &bare, &["TLS cannot be set up"]);
+    assert_refused(&with_list, &empty, &["has been revoked"]);
 }

@@ -264,13 +264,7 @@ fn collations(text: &str) -> Vec<Collation> {
         if !token.is_word(text, "collate") {
             continue;
         }
-        let operand = tokens
-            .get(..index)
-            .unwrap_or_default()
-            .iter()
-            .rev()
-            .find(|token| !token.is_operator(text, ")"))
-            .map(|token| name_of(token, text).into_owned());
+        let operand = operand(tokens.get(..index).unwrap_or_default(), text);
         let mut name = vec![];
         let mut rest = tokens.get(index + 1..).unwrap_or_default().iter();
         while let Some(part) = rest.next() {
@@ -282,12 +276,41 @@ fn collations(text: &str) -> Vec<Collation> {
         if name.len() == 2 && name.first().is_some_and(|schema| schema == "pg_catalog") {
             name.remove(0);
         }
-        found.push(Collation {
-            name,
-            operand: operand.unwrap_or_default(),
-        });
+        found.push(Collation { name, operand });
     }
     found
+}
+
+/// The last name or value of these tokens, apart from closing parentheses and from casts, which the server may add.
+fn operand(tokens: &[Token], text: &str) -> String {
+    let is_name = |token: &Token| {
+        matches!(token.kind, TokenKind::Word | TokenKind::QuotedName)
+            || token.is_operator(text, ".")
+    };
+    let mut rest = tokens;
+    loop {
+        while let [before @ .., last] = rest
+            && last.is_operator(text, ")")
+        {
+            rest = before;
+        }
+        // A cast: `::` and the words of a type.
+        let mut before = rest;
+        while let [earlier @ .., last] = before
+            && is_name(last)
+        {
+            before = earlier;
+        }
+        match before {
+            [earlier @ .., last] if before.len() < rest.len() && last.is_operator(text, "::") => {
+                rest = earlier;
+            }
+            _ => break,
+        }
+    }
+    rest.last()
+        .map(|token| name_of(token, text).into_owned())
+        .unwrap_or_default()
 }
 
 /// A name as the server keeps it: quotes off, or folded to lower case.

@@ -327,3 +327,6 @@ impl Database for Postgres {
         })
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use rusqlite::{Connection, OptionalExtension, Row, params};
+use rusqlite::{Connection, OptionalExtension, params};
 
 use super::errors::cannot;
 use crate::db::{History, Migration, Record};
@@ -88,7 +88,7 @@ fn records(connection: &Connection, version: i64) -> Result<BTreeMap<ObjectId, R
 }
 
 /// The object that columns 0 to 3 name.
-fn object_id(row: &Row<'_>) -> rusqlite::Result<ObjectId> {
+fn object_id(row: &rusqlite::Row<'_>) -> rusqlite::Result<ObjectId> {
     let kind: String = row.get(0)?;
     let schema: String = row.get(1)?;
     let name: String = row.get(3)?;
@@ -149,10 +149,12 @@ pub(super) fn migrations(
     connection: &Connection,
     statements: bool,
 ) -> Result<Vec<Migration>, Error> {
+    // A migration with its statements as JSON.
+    type Row = (Migration, Option<String>, Option<String>);
     if !exists(connection)? {
         return Ok(vec![]);
     }
-    let read = || -> rusqlite::Result<Vec<(Migration, Option<String>, Option<String>)>> {
+    let read = || -> rusqlite::Result<Vec<Row>> {
         let mut prepared = connection.prepare(
             "SELECT version, state, message, summary, plan_id, spec_digest, from_fingerprint, to_fingerprint,
                     CASE WHEN ?1 THEN up END, CASE WHEN ?1 THEN down END,

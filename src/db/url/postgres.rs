@@ -67,7 +67,7 @@ impl PostgresUrl {
                     text.push(',');
                 }
                 if host.contains(':') {
-                    text.push_str(&format!("[{}]", encode(host)));
+                    text.extend(["[", &encode(host), "]"]);
                 } else {
                     text.push_str(&encode(host));
                 }
@@ -90,7 +90,7 @@ impl PostgresUrl {
                 continue;
             }
             text.push(mark);
-            text.push_str(&format!("{name}={}", encode(value)));
+            text.extend([name, "=", &encode(value)]);
             mark = '&';
         }
         text
@@ -197,7 +197,7 @@ fn set_credentials(url: &mut PostgresUrl, credentials: &str) -> Result<(), Error
         url.set("user", user);
     }
     if let Some(password) = password.filter(|password| !password.is_empty()) {
-        let password = decode(password).map_err(|why| undecodable_password(why))?;
+        let password = decode(password).map_err(undecodable_password)?;
         url.set("password", password);
     }
     Ok(())
@@ -245,7 +245,7 @@ fn split_port(part: &str) -> Result<(&str, &str), Error> {
             ));
         };
         return match after.strip_prefix(':') {
-            Some(port) => Ok((host, port)),
+            Some(number) => Ok((host, number)),
             None if after.is_empty() => Ok((host, "")),
             None => Err(Error::failed(
                 "an IPv6 address in the URL is followed by something other than `:port`",
@@ -253,7 +253,7 @@ fn split_port(part: &str) -> Result<(&str, &str), Error> {
         };
     }
     match part.split_once(':') {
-        Some((_, port)) if port.contains(':') => {
+        Some((_, number)) if number.contains(':') => {
             Err(Error::failed("a host in the URL has more than one colon")
                 .help("put an IPv6 address into brackets: `[::1]:5432`"))
         }
@@ -280,9 +280,10 @@ fn set_query(url: &mut PostgresUrl, query: &str, driver: bool) -> Result<(), Err
             ("ssl", "true") => url.set("sslmode", "require".to_owned()),
             ("ssl", _) if driver => url.set("sslmode", value),
             ("host", _) if driver => {
-                let (host, port) = match value.starts_with('/') {
-                    true => (value.as_str(), ""),
-                    false => split_port(&value)?,
+                let (host, port) = if value.starts_with('/') {
+                    (value.as_str(), "")
+                } else {
+                    split_port(&value)?
                 };
                 hosts.push(host.to_owned());
                 ports.push(port.to_owned());

@@ -45,8 +45,10 @@ fn sqlite_forms() {
 
 #[test]
 fn a_relative_path_stays_relative_to_an_empty_base() {
-    let url = parse("sqlite:app.db", Path::new("")).expect("valid");
-    assert_eq!(url.display(), "sqlite:app.db");
+    for base in ["", "."] {
+        let url = parse("sqlite:app.db", Path::new(base)).expect("valid");
+        assert_eq!(url.display(), "sqlite:app.db");
+    }
 }
 
 #[test]
@@ -252,5 +254,28 @@ fn no_error_shows_a_password() {
         for part in ["sec", "ret@", "ret "] {
             assert!(!shown.contains(part), "{text}: {shown}");
         }
+    }
+}
+
+proptest::proptest! {
+    #[test]
+    fn nothing_panics_and_nothing_leaks(
+        start in "(postgres://|postgresql\\+x://|postgers://|mysql://|//)?[a-z]",
+        password in "[%/?#@:,\\[\\] '\\\\=&]{0,4}KRYPTOS[%/?#@:,\\[\\] '\\\\&]{0,4}",
+        end in "[@:/?a-z0-9=&%,\\[\\]]{0,12}",
+    ) {
+        let text = format!("{start}:{password}@{end}");
+        let shown = match parse(&text, Path::new("/nonexistent")) {
+            Ok(url) => {
+                // What became of the text as the user wrote it: a host or a file's name may be shown.
+                let all = url.display();
+                match url {
+                    DatabaseUrl::Postgres(url) if url.get("password").is_some_and(|found| found.contains("KRYPTOS")) => all,
+                    _ => String::new(),
+                }
+            }
+            Err(error) => format!("{error:?}"),
+        };
+        proptest::prop_assert!(!shown.contains("KRYPTOS"), "{text}: {shown}");
     }
 }

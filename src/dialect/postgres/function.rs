@@ -473,9 +473,13 @@ fn create_function(
     script.add("create_function.sql", context, None)
 }
 
-/// The shortest decimal that reads back as this float4, as a number.
-fn exact(cost: f32) -> f64 {
-    cost.to_string().parse().unwrap_or(f64::from(cost))
+/// The shortest decimal that reads back as this float4, as a number; without a point where it needs none.
+fn exact(cost: f32) -> Value {
+    let text = cost.to_string();
+    match text.parse::<i64>() {
+        Ok(whole) => Value::from(whole),
+        Err(_) => Value::from(text.parse().unwrap_or(f64::from(cost))),
+    }
 }
 
 fn set(setting: &Setting) -> Value {

@@ -70,16 +70,16 @@ impl Dialect for Postgres {
             "owner_function.sql",
             "rename_function.sql",
             "rename_trigger.sql",
+            "revoke_function.sql",
             "script_begin.sql",
             "script_end.sql",
-            "revoke_function.sql",
         )
     }
 
     fn newest(&self) -> Server {
         Server {
             major: 18,
-            minor: 0,
+            minor: 4,
         }
     }
 

@@ -3,7 +3,7 @@
 use minijinja::{Value, context};
 
 use crate::dialect::script::Script;
-use crate::dialect::{Ddl, LockMode, Server, inspect, names, qualified, unread, value};
+use crate::dialect::{Ddl, LockMode, Server, inspect, qualified, texts, unread, value};
 use crate::error::Error;
 use crate::model::{
     Action, Condition, Constraint, Deferral, EnabledState, ObjectId, Orientation, TableId, Trigger,
@@ -185,7 +185,7 @@ fn create_trigger(
         table => value(&id.table),
         timing => timing.keyword(),
         events => events.iter().map(|event| event.keyword()).collect::<Value>(),
-        update_of => names(update_of),
+        update_of => texts(update_of),
         orientation => match orientation {
             Orientation::Row => "ROW",
             Orientation::Statement => "STATEMENT",
@@ -195,7 +195,7 @@ fn create_trigger(
         new_table => transition_tables.new.as_deref(),
         constraint => constraint.as_ref().map(describe),
         function => qualified(&function.schema, &function.name),
-        arguments => names(arguments),
+        arguments => texts(arguments),
     };
     script.add("create_trigger.sql", context, CREATE)
 }

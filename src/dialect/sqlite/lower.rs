@@ -121,11 +121,15 @@ fn read(reader: &mut Reader<'_>) -> Option<Vec<Lowered>> {
             name: name_of(name),
         };
         let id_now = id(&name);
-        let condition = match when {
-            Some(when) => Some(condition(reader, when, &id_now.name, event)?),
+        let condition = when
+            .as_ref()
+            .map(|when| condition(reader, when, &id_now.name, event));
+        let body = statements(reader, body, &id_now.name, event);
+        let action = Action::Body(body?);
+        let condition = match condition {
+            Some(condition) => Some(condition?),
             None => None,
         };
-        let action = Action::Body(statements(reader, body, &id_now.name, event)?);
         let renamed_from = match &old_name {
             Some(Some(old)) => Some(ObjectId::Trigger(id(old))),
             _ => None,

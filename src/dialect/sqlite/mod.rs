@@ -170,7 +170,7 @@ fn create(script: &mut Script<'_>, trigger: &Trigger) -> Result<(), Error> {
         table => super::value(&trigger.id.table),
         timing => trigger.timing.keyword(),
         event,
-        update_of => super::names(&trigger.update_of),
+        update_of => super::texts(&trigger.update_of),
         condition,
         body => super::inspect::statements(body, &SQLITE),
     };

@@ -145,11 +145,14 @@ fn driver(error: &postgres::Error, place: &Place, settings: &Settings) -> Diagno
         .note(source.unwrap_or_default())
         .help("SCRAM, MD5, plain passwords, client certificates, peer and trust work; GSSAPI, SSPI and OAuth do not"),
         _ if source.as_deref() == Some("password missing") => no_password(place, settings),
-        // Bytes that make no message, or half of one.
+        // Bytes that make no message, or half of one: the driver and its codec say so with these kinds.
         (Stage::Other, Some(io_error))
             if matches!(
                 io_error.kind(),
-                io::ErrorKind::InvalidInput | io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof
+                io::ErrorKind::InvalidInput
+                    | io::ErrorKind::InvalidData
+                    | io::ErrorKind::UnexpectedEof
+                    | io::ErrorKind::Other
             ) =>
         {
             not_postgres(&shown).note(io_error.to_string())
@@ -157,7 +160,8 @@ fn driver(error: &postgres::Error, place: &Place, settings: &Settings) -> Diagno
         (_, Some(io_error)) => Diagnostic::new(format!(
             "the connection to `{shown}` broke while it was being made"
         ))
-        .note(io_error.to_string()),
+        .note(io_error.to_string())
+        .help("check that a PostgreSQL server listens there; its log may say more"),
         _ if error.is_closed() => Diagnostic::new(format!(
             "`{shown}` closed the connection without an answer"
         ))

@@ -125,10 +125,10 @@ fn explain_alert(alert: AlertDescription, shown: &str, settings: &Settings) -> D
             | AlertDescription::CertificateExpired
             | AlertDescription::CertificateUnknown
             | AlertDescription::DecryptError,
-            Some((certificate, _)),
+            Some(identity),
         ) => Diagnostic::new(format!(
             "the server at `{shown}` does not accept the client certificate `{}`",
-            certificate.display()
+            identity.certificate.display()
         ))
         .help("the server's `ssl_ca_file` must hold the authority that signed it"),
         (AlertDescription::NoApplicationProtocol, _) => Diagnostic::new(format!(

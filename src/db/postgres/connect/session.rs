@@ -79,14 +79,18 @@ pub fn connect(url: &PostgresUrl) -> Result<Connection, Error> {
 
 /// Connect as the URL and this environment say.
 pub fn connect_in(url: &PostgresUrl, environment: &Environment) -> Result<Connection, Error> {
-    let settings = settings::resolve(url, environment)?;
+    let mut settings = settings::resolve(url, environment)?;
+    let tls = match settings.tls.mode {
+        Mode::Disable => None,
+        _ => {
+            let (connector, warning) = tls::connector(&settings.tls)?;
+            settings.warnings.extend(warning);
+            Some(connector)
+        }
+    };
     for warning in &settings.warnings {
         log::warn!("{warning}");
     }
-    let tls = match settings.tls.mode {
-        Mode::Disable => None,
-        _ => Some(tls::connector(&settings.tls)?),
-    };
     // A server of the second-best kind is looked for only when there is none of the best.
     let rounds: &[WantedServer] = match &settings.wanted {
         WantedServer::PreferStandby => &[WantedServer::PreferStandby, WantedServer::Any],

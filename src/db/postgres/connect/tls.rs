@@ -13,11 +13,35 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 
 use crate::error::Error;
 
-use super::tls_settings::{Mode, Roots, TlsSettings};
+use super::tls_settings::{Identity, Mode, Roots, TlsSettings};
 use super::verify::{Unverified, Verified};
 
-/// What makes TLS connections, for the connection itself and for cancelling.
-pub(super) fn connector(settings: &TlsSettings) -> Result<MakeRustlsConnect, Error> {
+/// What makes TLS connections, for the connection itself and for cancelling; and what the user should know about it.
+///
+/// A client certificate that only lies where libpq looks for one, and cannot be used, must not keep anyone from a server that
+/// need not even have TLS.
+pub(super) fn connector(
+    settings: &TlsSettings,
+) -> Result<(MakeRustlsConnect, Option<String>), Error> {
+    let optional = settings.mode < Mode::Require
+        && settings
+            .identity
+            .as_ref()
+            .is_some_and(|identity| !identity.named);
+    match build(settings) {
+        Err(error) if optional => {
+            let without = TlsSettings {
+                identity: None,
+                ..settings.clone()
+            };
+            let warning = format!("the client certificate was not used: {error}");
+            Ok((build(&without)?, Some(warning)))
+        }
+        result => Ok((result?, None)),
+    }
+}
+
+fn build(settings: &TlsSettings) -> Result<MakeRustlsConnect, Error> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let algorithms = provider.signature_verification_algorithms;
     let versions: &[&SupportedProtocolVersion] = match settings.versions {
@@ -49,18 +73,22 @@ pub(super) fn connector(settings: &TlsSettings) -> Result<MakeRustlsConnect, Err
     };
     let builder = ClientConfig::builder_with_provider(provider)
         .with_protocol_versions(versions)
-        .map_err(unusable)?
+        .map_err(|error| unusable(&error))?
         .dangerous()
         .with_custom_certificate_verifier(verifier);
     let mut config = match &settings.identity {
         None => builder.with_no_client_auth(),
-        Some((certificate, key)) => {
+        Some(Identity {
+            certificate,
+            key,
+            named: _,
+        }) => {
             let chain = load_certificates(certificate, "client certificate")?;
             let private_key = load_key(key)?;
             builder
                 .with_client_auth_cert(chain, private_key)
                 .map_err(|error| {
-                    unusable(error).note(format!(
+                    unusable(&error).note(format!(
                         "the client certificate is `{}`, its key `{}`",
                         certificate.display(),
                         key.display()
@@ -76,7 +104,7 @@ pub(super) fn connector(settings: &TlsSettings) -> Result<MakeRustlsConnect, Err
     Ok(MakeRustlsConnect::new(config))
 }
 
-fn unusable(error: rustls::Error) -> Error {
+fn unusable(error: &rustls::Error) -> Error {
     Error::failed("TLS cannot be set up").note(error.to_string())
 }
 

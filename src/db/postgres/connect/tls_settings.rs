@@ -34,6 +34,17 @@ pub(super) enum Roots {
     File(PathBuf),
 }
 
+/// What the client shows of itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Identity {
+    /// The certificate's file.
+    pub(super) certificate: PathBuf,
+    /// The key's file.
+    pub(super) key: PathBuf,
+    /// Whether it was asked for, and not only found where libpq looks.
+    pub(super) named: bool,
+}
+
 /// What TLS should be like.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct TlsSettings {
@@ -46,7 +57,7 @@ pub(super) struct TlsSettings {
     /// Certificates that are no longer valid.
     pub(super) revoked: Option<PathBuf>,
     /// The client's certificate and key.
-    pub(super) identity: Option<(PathBuf, PathBuf)>,
+    pub(super) identity: Option<Identity>,
     /// Whether to tell the server which name is wanted.
     pub(super) sni: bool,
     /// Whether TLS 1.2 and 1.3 may be used.
@@ -170,16 +181,20 @@ fn roots(given: &Given, environment: &Environment, mode: Mode) -> Result<Option<
 }
 
 /// The client's certificate and key: as named, or where libpq looks for them.
-fn identity(given: &Given, environment: &Environment) -> Option<(PathBuf, PathBuf)> {
-    let certificate = given.path("sslcert", environment).or_else(|| {
-        environment
-            .in_home(".postgresql/postgresql.crt")
-            .filter(|path| path.exists())
-    })?;
+fn identity(given: &Given, environment: &Environment) -> Option<Identity> {
+    let named = given.path("sslcert", environment);
     let key = given
         .path("sslkey", environment)
         .or_else(|| environment.in_home(".postgresql/postgresql.key"))?;
-    Some((certificate, key))
+    Some(Identity {
+        named: named.is_some(),
+        certificate: named.or_else(|| {
+            environment
+                .in_home(".postgresql/postgresql.crt")
+                .filter(|path| path.exists())
+        })?,
+        key,
+    })
 }
 
 /// Whether TLS 1.2 and 1.3 are within the bounds; older ones are not spoken.

@@ -38,8 +38,7 @@ pub(super) fn compile(
             return Err(error);
         }
         let words = errors::words(&error);
-        if let Some(function) = words.strip_prefix("no such function: ") {
-            let function = unquote(function).into_owned();
+        if let Some(function) = unknown_function(&words) {
             if !stubs.contains(&function) && stand_in(connection, &function).is_ok() {
                 log::warn!(
                     "SQLite has no function `{function}`: an application that fires this must bring it"
@@ -59,6 +58,15 @@ pub(super) fn compile(
             Compiled::No(words)
         });
     }
+}
+
+/// The function that a message says is not there.
+fn unknown_function(words: &str) -> Option<String> {
+    let name = words
+        .strip_prefix("no such function: ")
+        // What a column's default or a generated column calls is looked for later.
+        .or_else(|| words.strip_prefix("unknown function: ")?.strip_suffix("()"))?;
+    Some(unquote(name).into_owned())
 }
 
 /// A function of any number of arguments that is never called.

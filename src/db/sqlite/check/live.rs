@@ -41,7 +41,7 @@ fn look(
     connection.collation_needed(stand_in_for_collation)?;
     let mut found = vec![];
     for table in tables {
-        for (event, sql) in firing_statements(connection, &table.name)? {
+        for (event, sql) in firing_statements(connection, &table.name) {
             let words = match compile(connection, &sql, stubs)? {
                 Compiled::Yes => continue,
                 // A view that has no trigger for this event.
@@ -70,10 +70,7 @@ fn look(
 }
 
 /// What fires each event; the update writes every column, so that it fires every UPDATE OF.
-fn firing_statements(
-    connection: &Connection,
-    table: &str,
-) -> rusqlite::Result<Vec<(Event, String)>> {
+fn firing_statements(connection: &Connection, table: &str) -> Vec<(Event, String)> {
     let columns: Vec<String> = match names::columns(connection, table) {
         Ok(columns) => columns
             .into_iter()
@@ -82,11 +79,11 @@ fn firing_statements(
             .collect(),
         Err(error) => {
             log::warn!("`{table}` was not checked: {}", errors::words(&error));
-            return Ok(vec![]);
+            return vec![];
         }
     };
     if columns.is_empty() {
-        return Ok(vec![]);
+        return vec![];
     }
     let assignments: Vec<String> = columns
         .iter()
@@ -101,7 +98,7 @@ fn firing_statements(
     for event in [Event::Insert, Event::Delete] {
         statements.extend(firing_statement(event, table, None).map(|sql| (event, sql)));
     }
-    Ok(statements)
+    statements
 }
 
 /// Whether the statement failed in the same way before the transaction began, as another connection sees it.

@@ -33,13 +33,10 @@ pub(super) fn is_row_reference(name: &str) -> bool {
 
 /// Where the name that a message complains of stands in `sql`.
 pub(super) fn place(words: &str, sql: &str) -> Option<Range<usize>> {
-    let (complaint, subject) = match subject(words) {
-        Some(found) => found,
-        None => {
-            // `table log has no column named x`
-            let (_, column) = words.split_once(" has no column named ")?;
-            return name(column, sql);
-        }
+    let Some((complaint, subject)) = subject(words) else {
+        // `table log has no column named x`
+        let (_, column) = words.split_once(" has no column named ")?;
+        return name(column, sql);
     };
     if complaint == "no such column" {
         let parts: Vec<&str> = subject.split('.').collect();

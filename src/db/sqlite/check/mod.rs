@@ -17,7 +17,7 @@ pub(super) use self::live::check_live;
 use super::errors;
 use super::names::{self, Column, quoted};
 use crate::db::Statement;
-use crate::error::{Diagnostic, Error, SourceFile, Span};
+use crate::error::{Diagnostic, Error, Kind, SourceFile, Span};
 use crate::model::{Definition, Event, ObjectId, Timing, Trigger};
 
 /// See [`crate::db::Database::check`]. A definition's DDL is its `verbatim`. Each trigger is looked at by itself, on a
@@ -43,7 +43,7 @@ pub(super) fn check(
     }
     let copy = match Copy::of(live) {
         Ok(copy) => copy,
-        Err(error) if errors::kind(&error) == crate::error::Kind::Failed => {
+        Err(error) if errors::kind(&error) == Kind::Failed => {
             log::warn!(
                 "the bodies of the triggers were not checked: {}",
                 errors::words(&error)
@@ -177,7 +177,18 @@ impl Checker {
             ..
         } = checked.trigger;
         let table = &id.table.name;
-        let columns = self.columns(table)?;
+        let columns = match self.columns(table) {
+            Ok(columns) => columns,
+            // A view of what is not there.
+            Err(error) if errors::kind(&error) == Kind::Failed => {
+                let reason = errors::words(&error);
+                log::warn!(
+                    "the body of trigger {id} was not checked: `{table}` itself is broken: {reason}"
+                );
+                return Ok(None);
+            }
+            Err(error) => return Err(error),
+        };
         let has = |name: &str| {
             columns
                 .iter()
@@ -281,6 +292,13 @@ impl Checker {
             _ => return Ok(diagnostic),
         };
         let name = locate::subject(words).map_or("", |(_, name)| locate::last_part(name));
+        if candidates
+            .iter()
+            .any(|candidate| candidate.eq_ignore_ascii_case(name))
+        {
+            return Ok(diagnostic
+                .help("an INSERT trigger has no OLD row, and a DELETE trigger no NEW row"));
+        }
         Ok(
             match locate::closest(name, candidates.iter().map(String::as_str)) {
                 Some(closest) => diagnostic.help(format!("did you mean `{closest}`?")),

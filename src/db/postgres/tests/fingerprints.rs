@@ -1,0 +1,145 @@
+//! A fingerprint stays when a thing is made again, and changes with every attribute.
+
+use super::*;
+use crate::db::postgres::fingerprint_sql;
+
+#[test]
+fn they_survive_drop_and_create() {
+    let scratch = Scratch::new();
+    let mut database = scratch.after(BASICS);
+    let make = "CREATE FUNCTION g() RETURNS trigger LANGUAGE plpgsql SET search_path = public AS 'BEGIN RETURN NEW; END';
+        CREATE TYPE mood AS ENUM ('sad', 'glad');
+        CREATE FUNCTION is_fine(text) RETURNS boolean LANGUAGE sql AS 'SELECT true';
+        CREATE TRIGGER x BEFORE UPDATE OF a, b ON t FOR EACH ROW
+          WHEN (NEW.a IS DISTINCT FROM OLD.a AND is_fine(NEW.b)) EXECUTE FUNCTION g('1');
+        COMMENT ON TRIGGER x ON t IS 'words'";
+    database.execute(make);
+    let first = database.catalog_of(&["public"]);
+    assert_eq!(first.fingerprints.len(), 2);
+    // Another place in the text, other OIDs, other settings of the session.
+    database.execute("DROP TRIGGER x ON t; DROP FUNCTION g()");
+    database.execute(
+        "/* a comment that moves everything */ CREATE FUNCTION g() RETURNS trigger LANGUAGE plpgsql
+        SET search_path = public AS 'BEGIN RETURN NEW; END'; SELECT 1;
+        CREATE TRIGGER   x BEFORE UPDATE OF a, b ON public.t FOR EACH ROW
+          WHEN (NEW.a IS DISTINCT FROM OLD.a AND is_fine(NEW.b)) EXECUTE FUNCTION g('1');
+        COMMENT ON TRIGGER x ON t IS 'words';
+        SET search_path = pg_catalog; SET bytea_output = escape; SET extra_float_digits = -15; SET datestyle = 'SQL';
+        SET standard_conforming_strings = off; SET client_encoding = 'LATIN1'; SET client_encoding = 'UTF8'",
+    );
+    let again = database.catalog_of(&["public"]);
+    assert_eq!(again.fingerprints, first.fingerprints);
+    for (id, fingerprint) in &first.fingerprints {
+        let sql = format!("SELECT {}", fingerprint_sql(id, database.server));
+        let row = database
+            .client
+            .query_typed_one(&sql, &[])
+            .expect("is one query");
+        assert_eq!(row.get::<_, String>(0), *fingerprint, "{id}");
+    }
+    let nobody = fingerprint_sql(
+        &trigger_id("{joins}", "it's", "back\\slash"),
+        database.server,
+    );
+    let row = database
+        .client
+        .query_typed_one(&format!("SELECT {nobody}"), &[])
+        .expect("is one query");
+    assert_eq!(row.get::<_, Option<String>>(0), None);
+}
+
+#[test]
+fn every_change_shows() {
+    let scratch = Scratch::new();
+    let mut database = scratch.after(&format!(
+        "{BASICS}
+        CREATE FUNCTION g() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END';
+        CREATE SCHEMA other; CREATE TABLE away (id int);
+        CREATE FUNCTION fine(text) RETURNS boolean LANGUAGE sql AS 'SELECT true';"
+    ));
+    let mut seen: BTreeSet<String> = BTreeSet::new();
+    let mut count = 0;
+    let mut look = |database: &mut Postgres, id: &ObjectId, what: &str| {
+        count += 1;
+        let catalog = database.catalog_of(&["public"]);
+        let fingerprint = catalog.fingerprints.get(id).expect("is listed");
+        assert!(seen.insert(fingerprint.clone()), "{what} does not show");
+    };
+    let id = trigger_id("public", "t", "x");
+    for definition in [
+        "TRIGGER x BEFORE UPDATE ON t FOR EACH ROW EXECUTE FUNCTION f()",
+        "TRIGGER x AFTER UPDATE ON t FOR EACH ROW EXECUTE FUNCTION f()",
+        "TRIGGER x AFTER UPDATE ON t FOR EACH STATEMENT EXECUTE FUNCTION f()",
+        "TRIGGER x AFTER UPDATE OR INSERT ON t FOR EACH ROW EXECUTE FUNCTION f()",
+        "TRIGGER x AFTER UPDATE OF a ON t FOR EACH ROW EXECUTE FUNCTION f()",
+        "TRIGGER x AFTER UPDATE OF a, b ON t FOR EACH ROW EXECUTE FUNCTION f()",
+        "TRIGGER x AFTER UPDATE ON t FOR EACH ROW EXECUTE FUNCTION g()",
+        "TRIGGER x AFTER UPDATE ON t FOR EACH ROW EXECUTE FUNCTION f('')",
+        "TRIGGER x AFTER UPDATE ON t FOR EACH ROW EXECUTE FUNCTION f('', '')",
+        "TRIGGER x AFTER UPDATE ON t FOR EACH ROW EXECUTE FUNCTION f('a')",
+        "CONSTRAINT TRIGGER x AFTER UPDATE ON t FOR EACH ROW EXECUTE FUNCTION f()",
+        "CONSTRAINT TRIGGER x AFTER UPDATE ON t DEFERRABLE FOR EACH ROW EXECUTE FUNCTION f()",
+        "CONSTRAINT TRIGGER x AFTER UPDATE ON t DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION f()",
+        "CONSTRAINT TRIGGER x AFTER UPDATE ON t FROM away FOR EACH ROW EXECUTE FUNCTION f()",
+        "TRIGGER x AFTER UPDATE ON t REFERENCING OLD TABLE AS o FOR EACH ROW EXECUTE FUNCTION f()",
+        "TRIGGER x AFTER UPDATE ON t REFERENCING NEW TABLE AS o FOR EACH ROW EXECUTE FUNCTION f()",
+        "TRIGGER x AFTER UPDATE ON t FOR EACH ROW WHEN (true) EXECUTE FUNCTION f()",
+        "TRIGGER x AFTER UPDATE ON t FOR EACH ROW WHEN (NEW.a = '1') EXECUTE FUNCTION f()",
+        "TRIGGER x AFTER UPDATE ON t FOR EACH ROW WHEN (OLD.a = '1') EXECUTE FUNCTION f()",
+        "TRIGGER x AFTER UPDATE ON t FOR EACH ROW WHEN (NEW.b = '1') EXECUTE FUNCTION f()",
+        "TRIGGER x AFTER UPDATE ON t FOR EACH ROW WHEN (NEW.a = '2') EXECUTE FUNCTION f()",
+        "TRIGGER x AFTER UPDATE ON t FOR EACH ROW WHEN (NEW.a <> '2') EXECUTE FUNCTION f()",
+        "TRIGGER x AFTER UPDATE ON t FOR EACH ROW WHEN (NEW.a = '2' COLLATE \"C\") EXECUTE FUNCTION f()",
+        "TRIGGER x AFTER UPDATE ON t FOR EACH ROW WHEN (fine(NEW.a)) EXECUTE FUNCTION f()",
+    ] {
+        database.execute(&format!(
+            "DROP TRIGGER IF EXISTS x ON t; CREATE {definition}"
+        ));
+        look(&mut database, &id, definition);
+    }
+    for change in [
+        "ALTER FUNCTION fine(text) RENAME TO finer",
+        "ALTER TABLE t RENAME COLUMN a TO aa",
+        "COMMENT ON TRIGGER x ON t IS ''",
+        "COMMENT ON TRIGGER x ON t IS 'a'",
+        "ALTER TABLE t DISABLE TRIGGER x",
+        "ALTER TABLE t ENABLE REPLICA TRIGGER x",
+        "ALTER TABLE t ENABLE ALWAYS TRIGGER x",
+        "ALTER TRIGGER x ON t DEPENDS ON EXTENSION plpgsql",
+        "ALTER FUNCTION f() RENAME TO ff",
+        "ALTER FUNCTION ff() SET SCHEMA other",
+    ] {
+        // COMMENT IS '' removes the comment: nothing has changed by then.
+        if change.ends_with("IS ''") {
+            continue;
+        }
+        database.execute(change);
+        look(&mut database, &id, change);
+    }
+    let id = function_id("public", "g");
+    database.execute(
+        "DROP TRIGGER x ON t; CREATE TRIGGER x AFTER UPDATE ON t FOR EACH ROW EXECUTE FUNCTION g()",
+    );
+    look(&mut database, &id, "the function");
+    for change in [
+        "ALTER FUNCTION g() SECURITY DEFINER",
+        "ALTER FUNCTION g() STABLE",
+        "ALTER FUNCTION g() PARALLEL SAFE",
+        "ALTER FUNCTION g() LEAKPROOF",
+        "ALTER FUNCTION g() COST 100.00001",
+        "ALTER FUNCTION g() COST 7",
+        "ALTER FUNCTION g() SET search_path = ''",
+        "ALTER FUNCTION g() SET search_path = public",
+        "COMMENT ON FUNCTION g() IS 'x'",
+        "ALTER FUNCTION g() DEPENDS ON EXTENSION plpgsql",
+        "CREATE OR REPLACE FUNCTION g() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN  RETURN NEW; END'",
+    ] {
+        database.execute(change);
+        look(&mut database, &id, change);
+    }
+    assert_eq!(count, seen.len());
+    // Owner and rights are restored, not compared.
+    let before = database.catalog_of(&["public"]).fingerprints;
+    database.execute("REVOKE EXECUTE ON FUNCTION g() FROM PUBLIC");
+    assert_eq!(database.catalog_of(&["public"]).fingerprints, before);
+}

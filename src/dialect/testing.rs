@@ -1,0 +1,139 @@
+//! What the tests of all dialects start from: a spec as text, lowered for one dialect.
+
+use std::io::Write as _;
+
+use super::{Dialect, Lowered, Request, Server, Table, TableFacts, TableKind};
+use crate::error::{Diagnostic, Error};
+use crate::model::{Definition, TableId};
+use crate::render::Renderer;
+use crate::spec::{LoadOptions, Spec, TableSelector};
+
+/// The spec of this text, after `version = 1`, which is on line 1.
+pub(crate) fn spec(text: &str) -> Result<Spec, Error> {
+    let mut file = tempfile::NamedTempFile::new().unwrap();
+    write!(file, "version = 1\n{text}").unwrap();
+    Spec::load(file.path(), &LoadOptions::default())
+}
+
+/// A table of this kind with these columns; those that begin with `=` are generated.
+pub(crate) fn facts(kind: TableKind, columns: &[&str]) -> TableFacts {
+    let bare = |column: &&str| column.trim_start_matches('=').to_owned();
+    TableFacts {
+        kind,
+        columns: columns.iter().map(bare).collect(),
+        generated: columns
+            .iter()
+            .filter(|column| column.starts_with('='))
+            .map(bare)
+            .collect(),
+        is_child: false,
+    }
+}
+
+/// The objects of every trigger and function of the spec.
+pub(crate) fn lower(
+    dialect: &'static dyn Dialect,
+    text: &str,
+    facts: Option<TableFacts>,
+) -> Result<Vec<Lowered>, Vec<Diagnostic>> {
+    let renderer = Renderer::new(dialect, None).map_err(|error| error.diagnostics)?;
+    lower_with(dialect, text, facts, &renderer)
+}
+
+pub(crate) fn lower_with(
+    dialect: &'static dyn Dialect,
+    text: &str,
+    facts: Option<TableFacts>,
+    renderer: &Renderer,
+) -> Result<Vec<Lowered>, Vec<Diagnostic>> {
+    let spec = spec(text).map_err(|error| error.diagnostics)?;
+    let vars = minijinja::Value::from(minijinja::value::Serde(&spec.vars));
+    let schema = dialect.default_schema();
+    let mut objects = vec![];
+    for function in &spec.functions {
+        objects.extend(dialect.lower_function(function, schema, &vars, renderer)?);
+    }
+    for trigger in &spec.triggers {
+        let Some(fields) = trigger.for_dialect(dialect.name()) else {
+            continue;
+        };
+        let TableSelector::One(reference) = &trigger.tables else {
+            panic!("these tests name one table");
+        };
+        let table = Table {
+            id: TableId {
+                schema: reference
+                    .value
+                    .schema
+                    .clone()
+                    .unwrap_or_else(|| schema.to_owned()),
+                name: reference.value.name.clone(),
+            },
+            facts: facts.clone(),
+        };
+        let request = Request {
+            pretend: false,
+            spec: trigger,
+            fields: &fields,
+            table: &table,
+            vars: &vars,
+            schema,
+        };
+        objects.extend(dialect.lower(&request, renderer)?);
+    }
+    Ok(objects)
+}
+
+/// The definitions of the spec; the test fails where there are problems.
+pub(crate) fn definitions(dialect: &'static dyn Dialect, text: &str) -> Vec<Definition> {
+    lower(dialect, text, None)
+        .unwrap()
+        .into_iter()
+        .map(|lowered| lowered.definition)
+        .collect()
+}
+
+/// Every problem as `line:column message` and, on lines of their own, `= help: …`.
+pub(crate) fn problems(
+    dialect: &'static dyn Dialect,
+    text: &str,
+    facts: Option<TableFacts>,
+) -> String {
+    show(&lower(dialect, text, facts).unwrap_err())
+}
+
+pub(crate) fn show(problems: &[Diagnostic]) -> String {
+    let mut shown = String::new();
+    for problem in problems {
+        if let Some((span, _)) = &problem.place {
+            let (line, column) = span.line_column();
+            let text = &span.file.text[span.range.clone()];
+            let text = text.lines().next().unwrap_or_default();
+            shown += &format!("{line}:{column} `{text}`: ");
+        }
+        shown += &problem.message;
+        shown.push('\n');
+        for help in &problem.help {
+            shown += &format!("  = help: {help}\n");
+        }
+    }
+    shown
+}
+
+/// All statements that make these objects.
+pub(crate) fn create_all(
+    dialect: &'static dyn Dialect,
+    definitions: &[Definition],
+    server: Server,
+) -> Vec<String> {
+    let renderer = Renderer::new(dialect, None).unwrap();
+    definitions
+        .iter()
+        .flat_map(|definition| {
+            dialect
+                .create(definition, &renderer, server)
+                .unwrap()
+                .statements
+        })
+        .collect()
+}

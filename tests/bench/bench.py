@@ -1,0 +1,417 @@
+"""What tests/bench/run.sh measures: triggerctl and an engine's own client in turns, on the same work.
+
+Only the standard library. The server comes from the environment (see tests/run.sh): TRIGGERCTL_TEST_POSTGRES, the URL of
+a superuser's maintenance database; TRIGGERCTL_TEST_POSTGRES_BIN, the folder of the real psql; and
+TRIGGERCTL_TEST_POSTGRES_LOG, the server's log, from which it learns the queries that a plan makes.
+"""
+
+import argparse
+import dataclasses
+import os
+import pathlib
+import platform
+import re
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.parse
+
+REPOSITORY = pathlib.Path(__file__).resolve().parents[2]
+TRIGGERS_PER_TABLE = 10
+
+
+# --- running and measuring --------------------------------------------------------------------------------------------
+
+
+@dataclasses.dataclass
+class Sample:
+    """One run of one process."""
+
+    wall: float  # seconds
+    cpu: float  # seconds, user and system, of the client alone
+
+
+def run(command, folder, ok=(0,)):
+    """Run a command to its end; its output goes to a file, as with a user's redirection."""
+    with tempfile.TemporaryFile() as output:
+        start = time.perf_counter()
+        process = subprocess.Popen(
+            [str(word) for word in command], cwd=folder, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT
+        )
+        _, status, usage = os.wait4(process.pid, 0)
+        wall = time.perf_counter() - start
+        process.returncode = os.waitstatus_to_exitcode(status)
+        if process.returncode not in ok:
+            output.seek(0)
+            text = output.read().decode(errors="replace")
+            sys.exit(f"{' '.join(map(str, command))}\nexited with {process.returncode}:\n{text[-3000:]}")
+    return Sample(wall, usage.ru_utime + usage.ru_stime)
+
+
+def peak_of(command, folder):
+    """The peak of a command's memory in KiB; by GNU time, since the kernel counts a child's memory from its fork on, and
+    time is smaller than Python."""
+    with tempfile.NamedTemporaryFile("r") as file:
+        run([shutil.which("time"), "-f", "%M", "-o", file.name, *command], folder)
+        return int(file.read().split()[-1])
+
+
+def text_of(command, folder):
+    """What a command prints, when it succeeds."""
+    result = subprocess.run([str(word) for word in command], cwd=folder, stdin=subprocess.DEVNULL, capture_output=True, check=False)
+    if result.returncode != 0:
+        sys.exit(f"{' '.join(map(str, command))}\nexited with {result.returncode}:\n{result.stderr.decode()[-3000:]}")
+    return result.stdout.decode()
+
+
+@dataclasses.dataclass
+class Contestant:
+    """One of those that do the same work: what is run, and what is made ready before it, unmeasured."""
+
+    name: str
+    command: list
+    prepare: object = lambda: None
+    tidy: object = lambda: None
+
+
+def compete(rounds, folder, contestants):
+    """Run each in turn, the order reversed from round to round so that none is always first."""
+    samples = {contestant.name: [] for contestant in contestants}
+    for number in range(rounds):
+        for contestant in contestants if number % 2 == 0 else reversed(contestants):
+            contestant.prepare()
+            samples[contestant.name].append(run(contestant.command, folder))
+            contestant.tidy()
+    return samples
+
+
+class Table:
+    """The results as Markdown, printed row by row as they come."""
+
+    def head(self):
+        """The first two lines."""
+        self.print("| what | who | median | min | max | client's CPU | ours to theirs |")
+        self.print("|---|---|--:|--:|--:|--:|--:|")
+
+    @staticmethod
+    def print(line):
+        """At once, since what comes next may take long."""
+        print(line, flush=True)
+
+    def add(self, what, samples):
+        """One line for each contestant; the first one is ours, and each ratio is that of our median to theirs."""
+        ours = None
+        for name, runs in samples.items():
+            walls = [sample.wall for sample in runs]
+            median = statistics.median(walls)
+            ratio = "" if ours is None else f"{ours / median:.2f}"
+            ours = median if ours is None else ours
+            cpu = statistics.median(sample.cpu for sample in runs)
+            times = " | ".join(duration(seconds) for seconds in (median, min(walls), max(walls), cpu))
+            self.print(f"| {what} | {name} | {times} | {ratio} |")
+            what = ""
+
+
+def duration(seconds):
+    """Milliseconds below a second, with three digits that mean something."""
+    if seconds >= 1:
+        return f"{seconds:.2f} s"
+    return f"{seconds * 1000:.1f} ms" if seconds < 0.1 else f"{seconds * 1000:.0f} ms"
+
+
+# --- the work ---------------------------------------------------------------------------------------------------------
+
+
+def tables(count):
+    """CREATE TABLE for the tables of `count` triggers, and for the one that they all write to."""
+    statements = ["CREATE TABLE log (what text, n integer);"]
+    for number in range(max(1, count // TRIGGERS_PER_TABLE)):
+        statements.append(f"CREATE TABLE t{number:04} (id integer PRIMARY KEY, a integer, b text, c text);")
+    return "\n".join(statements) + "\n"
+
+
+def spec(count):
+    """A spec of `count` triggers: inserts, updates of a column with a condition, and deletes; each body is another."""
+    parts = ["version = 1\n"]
+    for number in range(count):
+        table = f"t{number // TRIGGERS_PER_TABLE:04}"
+        row = "OLD" if number % 3 == 2 else "NEW"
+        lines = [
+            "[[trigger]]",
+            f'name = "{table}_tr{number % TRIGGERS_PER_TABLE}"',
+            f'table = "{table}"',
+            'timing = "after"',
+            f'events = ["{("insert", "update", "delete")[number % 3]}"]',
+        ]
+        if number % 3 == 1:
+            lines += ['update_of = ["a"]', f'when = "NEW.a > {number}"']
+        lines.append(f"body = \"INSERT INTO log (what, n) VALUES ('trigger {number}', {row}.a);\"")
+        parts.append("\n".join(lines) + "\n")
+    return "\n".join(parts)
+
+
+class Bench:
+    """The binary, the clients, the server, and a folder for everything that is made."""
+
+    def __init__(self, arguments, folder):
+        self.rounds = arguments.rounds
+        self.sizes = arguments.sizes
+        self.folder = folder
+        self.binary = arguments.binary.resolve()
+        try:
+            self.psql = pathlib.Path(os.environ["TRIGGERCTL_TEST_POSTGRES_BIN"]) / "psql"
+            self.server = os.environ["TRIGGERCTL_TEST_POSTGRES"]
+            self.log = pathlib.Path(os.environ["TRIGGERCTL_TEST_POSTGRES_LOG"])
+        except KeyError as missing:
+            sys.exit(f"{missing} is not set: start this by tests/bench/run.sh, with a server of its own")
+        self.sqlite3 = shutil.which("sqlite3")
+        self.table = Table()
+
+    def url(self, database):
+        parts = urllib.parse.urlsplit(self.server)
+        return urllib.parse.urlunsplit(parts._replace(path=f"/{database}"))
+
+    def sql(self, database, *statements):
+        commands = [word for statement in statements for word in ("-c", statement)]
+        return text_of([self.psql, "-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", self.url(database), *commands], self.folder)
+
+    def recreate(self, database, template="template0"):
+        self.drop(database)
+        strategy = " STRATEGY file_copy" if self.version >= 15 else ""
+        self.sql("postgres", f"CREATE DATABASE {database} TEMPLATE {template}{strategy}")
+
+    def drop(self, database):
+        self.sql("postgres", f"DROP DATABASE IF EXISTS {database}")
+
+    @property
+    def version(self):
+        return int(self.sql("postgres", "SHOW server_version_num")) // 10000
+
+    def write(self, name, text):
+        path = self.folder / name
+        path.write_text(text)
+        return path
+
+    # Start, and the example that README.md begins with.
+
+    def start(self):
+        help_of = [
+            Contestant("triggerctl --help", [self.binary, "--help"]),
+            Contestant("psql --version", [self.psql, "--version"]),
+        ]
+        self.table.add("start", compete(self.rounds * 5, self.folder, help_of))
+
+    def example(self):
+        folder = self.folder / "example"
+        (folder / "fixtures").mkdir(parents=True)
+        for name in ("triggers.example.toml", "fixtures/example.sql"):
+            shutil.copy(REPOSITORY / name, folder / name)
+        plan = [self.binary, "-c", "triggers.example.toml", "plan"]
+        select = [self.sqlite3, "example.db", "SELECT * FROM sqlite_schema"]
+        self.table.add("plan of the example, no file yet", compete(self.rounds * 5, folder, [Contestant("triggerctl plan", plan)]))
+        run([self.binary, "-c", "triggers.example.toml", "apply", "--yes"], folder)
+        contestants = [Contestant("triggerctl plan", plan), Contestant("sqlite3, reading the schema", select)]
+        self.table.add("plan of the example, nothing to do", compete(self.rounds * 5, folder, contestants))
+
+    # Many triggers: apply from nothing, then a plan with nothing to do.
+
+    def sqlite(self, count):
+        empty = self.folder / "empty.db"
+        ours = self.folder / "ours.db"
+        theirs = self.folder / "theirs.db"
+        config = self.write("triggers.toml", spec(count))
+        empty.unlink(missing_ok=True)
+        text_of([self.sqlite3, empty, f".read {self.write('tables.sql', tables(count))}"], self.folder)
+        render = text_of([self.binary, "-c", config, "render", "--dialect", "sqlite"], self.folder)
+        script = self.write("ddl.sql", f"BEGIN;\n{render}\nCOMMIT;\n")
+
+        def fresh(database):
+            def prepare():
+                for leftover in (database, database.with_name(database.name + "-journal")):
+                    leftover.unlink(missing_ok=True)
+                shutil.copy(empty, database)
+
+            return prepare
+
+        apply = [self.binary, "-c", config, "-u", f"sqlite:{ours}", "apply", "--yes"]
+        contestants = [
+            Contestant("triggerctl apply", apply, fresh(ours)),
+            Contestant("sqlite3, the same DDL", [self.sqlite3, "-bail", theirs, f".read {script}"], fresh(theirs)),
+        ]
+        self.table.add(f"apply {count:,}, SQLite", compete(self.rounds, self.folder, contestants))
+        self.same(
+            text_of([self.sqlite3, database, "SELECT count(*) FROM sqlite_schema WHERE type = 'trigger'"], self.folder)
+            for database in (ours, theirs)
+        )
+
+        plan = [self.binary, "-c", config, "-u", f"sqlite:{ours}", "plan"]
+        self.must_be_empty(plan)
+        contestants = [
+            Contestant("triggerctl plan", plan),
+            Contestant("sqlite3, reading the schema", [self.sqlite3, ours, "SELECT * FROM sqlite_schema"]),
+        ]
+        self.table.add(f"plan, nothing to do, {count:,}, SQLite", compete(self.rounds, self.folder, contestants))
+
+    def postgres(self, count):
+        config = self.write("triggers.toml", spec(count))
+        self.recreate("bench_empty")
+        text_of(
+            [self.psql, "-X", "-q", "-1", "-v", "ON_ERROR_STOP=1", "-f", self.write("tables.sql", tables(count)), self.url("bench_empty")],
+            self.folder,
+        )
+        self.sql("bench_empty", "VACUUM ANALYZE")
+        script = self.write("ddl.sql", text_of([self.binary, "-c", config, "render", "--dialect", "postgres"], self.folder))
+
+        def fresh(database):
+            def prepare():
+                self.recreate(database, "bench_empty")
+                self.sql(database, "CHECKPOINT")
+
+            return prepare
+
+        apply = [self.binary, "-c", config, "-u", self.url("bench_ours"), "apply", "--yes"]
+        batch = [self.psql, "-X", "-q", "-1", "-v", "ON_ERROR_STOP=1", "-f", script, self.url("bench_theirs")]
+        contestants = [
+            Contestant("triggerctl apply", apply, fresh("bench_ours")),
+            Contestant("psql -1 -f, the same DDL", batch, fresh("bench_theirs")),
+        ]
+        self.table.add(f"apply {count:,}, PostgreSQL", compete(self.rounds, self.folder, contestants))
+        count_them = "SELECT count(*) FROM pg_trigger WHERE NOT tgisinternal"
+        self.same(self.sql(database, count_them) for database in ("bench_ours", "bench_theirs"))
+
+        self.sql("bench_ours", "VACUUM ANALYZE")
+        plan = [self.binary, "-c", config, "-u", self.url("bench_ours"), "plan"]
+        self.must_be_empty(plan)
+        queries = self.queries_of(plan, "bench_ours")
+        catalog = max(queries, key=lambda query: query.count("pg_trigger"))
+        read = [self.psql, "-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", self.url("bench_ours"), "-f"]
+        contestants = [
+            Contestant("triggerctl plan", plan),
+            Contestant("psql, every query of the plan", [*read, self.write("queries.sql", "\n".join(queries))]),
+            Contestant("psql, its catalog query alone", [*read, self.write("catalog.sql", catalog)]),
+        ]
+        self.table.add(f"plan, nothing to do, {count:,}, PostgreSQL", compete(self.rounds, self.folder, contestants))
+        for database in ("bench_ours", "bench_theirs", "bench_empty"):
+            self.drop(database)
+
+    def queries_of(self, command, database):
+        """The reading queries that a command makes, as SQL for psql, from the server's log."""
+        self.sql("postgres", f"ALTER DATABASE {database} SET log_min_messages = log", f"ALTER DATABASE {database} SET log_statement = 'all'")
+        before = self.log.stat().st_size
+        run(command, self.folder)
+        with self.log.open("rb") as file:
+            file.seek(before)
+            text = file.read().decode()
+        self.sql("postgres", f"ALTER DATABASE {database} RESET ALL")
+        # An entry is a line, and its further lines begin with a tab.
+        entries = re.findall(r"^[^\t\n].*(?:\n\t.*)*", text, re.MULTILINE)
+        queries = []
+        for entry, detail in zip(entries, [*entries[1:], ""], strict=True):
+            found = re.search(r"LOG:  execute [^:]+: ((?:.|\n)*)", entry)
+            if not found or not re.match(r"\s*(?:--.*\s+)*(SELECT|WITH)\b", found[1]):
+                continue
+            query = found[1].replace("\n\t", "\n")
+            values = re.search(r"DETAIL:  parameters: ((?:.|\n)*)", detail)
+            numbers = {} if not values else dict(re.findall(r"\$(\d+) = ('(?:[^']|'')*'|NULL)", values[1]))
+            queries.append(re.sub(r"\$(\d+)", lambda match, numbers=numbers: numbers[match[1]], query) + "\n;\n")
+        if not queries:
+            sys.exit(f"the server's log, {self.log}, shows no query of the plan")
+        return queries
+
+    def memory(self):
+        """Memory a trigger: the peak of a plan and of an apply, over that with one trigger, on PostgreSQL and SQLite."""
+        if not shutil.which("time"):
+            print("\nPeak memory was not measured: it needs GNU time.")
+            return
+        count = max(self.sizes)
+        peaks = {}
+        for size in (1, count):
+            config = self.write("triggers.toml", spec(size))
+            empty = self.write("tables.sql", tables(size))
+            self.recreate("bench_memory")
+            text_of([self.psql, "-X", "-q", "-1", "-f", empty, self.url("bench_memory")], self.folder)
+            database = self.folder / "memory.db"
+            database.unlink(missing_ok=True)
+            text_of([self.sqlite3, database, f".read {empty}"], self.folder)
+            for engine, url in (("PostgreSQL", self.url("bench_memory")), ("SQLite", f"sqlite:{database}")):
+                command = [self.binary, "-c", config, "-u", url]
+                peaks[engine, "apply", size] = peak_of([*command, "apply", "--yes"], self.folder)
+                peaks[engine, "plan, nothing to do", size] = peak_of([*command, "plan"], self.folder)
+        self.drop("bench_memory")
+        print(f"\n| peak memory | 1 trigger | {count:,} triggers | a trigger |\n|---|--:|--:|--:|")
+        for (engine, what, size), peak in peaks.items():
+            if size == 1:
+                many = peaks[engine, what, count]
+                print(f"| {what}, {engine} | {peak / 1024:.1f} MiB | {many / 1024:.1f} MiB | {(many - peak) / count:.1f} KiB |")
+
+    # Guards: a figure for work that was not done is worse than none.
+
+    @staticmethod
+    def same(values):
+        values = list(values)
+        if len(set(values)) != 1:
+            sys.exit(f"the contestants did not do the same work: {values}")
+
+    def must_be_empty(self, plan):
+        text = text_of(plan, self.folder)
+        if "Nothing to do" not in text:
+            sys.exit(f"there should be nothing to do:\n{text[-3000:]}")
+
+
+def build():
+    """A release build from nothing, dependencies included but already downloaded."""
+    with tempfile.TemporaryDirectory(prefix="triggerctl-build-") as target:
+        subprocess.run(["cargo", "fetch", "--locked", "--quiet"], cwd=REPOSITORY, check=True)
+        environment = {**os.environ, "CARGO_TARGET_DIR": target}
+        start = time.perf_counter()
+        subprocess.run(["cargo", "build", "--release", "--locked", "--quiet"], cwd=REPOSITORY, env=environment, check=True)
+        wall = time.perf_counter() - start
+    print(f"\nA clean release build took {wall:.0f} s.")
+
+
+def machine(bench):
+    """Where this was run, in one paragraph."""
+    model = re.search(r"model name\s*:\s*(.*)", pathlib.Path("/proc/cpuinfo").read_text())
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+    print(f"- {os.cpu_count()} cores, {model[1] if model else platform.machine()}, {memory:.0f} GiB of memory, {platform.system()} {platform.release()}")
+    print(f"- load average at the start: {os.getloadavg()[0]:.1f}")
+    print(f"- {text_of([bench.binary, '--version'], '.').strip()}, {bench.binary.stat().st_size / 1e6:.1f} MB")
+    print(f"- {text_of([bench.psql, '--version'], '.').strip()}; sqlite3 {text_of([bench.sqlite3, '--version'], '.').split()[0]}")
+
+
+def main():
+    parser = argparse.ArgumentParser(prog="tests/bench/run.sh", description="Measure triggerctl against the engines' own clients.")
+    parser.add_argument("--quick", action="store_true", help="100 triggers, 3 rounds")
+    parser.add_argument("--rounds", type=int, metavar="N", help="rounds of each measurement (default 5)")
+    parser.add_argument("--sizes", type=lambda text: [int(size) for size in text.split(",")], metavar="N,N", help="numbers of triggers (default 1000,10000)")
+    parser.add_argument("--build", action="store_true", help="also time a clean release build, which takes minutes")
+    parser.add_argument("--binary", type=pathlib.Path, default=REPOSITORY / "target/release/triggerctl", help="another binary")
+    arguments = parser.parse_args()
+    arguments.rounds = arguments.rounds or (3 if arguments.quick else 5)
+    arguments.sizes = arguments.sizes or ([100] if arguments.quick else [1000, 10000])
+
+    with tempfile.TemporaryDirectory(prefix="triggerctl-bench-") as folder:
+        print(f"`tests/bench/run.sh {' '.join(sys.argv[1:])}`".replace(" `", "`") + "\n")
+        run_all(arguments, pathlib.Path(folder))
+    if arguments.build:
+        build()
+
+
+def run_all(arguments, folder):
+    bench = Bench(arguments, folder)
+    machine(bench)
+    print()
+    bench.table.head()
+    bench.start()
+    bench.example()
+    for size in arguments.sizes:
+        bench.sqlite(size)
+        bench.postgres(size)
+    bench.memory()
+
+
+if __name__ == "__main__":
+    main()
