@@ -81,6 +81,9 @@ pub struct Catalog {
     pub fingerprints: BTreeMap<ObjectId, Fingerprint>,
     /// Which triggers call a function, in all schemas.
     pub callers: BTreeMap<FunctionId, BTreeSet<TriggerId>>,
+    /// Triggers of the scope that are not listed because their function belongs to an extension, which may have put it
+    /// there itself.
+    pub of_extensions: BTreeSet<TriggerId>,
 }
 
 /// What to read.
@@ -219,6 +222,10 @@ pub trait Database {
     fn tables(&mut self, references: &[TableRef]) -> Result<Vec<Vec<Table>>, Error>;
     /// Names to compare a misspelt table with: the tables and views of this schema, or of the search path.
     fn table_names(&mut self, schema: Option<&str>) -> Result<Vec<TableId>, Error>;
+    /// The schemas that may hold triggers of the user's: neither the system's, nor the history's.
+    fn schemas(&mut self) -> Result<Vec<String>, Error> {
+        Ok(vec![self.current_schema()?])
+    }
     /// The schema that an unqualified new name belongs to.
     fn current_schema(&mut self) -> Result<String, Error>;
 

@@ -137,6 +137,8 @@ impl Postgres {
                 // history says that we did.
                 if !of_extension || scope.known.contains(&object) {
                     catalog.fingerprints.insert(object, fingerprint);
+                } else if let ObjectId::Trigger(id) = object {
+                    catalog.of_extensions.insert(id);
                 }
             }
         }

@@ -214,6 +214,10 @@ impl Database for Postgres {
         self.read_table_names(schema)
     }
 
+    fn schemas(&mut self) -> Result<Vec<String>, Error> {
+        self.read_schemas()
+    }
+
     fn current_schema(&mut self) -> Result<String, Error> {
         self.current_schema.clone().ok_or_else(|| {
             Diagnostic::new("no schema is selected: the search path names none that exists")
