@@ -328,7 +328,9 @@ fn verify(job: &Job, catalog: &Catalog, database: &mut dyn Database) -> Result<V
                     if !fields.is_empty() {
                         return Err(unlike(id, "it differs from the plan", &fields));
                     }
-                    definition.clone()
+                    let mut definition = definition.clone();
+                    database.dialect().complete(&mut definition, found);
+                    definition
                 };
                 Some(Present {
                     rendered_digest: rendered_digest.clone(),

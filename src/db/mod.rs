@@ -250,6 +250,11 @@ pub trait Database {
         ids: &[ObjectId],
         depth: Depth,
     ) -> Result<BTreeMap<ObjectId, Definition>, Error>;
+    /// The definition without what a new object has anyway on this connection (its user as the definer, its settings):
+    /// for DDL that says no more than it needs to.
+    fn spared<'a>(&self, definition: &'a Definition) -> std::borrow::Cow<'a, Definition> {
+        std::borrow::Cow::Borrowed(definition)
+    }
     /// Judge pairs of conditions; one verdict a pair, in order.
     fn same_conditions(&mut self, pairs: &[ConditionPair]) -> Result<Vec<Verdict>, Error>;
     /// What the engine would say when these definitions fire, found without changing anything: missing tables and

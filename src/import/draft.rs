@@ -50,6 +50,8 @@ pub(super) struct OwnDraft {
     pub(super) declare: Option<String>,
     pub(super) security: Security,
     pub(super) search_path: Vec<String>,
+    /// MySQL's.
+    pub(super) definer: Option<String>,
 }
 
 /// One `[[function]]`.
@@ -93,6 +95,7 @@ impl TriggerDraft {
             declare,
             security,
             search_path,
+            definer,
         } = own;
         let fields = Fields {
             timing: Some(at(*timing)),
@@ -115,7 +118,7 @@ impl TriggerDraft {
             declare: declare.clone().map(at),
             security: (*security != Security::Invoker).then(|| at(*security)),
             search_path: texts(search_path),
-            definer: None,
+            definer: definer.clone().map(at),
             order: None,
         };
         TriggerSpec {
@@ -181,6 +184,7 @@ impl OwnDraft {
             declare,
             security,
             search_path,
+            definer,
         } = self;
         let mut keys = Keys::default();
         if *enabled != EnabledState::Origin {
@@ -216,6 +220,9 @@ impl OwnDraft {
             keys.word("security", "definer");
         }
         keys.texts("search_path", search_path);
+        if let Some(definer) = definer {
+            keys.text("definer", definer);
+        }
         keys
     }
 }

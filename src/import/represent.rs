@@ -132,6 +132,7 @@ impl Source<'_> {
             depends_on_extensions: _,
             comment,
             verbatim,
+            creation,
         } = trigger;
         let mut notes = vec![];
         if let Some(sql) = verbatim {
@@ -173,6 +174,7 @@ impl Source<'_> {
                 declare: None,
                 security: Security::Invoker,
                 search_path: vec![],
+                definer: creation.as_ref().and_then(|creation| creation.definer.clone()),
             },
         }
     }

@@ -357,7 +357,8 @@ impl Planner<'_> {
         live: &Definition,
         drift: Vec<FieldChange>,
     ) -> Result<Change, Error> {
-        let mut fields = diff::compare(live, &desired.definition, &self.judge());
+        let wanted = self.wanted(sides, desired);
+        let mut fields = diff::compare(live, &wanted, &self.judge());
         let rendered_anew = record.is_none_or(|record| record.rendered_digest != desired.digest);
         if desired.ddl.custom {
             // What a template of the user's adds, the definition does not show: live is right when it is as recorded
@@ -465,6 +466,15 @@ impl Planner<'_> {
         }
     }
 
+    /// What the spec asks for, with what it leaves open as it was recorded.
+    fn wanted(&self, sides: &Sides<'_>, desired: &Desired) -> Definition {
+        let mut wanted = desired.definition.clone();
+        if let Some(recorded) = self.evidence.recorded.get(&sides.from) {
+            self.database.dialect().complete(&mut wanted, recorded);
+        }
+        wanted
+    }
+
     fn judge(&self) -> Judge<'_> {
         Judge {
             dialect: self.database.dialect(),
@@ -485,26 +495,34 @@ impl Planner<'_> {
             drift,
         } = decision;
         let (dialect, server) = (self.database.dialect(), self.database.server());
-        let after = sides.desired.map(|desired| desired.definition.clone());
+        let after = sides.desired.map(|desired| self.wanted(sides, desired));
         let (up, down) = match (action, &live, &after) {
             (Action::Adopt | Action::Forget | Action::Conflict, _, _) | (_, None, None) => {
                 Default::default()
             }
             (_, None, Some(after)) => {
-                let up = sides
-                    .desired
-                    .map(|desired| desired.ddl.clone())
-                    .unwrap_or_default();
+                let up = match sides.desired {
+                    // It comes back as it was recorded, where the spec leaves that open.
+                    Some(desired) if desired.definition != *after && !desired.ddl.custom => {
+                        let after = self.database.spared(after);
+                        dialect.create(&after, self.renderer, server)?
+                    }
+                    Some(desired) => desired.ddl.clone(),
+                    None => Ddl::default(),
+                };
                 (up, dialect.drop(after, self.renderer, server)?)
             }
             (_, Some(live), None) => (
                 dialect.drop(live, self.renderer, server)?,
-                dialect.create(live, self.renderer, server)?,
+                dialect.create(&self.database.spared(live), self.renderer, server)?,
             ),
-            (_, Some(live), Some(after)) => (
-                dialect.alter(live, after, self.renderer, server)?,
-                dialect.alter(after, live, self.renderer, server)?,
-            ),
+            (_, Some(live), Some(after)) => {
+                let (live, after) = (self.database.spared(live), self.database.spared(after));
+                (
+                    dialect.alter(&live, &after, self.renderer, server)?,
+                    dialect.alter(&after, &live, self.renderer, server)?,
+                )
+            }
         };
         let mut rested = vec![rests_on(&sides.id, self.catalog, self.history)];
         if sides.from != sides.id {

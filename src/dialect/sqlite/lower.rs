@@ -154,6 +154,7 @@ fn read(reader: &mut Reader<'_>) -> Option<Vec<Lowered>> {
                 comment: None,
                 depends_on_extensions: BTreeSet::new(),
                 verbatim: None,
+                creation: None,
             }),
             renamed_from,
             generated: false,
