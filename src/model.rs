@@ -463,6 +463,14 @@ impl Definition {
         }
     }
 
+    /// Where a trigger is, or is to be, among its siblings.
+    pub fn place(&self) -> Option<&Place> {
+        match self {
+            Self::Trigger(trigger) => trigger.creation.as_ref()?.place.as_ref(),
+            Self::Function(_) => None,
+        }
+    }
+
     /// The function that a trigger calls.
     pub fn calls(&self) -> Option<&FunctionId> {
         match self {

@@ -38,7 +38,10 @@ pub struct Rollback {
 /// Prepare going back to version `to`, or to the one before the latest. Reads only.
 pub fn prepare(database: &mut dyn Database, to: Option<i64>) -> Result<Rollback, Error> {
     let history = database.history()?;
-    let latest = history.version;
+    // A migration that failed has changed nothing, and is nothing to go back from.
+    let (highest, migrations) = (history.version, database.migrations(true)?);
+    let applied = migrations.iter().filter(|migration| migration.state == "applied");
+    let latest = applied.map(|migration| migration.version).max().unwrap_or(0);
     if latest == 0 {
         return Err(Error::failed(
             "there is nothing to roll back: no migration was applied yet",
@@ -55,9 +58,9 @@ pub fn prepare(database: &mut dyn Database, to: Option<i64>) -> Result<Rollback,
         )
         .help("`triggerctl history` lists them"));
     }
-    let (mut undone, kept): (Vec<_>, Vec<_>) = database
-        .migrations(true)?
+    let (mut undone, kept): (Vec<_>, Vec<_>) = migrations
         .into_iter()
+        .filter(|migration| migration.state == "applied")
         .partition(|migration| migration.version > to);
     let then = database.records_at(to)?;
     let spec_digest = kept
@@ -100,9 +103,9 @@ pub fn prepare(database: &mut dyn Database, to: Option<i64>) -> Result<Rollback,
         expected,
         moved: Box::new(move |catalog, history| {
             let mut moved = vec![];
-            if history.version != latest {
+            if history.version != highest {
                 moved.push(format!(
-                    "the history is at version {}, no longer at {latest}",
+                    "the history is at version {}, no longer at {highest}",
                     history.version
                 ));
             }

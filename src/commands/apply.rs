@@ -6,9 +6,10 @@ use std::time::Duration;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::apply::{Job, Settings, run};
-use crate::db::{Database, Intent, Migration, Patience};
+use crate::db::{Database, Intent, Migration, Patience, Protocol};
 use crate::error::{Diagnostic, Error, Kind};
 use crate::history::Writer;
+use crate::journal::{self, Way};
 use crate::plan::{Options, Plan};
 use crate::render::Renderer;
 use crate::report::{Format, json, text};
@@ -122,6 +123,7 @@ impl Apply {
     pub fn run(&self, context: &Context) -> Result<Outcome, Error> {
         context.only("apply", &[Format::Text, Format::Json])?;
         self.how.must_be_able_to_ask(context, "apply")?;
+        self.go_on(context)?;
         let (spec, renderer, plan) = match &self.plan {
             None => {
                 let options = Options {
@@ -168,6 +170,43 @@ impl Apply {
             .run(context, &Job::from_plan(&plan)?, writer, &mut *database)?;
         report(context, &migration, "Applied")?;
         Ok(Outcome::Done)
+    }
+
+    /// Finish a migration that was broken off, where it is clear how, before anything is planned on what it left.
+    fn go_on(&self, context: &Context) -> Result<(), Error> {
+        let spec = context.spec_if_any()?;
+        let mut database = context.connect(spec.as_ref(), Intent::Read)?;
+        if database.protocol() == Protocol::Transaction {
+            return Ok(());
+        }
+        let Some(broken) = journal::broken(&mut *database)? else {
+            return Ok(());
+        };
+        context.output.remark(&super::repair::shown(Some(&broken)))?;
+        if !broken.is_clear() {
+            return Err(Diagnostic::new(format!(
+                "migration {} was broken off, and it is not clear how to go on",
+                broken.migration.version
+            ))
+            .help("`triggerctl repair` shows the choices")
+            .into_error(Kind::Uncertain));
+        }
+        self.how.confirm(context, "Finish it first?")?;
+        let mut database = context.connect(spec.as_ref(), Intent::Write)?;
+        let folder = spec.as_ref().and_then(|spec| spec.templates.as_deref());
+        let renderer = Renderer::new(database.dialect(), folder)?;
+        let writer = Writer {
+            renderer: &renderer,
+            schema: history_schema(spec.as_ref()),
+        };
+        let ended = journal::repair(Way::Forward, super::repair::PATIENCE, writer, &mut *database)?;
+        if let Some(migration) = ended {
+            context.output.remark(&format!(
+                "Migration {} is finished now, and recorded as {}.\n",
+                migration.version, migration.state
+            ))?;
+        }
+        Ok(())
     }
 
     fn show(&self, context: &Context, plan: &Plan, database: &dyn Database) -> Result<(), Error> {

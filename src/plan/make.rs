@@ -55,6 +55,11 @@ pub fn make(
     options: &Options,
 ) -> Result<Plan, Error> {
     let history = database.history()?;
+    if let Some(version) = history.unfinished {
+        log::warn!(
+            "migration {version} was begun and has no end: it is running, or was broken off; `triggerctl repair` shows what there is of it"
+        );
+    }
     let catalog = database.catalog(&scope(desired, &history))?;
     let sides = sides(
         desired,
@@ -62,7 +67,9 @@ pub fn make(
         &catalog,
         database.dialect().names_are_per_table(),
     );
-    let (settled, open): (Vec<_>, Vec<_>) = sides.into_iter().partition(is_settled);
+    let (settled, open): (Vec<_>, Vec<_>) = sides
+        .into_iter()
+        .partition(|sides| is_settled(sides, &catalog));
     let evidence = gather(&open, &history, database)?;
 
     let mut planner = Planner {
@@ -198,10 +205,13 @@ fn name_taken_elsewhere<'a>(sides: &mut [Sides<'a>], history: &History, catalog:
 }
 
 /// The fast path: rendered as recorded, and live as recorded.
-fn is_settled(sides: &Sides<'_>) -> bool {
+fn is_settled(sides: &Sides<'_>, catalog: &Catalog) -> bool {
     match (sides.desired, sides.record, sides.live) {
         (Some(desired), Some(record), Some(live)) => {
-            sides.id == sides.from
+            let place = desired.definition.place();
+            let stands = place.zip(catalog.places.get(&sides.id));
+            stands.is_none_or(|(wanted, found)| wanted.agrees(found))
+                && sides.id == sides.from
                 && desired.digest == record.rendered_digest
                 && *live == record.live_fingerprint
         }

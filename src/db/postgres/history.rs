@@ -37,6 +37,7 @@ impl Postgres {
         Ok(History {
             exists: true,
             version: version.unwrap_or_default(),
+            unfinished: None,
             records: self.read_records(None)?,
         })
     }
