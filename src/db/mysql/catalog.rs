@@ -115,7 +115,10 @@ impl Mysql {
             return Err(Error::failed(format!("the text of trigger {id} cannot be read")).note(text));
         };
         let body = text.get(parts.body..).unwrap_or_default();
-        let body = stored::bare_body(body, &syntax).to_owned();
+        let body = stored::bare_body(body, &syntax);
+        // The line ends that the template puts around it.
+        let body = body.strip_prefix('\n').unwrap_or(body);
+        let body = body.strip_suffix('\n').unwrap_or(body).to_owned();
         let verbatim = if self.current.as_deref() == Some(id.table.schema.as_str()) {
             text
         } else {

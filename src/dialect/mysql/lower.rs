@@ -68,7 +68,7 @@ fn read(reader: &mut Reader<'_>) -> Option<Vec<Lowered>> {
     let (name, timing, events, body) = (name?, timing?, events?, body.as_ref()?);
     let update_of = reader.update_of(&events);
     check_events(reader, timing, &events);
-    check_table(reader);
+    check_table(reader, timing);
     let creation = creation(definer.as_ref(), order.as_ref());
 
     let mut lowered = vec![];
@@ -215,10 +215,10 @@ fn check_events(reader: &mut Reader<'_>, timing: Timing, events: &BTreeSet<Event
     }
 }
 
-fn check_table(reader: &mut Reader<'_>) {
+fn check_table(reader: &mut Reader<'_>, timing: Timing) {
     let table = &reader.request.table;
     let kind = table.facts.as_ref().map(|facts| facts.kind);
-    if kind == Some(TableKind::View) {
+    if kind == Some(TableKind::View) && timing != Timing::InsteadOf {
         let message = format!("`{}` is a view: MySQL has no triggers on views", table.id.name);
         let at = reader.request.spec.span.clone();
         reader.refuse(message, &at, "put the trigger on the table below it");
@@ -233,6 +233,12 @@ fn check_name(reader: &mut Reader<'_>, name: &str) {
             format!("the name `{name}` has {length} characters, and MySQL takes {LONGEST_NAME} at most"),
             &at,
             "choose a shorter name",
+        );
+    } else if name.chars().any(|character| character > '\u{ffff}') {
+        reader.refuse(
+            format!("the name `{name}` has a character that MySQL takes in no name"),
+            &at,
+            "choose a name without emoji and other characters beyond U+FFFF",
         );
     } else if name.ends_with(' ') {
         reader.refuse(
