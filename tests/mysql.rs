@@ -378,6 +378,7 @@ fn order_is_kept_and_restored() {
 fn after_import_the_plan_is_empty() {
     let mut live = Mysql::new();
     tables(&mut live, 2);
+    live.batch("SET SESSION sql_mode = DEFAULT");
     live.batch("create trigger `a b` before update on t0 for each row set new.id = old.id /* c */");
     live.batch("create trigger c after insert on t1 for each row l: begin declare n int; if new.id > 1 then set n = 1; leave l; end if; insert into log values ('x\\n'); end l");
     let sandbox = Sandbox::new();

@@ -92,7 +92,8 @@ impl Mysql {
                 .map_err(|error| errors::statement(statement, &error))?;
             progress(index + 1);
         }
-        Ok(())
+        // What was set was for these statements.
+        if self.dirty { self.set_session() } else { Ok(()) }
     }
 
     /// Give back every lock.
