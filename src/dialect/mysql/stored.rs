@@ -22,6 +22,8 @@ pub struct Parts {
     pub table: String,
     /// Where the table begins, when no database stands before it.
     pub bare_table: Option<usize>,
+    /// Behind FOR EACH ROW, where a place among siblings goes.
+    pub row: usize,
     /// Where the body begins.
     pub body: usize,
 }
@@ -101,11 +103,12 @@ pub fn parts(sql: &str, syntax: &Syntax) -> Option<Parts> {
     for word in ["for", "each", "row"] {
         reader.take(word)?;
     }
+    let row = reader.tokens.get(reader.position.checked_sub(1)?)?.range.end;
     if reader.take("follows").or_else(|| reader.take("precedes")).is_some() {
         reader.name()?;
     }
     let body = reader.peek()?.range.start;
-    Some(Parts { create, name, schema, trigger, table, bare_table, body })
+    Some(Parts { create, name, schema, trigger, table, bare_table, row, body })
 }
 
 /// The trigger that a statement makes or drops. A name without a database is in `schema`; DROP TRIGGER names no table.
@@ -163,7 +166,9 @@ pub fn placed(sql: &str, or_replace: bool, place: Option<&str>) -> String {
         return text;
     };
     if let Some(place) = place {
-        text.insert_str(parts.body, place);
+        // MariaDB cuts it out again together with the white space before it: whatever stands between ROW and the body
+        // must come behind it, or the two grow into one word and the table's triggers cannot be read any more.
+        text.insert_str(parts.row, &format!(" {place}"));
     }
     if or_replace {
         text.insert_str(parts.create, " OR REPLACE");
@@ -201,7 +206,7 @@ mod tests {
         assert_eq!(&sql[found.body..], "begin end");
         assert_eq!(
             placed(sql, true, Some("PRECEDES `x`")),
-            "CREATE OR REPLACE DEFINER=`trigger`@`%` trigger  a . `two``x`  before  insert on a.`t on` for each row PRECEDES `x`begin end"
+            "CREATE OR REPLACE DEFINER=`trigger`@`%` trigger  a . `two``x`  before  insert on a.`t on` for each row PRECEDES `x` begin end"
         );
         assert_eq!(parts("DROP TRIGGER a", &MYSQL), None);
     }
