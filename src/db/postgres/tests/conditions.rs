@@ -67,9 +67,9 @@ fn what_was_created_is_the_same_as_what_was_written() {
     ];
     let mut script = String::new();
     for (number, condition) in conditions.iter().enumerate() {
-        script.push_str(&format!(
+        script += &format!(
             "CREATE TRIGGER t{number} AFTER UPDATE ON t FOR EACH ROW WHEN ({condition}\n) EXECUTE FUNCTION f();\n"
-        ));
+        );
     }
     database.execute(&script);
     let mut pairs = vec![];

@@ -100,7 +100,6 @@ fn every_change_shows() {
     for change in [
         "ALTER FUNCTION fine(text) RENAME TO finer",
         "ALTER TABLE t RENAME COLUMN a TO aa",
-        "COMMENT ON TRIGGER x ON t IS ''",
         "COMMENT ON TRIGGER x ON t IS 'a'",
         "ALTER TABLE t DISABLE TRIGGER x",
         "ALTER TABLE t ENABLE REPLICA TRIGGER x",
@@ -109,10 +108,6 @@ fn every_change_shows() {
         "ALTER FUNCTION f() RENAME TO ff",
         "ALTER FUNCTION ff() SET SCHEMA other",
     ] {
-        // COMMENT IS '' removes the comment: nothing has changed by then.
-        if change.ends_with("IS ''") {
-            continue;
-        }
         database.execute(change);
         look(&mut database, &id, change);
     }
