@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use postgres::types::Type;
 
-use super::{Postgres, get, literal};
+use super::{Postgres, get};
 use crate::db::{Catalog, Scope};
 use crate::dialect::Server;
 use crate::error::Error;
@@ -21,11 +21,6 @@ const TRIGGERS_BEFORE_13: &str = "(SELECT own.*, COALESCE(parent.refobjid, 0) AS
 /// Fill in the parts of a query that are shared by all: what is read stays the same text everywhere, so that
 /// fingerprints from different queries cannot differ.
 pub(super) fn assemble(query: &str, joins: &str, server: Server) -> String {
-    assemble_for("", query, joins, server)
-}
-
-/// The same, looking for the dependencies of one trigger only: a condition on `pg_depend d`.
-fn assemble_for(subject: &str, query: &str, joins: &str, server: Server) -> String {
     // The server stores the position of each node in the CREATE TRIGGER text up to 16, and -1 from 17 on
     // (nodeToString): it is cut out, by splitting, which takes a third of a regular expression's time. In a name that
     // contains the same words the spaces are escaped.
@@ -54,52 +49,12 @@ fn assemble_for(subject: &str, query: &str, joins: &str, server: Server) -> Stri
         )
         .replace("{condition}", condition)
         .replace("{pg_trigger}", triggers)
-        // It comes last: the names in it may contain what looks like a placeholder.
-        .replace("{subject}", subject)
 }
 
-/// A scalar subquery, in parentheses, that gives the fingerprint which `catalog` would report for one object at the
-/// moment it runs; NULL when there is no such object.
-pub fn fingerprint_sql(id: &ObjectId, server: Server) -> String {
-    let (fingerprint, source, filter) = match id {
-        ObjectId::Trigger(TriggerId { table, name }) => (
-            "{trigger_fingerprint}",
-            "{triggers}",
-            format!(
-                "n.nspname = {} AND c.relname = {} AND t.tgname = {}",
-                literal(&table.schema),
-                literal(&table.name),
-                literal(name)
-            ),
-        ),
-        ObjectId::Function(FunctionId { schema, name }) => (
-            "{function_fingerprint}",
-            "{functions}",
-            format!(
-                "n.nspname = {} AND p.proname = {}",
-                literal(schema),
-                literal(name)
-            ),
-        ),
-    };
-    let subject = match id {
-        ObjectId::Function(_) => String::new(),
-        ObjectId::Trigger(_) => format!(
-            "AND d.objid = (
-      SELECT t.oid
-      FROM pg_catalog.pg_trigger t
-      JOIN pg_catalog.pg_class c ON c.oid = t.tgrelid
-      JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-      WHERE {filter})"
-        ),
-    };
-    let query = assemble_for(
-        &subject,
-        &format!("WITH RECURSIVE {{shared}}\nSELECT {fingerprint}\n{source}"),
-        "",
-        server,
-    );
-    format!("({query}\n  AND {filter})")
+/// For scripts: a query of every trigger and trigger function, each with the fingerprint that `catalog` would report
+/// (kind, schema, table, name, fingerprint; a function's table is empty).
+pub(super) fn live_sql(server: Server) -> String {
+    assemble(include_str!("sql/live.sql").trim_end(), "", server)
 }
 
 impl Postgres {
@@ -182,6 +137,8 @@ impl Postgres {
                 // history says that we did.
                 if !of_extension || scope.known.contains(&object) {
                     catalog.fingerprints.insert(object, fingerprint);
+                } else if let ObjectId::Trigger(id) = object {
+                    catalog.of_extensions.insert(id);
                 }
             }
         }

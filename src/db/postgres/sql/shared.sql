@@ -36,7 +36,6 @@ trigger_dependency AS MATERIALIZED (
     AND (d.refobjsubid <> 0 OR d.refclassid NOT IN (
       'pg_catalog.pg_class'::pg_catalog.regclass, 'pg_catalog.pg_trigger'::pg_catalog.regclass,
       'pg_catalog.pg_constraint'::pg_catalog.regclass, 'pg_catalog.pg_extension'::pg_catalog.regclass))
-    {subject}
 ),
 -- The columns that UPDATE OF and WHEN refer to: both hold attribute numbers, which a rename does not change.
 trigger_column AS (
