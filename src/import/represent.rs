@@ -330,7 +330,7 @@ impl Source<'_> {
             }
             None => true,
         });
-        lost.into_iter().map(str::to_owned).collect()
+        lost.into_iter().map(|comment| format!("In the database, outside of its body: {comment}")).collect()
     }
 }
 
