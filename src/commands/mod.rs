@@ -115,7 +115,8 @@ impl Context {
         };
         db::url::parse(&url.value, &spec.folder).map_err(|error| {
             error.map(|diagnostic| {
-                if diagnostic.place.is_none() {
+                // The picture of a line shows all of it, a password too.
+                if diagnostic.place.is_none() && db::url::may_be_shown(&url.value) {
                     diagnostic.at(&url.span)
                 } else {
                     diagnostic

@@ -285,10 +285,9 @@ pub trait Database {
     fn commit(&mut self) -> Result<(), Error>;
     /// Undo everything since [`Database::begin`]; after it the connection can begin again.
     fn abort(&mut self) -> Result<(), Error>;
-    /// For scripts: an SQL expression that gives the fingerprint of a live object (NULL where there is none), or `None`
-    /// where the engine cannot work one out.
-    fn fingerprint_sql(&self, id: &ObjectId) -> Option<String> {
-        let _ = id;
+    /// For scripts: a query that gives the fingerprints of all live objects (kind, schema, table, name, fingerprint), or
+    /// `None` where the engine cannot work them out.
+    fn live_sql(&self) -> Option<String> {
         None
     }
     /// For scripts: the fingerprint that an object has once these statements have made it; without statements, as it

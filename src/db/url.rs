@@ -130,6 +130,12 @@ pub fn parse(text: &str, base: &Path) -> Result<DatabaseUrl, Error> {
     }
 }
 
+/// Whether a URL as written can be shown to people: `false` when anything in it may be a password. Errors about a URL in the
+/// spec must not show its line then.
+pub fn may_be_shown(text: &str) -> bool {
+    !text.contains('@') && !text.to_ascii_lowercase().contains("password")
+}
+
 /// `postgres` and what follows the colon, in lower case; at least two letters, so that a drive letter is none.
 fn scheme(text: &str) -> Option<(String, &str)> {
     let (scheme, rest) = text.split_once(':')?;

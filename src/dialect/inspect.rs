@@ -27,35 +27,26 @@ fn flaw(message: impl Into<String>, range: Range<usize>, help: &'static str) -> 
 
 /// What breaks any SQL: NUL characters, quotes and comments that never end, nothing at all.
 pub(super) fn check_text(text: &str, syntax: &Syntax) -> Result<(), Flaw> {
-    if let Some(at) = text.find('\0') {
-        return Err(flaw(
-            "has a NUL character",
-            at..at + 1,
-            "no engine takes one in SQL: remove it",
-        ));
+    check_characters(text)?;
+    if may_be_plain(text) {
+        return Ok(());
     }
     let mut empty = true;
     for token in tokens(text, syntax) {
-        if token.kind == TokenKind::Unterminated {
-            return Err(flaw(
-                "has a quote or comment that never ends",
-                token.range,
-                "close it",
-            ));
-        }
+        check_token(&token)?;
         empty &= token.is_blank();
     }
-    if empty {
-        return Err(flaw("is empty", 0..text.len(), "say what it is to do"));
-    }
-    Ok(())
+    if empty { Err(nothing(text)) } else { Ok(()) }
 }
 
 /// A condition is one expression: nothing in it may end the place that it stands in.
 pub(super) fn check_condition(text: &str, syntax: &Syntax) -> Result<(), Flaw> {
-    check_text(text, syntax)?;
+    check_characters(text)?;
+    let mut empty = true;
     let mut open: Vec<Range<usize>> = vec![];
     for token in tokens(text, syntax) {
+        check_token(&token)?;
+        empty &= token.is_blank();
         if token.is_operator(text, "(") {
             open.push(token.range);
         } else if token.is_operator(text, ")") {
@@ -80,14 +71,60 @@ pub(super) fn check_condition(text: &str, syntax: &Syntax) -> Result<(), Flaw> {
             range,
             "write the `)` that it needs",
         )),
+        None if empty => Err(nothing(text)),
         None => Ok(()),
     }
+}
+
+fn check_characters(text: &str) -> Result<(), Flaw> {
+    if let Some(at) = text.find('\0') {
+        return Err(flaw(
+            "has a NUL character",
+            at..at + 1,
+            "no engine takes one in SQL: remove it",
+        ));
+    }
+    if text.trim().is_empty() {
+        return Err(nothing(text));
+    }
+    Ok(())
+}
+
+fn check_token(token: &Token) -> Result<(), Flaw> {
+    if token.kind == TokenKind::Unterminated {
+        return Err(flaw(
+            "has a quote or comment that never ends",
+            token.range.clone(),
+            "close it",
+        ));
+    }
+    Ok(())
+}
+
+fn nothing(text: &str) -> Flaw {
+    flaw("is empty", 0..text.len(), "say what it is to do")
+}
+
+/// Whether nothing in the text can begin a quote or a comment in any dialect: then there is no need to cut it.
+fn may_be_plain(text: &str) -> bool {
+    !text.contains(['\'', '"', '`', '[', '$', '#']) && !may_have_comments(text)
+}
+
+fn may_have_comments(text: &str) -> bool {
+    text.contains("--") || text.contains("/*") || text.contains('#')
+}
+
+/// Whether a word may be in the text, whatever its case.
+fn may_mention(text: &str, word: &str) -> bool {
+    text.as_bytes()
+        .windows(word.len())
+        .any(|part| part.eq_ignore_ascii_case(word.as_bytes()))
 }
 
 /// The text with a line end after it where it ends in a comment to the end of the line, which would swallow what
 /// follows.
 pub(super) fn closed<'a>(text: &'a str, syntax: &Syntax) -> Cow<'a, str> {
-    if !text.contains(['-', '#']) {
+    if !may_have_comments(text) {
         return Cow::Borrowed(text);
     }
     match tokens(text, syntax).last() {
@@ -106,6 +143,11 @@ pub(super) fn statements(text: &str, syntax: &Syntax) -> String {
         .and_then(|blank| blank.rfind('\n'))
         .map_or(0, |at| at + 1);
     let text = text.get(start..).unwrap_or(text).trim_end();
+    if !may_have_comments(text) {
+        // A string or quoted name ends in its quote, so this can only be the semicolon of a statement.
+        let end = if text.ends_with(';') { "" } else { ";" };
+        return format!("{text}{end}");
+    }
     let mut end = None;
     let mut line_comment = false;
     for token in tokens(text, syntax) {
@@ -130,6 +172,9 @@ fn is_line_comment(token: &Token, text: &str) -> bool {
 
 /// Where a row variable (`new`, `old`) is named, other than as a column (`x.new`).
 pub(super) fn row_variable(text: &str, syntax: &Syntax, name: &str) -> Option<Range<usize>> {
+    if !may_mention(text, name) {
+        return None;
+    }
     let mut after_dot = false;
     for token in tokens(text, syntax).filter(|token| !token.is_blank()) {
         if !after_dot && is_name(&token, text, name) {
@@ -146,6 +191,9 @@ pub(super) fn row_columns(
     syntax: &Syntax,
     name: &str,
 ) -> Vec<(Option<String>, Range<usize>)> {
+    if !may_mention(text, name) {
+        return vec![];
+    }
     let significant: Vec<Token> = tokens(text, syntax)
         .filter(|token| !token.is_blank())
         .collect();
@@ -178,6 +226,9 @@ pub(super) fn row_columns(
 
 /// Where an unquoted word stands that is not a column (`x.select`).
 pub(super) fn keyword(text: &str, syntax: &Syntax, word: &str) -> Option<Range<usize>> {
+    if !may_mention(text, word) {
+        return None;
+    }
     let mut after_dot = false;
     for token in tokens(text, syntax).filter(|token| !token.is_blank()) {
         if !after_dot && token.is_word(text, word) {

@@ -64,16 +64,16 @@ pub(super) fn prove(mut text: String, syntax: &Syntax) -> Result<String, Problem
             text,
         });
     }
-    let open = tokens(&text, syntax).find(|token| token.kind == TokenKind::Unterminated);
-    if let Some(token) = open {
+    let (open, end) = ends(&text, syntax);
+    if let Some(range) = open {
         return Err(Problem {
             message: "renders to a quote or comment that never ends",
             help: "close it, in the template or in the SQL that goes into it",
-            range: token.range,
+            range,
             text,
         });
     }
-    if let Some(&end) = top_level_semicolons(&text, syntax).first() {
+    if let Some(end) = end {
         let rest = text.get(end..).unwrap_or_default();
         let more =
             tokens(rest, syntax).find(|token| !token.is_blank() && !token.is_operator(rest, ";"));
@@ -92,6 +92,23 @@ pub(super) fn prove(mut text: String, syntax: &Syntax) -> Result<String, Problem
         }
     }
     Ok(text)
+}
+
+/// A quote or comment that never ends, and the semicolon that ends the first statement, where there are such.
+fn ends(text: &str, syntax: &Syntax) -> (Option<Range<usize>>, Option<usize>) {
+    let mut semicolon = None;
+    for token in tokens(text, syntax) {
+        if token.kind == TokenKind::Unterminated {
+            return (Some(token.range), None);
+        }
+        if semicolon.is_none() && token.is_operator(text, ";") {
+            semicolon = Some(token.range.start);
+        }
+    }
+    if syntax.trigger_bodies && semicolon.is_some() {
+        semicolon = top_level_semicolons(text, syntax).first().copied();
+    }
+    (None, semicolon)
 }
 
 /// Whether a text holds nothing that a quote, a comment or the end of a statement could begin with: then it need not be
