@@ -1,5 +1,6 @@
 //! `triggerctl init`.
 
+use std::fmt::Write as _; // Writing to a String cannot fail.
 use std::path::Path;
 
 use crate::db::url::DatabaseUrl;
@@ -54,8 +55,10 @@ impl Init {
 fn from_database(url: &DatabaseUrl, path: &Path) -> Result<(String, usize), Error> {
     let mut database = db::connect(url, &connect_settings(None), Intent::Read)?;
     let renderer = Renderer::new(database.dialect(), None)?;
-    let import = import::read(&mut *database, &Filters::default(), None, &renderer)
-        .map_err(|error| error.help("`triggerctl import --out FILE` can leave some triggers out"))?;
+    let import =
+        import::read(&mut *database, &Filters::default(), None, &renderer).map_err(|error| {
+            error.help("`triggerctl import --out FILE` can leave some triggers out")
+        })?;
     let folder = path.parent().unwrap_or(Path::new(""));
     if import.triggers() == 0 {
         let start = Start::from_database(url, folder, &mut *database)?;
@@ -100,15 +103,33 @@ impl Default for Start {
 }
 
 impl Start {
-    fn from_database(url: &DatabaseUrl, folder: &Path, database: &mut dyn Database) -> Result<Self, Error> {
+    fn from_database(
+        url: &DatabaseUrl,
+        folder: &Path,
+        database: &mut dyn Database,
+    ) -> Result<Self, Error> {
         let tables = database.table_names(None)?;
-        let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
-        let mut start = Self { url: url.for_spec(folder).unwrap_or_else(|| url.display()), ..Self::default() };
+        let folder = if folder.as_os_str().is_empty() {
+            Path::new(".")
+        } else {
+            folder
+        };
+        let mut start = Self {
+            url: url.for_spec(folder).unwrap_or_else(|| url.display()),
+            ..Self::default()
+        };
         start.schemas = database.dialect().qualifies();
         if let Some(first) = tables.first() {
-            let reference = crate::spec::TableRef { schema: Some(first.schema.clone()), name: first.name.clone() };
+            let reference = crate::spec::TableRef {
+                schema: Some(first.schema.clone()),
+                name: first.name.clone(),
+            };
             let found = database.tables(&[reference])?;
-            let facts = found.into_iter().flatten().next().and_then(|table| table.facts);
+            let facts = found
+                .into_iter()
+                .flatten()
+                .next()
+                .and_then(|table| table.facts);
             start.column = facts.and_then(|facts| facts.columns.first().cloned());
             start.table = first.clone();
         }
@@ -130,10 +151,10 @@ impl Start {
         if !self.tables.is_empty() {
             listed.push_str("#\n# Tables and views that are there:\n");
             for table in self.tables.iter().take(MOST) {
-                listed.push_str(&format!("#   {}\n", one_line(&self.name(table))));
+                let _ = writeln!(listed, "#   {}", one_line(&self.name(table)));
             }
             if self.tables.len() > MOST {
-                listed.push_str(&format!("#   … and {} more\n", self.tables.len() - MOST));
+                let _ = writeln!(listed, "#   … and {} more", self.tables.len() - MOST);
             }
         }
         let url = toml::Value::String(self.url.clone());
