@@ -126,7 +126,6 @@ fn read(reader: &mut Reader<'_>) -> Option<Vec<Lowered>> {
                     );
                 }
             }
-            refuse::body_beside_function(reader, function);
             let id = function_id(&function.value, request.schema);
             check_name("function", &id.name, function, &mut reader.problems);
             Some(id)
