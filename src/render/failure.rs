@@ -19,12 +19,7 @@ pub(super) enum Origin<'a> {
     /// A file template, by name.
     File(&'a str),
     /// A text of the spec.
-    Spec {
-        /// The text.
-        text: &'a Located<String>,
-        /// How many bytes were put before it.
-        shift: usize,
-    },
+    Spec(&'a Located<String>),
 }
 
 /// One link of an error's chain that knows its place.
@@ -59,7 +54,7 @@ pub(super) fn diagnostic(
     let mut diagnostic = explain(error, source, sources, environment);
     if let Some(place) = &place {
         diagnostic = diagnostic.at(&place.span);
-    } else if let Origin::Spec { text, .. } = origin {
+    } else if let Origin::Spec(text) = origin {
         diagnostic = diagnostic.at(&text.span);
     } else if let Origin::File(name) = origin {
         diagnostic = diagnostic.note(format!("in the template `{name}`"));
@@ -83,12 +78,8 @@ fn place(error: &minijinja::Error, origin: &Origin<'_>, sources: &Sources) -> Op
     let name = error.name()?;
     let range = error.range();
     match origin {
-        Origin::Spec { text, shift } if name.starts_with('\0') => {
-            let range = range?;
-            let inner = clamp(
-                &text.value,
-                range.start.saturating_sub(*shift)..range.end.saturating_sub(*shift),
-            );
+        Origin::Spec(text) if name.starts_with('\0') => {
+            let inner = clamp(&text.value, range?);
             Some(Place {
                 source: text.value.get(inner.clone())?.to_owned(),
                 span: inner_span(text, inner),

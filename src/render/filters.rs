@@ -27,6 +27,9 @@ pub(super) fn install(environment: &mut Environment<'static>, dialect: &'static 
     for name in REMOVED {
         environment.remove_filter(name);
     }
+    environment.add_function("fail", |message: String| -> Result<Value, Error> {
+        Err(invalid(message))
+    });
     environment.add_filter("ident", move |value: &Value| {
         ident(dialect, value).map(Value::from_safe_string)
     });
