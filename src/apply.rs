@@ -125,6 +125,7 @@ pub fn run(
     progress: &mut dyn FnMut(usize),
 ) -> Result<Migration, Error> {
     let start = Instant::now();
+    affordable(job, database)?;
     let mut attempts = 0_u32;
     loop {
         attempts += 1;
@@ -224,6 +225,35 @@ fn attempt(
     signal::check()?;
     database.commit()?;
     Ok(migration)
+}
+
+/// Refuse a job that would take so many locks in its one transaction that others find none left.
+fn affordable(job: &Job, database: &mut dyn Database) -> Result<(), Error> {
+    if job.up.is_empty() {
+        return Ok(());
+    }
+    let Some(budget) = database.lock_budget()? else {
+        return Ok(());
+    };
+    let tables: BTreeSet<_> = job
+        .expected
+        .keys()
+        .filter_map(|id| id.table().cloned())
+        .collect();
+    let tables: Vec<_> = tables.into_iter().collect();
+    let functions = job.expected.iter().filter(|(id, expected)| {
+        matches!((id, expected), (ObjectId::Function(_), Expected::Absent))
+    });
+    let needed = database.lock_count(&tables)? + functions.count();
+    if needed <= budget {
+        return Ok(());
+    }
+    Err(Diagnostic::new(format!(
+        "this migration takes about {needed} locks in one transaction, and this server has room for {budget} beside its \
+         other work"
+    ))
+    .help("apply it in parts with `--target`, or raise max_locks_per_transaction on the server")
+    .into_error(Kind::Refused))
 }
 
 /// What to read of the catalog: the objects of the job and what stands around them.

@@ -76,6 +76,7 @@ pub enum Command {
     Plan(commands::plan::PlanCommand),
     Apply(commands::apply::Apply),
     Check(commands::check::Check),
+    Import(commands::import::ImportCommand),
     History(commands::history::HistoryCommand),
     Rollback(commands::rollback::Rollback),
 }
@@ -90,6 +91,7 @@ impl Command {
             Self::Plan(command) => command.run(context),
             Self::Apply(command) => command.run(context),
             Self::Check(command) => command.run(context),
+            Self::Import(command) => command.run(context),
             Self::History(command) => command.run(context),
             Self::Rollback(command) => command.run(context),
         }

@@ -32,13 +32,13 @@ pub struct Present {
     pub definition: Definition,
 }
 
-/// A fingerprint that was read, or that the server works out when a script runs.
+/// A fingerprint that was read, or that a script has the server work out at its end.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum LiveFingerprint {
     /// As read.
     Known(String),
-    /// An SQL expression.
-    Sql(String),
+    /// Not known yet.
+    Later,
 }
 
 /// Writes the history's SQL.
@@ -117,7 +117,6 @@ impl Writer<'_> {
             name: String,
             rendered_digest: Option<String>,
             live_fingerprint: Option<String>,
-            fingerprint_sql: Option<String>,
             definition: Option<String>,
         }
         let mut statements = vec![];
@@ -141,7 +140,6 @@ impl Writer<'_> {
                     name,
                     rendered_digest: None,
                     live_fingerprint: None,
-                    fingerprint_sql: None,
                     definition: None,
                 };
                 if let Some(Present {
@@ -151,12 +149,10 @@ impl Writer<'_> {
                 }) = present
                 {
                     row.rendered_digest = Some(rendered_digest.clone());
-                    match live_fingerprint {
-                        LiveFingerprint::Known(fingerprint) => {
-                            row.live_fingerprint = Some(fingerprint.clone())
-                        }
-                        LiveFingerprint::Sql(sql) => row.fingerprint_sql = Some(sql.clone()),
-                    }
+                    row.live_fingerprint = match live_fingerprint {
+                        LiveFingerprint::Known(fingerprint) => Some(fingerprint.clone()),
+                        LiveFingerprint::Later => None,
+                    };
                     let json = serde_json::to_string(definition).map_err(|error| {
                         Error::failed(format!("{id} cannot be recorded: {error}"))
                     })?;

@@ -7,6 +7,7 @@
 //! - [`db`] reads what the live database has and what was recorded, and is the only place that imports a driver;
 //! - [`desired`], [`diff`] and [`plan`] compare the three sides and order the steps; compare and plan, without any I/O of their own;
 //! - [`apply`] runs a plan as one migration, [`rollback`] prepares the way back, [`history`] writes it down;
+//! - [`import`] goes the other way, from what is live to a spec;
 //! - [`report`] shows any of it to people and programs; [`commands`] are the stories that tie it together, and [`cli`] is
 //!   where they are listed.
 //!
@@ -22,6 +23,7 @@ pub mod diff;
 pub mod error;
 pub mod files;
 pub mod history;
+pub mod import;
 pub mod logging;
 pub mod model;
 pub mod plan;

@@ -4,14 +4,14 @@
 
 mod common;
 
-use common::{Live, Run, Sandbox, assert_same, postgres::Postgres, script};
+use common::{Live, Run, Sandbox, assert_same, postgres::Postgres, script, sqlite::Sqlite};
 
 for_each_dialect!(
     one_field_changes,
     removed_with_its_function,
     renamed,
     saved_plan,
-    saved_plan_of_another_spec,
+    saved_plan_of_another,
     plan_as_script,
     check_exit_codes,
     drift_is_restored,
@@ -246,21 +246,39 @@ fn saved_plan(live: &mut dyn Live) {
     assert_same("still nothing", &before, &live.everything());
 }
 
-fn saved_plan_of_another_spec(live: &mut dyn Live) {
-    // A plan belongs to a database: another one of the same shape refuses it.
+/// A plan belongs to one spec and one database: another one of the same shape refuses it.
+fn saved_plan_of_another(live: &mut dyn Live) {
     let sandbox = applied(live, &[AGE]);
     sandbox.write("triggers.toml", spec(&[AGE, LOG]));
     sandbox.on(live, &["plan", "--out", "plan.json"]).ok();
+    let mut other: Box<dyn Live> = match live.dialect() {
+        "postgres" => Box::new(Postgres::new()),
+        _ => Box::new(Sqlite::new()),
+    };
+    other.batch(TABLES);
+    let there = other.everything();
+    sandbox
+        .on(&*other, &["apply", "plan.json", "--yes"])
+        .code(3)
+        .says(&["another database"]);
+    assert_same("the other database", &there, &other.everything());
+
     let mut document: serde_json::Value = serde_json::from_str(&sandbox.read("plan.json")).unwrap();
-    document["target"]["database"] = "somewhere else".into();
-    sandbox.write("other.json", document.to_string());
+    let statements = document["changes"][0]["statements"].as_array_mut().unwrap();
+    statements.push("DROP TABLE log".into());
+    sandbox.write("forged.json", document.to_string());
     let before = live.everything();
-    sandbox.on(live, &["apply", "other.json", "--yes"]).code(3);
-    assert_same(
-        "a plan for another database changes nothing",
-        &before,
-        &live.everything(),
-    );
+    let forged = sandbox.on(live, &["apply", "forged.json", "--yes"]);
+    assert!(matches!(forged.code, Some(1 | 3)), "{forged}");
+    assert_same("a plan that was edited", &before, &live.everything());
+
+    sandbox.write("triggers.toml", spec(&[LOG, AGE]) + "# edited\n");
+    sandbox
+        .on(live, &["apply", "plan.json", "--yes"])
+        .code(3)
+        .says(&["triggers.toml"]);
+    assert_same("nothing was changed", &before, &live.everything());
+    sandbox.write("triggers.toml", spec(&[AGE, LOG]));
     sandbox.on(live, &["apply", "plan.json", "--yes"]).ok();
 }
 
@@ -268,19 +286,28 @@ fn plan_as_script(live: &mut dyn Live) {
     live.batch(TABLES);
     let sandbox = Sandbox::with_spec(&spec(&[AGE, LOG]));
     let sql = sandbox.on(live, &["plan", "--format", "sql"]).ok().stdout;
-    sandbox.on(live, &["apply", "--yes"]).ok();
-    let applied = live.snapshot();
-    sandbox.on(live, &["rollback", "--yes"]).ok();
-    assert_ne!(applied, live.snapshot());
-
     script(live, &sql).ok();
+    let scripted = live.snapshot();
+    assert!(scripted.contains("users_log"), "{scripted}");
+    // The script records the migration as well.
+    assert_eq!(planned(&sandbox, live), [""; 0]);
+    assert_eq!(live.versions(), ["1 applied"]);
+    let again = script(live, &sql);
+    assert_ne!(again.code, Some(0), "{again}");
     assert_same(
-        "the script makes what apply makes",
-        &applied,
+        "what was done already is not done again",
+        &scripted,
         &live.snapshot(),
     );
-    // Equal to the spec, and not recorded: a plan that only adopts counts as nothing different.
-    empty(&sandbox, live);
+
+    sandbox.on(live, &["rollback", "--yes"]).ok();
+    assert_ne!(scripted, live.snapshot());
+    sandbox.on(live, &["apply", "--yes"]).ok();
+    assert_same(
+        "apply makes what the script made",
+        &scripted,
+        &live.snapshot(),
+    );
 }
 
 fn check_exit_codes(live: &mut dyn Live) {
@@ -433,20 +460,23 @@ fn unmanaged_is_left_alone(live: &mut dyn Live) {
     sandbox.on(live, &["apply", "--yes"]).ok();
     let document = sandbox.on(live, &["plan", "--format", "json"]).ok();
     assert_eq!(document.json()["changes"], serde_json::json!([]));
+    sandbox
+        .on(live, &["plan", "--unmanaged"])
+        .ok()
+        .says(&["theirs"]);
     sandbox.write("triggers.toml", spec(&[]));
     sandbox
         .on(live, &["apply", "--yes"])
         .ok()
         .never_says(&["theirs"]);
     assert_same("theirs alone is left", &theirs, &live.snapshot());
-    sandbox
-        .on(live, &["plan", "--unmanaged"])
-        .ok()
-        .says(&["theirs"]);
 }
 
 fn rollback_to(live: &mut dyn Live) {
-    let sandbox = applied(live, &[AGE]);
+    live.batch(TABLES);
+    let nothing = live.snapshot();
+    let sandbox = Sandbox::with_spec(&spec(&[AGE]));
+    sandbox.on(live, &["apply", "--yes"]).ok();
     let first = live.snapshot();
     sandbox.write("triggers.toml", spec(&[AGE, LOG]));
     sandbox.on(live, &["apply", "--yes"]).ok();
@@ -463,12 +493,12 @@ fn rollback_to(live: &mut dyn Live) {
     sandbox.on(live, &["rollback", "--to", "2", "--yes"]).ok();
     assert_same("version 2", &second, &live.snapshot());
     sandbox.on(live, &["rollback", "--to", "0", "--yes"]).ok();
-    assert!(!live.snapshot().contains("users_"));
+    assert_same("version 0", &nothing, &live.snapshot());
 
     let before = live.everything();
     sandbox
         .on(live, &["rollback", "--to", "99", "--yes"])
-        .code(1)
+        .code(64)
         .says(&["99"]);
     sandbox
         .on(live, &["rollback", "--to", "-1", "--yes"])

@@ -45,7 +45,7 @@ fn flags(help: &str) -> BTreeSet<String> {
             line.split([' ', ',', '=', '.'])
                 .take_while(|word| word.is_empty() || word.starts_with('-'))
         })
-        .filter(|word| !word.is_empty())
+        .filter(|word| word.len() > 1)
         .map(str::to_owned)
         .collect()
 }
@@ -58,6 +58,8 @@ fn flags_named(document: &str) -> BTreeSet<String> {
         .step_by(2)
         .filter(|code| code.starts_with('-') && !code.contains('\n'))
         .filter_map(|code| code.split_whitespace().next())
+        // The sign of a change is no flag.
+        .filter(|word| word.len() > 1)
         .map(str::to_owned)
         .collect()
 }

@@ -3,6 +3,7 @@
 pub mod apply;
 pub mod check;
 pub mod history;
+pub mod import;
 pub mod init;
 pub mod plan;
 pub mod render;
@@ -72,12 +73,16 @@ impl Context {
 
     /// The spec, with the chosen environment.
     pub fn spec(&self) -> Result<Spec, Error> {
-        let options = LoadOptions {
+        Spec::load(&self.common.config, &self.load_options())
+    }
+
+    /// How the command line wants a spec to be read.
+    pub fn load_options(&self) -> LoadOptions<'_> {
+        LoadOptions {
             environment: self.common.env.as_deref(),
             needs_url: self.given_url().is_none(),
             ..LoadOptions::default()
-        };
-        Spec::load(&self.common.config, &options)
+        }
     }
 
     /// The spec where it is only needed to find the database: with a URL at hand, one that is missing or broken is no
@@ -110,7 +115,8 @@ impl Context {
         };
         db::url::parse(&url.value, &spec.folder).map_err(|error| {
             error.map(|diagnostic| {
-                if diagnostic.place.is_none() {
+                // The picture of a line shows all of it, a password too.
+                if diagnostic.place.is_none() && db::url::may_be_shown(&url.value) {
                     diagnostic.at(&url.span)
                 } else {
                     diagnostic

@@ -81,6 +81,9 @@ pub struct Catalog {
     pub fingerprints: BTreeMap<ObjectId, Fingerprint>,
     /// Which triggers call a function, in all schemas.
     pub callers: BTreeMap<FunctionId, BTreeSet<TriggerId>>,
+    /// Triggers of the scope that are not listed because their function belongs to an extension, which may have put it
+    /// there itself.
+    pub of_extensions: BTreeSet<TriggerId>,
 }
 
 /// What to read.
@@ -219,6 +222,10 @@ pub trait Database {
     fn tables(&mut self, references: &[TableRef]) -> Result<Vec<Vec<Table>>, Error>;
     /// Names to compare a misspelt table with: the tables and views of this schema, or of the search path.
     fn table_names(&mut self, schema: Option<&str>) -> Result<Vec<TableId>, Error>;
+    /// The schemas that may hold triggers of the user's: neither the system's, nor the history's.
+    fn schemas(&mut self) -> Result<Vec<String>, Error> {
+        Ok(vec![self.current_schema()?])
+    }
     /// The schema that an unqualified new name belongs to.
     fn current_schema(&mut self) -> Result<String, Error>;
 
@@ -278,10 +285,9 @@ pub trait Database {
     fn commit(&mut self) -> Result<(), Error>;
     /// Undo everything since [`Database::begin`]; after it the connection can begin again.
     fn abort(&mut self) -> Result<(), Error>;
-    /// For scripts: an SQL expression that gives the fingerprint of a live object (NULL where there is none), or `None`
-    /// where the engine cannot work one out.
-    fn fingerprint_sql(&self, id: &ObjectId) -> Option<String> {
-        let _ = id;
+    /// For scripts: a query that gives the fingerprints of all live objects (kind, schema, table, name, fingerprint), or
+    /// `None` where the engine cannot work them out.
+    fn live_sql(&self) -> Option<String> {
         None
     }
     /// For scripts: the fingerprint that an object has once these statements have made it; without statements, as it

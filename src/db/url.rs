@@ -54,6 +54,30 @@ impl DatabaseUrl {
 }
 
 impl DatabaseUrl {
+    /// As it can stand in a spec in `folder`, without any password; `None` where nothing would be found again.
+    pub fn for_spec(&self, folder: &Path) -> Option<String> {
+        match self {
+            Self::Sqlite(SqliteLocation::Memory) => None,
+            Self::Sqlite(SqliteLocation::File(path)) => {
+                let whole = std::path::absolute(path).ok()?;
+                let inside = whole.strip_prefix(std::path::absolute(folder).ok()?).ok();
+                // What was said in full is meant in full.
+                let path = if path.is_absolute() { &whole } else { inside.unwrap_or(&whole) };
+                let path = path.to_str()?.replace('%', "%25").replace('?', "%3F");
+                Some(format!("sqlite:{path}"))
+            }
+            Self::Postgres(url) => Some(url.display()),
+        }
+    }
+
+    /// Whether there is a password in it, which [`DatabaseUrl::for_spec`] leaves out.
+    pub fn has_password(&self) -> bool {
+        match self {
+            Self::Sqlite(_) => false,
+            Self::Postgres(url) => url.get("password").is_some(),
+        }
+    }
+
     /// The dialect that is spoken there.
     pub fn dialect(&self) -> &'static str {
         match self {
@@ -104,6 +128,12 @@ pub fn parse(text: &str, base: &Path) -> Result<DatabaseUrl, Error> {
         _ if base.join(text).exists() => existing_file(base.join(text)),
         _ => Err(unknown_scheme(engine)),
     }
+}
+
+/// Whether a URL as written can be shown to people: `false` when anything in it may be a password. Errors about a URL in the
+/// spec must not show its line then.
+pub fn may_be_shown(text: &str) -> bool {
+    !text.contains('@') && !text.to_ascii_lowercase().contains("password")
 }
 
 /// `postgres` and what follows the colon, in lower case; at least two letters, so that a drive letter is none.

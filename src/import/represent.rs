@@ -223,7 +223,7 @@ impl Source<'_> {
         let spec = draft.spec();
         let table = Table { id: draft.id.table.clone(), facts: None };
         let vars = minijinja::Value::UNDEFINED;
-        let request = Request { spec: &spec, fields: &spec.fields, table: &table, vars: &vars, schema: self.schema };
+        let request = Request { spec: &spec, fields: &spec.fields, table: &table, vars: &vars, schema: self.schema, pretend: false };
         let lowered = self.dialect.lower(&request, self.renderer)?;
         Ok(lowered.into_iter().map(|lowered| lowered.definition).collect())
     }

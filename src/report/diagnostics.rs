@@ -241,3 +241,117 @@ fn one(diagnostic: &Diagnostic, renderer: &Renderer, lines: &mut Lines) -> Strin
     }
     kept.join("\n")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::Kind;
+    use std::sync::Arc;
+
+    fn span(text: &str, needle: &str) -> Span {
+        let start = text.find(needle).unwrap();
+        Span {
+            file: Arc::new(SourceFile {
+                name: "t.toml".to_owned(),
+                text: text.to_owned(),
+            }),
+            range: start..start + needle.len(),
+        }
+    }
+
+    #[test]
+    fn shows_message_place_notes_and_help() {
+        let place = span("a = 1\nbé = \"x\"\n", "\"x\"");
+        let error = Diagnostic::new("`b` is wrong")
+            .labelled(&place, "here")
+            .note("ERROR: no\nDETAIL: never")
+            .help("mend it")
+            .into_error(Kind::Failed);
+        let expected = "\
+error: `b` is wrong
+ --> t.toml:2:6
+  |
+2 | bé = \"x\"
+  |      ^^^ here
+  |
+  = note: ERROR: no
+          DETAIL: never
+  = help: mend it
+";
+        assert_eq!(text(&error, false), expected);
+        let colored = text(&error, true);
+        assert!(colored.contains('\u{1b}') && !colored.contains(":::"));
+        assert_eq!(anstream::adapter::strip_str(&colored).to_string(), expected);
+    }
+
+    #[test]
+    fn the_column_of_a_cut_line_is_that_of_the_source() {
+        let long = format!("\t{}NEEDLE{}", "a".repeat(200), "b".repeat(200));
+        let error = Diagnostic::new("x")
+            .at(&span(&long, "NEEDLE"))
+            .into_error(Kind::Failed);
+        let shown = text(&error, false);
+        assert!(shown.contains("t.toml:1:202"), "{shown}");
+        assert!(shown.lines().all(|line| line.chars().count() <= 80));
+    }
+
+    #[test]
+    fn a_place_outside_the_text_does_no_harm() {
+        let mut place = span("é", "é");
+        for range in [1..1, 1..9, 7..9, 2..2] {
+            place.range = range;
+            let error = Diagnostic::new("x").at(&place).into_error(Kind::Failed);
+            assert!(text(&error, false).contains("t.toml:1:"));
+            assert_eq!(json(&error)["error"]["diagnostics"][0]["line"], 1);
+        }
+    }
+
+    #[test]
+    fn only_so_many_are_shown() {
+        let error = Error {
+            kind: Kind::Failed,
+            diagnostics: (0..70).map(|n| Diagnostic::new(format!("e{n}"))).collect(),
+        };
+        let shown = text(&error, false);
+        assert!(shown.contains("error: e49\n") && !shown.contains("error: e50\n"));
+        assert!(shown.ends_with("\n\n70 errors: 50 shown and 20 more\n"));
+        assert_eq!(
+            json(&error)["error"]["diagnostics"]
+                .as_array()
+                .unwrap()
+                .len(),
+            70
+        );
+    }
+
+    #[test]
+    fn a_program_gets_everything() {
+        let source = "url = \"postgres://u:secret@h\"\n";
+        let place = span(source, "\"postgres://u:secret@h\"");
+        let error = Diagnostic::new("cannot connect to postgres://u:secret@h")
+            .at(&place)
+            .related(&span("a\nb\n", "b"), "first")
+            .help("look")
+            .into_error(Kind::Busy);
+        let expected = json!({
+            "format_version": 1,
+            "error": {
+                "kind": "busy",
+                "exit_code": 4,
+                "diagnostics": [{
+                    "message": "cannot connect to postgres://u:******@h",
+                    "file": "t.toml", "line": 1, "column": 7, "end_line": 1, "end_column": 30,
+                    "label": null,
+                    "notes": [],
+                    "help": ["look"],
+                    "related": [{
+                        "file": "t.toml", "line": 2, "column": 1, "end_line": 2, "end_column": 2,
+                        "label": "first",
+                    }],
+                }],
+            },
+        });
+        assert_eq!(json(&error), expected);
+        assert!(!text(&error, false).contains("secret"));
+    }
+}

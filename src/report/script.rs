@@ -32,39 +32,15 @@ pub fn plan(
         summary: &'a str,
         tool_version: &'a str,
         base_version: i64,
-        rests_on: Vec<Moved>,
-    }
-    /// An object whose fingerprint the script looks at again, where the engine can.
-    #[derive(Serialize)]
-    struct Moved {
-        object: String,
-        fingerprint_sql: String,
-        live: Option<String>,
+        version: i64,
+        live_sql: Option<String>,
+        rests_on: Vec<&'a RestsOn>,
     }
     let job = Job::from_plan(plan)?;
     let statements: BTreeMap<ObjectId, &[String]> = plan
         .changes
         .iter()
         .map(|change| (change.id(), change.statements.as_slice()))
-        .collect();
-    let rests_on = plan
-        .changes
-        .iter()
-        .flat_map(|change| &change.rests_on)
-        .filter_map(
-            |RestsOn {
-                 object,
-                 live,
-                 recorded: _,
-             }| {
-                let fingerprint_sql = database.fingerprint_sql(&ObjectId::from(object))?;
-                Some(Moved {
-                    object: object.to_string(),
-                    fingerprint_sql,
-                    live: live.clone(),
-                })
-            },
-        )
         .collect();
     let summary = plan.summary_line();
     let context = Context {
@@ -77,7 +53,13 @@ pub fn plan(
         },
         tool_version: env!("CARGO_PKG_VERSION"),
         base_version: plan.base_version,
-        rests_on,
+        version: plan.base_version + 1,
+        live_sql: database.live_sql(),
+        rests_on: plan
+            .changes
+            .iter()
+            .flat_map(|change| &change.rests_on)
+            .collect(),
     };
     if plan.is_empty() {
         return Ok("-- Nothing to do: the database is as the spec says.\n".to_owned());
@@ -89,8 +71,10 @@ pub fn plan(
         out.push_str(statement);
         out.push_str(";\n\n");
     };
-    for statement in writer.create()? {
-        push(&statement);
+    if !database.history()?.exists {
+        for statement in writer.create()? {
+            push(&statement);
+        }
     }
     let now = Timestamp::now().to_string();
     let migration = Migration {

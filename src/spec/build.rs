@@ -100,7 +100,7 @@ impl Builder<'_> {
         let mut overrides = BTreeMap::new();
         for (dialect, mut inner) in std::mem::take(&mut record.overrides) {
             broken.extend(inner.broken());
-            overrides.insert(dialect.value.clone(), self.fields(&mut inner));
+            overrides.insert(dialect.value.clone(), Box::new(self.fields(&mut inner)));
             headers.push(dialect);
         }
         let name = record.take("name").and_then(text);

@@ -77,7 +77,7 @@ impl TriggerSpec {
     fn merged(&self, dialect: &str) -> Merged<'_> {
         Merged {
             base: &self.fields,
-            own: self.overrides.get(dialect),
+            own: self.overrides.get(dialect).map(Box::as_ref),
         }
     }
 }

@@ -8,8 +8,10 @@ impl TriggerSpec {
         if !self.is_for(dialect) {
             return None;
         }
-        let own = self.overrides.get(dialect).cloned().unwrap_or_default();
-        Some(own.over(&self.fields))
+        Some(match self.overrides.get(dialect) {
+            Some(own) => own.as_ref().clone().over(&self.fields),
+            None => self.fields.clone(),
+        })
     }
 }
 

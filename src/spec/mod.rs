@@ -102,8 +102,8 @@ pub struct TriggerSpec {
     pub dialects: Option<Vec<Located<String>>>,
     /// What is said for all dialects.
     pub fields: Fields,
-    /// What is said in `[trigger.<dialect>]`.
-    pub overrides: BTreeMap<String, Fields>,
+    /// What is said in `[trigger.<dialect>]`; boxed, for a node of the map has room for eleven.
+    pub overrides: BTreeMap<String, Box<Fields>>,
 }
 
 /// The fields of a trigger, each one where it was written. Merged by [`Fields::over`].

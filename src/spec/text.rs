@@ -265,7 +265,7 @@ mod tests {
         let mut located = located("a = '${env:X}'");
         located.value = "filled".to_owned();
         assert_eq!(inner_span(&located, 0..3).range, 4..14);
-        assert_eq!(inner_span(&located, 100..3).range, 4..14);
+        assert_eq!(inner_span(&located, 100..101).range, 4..14);
     }
 
     fn lookup(name: &str) -> Option<OsString> {

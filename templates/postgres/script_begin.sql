@@ -6,20 +6,31 @@ BEGIN;
 
 SET LOCAL lock_timeout = '2s';
 
-{% if base_version > 0 or rests_on %}
-DO {% filter dollar -%}
+-- What every trigger is like, as one digest: to look again before anything is done, and for the record at the end.
+CREATE TEMPORARY VIEW triggerctl_live AS
+{{ live_sql | sql }};
+
+DO {% filter dollar %}
+DECLARE
+  moved text;
 BEGIN
 {%- if base_version > 0 %}
   IF (SELECT max(version) FROM {{ history_schema | ident }}.migrations) <> {{ base_version | literal }} THEN
     RAISE EXCEPTION 'the history has moved on since this script was made: make it again';
   END IF;
 {%- endif %}
+  SELECT string_agg(was.kind || ' ' || was.name, ', ') INTO moved
+  FROM (VALUES
 {%- for item in rests_on %}
-  IF ({{ item.fingerprint_sql | sql }}) IS DISTINCT FROM {{ item.live | literal }} THEN
-    RAISE EXCEPTION USING MESSAGE = {{ (item.object ~ ' was changed since this script was made: make it again') | literal }};
-  END IF;
+    ({{ item.object.kind | literal }}, {{ item.object.schema | literal }}, {{ (item.object.table or '') | literal }}, {{ item.object.name | literal }}, {{ item.live | literal }}{% if loop.first %}::text{% endif %})
+    {%- if not loop.last %},{% endif %}
 {%- endfor %}
+  ) AS was (kind, schema, "table", name, fingerprint)
+  LEFT JOIN pg_temp.triggerctl_live AS live USING (kind, schema, "table", name)
+  WHERE live.fingerprint IS DISTINCT FROM was.fingerprint;
+  IF moved IS NOT NULL THEN
+    RAISE EXCEPTION 'changed since this script was made: %', moved USING HINT = 'Make the script again.';
+  END IF;
 END
-{%- endfilter %};
+{% endfilter %};
 
-{% endif %}

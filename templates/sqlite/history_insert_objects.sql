@@ -3,6 +3,6 @@ INSERT INTO triggerctl_objects
 VALUES
 {%- for row in rows %}
   ({{ row.kind | literal }}, {{ row.schema | literal }}, {{ row.table | literal }}, {{ row.name | literal }}, {{ version | literal }}, {{ row.rendered_digest | literal }},
-   {% if row.fingerprint_sql is none %}{{ row.live_fingerprint | literal }}{% else %}{{ row.fingerprint_sql | sql }}{% endif %}, {{ row.definition | literal }})
+   {{ row.live_fingerprint | literal }}, {{ row.definition | literal }})
   {%- if not loop.last %},{% endif %}
 {%- endfor %}

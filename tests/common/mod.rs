@@ -150,7 +150,9 @@ pub(crate) fn finish(mut command: Command) -> Run {
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
-    wait(child, &format!("{command:?}"))
+    let words = std::iter::once(command.get_program()).chain(command.get_args());
+    let words: Vec<_> = words.map(|word| word.to_string_lossy()).collect();
+    wait(child, &words.join(" "))
 }
 
 /// Wait for a started run.

@@ -71,6 +71,13 @@ impl Postgres {
         connect(&self.url())
     }
 
+    /// What a query of the harness's own gives, which must not fail.
+    fn rows(&mut self, sql: &str) -> String {
+        let rows = self.run(sql);
+        assert!(!rows.starts_with("error: "), "{rows}{sql}");
+        rows
+    }
+
     fn client_mut(&mut self) -> &mut Client {
         self.client.as_mut().unwrap()
     }
@@ -94,19 +101,19 @@ impl Drop for Postgres {
 }
 
 const SNAPSHOT: &str = "
-SELECT 'schema ' || nspname || ' ' || coalesce(nspacl::text, '')
+SELECT 'schema ' || nspname::text || ' ' || coalesce(nspacl::text, '')
 FROM pg_namespace WHERE SCOPE
 UNION ALL
-SELECT 'relation ' || n.nspname || '.' || c.relname || ' ' || c.relkind || ' ' || coalesce(c.relacl::text, '')
+SELECT 'relation ' || n.nspname || '.' || c.relname || ' ' || c.relkind::text || ' ' || coalesce(c.relacl::text, '')
 FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace WHERE SCOPE
 UNION ALL
-SELECT 'trigger ' || n.nspname || '.' || c.relname || '.' || t.tgname || ' ' || t.tgenabled || ' '
+SELECT 'trigger ' || n.nspname || '.' || c.relname || '.' || t.tgname || ' ' || t.tgenabled::text || ' '
     || pg_get_triggerdef(t.oid) || ' -- ' || coalesce(obj_description(t.oid, 'pg_trigger'), '')
 FROM pg_trigger AS t JOIN pg_class AS c ON c.oid = t.tgrelid JOIN pg_namespace AS n ON n.oid = c.relnamespace
 WHERE SCOPE
 UNION ALL
 SELECT 'function ' || n.nspname || '.' || p.proname || ' ' || pg_get_functiondef(p.oid) || ' owned by '
-    || p.proowner::regrole || ' ' || coalesce(p.proacl::text, '') || ' -- ' || coalesce(obj_description(p.oid, 'pg_proc'), '')
+    || p.proowner::regrole::text || ' ' || coalesce(p.proacl::text, '') || ' -- ' || coalesce(obj_description(p.oid, 'pg_proc'), '')
 FROM pg_proc AS p JOIN pg_namespace AS n ON n.oid = p.pronamespace
 WHERE SCOPE AND p.prokind = 'f'
 UNION ALL
@@ -150,14 +157,14 @@ impl Live for Postgres {
 
     fn snapshot(&mut self) -> String {
         let scope = format!("{SYSTEM} AND nspname <> 'triggerctl'");
-        self.run(&SNAPSHOT.replace("SCOPE", &scope))
+        self.rows(&SNAPSHOT.replace("SCOPE", &scope))
     }
 
     fn everything(&mut self) -> String {
-        let mut text = self.run(&SNAPSHOT.replace("SCOPE", SYSTEM));
-        let tables = self.run("SELECT quote_ident(nspname) || '.' || quote_ident(relname) FROM pg_class JOIN pg_namespace AS n ON n.oid = relnamespace WHERE relkind = 'r' AND nspname = 'triggerctl' ORDER BY 1");
+        let mut text = self.rows(&SNAPSHOT.replace("SCOPE", SYSTEM));
+        let tables = self.rows("SELECT quote_ident(nspname) || '.' || quote_ident(relname) FROM pg_class JOIN pg_namespace AS n ON n.oid = relnamespace WHERE relkind = 'r' AND nspname = 'triggerctl' ORDER BY 1");
         for table in tables.lines() {
-            text += &self.run(&format!("SELECT t::text FROM {table} AS t ORDER BY 1"));
+            text += &self.rows(&format!("SELECT t::text FROM {table} AS t ORDER BY 1"));
         }
         text
     }

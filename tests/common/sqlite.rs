@@ -127,6 +127,8 @@ fn digest(bytes: &[u8]) -> String {
 
 /// Run one statement to its end.
 fn rows(connection: &Connection, sql: &str) -> rusqlite::Result<String> {
+    // A view that got its first trigger by another connection would be refused by the schema as this one remembers it.
+    connection.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(()))?;
     let mut statement = connection.prepare(sql)?;
     let columns = statement.column_count();
     let mut rows = statement.query([])?;

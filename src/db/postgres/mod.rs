@@ -20,8 +20,6 @@ use std::sync::{Arc, Mutex};
 use postgres::Row;
 use postgres::types::{FromSql, ToSql, Type};
 
-pub use catalog::fingerprint_sql;
-
 use super::{
     Catalog, ConditionPair, Database, Depth, History, Migration, Patience, Record, Scope,
     Statement, Target, Verdict,
@@ -191,16 +189,6 @@ fn identifier(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
 }
 
-/// A string literal that reads the same whatever `standard_conforming_strings` says.
-fn literal(text: &str) -> String {
-    let text = text.replace('\'', "''");
-    if text.contains('\\') {
-        format!("E'{}'", text.replace('\\', "\\\\"))
-    } else {
-        format!("'{text}'")
-    }
-}
-
 impl Database for Postgres {
     fn dialect(&self) -> &'static dyn Dialect {
         self.dialect
@@ -224,6 +212,10 @@ impl Database for Postgres {
 
     fn table_names(&mut self, schema: Option<&str>) -> Result<Vec<TableId>, Error> {
         self.read_table_names(schema)
+    }
+
+    fn schemas(&mut self) -> Result<Vec<String>, Error> {
+        self.read_schemas()
     }
 
     fn current_schema(&mut self) -> Result<String, Error> {
@@ -302,16 +294,12 @@ impl Database for Postgres {
         self.abort_migration()
     }
 
-    fn fingerprint_sql(&self, id: &ObjectId) -> Option<String> {
-        Some(fingerprint_sql(id, self.server))
+    fn live_sql(&self) -> Option<String> {
+        Some(catalog::live_sql(self.server))
     }
 
-    fn fingerprint_after(
-        &self,
-        id: &ObjectId,
-        _statements: &[String],
-    ) -> Result<LiveFingerprint, Error> {
-        Ok(LiveFingerprint::Sql(fingerprint_sql(id, self.server)))
+    fn fingerprint_after(&self, _: &ObjectId, _: &[String]) -> Result<LiveFingerprint, Error> {
+        Ok(LiveFingerprint::Later)
     }
 
     fn interrupter(&self) -> Box<dyn Fn() + Send> {

@@ -87,6 +87,22 @@ impl Postgres {
         Ok(found)
     }
 
+    /// See [`crate::db::Database::schemas`].
+    pub(super) fn read_schemas(&mut self) -> Result<Vec<String>, Error> {
+        let history = self.history_schema.clone();
+        self.read(
+            "read the schemas",
+            "SELECT nspname FROM pg_catalog.pg_namespace
+             WHERE pg_catalog.left(nspname::pg_catalog.text, 3) <> 'pg_'
+               AND nspname NOT IN ('information_schema', $1::pg_catalog.text)
+             ORDER BY 1",
+            &[(&history, Type::TEXT)],
+        )?
+        .iter()
+        .map(|row| get(row, 0))
+        .collect()
+    }
+
     /// See [`crate::db::Database::table_names`].
     pub(super) fn read_table_names(&mut self, schema: Option<&str>) -> Result<Vec<TableId>, Error> {
         self.read(

@@ -1,7 +1,6 @@
 //! The live triggers: their fingerprints in one read, their definitions only for those that are asked for.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
-use std::fmt::Write;
 
 use rusqlite::{Connection, OptionalExtension};
 use sha2::{Digest, Sha256};
@@ -19,10 +18,17 @@ pub(super) type Rows = HashMap<ObjectId, i64>;
 
 /// SHA-256 in lower-case hex.
 pub(super) fn digest(text: &[u8]) -> String {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let digit = |nibble: u8| {
+        DIGITS
+            .get(usize::from(nibble))
+            .copied()
+            .map_or('?', char::from)
+    };
     let mut hex = String::with_capacity(64);
     for byte in Sha256::digest(text) {
-        // Writing to a string cannot fail.
-        let _ = write!(hex, "{byte:02x}");
+        hex.push(digit(byte >> 4));
+        hex.push(digit(byte & 0xf));
     }
     hex
 }

@@ -109,6 +109,11 @@ fn inspect(path: &Path) -> Result<Option<Found>, Error> {
                 Error::failed(format!("cannot read `{shown}`: {error}"))
             }
         })?;
+    // SQLite takes a file of one byte for an empty one, because it used to write an `S` into empty files itself
+    // (`unixFileSize` in os_unix.c): any other byte is somebody's.
+    if header.len() == 1 && header != b"S" {
+        return Err(not_a_database(path));
+    }
     Ok(Some(Found {
         // The manual, "Database File Format", 1.3.3: 2 means WAL.
         wal: header.get(18) == Some(&2) || header.get(19) == Some(&2),
@@ -178,6 +183,11 @@ fn missing(path: &Path) -> Error {
     )
 }
 
+fn not_a_database(path: &Path) -> Error {
+    Error::failed(format!("`{}` is not a SQLite database", path.display()))
+        .help("it is some other kind of file, or encrypted")
+}
+
 fn not_writable(path: &Path, found: Found) -> Error {
     let error = Error::failed(format!(
         "the database file `{}` cannot be written",
@@ -205,10 +215,7 @@ fn explain(path: &Path, found: Found, error: &rusqlite::Error) -> Error {
             "a newer SQLite than {} may have written it, or the file is damaged",
             rusqlite::version()
         )),
-        Some(ffi::SQLITE_NOTADB) => {
-            Error::failed(format!("`{shown}` is not a SQLite database"))
-                .help("it is some other kind of file, or encrypted")
-        }
+        Some(ffi::SQLITE_NOTADB) => not_a_database(path),
         Some(ffi::SQLITE_CORRUPT) => Error::failed(format!("the database `{shown}` is damaged"))
             .help("`PRAGMA integrity_check` says more; restore it from a backup"),
         Some(ffi::SQLITE_BUSY | ffi::SQLITE_LOCKED) => Error::new(

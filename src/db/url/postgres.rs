@@ -116,21 +116,22 @@ pub(super) fn parse(rest: &str, driver: bool) -> Result<PostgresUrl, Error> {
         Some((authority, dbname)) => (authority, Some(dbname)),
         None => (address, None),
     };
+    // An `@` this far on is most likely that of a password with a bare `/`, `?` or `@` in it. What precedes it must then be
+    // neither used as a host nor shown as a name.
+    if dbname.is_some_and(|name| name.contains('@'))
+        || query.is_some_and(|query| query.contains('@') && !names_parameters(query))
+    {
+        return Err(Error::failed(
+            "the user name or the password in the URL has a character that must be escaped",
+        )
+        .help(
+            "write `%2F` for `/`, `%3F` for `?`, `%40` for `@`, `%23` for `#` and `%25` for `%`",
+        ));
+    }
     let hosts = match authority.rsplit_once('@') {
         Some((credentials, hosts)) => {
             set_credentials(&mut url, credentials)?;
             hosts
-        }
-        // No credentials, but an `@` further on: what looks like a port is then the start of a password that has a bare
-        // `/` or `?` in it, and must neither be used nor shown.
-        None if authority.contains(':')
-            && (dbname.is_some_and(|name| name.contains('@'))
-                || query.is_some_and(|query| query.contains('@') && !names_parameters(query))) =>
-        {
-            return Err(Error::failed(
-                "the user name or the password in the URL has a character that must be escaped",
-            )
-            .help("write `%2F` for `/`, `%3F` for `?`, `%40` for `@`, `%23` for `#` and `%25` for `%`"));
         }
         None => authority,
     };

@@ -232,6 +232,8 @@ fn no_error_shows_a_password() {
         "postgres://me:sec/ret@h/d",
         "postgres://me:1/sec@h/d",
         "postgres://me:secret",
+        "postgres://me:x@sec/ret@h/d",
+        "postgres://me:@?/secret@h/d",
         "postgres://me:secret/name",
         "postgres://me:1?sec=x@h/d",
         "postgres://me:sec?r/et@h/d",
@@ -255,6 +257,19 @@ fn no_error_shows_a_password() {
             assert!(!shown.contains(part), "{text}: {shown}");
         }
     }
+}
+
+#[test]
+fn a_url_with_a_password_may_not_be_shown() {
+    for text in [
+        "postgres://u:p@h",
+        "postgres://h?password=p",
+        "host=h PASSWORD = p",
+    ] {
+        assert!(!may_be_shown(text), "{text}");
+    }
+    assert!(may_be_shown("sqlite:app.db"));
+    assert!(may_be_shown("postgers://localhost/app"));
 }
 
 proptest::proptest! {

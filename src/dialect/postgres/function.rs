@@ -53,7 +53,7 @@ pub(super) fn plain(id: FunctionId, language: &str, body: String) -> Function {
     }
 }
 
-/// `search_path = […]` as a setting; an empty list is one empty name, as the server keeps it.
+/// `search_path = […]` as a setting; one empty name is an empty path, as the server keeps it.
 pub(super) fn search_path(
     path: &Located<Vec<Located<String>>>,
     problems: &mut Vec<Diagnostic>,
@@ -68,11 +68,11 @@ pub(super) fn search_path(
                 .at(&schema.span)
                 .help("write each schema as a string of its own: `[\"app\", \"pg_temp\"]`"),
             );
-        } else if schema.value.is_empty() || schema.value.contains('\0') {
+        } else if (schema.value.is_empty() && path.value.len() > 1) || schema.value.contains('\0') {
             problems.push(
                 Diagnostic::new("a schema's name cannot be empty")
                     .at(&schema.span)
-                    .help("for a search path with nothing in it write `search_path = []`"),
+                    .help("for a search path with nothing in it write `search_path = [\"\"]`"),
             );
         }
     }

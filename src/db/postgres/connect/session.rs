@@ -72,7 +72,7 @@ impl Connection {
 ///
 /// # Errors
 ///
-/// Each reason has its own message: see [`super::explain`]. None holds a password.
+/// Each reason has its own message. None holds a password.
 pub fn connect(url: &PostgresUrl) -> Result<Connection, Error> {
     connect_in(url, &Environment::of_process())
 }
@@ -80,13 +80,12 @@ pub fn connect(url: &PostgresUrl) -> Result<Connection, Error> {
 /// Connect as the URL and this environment say.
 pub fn connect_in(url: &PostgresUrl, environment: &Environment) -> Result<Connection, Error> {
     let mut settings = settings::resolve(url, environment)?;
-    let tls = match settings.tls.mode {
-        Mode::Disable => None,
-        _ => {
-            let (connector, warning) = tls::connector(&settings.tls)?;
-            settings.warnings.extend(warning);
-            Some(connector)
-        }
+    let tls = if settings.tls.mode == Mode::Disable {
+        None
+    } else {
+        let (connector, warning) = tls::connector(&settings.tls)?;
+        settings.warnings.extend(warning);
+        Some(connector)
     };
     for warning in &settings.warnings {
         log::warn!("{warning}");

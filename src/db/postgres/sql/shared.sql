@@ -39,11 +39,15 @@ trigger_dependency AS MATERIALIZED (
 ),
 -- The columns that UPDATE OF and WHEN refer to: both hold attribute numbers, which a rename does not change.
 trigger_column AS (
-  SELECT d.trigger, pg_catalog.array_agg(a.attname ORDER BY a.attnum) AS columns
-  FROM trigger_dependency d
-  JOIN pg_catalog.pg_attribute a ON a.attrelid = d.refobjid AND a.attnum = d.refobjsubid
-  WHERE d.refobjsubid <> 0
-  GROUP BY d.trigger
+  SELECT trigger, pg_catalog.array_agg(attname ORDER BY attnum) AS columns
+  FROM (
+    SELECT d.trigger, a.attnum, a.attname::pg_catalog.text AS attname
+    FROM trigger_dependency d
+    JOIN pg_catalog.pg_attribute a ON a.attrelid = d.refobjid AND a.attnum = d.refobjsubid
+    WHERE d.refobjsubid <> 0
+    OFFSET 0 -- Sorts the names as text: the type `name` takes 64 bytes each.
+  ) AS named
+  GROUP BY trigger
 ),
 -- What else WHEN refers to: it holds OIDs, which a rename does not change.
 trigger_reference AS (

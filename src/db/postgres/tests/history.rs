@@ -1,6 +1,8 @@
 //! The history tables are read as they were written.
 
 use super::*;
+use crate::dialect::Dialect as _;
+use crate::dialect::postgres::Postgres;
 
 const TABLES: &str = r#"CREATE SCHEMA triggerctl;
     CREATE TABLE triggerctl.migrations (version bigint PRIMARY KEY, state text, message text, summary text, plan_id text,
@@ -33,7 +35,7 @@ fn the_latest_record_counts() {
           ('trigger', 'public', 't', 'x', 1, 'd2', 'l2', '{{}}'),
           ('function', 'public', '', 'f', 2, 'd3', 'l3', {definition}),
           ('trigger', 'public', 't', 'x', 2, 'd4', 'l4', NULL);",
-        definition = crate::db::postgres::literal(&definition)
+        definition = Postgres.quote_literal(&definition)
     ));
     let id = function_id("public", "f");
     let trigger = trigger_id("public", "t", "x");

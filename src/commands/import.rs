@@ -1,0 +1,150 @@
+//! `triggerctl import`.
+
+use std::path::{Path, PathBuf};
+
+use serde_json::json;
+
+use crate::db::Intent;
+use crate::db::url::DatabaseUrl;
+use crate::error::{Error, Kind};
+use crate::import::{self, Destination, Filters, Header, Import, Written};
+use crate::plan::ObjectRef;
+use crate::render::Renderer;
+use crate::report::{Format, json};
+use crate::spec::Spec;
+
+use super::{Context, Outcome, connect_settings};
+
+/// Write a spec from the triggers that are there.
+///
+/// Without `--out`, it is printed. A file that is there already gets what it does not have yet, at its end; the rest of
+/// it stays as it is.
+#[derive(Debug, clap::Args)]
+pub struct ImportCommand {
+    /// Write to FILE; where it is there, add to it.
+    #[arg(short, long, value_name = "FILE")]
+    out: Option<PathBuf>,
+    /// Write one file a table into DIR, and include them in FILE (or in the spec).
+    #[arg(long, value_name = "DIR")]
+    split: Option<PathBuf>,
+    /// Only triggers in schemas that match; may be repeated.
+    #[arg(long, value_name = "GLOB")]
+    schema: Vec<String>,
+    /// Only triggers on tables that match, as table or schema.table; may be repeated.
+    #[arg(long, value_name = "GLOB")]
+    table: Vec<String>,
+}
+
+impl ImportCommand {
+    /// Run it.
+    pub fn run(&self, context: &Context) -> Result<Outcome, Error> {
+        context.only("import", &[Format::Text, Format::Json])?;
+        let filters = Filters { schemas: patterns("schema", &self.schema)?, tables: patterns("table", &self.table)? };
+        let config = &context.common.config;
+        let out = match (&self.out, &self.split) {
+            (Some(out), _) => Some(out),
+            (None, Some(_)) => Some(config),
+            (None, None) => None,
+        };
+        let options = context.load_options();
+        let spec = if config.exists() { context.spec_if_any()? } else { None };
+        // What the file that is written to belongs to: to the spec, or it is one by itself.
+        let own;
+        let (target, main) = match out {
+            Some(out) if out.exists() => match &spec {
+                Some(spec) if import::includes(spec, out) => (Some(spec), config),
+                _ => {
+                    own = Spec::load(out, &options)?;
+                    (Some(&own), out)
+                }
+            },
+            Some(out) => (None, out),
+            None => (None, config),
+        };
+        let url = context.url(target.or(spec.as_ref()))?;
+        let mut database = crate::db::connect(&url, &connect_settings(target.or(spec.as_ref())), Intent::Read)?;
+        let renderer = Renderer::new(database.dialect(), target.and_then(|spec| spec.templates.as_deref()))?;
+        let import = import::read(&mut *database, &filters, target, &renderer)?;
+
+        let folder = main.parent().unwrap_or(Path::new(""));
+        let header = header(&url, database.dialect().title(), &database.target().server_version, folder);
+        let Some(out) = out else {
+            let text = import.text(&header);
+            let result = if context.output.format == Format::Json {
+                document(&import, &[], Some(&text))
+            } else {
+                text
+            };
+            context.output.result(&result)?;
+            remark(context, &import, &[])?;
+            return Ok(Outcome::Done);
+        };
+        let split = self.split.as_deref();
+        let written = import.write(&Destination { out, main, split, options }, &header)?;
+        if context.output.format == Format::Json {
+            context.output.result(&document(&import, &written, None))?;
+        }
+        remark(context, &import, &written)?;
+        Ok(Outcome::Done)
+    }
+}
+
+/// The top of a new spec.
+pub(super) fn header(url: &DatabaseUrl, title: &str, version: &str, folder: &Path) -> Header {
+    let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
+    Header {
+        comment: vec![
+            format!("Triggers of {}, {title} {version}, as they were when this was written.", url.display()),
+            "`triggerctl plan` shows what differs from them, and `triggerctl apply` takes them over.".to_owned(),
+        ],
+        include: vec![],
+        url: url.for_spec(folder),
+        without_password: url.has_password(),
+    }
+}
+
+fn patterns(flag: &str, texts: &[String]) -> Result<Vec<glob::Pattern>, Error> {
+    let pattern = |text: &String| {
+        glob::Pattern::new(text)
+            .map_err(|error| Error::new(Kind::Usage, format!("`--{flag} {text}` is not a pattern: {error}")))
+    };
+    texts.iter().map(pattern).collect()
+}
+
+fn document(import: &Import, written: &[Written], text: Option<&str>) -> String {
+    let files: Vec<_> = written
+        .iter()
+        .map(|Written { path, triggers, functions }| json!({ "path": path, "triggers": triggers, "functions": functions }))
+        .collect();
+    let objects: Vec<ObjectRef> = import.objects().iter().map(ObjectRef::from).collect();
+    json::document(json!({ "files": files, "objects": objects, "already_there": import.covered, "spec": text }))
+}
+
+fn remark(context: &Context, import: &Import, written: &[Written]) -> Result<(), Error> {
+    let mut text = format!("{} and {} imported", count(import.triggers(), "trigger"), count(import.functions(), "function"));
+    match written {
+        [] => text.push_str(".\n"),
+        [file] => text.push_str(&format!(" into `{}`.\n", file.path.display())),
+        files => {
+            text.push_str(" into these files:\n");
+            for file in files {
+                text.push_str(&format!("  {}\n", file.path.display()));
+            }
+        }
+    }
+    if import.covered > 0 {
+        text.push_str(&format!("{} in the spec already, and left as it is there.\n", count(import.covered, "trigger")));
+    }
+    for function in &import.with_rights {
+        text.push_str(&format!("Who may execute {function} is not part of a spec; it stays as it is.\n"));
+    }
+    if import.triggers() > 0 && !written.is_empty() {
+        text.push_str("`triggerctl plan` finds nothing to change now; `triggerctl apply` takes them over.\n");
+    }
+    context.output.remark(&text)
+}
+
+fn count(number: usize, what: &str) -> String {
+    let s = if number == 1 { "" } else { "s" };
+    format!("{number} {what}{s}")
+}

@@ -1,0 +1,105 @@
+//! The text of a spec from drafts: grouped by table, functions before the triggers that call them.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::model::{FunctionId, TableId, TriggerId};
+
+use super::draft::{FunctionDraft, TriggerDraft};
+use super::represent::Drafts;
+use super::text;
+
+/// The width of headings.
+const WIDTH: usize = 80;
+
+/// Drafts that stand together: those of one table, or functions that several tables share.
+#[derive(Debug)]
+pub(super) struct Group<'a> {
+    /// The table; `None` for what several share.
+    pub(super) table: Option<&'a TableId>,
+    pub(super) functions: Vec<&'a FunctionDraft>,
+    pub(super) triggers: Vec<&'a TriggerDraft>,
+}
+
+/// What several tables share first, then table by table.
+pub(super) fn groups<'a>(drafts: &'a Drafts, callers: &BTreeMap<FunctionId, BTreeSet<TriggerId>>) -> Vec<Group<'a>> {
+    let mut shared = Group { table: None, functions: vec![], triggers: vec![] };
+    let mut tables: BTreeMap<&TableId, Group<'a>> = BTreeMap::new();
+    for trigger in &drafts.triggers {
+        let table = &trigger.id.table;
+        let empty = Group { table: Some(table), functions: vec![], triggers: vec![] };
+        tables.entry(table).or_insert(empty).triggers.push(trigger);
+    }
+    for function in &drafts.functions {
+        let mut of = callers.get(&function.id).into_iter().flatten().map(|trigger| &trigger.table);
+        let first = of.next();
+        let only = first.filter(|first| of.all(|table| table == *first));
+        match only.and_then(|table| tables.get_mut(table)) {
+            Some(group) => group.functions.push(function),
+            None => shared.functions.push(function),
+        }
+    }
+    let first = (!shared.functions.is_empty()).then_some(shared);
+    first.into_iter().chain(tables.into_values()).collect()
+}
+
+impl Group<'_> {
+    /// Its heading and its drafts, with a blank line before each.
+    pub(super) fn write(&self, qualifies: bool, out: &mut String) {
+        let title = match self.table {
+            Some(table) if qualifies => table.to_string(),
+            Some(table) => table.name.clone(),
+            None => "functions that several tables share".to_owned(),
+        };
+        let title = text::comment(&title);
+        let rule = "-".repeat(WIDTH.saturating_sub(title.chars().count() + 7).max(3));
+        out.push_str(&format!("\n# --- {title} {rule}\n"));
+        for function in &self.functions {
+            out.push('\n');
+            function.write(out);
+        }
+        for trigger in &self.triggers {
+            out.push('\n');
+            trigger.write(out);
+        }
+    }
+}
+
+/// The top of a new spec.
+#[derive(Debug, Clone, Default)]
+pub struct Header {
+    /// Lines of comment at the top, without the comment sign.
+    pub comment: Vec<String>,
+    /// Patterns of `include`.
+    pub include: Vec<String>,
+    /// `url` of `[database]`.
+    pub url: Option<String>,
+    /// A password was left out of `url`.
+    pub without_password: bool,
+}
+
+impl Header {
+    /// Its text.
+    pub fn text(&self) -> String {
+        let Self { comment, include, url, without_password } = self;
+        let mut out = String::new();
+        for line in comment {
+            let line = text::comment(line);
+            out.push_str(format!("# {line}").trim_end());
+            out.push('\n');
+        }
+        out.push_str("\nversion = 1\n");
+        if !include.is_empty() {
+            let patterns: Vec<_> = include.iter().map(|pattern| text::no_variables(pattern)).collect();
+            out.push_str(&format!("include = {}\n", text::list(patterns.iter().map(AsRef::as_ref))));
+        }
+        if let Some(url) = url {
+            out.push_str("\n[database]\n");
+            if *without_password {
+                out.push_str("# The password is not written down: ~/.pgpass and PGPASSWORD are read.\n");
+            }
+            let url = text::string(&text::no_variables(url));
+            out.push_str(&format!("url = {url}   # --url, TRIGGERCTL_URL or --env win over it\n"));
+        }
+        out
+    }
+}
