@@ -6,7 +6,7 @@ use std::ops::Range;
 
 use minijinja::{Environment, ErrorKind};
 
-use super::filters::FILTERS;
+use super::filters::{FILTERS, REMOVED};
 use super::loader::{self, Sources};
 use crate::error::{Diagnostic, Located, Span};
 use crate::spec::inner_span;
@@ -80,6 +80,7 @@ fn place(error: &minijinja::Error, origin: &Origin<'_>, sources: &Sources) -> Op
     match origin {
         Origin::Spec(text) if name.starts_with('\0') => {
             let inner = clamp(&text.value, range?);
+            let inner = narrowed(error, &text.value, inner);
             Some(Place {
                 source: text.value.get(inner.clone())?.to_owned(),
                 span: inner_span(text, inner),
@@ -91,12 +92,46 @@ fn place(error: &minijinja::Error, origin: &Origin<'_>, sources: &Sources) -> Op
                 || line(&file.text, error.line().unwrap_or(1)),
                 |range| clamp(&file.text, range),
             );
+            let range = narrowed(error, &file.text, range);
             Some(Place {
                 source: file.text.get(range.clone())?.to_owned(),
                 span: Span { file, range },
             })
         }
     }
+}
+
+/// What is undefined, as the engine writes it: "`a.b` is undefined".
+fn undefined_name(error: &minijinja::Error) -> Option<&str> {
+    let (_, rest) = error.detail()?.split_once('`')?;
+    let (name, rest) = rest.split_once('`')?;
+    rest.starts_with(" is undefined").then_some(name)
+}
+
+/// A filter that gets something undefined is itself the engine's place: go back to what is undefined.
+fn narrowed(error: &minijinja::Error, text: &str, range: Range<usize>) -> Range<usize> {
+    if error.kind() != ErrorKind::UndefinedError {
+        return range;
+    }
+    let before = text.get(..range.end).unwrap_or_default();
+    if let Some(name) = undefined_name(error)
+        && let Some(at) = before.rfind(name)
+        && !before
+            .get(at..)
+            .is_some_and(|between| between.contains(['{', '}']))
+    {
+        return at..at + name.len();
+    }
+    let before = text.get(..range.start).unwrap_or_default();
+    let Some(before) = before.trim_end().strip_suffix('|') else {
+        return range;
+    };
+    let before = before.trim_end();
+    let rest = before.trim_end_matches(|c: char| c.is_alphanumeric() || c == '_' || c == '.');
+    if rest.len() == before.len() {
+        return range;
+    }
+    rest.len()..before.len()
 }
 
 fn clamp(text: &str, range: Range<usize>) -> Range<usize> {
@@ -135,15 +170,8 @@ fn explain(
         ErrorKind::UndefinedError => undefined(error, source),
         ErrorKind::UnknownFilter => {
             let name = source.rsplit('|').next().unwrap_or(source).trim();
-            let diagnostic = Diagnostic::new(format!(
-                "unknown filter{}",
-                if name.is_empty() {
-                    String::new()
-                } else {
-                    format!(" in `{source}`")
-                }
-            ));
-            if source.contains("safe") || source.contains("escape") {
+            let diagnostic = Diagnostic::new(format!("unknown filter `{name}`"));
+            if REMOVED.contains(&name) {
                 return diagnostic
                     .help("text that is SQL goes through `| sql`, a value through `| literal`");
             }
@@ -178,13 +206,14 @@ fn explain(
 }
 
 fn undefined(error: &minijinja::Error, source: &str) -> Diagnostic {
-    let name = source
-        .trim_start_matches("{{")
-        .trim_start_matches("{%")
-        .trim_matches(['-', ' '])
-        .split(|c: char| !(c.is_alphanumeric() || c == '_' || c == '.'))
-        .next()
-        .unwrap_or_default();
+    let name = undefined_name(error).unwrap_or_else(|| {
+        let source = source.trim_start_matches("{{").trim_start_matches("{%");
+        let source = source.trim_matches(['-', ' ']);
+        source
+            .split(|c: char| !(c.is_alphanumeric() || c == '_' || c == '.'))
+            .next()
+            .unwrap_or_default()
+    });
     let diagnostic = if name.is_empty() {
         Diagnostic::new(message(error))
     } else {
