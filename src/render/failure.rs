@@ -68,7 +68,7 @@ pub(super) fn diagnostic(
 /// What went wrong, in one line and without a place.
 pub(super) fn message(error: &minijinja::Error) -> String {
     match (error.kind(), error.detail()) {
-        (ErrorKind::InvalidOperation, Some(detail)) => detail.to_owned(),
+        (ErrorKind::InvalidOperation | ErrorKind::MissingArgument, Some(detail)) => detail.to_owned(),
         (kind, Some(detail)) => format!("{kind}: {detail}"),
         (kind, None) => kind.to_string(),
     }
@@ -230,18 +230,19 @@ fn undefined(error: &minijinja::Error, source: &str) -> Diagnostic {
 }
 
 fn not_found(error: &minijinja::Error, sources: &Sources) -> Diagnostic {
-    // The engine quotes the name: `template "x" does not exist`.
-    let quoted = error.detail().unwrap_or_default();
-    let name = quoted.split('"').nth(1).unwrap_or(quoted);
-    let name = name.replace("\\0", "\0");
-    if let Some(name) = loader::refused(&name) {
+    // `template "x" does not exist`, or `tried to include non-existing template 'x'`.
+    let detail = error.detail().unwrap_or_default();
+    let quoted = detail.split_once("template ").map_or(detail, |(_, name)| name);
+    let quoted = quoted.strip_suffix(" does not exist").unwrap_or(quoted);
+    let name = quoted.trim_matches(['"', '\'']);
+    if !loader::is_inside(name) {
         return Diagnostic::new(format!(
             "the template `{name}` lies outside of the templates folder"
         ))
         .help("copy it into the dialect's folder");
     }
     let diagnostic = Diagnostic::new(format!("there is no template `{name}`"));
-    match closest(&name, sources.names()) {
+    match closest(name, sources.names()) {
         Some(known) => diagnostic.help(format!("did you mean `{known}`?")),
         None => {
             diagnostic.help("names are relative to the dialect's folder in the templates folder")

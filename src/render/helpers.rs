@@ -58,6 +58,12 @@ impl Helper {
 
     /// The arguments as the macro takes them.
     fn arguments(&self, given: &[Value]) -> Result<Vec<Value>, Error> {
+        let needed = self.parameters.len() - usize::from(self.takes_rest());
+        if given.len() < needed && self.file == loader::BUILT_IN_HELPERS {
+            // The user's may have defaults.
+            let message = "an argument is missing";
+            return Err(Error::new(ErrorKind::MissingArgument, message));
+        }
         if !self.takes_rest() {
             return Ok(given.to_vec());
         }
@@ -84,6 +90,9 @@ impl Helper {
         given: &[Value],
         memory: &Memory,
     ) -> Result<Value, Error> {
+        for value in given.iter().filter(|value| value.is_undefined()) {
+            value.get_attr(&self.name)?; // The engine's own error knows what it is that is undefined.
+        }
         let key = self.key(state, given);
         if let (Some(key), Ok(memory)) = (&key, memory.lock())
             && let Some(known) = memory.get(key)

@@ -232,12 +232,17 @@ fn errors_point_at_the_place_and_say_what_next() {
         ),
         (
             "{% include \"nothing.sql\" %}",
-            "there is no template `nothing.sql` @ `{% include \"nothing.sql\" %}` | names are relative to the \
+            "there is no template `nothing.sql` @ `include \"nothing.sql\"` | names are relative to the \
              dialect's folder in the templates folder",
         ),
         (
+            "{% import \"/etc/passwd\" as x %}",
+            "the template `/etc/passwd` lies outside of the templates folder @ `import \"/etc/passwd\" as x` | copy \
+             it into the dialect's folder",
+        ),
+        (
             "{% include \"../secret\" %}",
-            "the template `../secret` lies outside of the templates folder @ `{% include \"../secret\" %}` | copy it \
+            "the template `../secret` lies outside of the templates folder @ `include \"../secret\"` | copy it \
              into the dialect's folder",
         ),
     ] {
@@ -330,7 +335,7 @@ fn helpers_refuse_wrong_arguments_at_the_call() {
     let call = |dialect, text| problem(&inline(dialect, text, context! { event => "insert" }).unwrap_err());
     for dialect in ALL.iter().copied() {
         for (text, expected) in [
-            ("a {{ new() }}", "`new(column)`: undefined value @ `new()`"),
+            ("a {{ new() }}", "`new(column)`: an argument is missing @ `new()`"),
             ("{{ new('a', 'b') }}", "`new(column)`: too many arguments @ `new('a', 'b')`"),
             ("{{ concat() }}", "`concat(…)`: it takes at least one expression @ `concat()`"),
             ("{{ changed([]) }}", "`changed(…)`: it takes at least one column @ `changed([])`"),
@@ -541,4 +546,24 @@ fn serde_values_can_be_contexts() {
     assert_eq!(renderer.inline(&located("{{ name | literal }}"), &context).unwrap(), "'a'");
     let script = Renderer::new(&Sqlite, None).unwrap().render_script("script_end.sql", &context);
     assert!(script.unwrap().contains("COMMIT;"));
+}
+
+#[test]
+fn the_manuals_examples_work() {
+    use crate::dialect::testing::{facts, lower};
+    let manual = include_str!("../../docs/templates.md");
+    let examples: Vec<&str> = manual
+        .split("```toml\n")
+        .skip(1)
+        .filter_map(|block| block.split("```").next())
+        .filter(|block| block.contains("[[trigger]]"))
+        .collect();
+    assert_eq!(examples.len(), 2);
+    for example in examples {
+        for dialect in ALL.iter().copied() {
+            let columns = facts(crate::dialect::TableKind::Table, &["id", "amount", "currency"]);
+            let text = format!("[vars]\naudit_table = 'audit'\n{example}");
+            lower(dialect, &text, Some(columns)).unwrap();
+        }
+    }
 }
