@@ -85,7 +85,7 @@ impl Context {
     pub fn load_options(&self, needs_url: bool) -> LoadOptions<'_> {
         LoadOptions {
             environment: self.common.env.as_deref(),
-            needs_url: self.given_url().is_none(),
+            needs_url: needs_url && self.given_url().is_none(),
             ..LoadOptions::default()
         }
     }
