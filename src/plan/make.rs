@@ -99,7 +99,8 @@ pub fn make(
         *summary.entry(change.action).or_insert(0) += 1;
     }
     let target = planner.database.target().clone();
-    Ok(Plan {
+    Plan {
+        plan_id: String::new(),
         format_version: FORMAT_VERSION,
         tool_version: env!("CARGO_PKG_VERSION").to_owned(),
         base_version: history.version,
@@ -110,7 +111,8 @@ pub fn make(
         unchanged,
         unmanaged: unmanaged(desired, &history, &catalog),
         changes,
-    })
+    }
+    .sealed()
 }
 
 /// What must be read of the catalog: the schemas of everything that is desired or recorded.
