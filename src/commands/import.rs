@@ -50,7 +50,7 @@ impl ImportCommand {
             (None, Some(_)) => Some(config),
             (None, None) => None,
         };
-        let options = context.load_options();
+        let options = context.load_options(true);
         let spec = if config.exists() {
             context.spec_if_any()?
         } else {

@@ -168,18 +168,11 @@ impl<'a> Reader<'a> {
             )
     }
 
-    /// The columns of UPDATE OF: only with that event, each one once, and of the table where it is known.
-    pub(super) fn update_of(&mut self, events: &BTreeSet<Event>) -> Vec<String> {
+    /// The columns of UPDATE OF: each one once, and of the table where it is known.
+    pub(super) fn update_of(&mut self) -> Vec<String> {
         let Some(columns) = &self.request.fields.update_of else {
             return vec![];
         };
-        if !events.contains(&Event::Update) {
-            self.refuse(
-                "`update_of` needs the event `update`",
-                &columns.span,
-                "add `\"update\"` to `events`, or remove `update_of`",
-            );
-        }
         let mut seen: Vec<&str> = vec![];
         for column in &columns.value {
             if seen

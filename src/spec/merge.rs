@@ -41,7 +41,11 @@ impl Fields {
             order,
         } = self;
         // A dialect that calls a function of its own has no use for the body that the others share.
-        let shared_body = if function.is_some() { None } else { base.body.clone() };
+        let shared_body = if function.is_some() {
+            None
+        } else {
+            base.body.clone()
+        };
         Self {
             timing: timing.or_else(|| base.timing.clone()),
             events: events.or_else(|| base.events.clone()),

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use postgres::types::Type;
 
+use super::error::{Cause, words};
 use super::{Postgres, get};
 use crate::error::{Diagnostic, Error};
 use crate::model::{Definition, Function, FunctionId, FunctionSource, ObjectId, TableId, Trigger};
@@ -179,11 +180,11 @@ impl Postgres {
                AND r.level = 'error'",
             super::identifier(&schema)
         );
-        self.aside("SET LOCAL lock_timeout = '2s'", |this| {
+        let settings = "SET LOCAL lock_timeout = '2s'; SAVEPOINT triggerctl_bodies";
+        self.aside(settings, |this| {
             let mut faults = vec![];
             for (id, trigger, body) in asked {
-                let rows = this.read(
-                    "check a function's body",
+                let answer = this.client.query_typed(
                     &query,
                     &[
                         (&id.schema, Type::TEXT),
@@ -194,7 +195,23 @@ impl Postgres {
                         (&trigger.transition_tables.old, Type::NAME),
                         (&trigger.transition_tables.new, Type::NAME),
                     ],
-                )?;
+                );
+                let rows = match answer {
+                    Ok(rows) => rows,
+                    // The extension's own trouble is no fault of the spec's.
+                    Err(failure) if this.cause(&failure) == Cause::Other => {
+                        log::warn!(
+                            "plpgsql_check cannot check function `{id}`: {}",
+                            words(&failure)
+                        );
+                        this.batch(
+                            "check a function's body",
+                            "ROLLBACK TO SAVEPOINT triggerctl_bodies",
+                        )?;
+                        continue;
+                    }
+                    Err(failure) => return Err(this.error(&failure, "check a function's body")),
+                };
                 for row in &rows {
                     let message: String = get(row, 0)?;
                     let detail: Option<String> = get(row, 1)?;

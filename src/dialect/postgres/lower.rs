@@ -98,7 +98,7 @@ fn read(reader: &mut Reader<'_>) -> Option<Vec<Lowered>> {
             .as_ref()
             .map_or(Orientation::Row, |for_each| for_each.value),
     };
-    let update_of = reader.update_of(&firing.events);
+    let update_of = reader.update_of();
     refuse::impossible(reader, &firing);
 
     let condition = match when {

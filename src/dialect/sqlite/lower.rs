@@ -101,7 +101,7 @@ fn read(reader: &mut Reader<'_>) -> Option<Vec<Lowered>> {
         reader.missing("body", "body = \"INSERT INTO …;\"");
     }
     let (name, timing, events, body) = (name?, timing?, events?, body.as_ref()?);
-    let update_of = reader.update_of(&events);
+    let update_of = reader.update_of();
     check_truncate(reader, &events);
     check_table(reader, timing);
     check_reserved(reader, &name);
