@@ -65,9 +65,10 @@ fn read(reader: &mut Reader<'_>) -> Option<Vec<Lowered>> {
         function,
         args,
         function_name,
-        declare,
-        security,
-        search_path: path,
+        // Those of the generated function; the reader of the spec refuses them beside `function`.
+        declare: _,
+        security: _,
+        search_path: _,
         definer,
         order,
     } = request.fields;
@@ -108,37 +109,11 @@ fn read(reader: &mut Reader<'_>) -> Option<Vec<Lowered>> {
     let mut lowered = vec![];
     let called = match function {
         Some(function) => {
-            let unused: [(&str, Option<&crate::error::Span>); 4] = [
-                (
-                    "function_name",
-                    function_name.as_ref().map(|field| &field.span),
-                ),
-                ("declare", declare.as_ref().map(|field| &field.span)),
-                ("security", security.as_ref().map(|field| &field.span)),
-                ("search_path", path.as_ref().map(|field| &field.span)),
-            ];
-            for (field, span) in unused {
-                if let Some(span) = span {
-                    reader.refuse(
-                        format!("`{field}` is for generated functions, and this trigger calls `function`"),
-                        span,
-                        format!("say it in the `[[function]]`, or remove `{field}`"),
-                    );
-                }
-            }
-            refuse::body_beside_function(reader, function);
             let id = function_id(&function.value, request.schema);
             check_name("function", &id.name, function, &mut reader.problems);
             Some(id)
         }
         None => {
-            if let Some(args) = args {
-                reader.refuse(
-                    "`args` are for a trigger that calls a `function`",
-                    &args.span,
-                    "name the function, or write the values into the body",
-                );
-            }
             let generated = generated(reader, &name, &firing, body.as_ref());
             generated.map(|function| {
                 let id = function.id.clone();

@@ -165,8 +165,7 @@ fn what_sqlite_cannot_do_is_refused_with_the_way_out() {
     // Keys of another dialect, which the reader of the spec lets through only for that one.
     let spec = crate::dialect::testing::spec(&with(
         "[trigger.postgres]\nenabled = 'always'\nconstraint = { deferrable = true }\nreferencing = { new_table = 'n' \
-         }\nfunction = 'f'\nargs = ['a']\nfunction_name = 'g'\ndeclare = 'n int'\nsecurity = \
-         'definer'\nsearch_path = ['a']",
+         }\nfunction_name = 'g'\ndeclare = 'n int'\nsecurity = 'definer'\nsearch_path = ['a']",
     ))
     .unwrap();
     let trigger = &spec.triggers[0];
@@ -188,8 +187,7 @@ fn what_sqlite_cannot_do_is_refused_with_the_way_out() {
         "SQLite cannot disable a trigger\n  = help: leave the trigger out for sqlite with `dialects` instead\n".to_owned(),
         format!("SQLite has no constraint triggers\n  = help: {elsewhere}\n"),
         format!("SQLite has no transition tables\n  = help: {elsewhere}\n"),
-        "SQLite has no trigger functions\n  = help: write the statements in `body` instead\n".to_owned(),
-        "SQLite has no trigger arguments\n  = help: write the statements in `body` instead\n".to_owned(),
+        format!("SQLite has no trigger functions\n  = help: {elsewhere}\n"),
         format!("SQLite has no variables in a trigger\n  = help: {elsewhere}\n"),
         format!("SQLite has no security context of a trigger\n  = help: {elsewhere}\n"),
         format!("SQLite has no search path\n  = help: {elsewhere}\n"),
