@@ -81,6 +81,20 @@ fn text_without_a_template_is_returned_as_it_is() {
 }
 
 #[test]
+fn the_end_of_a_text_is_kept() {
+    for (text, expected) in [
+        ("{{ 1 | literal }}\n", "1\n"),
+        ("{{ 1 | literal }}\n\n", "1\n\n"),
+        ("{{ 1 | literal }};\r\n", "1;\r\n"),
+        ("{{ 1 | literal -}}\n", "1"),
+        ("{% if true %}x{% endif %}\n", "x\n"),
+        ("{{ 1 | literal }}\r", "1\r"),
+    ] {
+        assert_eq!(shown(text, context! {}), expected, "{text:?}");
+    }
+}
+
+#[test]
 fn a_bare_value_is_an_error_of_whatever_kind_it_is() {
     let values = context! { table => "users", number => 1, none => (), yes => true, list => ["a"] };
     for name in ["table", "number", "none", "yes", "list"] {

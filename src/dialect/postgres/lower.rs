@@ -312,9 +312,7 @@ fn generated(
         function.security = security.value;
     }
     if let Some(path) = &request.fields.search_path {
-        function
-            .settings
-            .push(search_path(path, &mut reader.problems));
+        function.settings.push(search_path(path));
     }
     Some(function)
 }
