@@ -6,10 +6,12 @@ use std::sync::Arc;
 
 use crate::error::{Located, SourceFile, Span};
 use crate::model::{
-    Constraint, Deferral, EnabledState, Event, FunctionId, Orientation, Parallel, Security, Timing, TransitionTables,
-    TriggerId, Volatility,
+    Constraint, Deferral, EnabledState, Event, FunctionId, Orientation, Parallel, Security, Timing,
+    TransitionTables, TriggerId, Volatility,
 };
-use crate::spec::{ConstraintSpec, Fields, FunctionSpec, ReferencingSpec, TableRef, TableSelector, TriggerSpec};
+use crate::spec::{
+    ConstraintSpec, Fields, FunctionSpec, ReferencingSpec, TableRef, TableSelector, TriggerSpec,
+};
 
 use super::text;
 
@@ -79,8 +81,21 @@ const DEFAULT_COST: f32 = 100.0;
 impl TriggerDraft {
     /// As the reader would hand it on.
     pub(super) fn spec(&self) -> TriggerSpec {
-        let Self { id: _, notes: _, name, table, timing, events, update_of, for_each, when, body, description, dialect, own } =
-            self;
+        let Self {
+            id: _,
+            notes: _,
+            name,
+            table,
+            timing,
+            events,
+            update_of,
+            for_each,
+            when,
+            body,
+            description,
+            dialect,
+            own,
+        } = self;
         let OwnDraft {
             dialect: _,
             enabled,
@@ -105,10 +120,17 @@ impl TriggerDraft {
             renamed_from: None,
             enabled: (*enabled != EnabledState::Origin).then(|| at(*enabled)),
             constraint: constraint.as_ref().map(|constraint| {
-                at(ConstraintSpec { deferral: constraint.deferral, from: constraint_from.clone().map(at) })
+                at(ConstraintSpec {
+                    deferral: constraint.deferral,
+                    from: constraint_from.clone().map(at),
+                })
             }),
-            referencing: (old.is_some() || new.is_some())
-                .then(|| at(ReferencingSpec { old_table: old.clone().map(at), new_table: new.clone().map(at) })),
+            referencing: (old.is_some() || new.is_some()).then(|| {
+                at(ReferencingSpec {
+                    old_table: old.clone().map(at),
+                    new_table: new.clone().map(at),
+                })
+            }),
             function: function.clone().map(at),
             args: texts(args),
             function_name: function_name.clone().map(at),
@@ -130,21 +152,43 @@ impl TriggerDraft {
 
     /// Its lines.
     pub(super) fn write(&self, out: &mut String) {
-        let Self { id: _, notes, name, table, timing, events, update_of, for_each, when, body, description, dialect, own } =
-            self;
+        let Self {
+            id: _,
+            notes,
+            name,
+            table,
+            timing,
+            events,
+            update_of,
+            for_each,
+            when,
+            body,
+            description,
+            dialect,
+            own,
+        } = self;
         let mut keys = Keys::default();
         keys.text("name", name);
         if table.is_glob() {
-            keys.add("tables", text::list([text::no_variables(&table.to_string()).as_ref()]));
+            keys.add(
+                "tables",
+                text::list([text::no_variables(&table.to_string()).as_ref()]),
+            );
         } else {
             keys.text("table", &table.to_string());
         }
-        keys.word("timing", match timing {
-            Timing::Before => "before",
-            Timing::After => "after",
-            Timing::InsteadOf => "instead_of",
-        });
-        keys.add("events", text::list(events.iter().map(|event| event.word())));
+        keys.word(
+            "timing",
+            match timing {
+                Timing::Before => "before",
+                Timing::After => "after",
+                Timing::InsteadOf => "instead_of",
+            },
+        );
+        keys.add(
+            "events",
+            text::list(events.iter().map(|event| event.word())),
+        );
         keys.texts("update_of", update_of);
         match for_each {
             Orientation::Row => {}
@@ -190,9 +234,15 @@ impl OwnDraft {
             let mut inner = vec![match deferral {
                 Deferral::NotDeferrable => "deferrable = false".to_owned(),
                 Deferral::InitiallyImmediate => "deferrable = true".to_owned(),
-                Deferral::InitiallyDeferred => "deferrable = true, initially = \"deferred\"".to_owned(),
+                Deferral::InitiallyDeferred => {
+                    "deferrable = true, initially = \"deferred\"".to_owned()
+                }
             }];
-            inner.extend(constraint_from.as_ref().map(|from| format!("from = {}", one_line(&from.to_string()))));
+            inner.extend(
+                constraint_from
+                    .as_ref()
+                    .map(|from| format!("from = {}", one_line(&from.to_string()))),
+            );
             keys.add("constraint", format!("{{ {} }}", inner.join(", ")));
         }
         let TransitionTables { old, new } = referencing;
@@ -245,7 +295,10 @@ impl FunctionDraft {
             body: at(body.clone()),
             security: Some(at(*security)),
             search_path: texts(search_path),
-            settings: settings.iter().map(|(name, value)| (at(name.clone()), value.clone())).collect(),
+            settings: settings
+                .iter()
+                .map(|(name, value)| (at(name.clone()), value.clone()))
+                .collect(),
             volatility: Some(at(*volatility)),
             parallel: Some(at(*parallel)),
             leakproof: Some(at(*leakproof)),
@@ -284,8 +337,13 @@ impl FunctionDraft {
         }
         keys.texts("search_path", search_path);
         if !settings.is_empty() {
-            let inner = settings.iter().map(|(name, value)| format!("{} = {}", text::key(name), one_line(value)));
-            keys.add("settings", format!("{{ {} }}", inner.collect::<Vec<_>>().join(", ")));
+            let inner = settings
+                .iter()
+                .map(|(name, value)| format!("{} = {}", text::key(name), one_line(value)));
+            keys.add(
+                "settings",
+                format!("{{ {} }}", inner.collect::<Vec<_>>().join(", ")),
+            );
         }
         match volatility {
             Volatility::Volatile => {}
@@ -303,7 +361,14 @@ impl FunctionDraft {
         if cost.to_bits() != DEFAULT_COST.to_bits() {
             // The shortest decimal that reads back as this float4, as a TOML integer where it is a small one.
             let small = cost.fract() == 0.0 && cost.abs() < 1e9;
-            keys.add("cost", if small { cost.to_string() } else { format!("{cost:?}") });
+            keys.add(
+                "cost",
+                if small {
+                    cost.to_string()
+                } else {
+                    format!("{cost:?}")
+                },
+            );
         }
         keys.sql("body", Some(body));
         keys.write("[[function]]", notes, out);
@@ -337,7 +402,10 @@ impl Keys {
 
     fn texts(&mut self, key: &'static str, values: &[String]) {
         if !values.is_empty() {
-            let values: Vec<_> = values.iter().map(|value| text::no_variables(value)).collect();
+            let values: Vec<_> = values
+                .iter()
+                .map(|value| text::no_variables(value))
+                .collect();
             self.add(key, text::list(values.iter().map(AsRef::as_ref)));
         }
     }
@@ -351,7 +419,12 @@ impl Keys {
         }
         out.push_str(header);
         out.push('\n');
-        let width = self.0.iter().map(|(key, _)| key.len()).max().unwrap_or_default();
+        let width = self
+            .0
+            .iter()
+            .map(|(key, _)| key.len())
+            .max()
+            .unwrap_or_default();
         for (key, value) in &self.0 {
             out.push_str(&format!("{key:width$} = {value}\n"));
         }
@@ -361,16 +434,29 @@ impl Keys {
 /// A string for an inline table, which TOML 1.0 keeps on one line.
 fn one_line(value: &str) -> String {
     let listed = text::list([text::no_variables(value).as_ref()]);
-    listed.strip_prefix('[').and_then(|value| value.strip_suffix(']')).unwrap_or(&listed).to_owned()
+    listed
+        .strip_prefix('[')
+        .and_then(|value| value.strip_suffix(']'))
+        .unwrap_or(&listed)
+        .to_owned()
 }
 
 /// A place for what stands in no file yet.
 pub(super) fn nowhere() -> Span {
-    Span { file: Arc::new(SourceFile { name: "<import>".to_owned(), text: String::new() }), range: 0..0 }
+    Span {
+        file: Arc::new(SourceFile {
+            name: "<import>".to_owned(),
+            text: String::new(),
+        }),
+        range: 0..0,
+    }
 }
 
 pub(super) fn at<T>(value: T) -> Located<T> {
-    Located { value, span: nowhere() }
+    Located {
+        value,
+        span: nowhere(),
+    }
 }
 
 fn texts(values: &[String]) -> Option<Located<Vec<Located<String>>>> {

@@ -5,27 +5,49 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::*;
 use crate::dialect::LockMode;
 use crate::model::{
-    Condition, Constraint, Deferral, EnabledState, FunctionSource, Grant, Setting, TableId, Volatility,
+    Condition, Constraint, Deferral, EnabledState, FunctionSource, Grant, Setting, TableId,
+    Volatility,
 };
 
-const V13: Server = Server { major: 13, minor: 23 };
-const V15: Server = Server { major: 15, minor: 18 };
+const V13: Server = Server {
+    major: 13,
+    minor: 23,
+};
+const V15: Server = Server {
+    major: 15,
+    minor: 18,
+};
 
 fn alter(before: &Trigger, after: &Trigger, server: Server) -> (Vec<String>, Option<LockMode>) {
     let renderer = Renderer::new(&Postgres, None).unwrap();
-    let (before, after) = (Definition::Trigger(before.clone()), Definition::Trigger(after.clone()));
+    let (before, after) = (
+        Definition::Trigger(before.clone()),
+        Definition::Trigger(after.clone()),
+    );
     let ddl = Postgres.alter(&before, &after, &renderer, server).unwrap();
     assert!(!ddl.custom);
     // Every statement on one line.
-    (ddl.statements.iter().map(|statement| statement.replace('\n', " ")).collect(), ddl.lock)
+    (
+        ddl.statements
+            .iter()
+            .map(|statement| statement.replace('\n', " "))
+            .collect(),
+        ddl.lock,
+    )
 }
 
 fn alter_function(before: &Function, after: &Function) -> Vec<String> {
     let renderer = Renderer::new(&Postgres, None).unwrap();
-    let (before, after) = (Definition::Function(before.clone()), Definition::Function(after.clone()));
+    let (before, after) = (
+        Definition::Function(before.clone()),
+        Definition::Function(after.clone()),
+    );
     let ddl = Postgres.alter(&before, &after, &renderer, V15).unwrap();
     assert_eq!(ddl.lock, None);
-    ddl.statements.iter().map(|statement| statement.replace('\n', " ")).collect()
+    ddl.statements
+        .iter()
+        .map(|statement| statement.replace('\n', " "))
+        .collect()
 }
 
 const CREATE: &str = "TRIGGER audit AFTER INSERT ON public.users FOR EACH ROW WHEN (NEW.id > 1) EXECUTE FUNCTION \
@@ -33,7 +55,8 @@ const CREATE: &str = "TRIGGER audit AFTER INSERT ON public.users FOR EACH ROW WH
 
 #[test]
 fn nothing_to_do() {
-    let one = trigger("when = 'NEW.id > 1'\ndescription = 'x'\n[trigger.postgres]\nenabled = 'always'");
+    let one =
+        trigger("when = 'NEW.id > 1'\ndescription = 'x'\n[trigger.postgres]\nenabled = 'always'");
     assert_eq!(alter(&one, &one, V15), (vec![], None));
     let mut columns = trigger("events = ['update']\nupdate_of = ['a', 'b']");
     let mut reordered = columns.clone();
@@ -49,8 +72,17 @@ fn a_comment_or_a_state_alone() {
     let mut two = one.clone();
     two.comment = Some("it's".to_owned());
     let comment = "COMMENT ON TRIGGER audit ON public.users IS";
-    assert_eq!(alter(&one, &two, V15), (vec![format!("{comment} 'it''s'")], Some(LockMode::AccessShare)));
-    assert_eq!(alter(&two, &one, V15), (vec![format!("{comment} NULL")], Some(LockMode::AccessShare)));
+    assert_eq!(
+        alter(&one, &two, V15),
+        (
+            vec![format!("{comment} 'it''s'")],
+            Some(LockMode::AccessShare)
+        )
+    );
+    assert_eq!(
+        alter(&two, &one, V15),
+        (vec![format!("{comment} NULL")], Some(LockMode::AccessShare))
+    );
 
     for (state, words) in [
         (EnabledState::Disabled, "DISABLE"),
@@ -60,8 +92,14 @@ fn a_comment_or_a_state_alone() {
         let mut two = one.clone();
         two.enabled = state;
         let set = |words| vec![format!("ALTER TABLE public.users {words} TRIGGER audit")];
-        assert_eq!(alter(&one, &two, V15), (set(words), Some(LockMode::ShareRowExclusive)));
-        assert_eq!(alter(&two, &one, V15), (set("ENABLE"), Some(LockMode::ShareRowExclusive)));
+        assert_eq!(
+            alter(&one, &two, V15),
+            (set(words), Some(LockMode::ShareRowExclusive))
+        );
+        assert_eq!(
+            alter(&two, &one, V15),
+            (set("ENABLE"), Some(LockMode::ShareRowExclusive))
+        );
     }
 }
 
@@ -99,7 +137,11 @@ fn a_new_definition_replaces_where_the_server_can() {
     assert_eq!(
         alter(&one, &two, V15),
         (
-            vec![format!("CREATE OR REPLACE {CREATE}"), state.clone(), depends.clone()],
+            vec![
+                format!("CREATE OR REPLACE {CREATE}"),
+                state.clone(),
+                depends.clone()
+            ],
             Some(LockMode::AccessExclusive)
         )
     );
@@ -121,7 +163,10 @@ fn a_new_definition_replaces_where_the_server_can() {
     conditional.condition.clone_from(&two.condition);
     assert_eq!(
         alter(&plain, &conditional, V15),
-        (vec![format!("CREATE OR REPLACE {CREATE}")], Some(LockMode::ShareRowExclusive))
+        (
+            vec![format!("CREATE OR REPLACE {CREATE}")],
+            Some(LockMode::ShareRowExclusive)
+        )
     );
 }
 
@@ -141,16 +186,28 @@ fn a_rename_with_a_new_definition() {
         ]
     );
     // Dropped under its old name.
-    assert_eq!(alter(&old, &two, V13).0, ["DROP TRIGGER old ON public.users".to_owned(), format!("CREATE {CREATE}")]);
+    assert_eq!(
+        alter(&old, &two, V13).0,
+        [
+            "DROP TRIGGER old ON public.users".to_owned(),
+            format!("CREATE {CREATE}")
+        ]
+    );
 }
 
 #[test]
 fn constraint_triggers_are_dropped_and_created() {
     let plain = trigger("");
     let mut constraint = plain.clone();
-    constraint.constraint = Some(Constraint { deferral: Deferral::NotDeferrable, from: None });
+    constraint.constraint = Some(Constraint {
+        deferral: Deferral::NotDeferrable,
+        from: None,
+    });
     let mut immediate = plain.clone();
-    immediate.constraint = Some(Constraint { deferral: Deferral::InitiallyImmediate, from: None });
+    immediate.constraint = Some(Constraint {
+        deferral: Deferral::InitiallyImmediate,
+        from: None,
+    });
     let drop = "DROP TRIGGER audit ON public.users";
     let create = |words: &str| {
         format!(
@@ -158,21 +215,35 @@ fn constraint_triggers_are_dropped_and_created() {
              public.users_audit()"
         )
     };
-    assert_eq!(alter(&plain, &constraint, V15).0, [drop, &create("NOT DEFERRABLE")]);
-    assert_eq!(alter(&constraint, &immediate, V15).0, [drop, &create("DEFERRABLE INITIALLY IMMEDIATE")]);
+    assert_eq!(
+        alter(&plain, &constraint, V15).0,
+        [drop, &create("NOT DEFERRABLE")]
+    );
+    assert_eq!(
+        alter(&constraint, &immediate, V15).0,
+        [drop, &create("DEFERRABLE INITIALLY IMMEDIATE")]
+    );
     assert!(alter(&immediate, &plain, V15).0[1].starts_with("CREATE TRIGGER audit "));
     let mut disabled = constraint.clone();
     disabled.enabled = EnabledState::Disabled;
-    assert_eq!(alter(&constraint, &disabled, V15).0, ["ALTER TABLE public.users DISABLE TRIGGER audit"]);
+    assert_eq!(
+        alter(&constraint, &disabled, V15).0,
+        ["ALTER TABLE public.users DISABLE TRIGGER audit"]
+    );
 }
 
 #[test]
 fn partitions_keep_their_states() {
-    let partition = |name: &str| TableId { schema: "public".to_owned(), name: name.to_owned() };
+    let partition = |name: &str| TableId {
+        schema: "public".to_owned(),
+        name: name.to_owned(),
+    };
     let one = trigger("");
     let mut two = one.clone();
-    two.enabled_on_partitions =
-        BTreeMap::from([(partition("p1"), EnabledState::Disabled), (partition("p2"), EnabledState::Always)]);
+    two.enabled_on_partitions = BTreeMap::from([
+        (partition("p1"), EnabledState::Disabled),
+        (partition("p2"), EnabledState::Always),
+    ]);
     let states = [
         "ALTER TABLE public.users ENABLE TRIGGER audit",
         "ALTER TABLE public.p1 DISABLE TRIGGER audit",
@@ -185,7 +256,9 @@ fn partitions_keep_their_states() {
     three.condition = Some(Condition::Sql("NEW.id > 1".to_owned()));
     assert_eq!(alter(&two, &three, V15).0[1..], states);
     let renderer = Renderer::new(&Postgres, None).unwrap();
-    let created = Postgres.create(&Definition::Trigger(two), &renderer, V15).unwrap();
+    let created = Postgres
+        .create(&Definition::Trigger(two), &renderer, V15)
+        .unwrap();
     assert_eq!(created.statements[1..], states);
 }
 
@@ -197,15 +270,27 @@ fn extensions_come_and_go() {
     let depends = "DEPENDS ON EXTENSION \"uuid-ossp\"";
     assert_eq!(
         alter(&one, &two, V15),
-        (vec![format!("ALTER TRIGGER audit ON public.users {depends}")], Some(LockMode::AccessExclusive))
+        (
+            vec![format!("ALTER TRIGGER audit ON public.users {depends}")],
+            Some(LockMode::AccessExclusive)
+        )
     );
-    assert_eq!(alter(&two, &one, V15).0, [format!("ALTER TRIGGER audit ON public.users NO {depends}")]);
+    assert_eq!(
+        alter(&two, &one, V15).0,
+        [format!("ALTER TRIGGER audit ON public.users NO {depends}")]
+    );
 
     let one = function("");
     let mut two = one.clone();
     two.depends_on_extensions = BTreeSet::from(["uuid-ossp".to_owned()]);
-    assert_eq!(alter_function(&one, &two), [format!("ALTER FUNCTION public.users_audit() {depends}")]);
-    assert_eq!(alter_function(&two, &one), [format!("ALTER FUNCTION public.users_audit() NO {depends}")]);
+    assert_eq!(
+        alter_function(&one, &two),
+        [format!("ALTER FUNCTION public.users_audit() {depends}")]
+    );
+    assert_eq!(
+        alter_function(&two, &one),
+        [format!("ALTER FUNCTION public.users_audit() NO {depends}")]
+    );
 }
 
 #[test]
@@ -230,10 +315,13 @@ fn functions_are_replaced_renamed_and_moved() {
     two.comment = Some("x".to_owned());
     two.volatility = Volatility::Immutable;
     let altered = alter_function(&one, &two);
-    assert_eq!(altered[..2], [
-        "ALTER FUNCTION public.users_audit() RENAME TO other",
-        "ALTER FUNCTION public.other() SET SCHEMA \"App\"",
-    ]);
+    assert_eq!(
+        altered[..2],
+        [
+            "ALTER FUNCTION public.users_audit() RENAME TO other",
+            "ALTER FUNCTION public.other() SET SCHEMA \"App\"",
+        ]
+    );
     assert!(altered[2].starts_with(
         "CREATE OR REPLACE FUNCTION \"App\".other() RETURNS trigger LANGUAGE plpgsql IMMUTABLE NOT LEAKPROOF SECURITY \
          INVOKER PARALLEL UNSAFE COST 100 AS $$"
@@ -243,12 +331,18 @@ fn functions_are_replaced_renamed_and_moved() {
     let mut three = one.clone();
     three.depends_on_extensions = BTreeSet::from(["citext".to_owned()]);
     let mut four = three.clone();
-    four.settings = vec![Setting { name: "work_mem".to_owned(), values: vec!["1MB".to_owned()] }];
+    four.settings = vec![Setting {
+        name: "work_mem".to_owned(),
+        values: vec!["1MB".to_owned()],
+    }];
     four.owner = Some("root".to_owned());
     let altered = alter_function(&three, &four);
     assert_eq!(altered.len(), 2);
     assert!(altered[0].contains(" SET work_mem TO '1MB' AS "));
-    assert_eq!(altered[1], "ALTER FUNCTION public.users_audit() DEPENDS ON EXTENSION citext");
+    assert_eq!(
+        altered[1],
+        "ALTER FUNCTION public.users_audit() DEPENDS ON EXTENSION citext"
+    );
 }
 
 #[test]
@@ -256,22 +350,37 @@ fn owner_and_rights_come_back_after_a_drop() {
     let mut restored = function("");
     restored.owner = Some("Boss".to_owned());
     restored.grants = Some(vec![
-        Grant { grantee: Some("Boss".to_owned()), grantable: false },
-        Grant { grantee: Some("clerk".to_owned()), grantable: true },
-        Grant { grantee: None, grantable: false },
+        Grant {
+            grantee: Some("Boss".to_owned()),
+            grantable: false,
+        },
+        Grant {
+            grantee: Some("clerk".to_owned()),
+            grantable: true,
+        },
+        Grant {
+            grantee: None,
+            grantable: false,
+        },
     ]);
     let created = create_all(&Postgres, &[Definition::Function(restored.clone())], V15);
     let function = "FUNCTION public.users_audit()";
-    assert_eq!(created[1..], [
-        format!("ALTER {function} OWNER TO \"Boss\""),
-        format!("REVOKE ALL ON {function} FROM PUBLIC"),
-        format!("REVOKE ALL ON {function} FROM \"Boss\""),
-        format!("GRANT EXECUTE ON {function} TO \"Boss\""),
-        format!("GRANT EXECUTE ON {function} TO clerk WITH GRANT OPTION"),
-        format!("GRANT EXECUTE ON {function} TO PUBLIC"),
-    ]);
+    assert_eq!(
+        created[1..],
+        [
+            format!("ALTER {function} OWNER TO \"Boss\""),
+            format!("REVOKE ALL ON {function} FROM PUBLIC"),
+            format!("REVOKE ALL ON {function} FROM \"Boss\""),
+            format!("GRANT EXECUTE ON {function} TO \"Boss\""),
+            format!("GRANT EXECUTE ON {function} TO clerk WITH GRANT OPTION"),
+            format!("GRANT EXECUTE ON {function} TO PUBLIC"),
+        ]
+    );
     restored.grants = None;
-    assert_eq!(create_all(&Postgres, &[Definition::Function(restored)], V15).len(), 2);
+    assert_eq!(
+        create_all(&Postgres, &[Definition::Function(restored)], V15).len(),
+        2
+    );
 }
 
 #[test]
@@ -279,9 +388,15 @@ fn a_function_in_c_is_restored() {
     let mut c = function("");
     c.language = "c".to_owned();
     c.cost = 1.0;
-    c.source = FunctionSource::Library { file: "$libdir/refint".to_owned(), symbol: "check_primary_key".to_owned() };
+    c.source = FunctionSource::Library {
+        file: "$libdir/refint".to_owned(),
+        symbol: "check_primary_key".to_owned(),
+    };
     let created = create_all(&Postgres, &[Definition::Function(c)], V15).remove(0);
-    assert!(created.ends_with("COST 1\nAS '$libdir/refint', 'check_primary_key'"), "{created}");
+    assert!(
+        created.ends_with("COST 1\nAS '$libdir/refint', 'check_primary_key'"),
+        "{created}"
+    );
 }
 
 #[test]
@@ -289,10 +404,23 @@ fn what_cannot_be_written_is_an_error() {
     let renderer = Renderer::new(&Postgres, None).unwrap();
     let mut unread = trigger("");
     unread.condition = Some(Condition::Unread);
-    let error = Postgres.create(&Definition::Trigger(unread), &renderer, V15).unwrap_err();
-    assert_eq!(error.to_string(), "the condition of audit on public.users was not read from the catalog");
     let error = Postgres
-        .alter(&Definition::Trigger(trigger("")), &Definition::Function(function("")), &renderer, V15)
+        .create(&Definition::Trigger(unread), &renderer, V15)
         .unwrap_err();
-    assert_eq!(error.to_string(), "trigger audit on public.users cannot become function public.users_audit");
+    assert_eq!(
+        error.to_string(),
+        "the condition of audit on public.users was not read from the catalog"
+    );
+    let error = Postgres
+        .alter(
+            &Definition::Trigger(trigger("")),
+            &Definition::Function(function("")),
+            &renderer,
+            V15,
+        )
+        .unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "trigger audit on public.users cannot become function public.users_audit"
+    );
 }

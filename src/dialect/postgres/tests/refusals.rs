@@ -158,9 +158,14 @@ fn bodies_that_cannot_be() {
 #[test]
 fn names_that_would_be_cut() {
     let long = "x".repeat(64);
-    let message = format!("name `{long}` is 64 bytes long, and PostgreSQL cuts names at 63\n  = help: choose a shorter name\n");
+    let message = format!(
+        "name `{long}` is 64 bytes long, and PostgreSQL cuts names at 63\n  = help: choose a shorter name\n"
+    );
     for (changes, place) in [
-        (format!("name = '{long}'"), format!("3:8 `'{long}'`: the trigger ")),
+        (
+            format!("name = '{long}'"),
+            format!("3:8 `'{long}'`: the trigger "),
+        ),
         (
             format!("[trigger.postgres]\nfunction_name = '{long}'"),
             format!("9:17 `'{long}'`: the function "),
@@ -180,7 +185,10 @@ fn names_that_would_be_cut() {
 
 #[test]
 fn tables_that_cannot_have_it() {
-    let child = || TableFacts { is_child: true, ..facts(TableKind::Table, &["a"]) };
+    let child = || TableFacts {
+        is_child: true,
+        ..facts(TableKind::Table, &["a"])
+    };
     let of = |kind| facts(kind, &["id", "=total"]);
     let rows = "[trigger.postgres]\nreferencing = { new_table = 'n' }";
     for (facts, changes, expected) in [
@@ -250,14 +258,24 @@ fn tables_that_cannot_have_it() {
              `totla`\n  = help: did you mean `total`?\n",
         ),
     ] {
-        assert_eq!(problems(&Postgres, &with(changes), Some(facts)), expected, "{changes}");
+        assert_eq!(
+            problems(&Postgres, &with(changes), Some(facts)),
+            expected,
+            "{changes}"
+        );
     }
     for (facts, changes) in [
         (of(TableKind::View), "timing = 'instead_of'"),
         (of(TableKind::View), "for_each = 'statement'"),
-        (child(), "[trigger.postgres]\nreferencing = { new_table = 'n' }\nfor_each = 'statement'"),
+        (
+            child(),
+            "[trigger.postgres]\nreferencing = { new_table = 'n' }\nfor_each = 'statement'",
+        ),
         (of(TableKind::Table), "when = 'NEW.total > 0'"),
-        (of(TableKind::Table), "timing = 'before'\nevents = ['update']\nwhen = 'OLD.total > 0 AND NEW.id > 0'"),
+        (
+            of(TableKind::Table),
+            "timing = 'before'\nevents = ['update']\nwhen = 'OLD.total > 0 AND NEW.id > 0'",
+        ),
     ] {
         lower(&Postgres, &with(changes), Some(facts)).unwrap();
     }
@@ -266,7 +284,10 @@ fn tables_that_cannot_have_it() {
 #[test]
 fn functions_that_cannot_be() {
     let function = |changes: &str| {
-        let text = changed("[[function]]\nname = 'f'\nbody = 'BEGIN RETURN NULL; END'\n", changes);
+        let text = changed(
+            "[[function]]\nname = 'f'\nbody = 'BEGIN RETURN NULL; END'\n",
+            changes,
+        );
         problems(&Postgres, &text, None)
     };
     for (changes, expected) in [
@@ -283,7 +304,10 @@ fn functions_that_cannot_be() {
             "body = '{{ table | ident }}'",
             "4:12 `table`: `table` is not defined here\n",
         ),
-        ("body = ' /**/'", "4:9 ` /**/`: the `body` is empty\n  = help: say what it is to do\n"),
+        (
+            "body = ' /**/'",
+            "4:9 ` /**/`: the `body` is empty\n  = help: say what it is to do\n",
+        ),
         (
             "cost = 1e-60",
             "5:8 `1e-60`: the cost is out of range\n  = help: PostgreSQL keeps it as a `real` above 0; the default is \
