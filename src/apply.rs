@@ -7,7 +7,8 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 
 use crate::db::{
-    Catalog, ConditionPair, Database, Depth, History, Migration, Patience, Scope, Statement,
+    Catalog, ConditionPair, Database, Depth, Fingerprint, History, Migration, Patience, Record,
+    Scope, Statement,
 };
 use crate::desired::digest;
 use crate::diff::{self, FieldChange, Judge};
@@ -28,6 +29,13 @@ pub enum Expected {
         rendered_digest: String,
         /// The definition does not tell all (see [`crate::dialect::Ddl::custom`]).
         custom: bool,
+    },
+    /// There again, as its history says.
+    Returned {
+        /// What was recorded of it.
+        definition: Definition,
+        /// The record.
+        record: Record,
     },
     /// Not there.
     Absent,
@@ -100,7 +108,7 @@ impl Job {
             expected,
             moved: Box::new(move |catalog, history| plan::moved(&base, catalog, history)),
             summary: plan.summary_line(),
-            plan_id: plan.id()?,
+            plan_id: plan.plan_id.clone(),
             spec_digest: plan.spec_digest.clone(),
             from_fingerprint: plan.base_fingerprint.clone(),
         })
@@ -285,64 +293,89 @@ fn stale(moved: &[String]) -> Error {
 
 /// The rows to record, once the catalog is seen to be what the job was to make of it.
 fn verify(job: &Job, catalog: &Catalog, database: &mut dyn Database) -> Result<Vec<Row>, Error> {
-    let mut exact = vec![];
-    let mut custom_ids = vec![];
+    let (mut whole, mut structure) = (vec![], vec![]);
     for (id, expected) in &job.expected {
-        if let Expected::Present {
-            definition: _,
-            rendered_digest: _,
-            custom,
-        } = expected
-        {
-            if *custom {
-                custom_ids.push(id.clone())
-            } else {
-                exact.push(id.clone())
-            }
+        match expected {
+            // What a template of the user's made is recorded as it was read.
+            Expected::Present { custom: true, .. } => whole.push(id.clone()),
+            Expected::Present { .. } | Expected::Returned { .. } => structure.push(id.clone()),
+            Expected::Absent | Expected::Released => {}
         }
     }
-    let mut live = database.definitions(&exact, Depth::Structure)?;
-    live.extend(database.definitions(&custom_ids, Depth::Whole)?);
-
+    let mut live = database.definitions(&structure, Depth::Structure)?;
+    live.extend(database.definitions(&whole, Depth::Whole)?);
     let mut rows = vec![];
     for (id, expected) in &job.expected {
-        let present = match (expected, catalog.fingerprints.get(id)) {
-            (Expected::Absent, Some(_)) => return Err(unlike(id, "it is still there", &[])),
-            (Expected::Absent, None) | (Expected::Released, _) => None,
-            (Expected::Present { .. }, None) => return Err(unlike(id, "it is not there", &[])),
-            (
-                Expected::Present {
-                    definition,
-                    rendered_digest,
-                    custom,
-                },
-                Some(fingerprint),
-            ) => {
-                let Some(found) = live.get(id) else {
-                    return Err(unlike(id, "it could not be read", &[]));
-                };
-                let definition = if *custom {
-                    found.clone()
-                } else {
-                    let fields = differences(definition, found, database)?;
-                    if !fields.is_empty() {
-                        return Err(unlike(id, "it differs from the plan", &fields));
-                    }
-                    definition.clone()
-                };
-                Some(Present {
-                    rendered_digest: rendered_digest.clone(),
-                    live_fingerprint: LiveFingerprint::Known(fingerprint.clone()),
-                    definition,
-                })
-            }
-        };
+        let found = catalog.fingerprints.get(id).zip(live.remove(id));
         rows.push(Row {
             id: id.clone(),
-            present,
+            present: end_state(id, expected, found, catalog, database)?,
         });
     }
     Ok(rows)
+}
+
+/// What to record of one object, or an error when it is not as expected.
+fn end_state(
+    id: &ObjectId,
+    expected: &Expected,
+    found: Option<(&Fingerprint, Definition)>,
+    catalog: &Catalog,
+    database: &mut dyn Database,
+) -> Result<Option<Present>, Error> {
+    let (fingerprint, found) = match (expected, found) {
+        (Expected::Absent, _) if catalog.fingerprints.contains_key(id) => {
+            return Err(unlike(id, "it is still there", &[]));
+        }
+        (Expected::Absent | Expected::Released, _) => return Ok(None),
+        (Expected::Present { .. } | Expected::Returned { .. }, None) => {
+            return Err(unlike(id, "it is not there", &[]));
+        }
+        (Expected::Present { .. } | Expected::Returned { .. }, Some(found)) => found,
+    };
+    let known = LiveFingerprint::Known(fingerprint.clone());
+    Ok(Some(match expected {
+        Expected::Absent | Expected::Released => return Ok(None),
+        Expected::Present {
+            definition,
+            rendered_digest,
+            custom,
+        } => {
+            if !custom {
+                let fields = differences(definition, &found, database)?;
+                if !fields.is_empty() {
+                    return Err(unlike(id, "it differs from the plan", &fields));
+                }
+            }
+            Present {
+                rendered_digest: rendered_digest.clone(),
+                live_fingerprint: known,
+                definition: if *custom { found } else { definition.clone() },
+            }
+        }
+        Expected::Returned { definition, record } => {
+            // The statements undo what the migration did, to the letter. What had drifted before it has drifted again,
+            // and the record must go on saying so.
+            let fields = differences(definition, &found, database)?;
+            let drifted = !fields.is_empty();
+            if drifted {
+                let names: Vec<&str> = fields.iter().map(|change| change.field.as_str()).collect();
+                log::warn!(
+                    "{id} had been changed by hand before, and is so again: {}",
+                    names.join(", ")
+                );
+            }
+            Present {
+                rendered_digest: record.rendered_digest.clone(),
+                live_fingerprint: if drifted {
+                    LiveFingerprint::Known(record.live_fingerprint.clone())
+                } else {
+                    known
+                },
+                definition: definition.clone(),
+            }
+        }
+    }))
 }
 
 fn differences(

@@ -233,15 +233,8 @@ fn ends(
                 } else {
                     Turn::Returns
                 };
-                let rendered_digest = record.rendered_digest.clone();
-                (
-                    turn,
-                    Expected::Present {
-                        definition,
-                        rendered_digest,
-                        custom: false,
-                    },
-                )
+                let record = record.clone();
+                (turn, Expected::Returned { definition, record })
             }
         };
         turns.insert(id.clone(), turn);

@@ -1,5 +1,6 @@
 //! `triggerctl import`.
 
+use std::fmt::Write as _; // Writing to a String cannot fail.
 use std::path::{Path, PathBuf};
 
 use serde_json::json;
@@ -49,7 +50,7 @@ impl ImportCommand {
             (None, Some(_)) => Some(config),
             (None, None) => None,
         };
-        let options = context.load_options();
+        let options = context.load_options(true);
         let spec = if config.exists() {
             context.spec_if_any()?
         } else {
@@ -171,24 +172,28 @@ fn remark(context: &Context, import: &Import, written: &[Written]) -> Result<(),
     );
     match written {
         [] => text.push_str(".\n"),
-        [file] => text.push_str(&format!(" into `{}`.\n", file.path.display())),
+        [file] => {
+            let _ = writeln!(text, " into `{}`.", file.path.display());
+        }
         files => {
             text.push_str(" into these files:\n");
             for file in files {
-                text.push_str(&format!("  {}\n", file.path.display()));
+                let _ = writeln!(text, "  {}", file.path.display());
             }
         }
     }
     if import.covered > 0 {
-        text.push_str(&format!(
-            "{} in the spec already, and left as it is there.\n",
+        let _ = writeln!(
+            text,
+            "{} in the spec already, and left as it is there.",
             count(import.covered, "trigger")
-        ));
+        );
     }
     for function in &import.with_rights {
-        text.push_str(&format!(
-            "Who may execute {function} is not part of a spec; it stays as it is.\n"
-        ));
+        let _ = writeln!(
+            text,
+            "Who may execute {function} is not part of a spec; it stays as it is."
+        );
     }
     if import.triggers() > 0 && !written.is_empty() {
         text.push_str(

@@ -25,7 +25,7 @@ pub struct Render {
 impl Render {
     /// Run it.
     pub fn run(&self, context: &Context) -> Result<Outcome, Error> {
-        let spec = context.spec()?;
+        let spec = context.spec_alone()?;
         let dialect = self.dialect(context, &spec)?;
         let renderer = Renderer::new(dialect, spec.templates.as_deref())?;
         let desired = from_spec(

@@ -1,6 +1,7 @@
 //! The text of a spec from drafts: grouped by table, functions before the triggers that call them.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _; // Writing to a String cannot fail.
 
 use crate::model::{FunctionId, TableId, TriggerId};
 
@@ -67,7 +68,7 @@ impl Group<'_> {
         };
         let title = text::comment(&title);
         let rule = "-".repeat(WIDTH.saturating_sub(title.chars().count() + 7).max(3));
-        out.push_str(&format!("\n# --- {title} {rule}\n"));
+        let _ = writeln!(out, "\n# --- {title} {rule}");
         for function in &self.functions {
             out.push('\n');
             function.write(out);
@@ -113,10 +114,11 @@ impl Header {
                 .iter()
                 .map(|pattern| text::no_variables(pattern))
                 .collect();
-            out.push_str(&format!(
-                "include = {}\n",
+            let _ = writeln!(
+                out,
+                "include = {}",
                 text::list(patterns.iter().map(AsRef::as_ref))
-            ));
+            );
         }
         if let Some(url) = url {
             out.push_str("\n[database]\n");
@@ -126,9 +128,10 @@ impl Header {
                 );
             }
             let url = text::string(&text::no_variables(url));
-            out.push_str(&format!(
-                "url = {url}   # --url, TRIGGERCTL_URL or --env win over it\n"
-            ));
+            let _ = writeln!(
+                out,
+                "url = {url}   # --url, TRIGGERCTL_URL or --env win over it"
+            );
         }
         out
     }

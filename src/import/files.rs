@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use toml::de::DeTable;
+use toml::de::{DeTable, DeValue};
 
 use crate::desired::digest;
 use crate::error::{Error, Kind};
@@ -247,24 +247,28 @@ fn pattern(main: &Path, folder: &Path) -> Result<String, Error> {
 fn with_include(text: &str, pattern: &str) -> Option<String> {
     let value = text::list([text::no_variables(pattern).as_ref()]);
     let table = DeTable::parse(text).ok()?;
-    let (at, added) = match table.get_ref().get("include") {
-        Some(include) => {
-            let value = value.strip_prefix('[')?.strip_suffix(']')?;
-            match include.get_ref().as_array()?.iter().last() {
-                Some(last) => (last.span().end, format!(", {value}")),
-                None => (include.span().start + 1, value.to_owned()),
-            }
-        }
-        None => {
-            let version = table.get_ref().get("version")?.span().end;
-            let end = text
-                .get(version..)?
-                .find('\n')
-                .map_or(text.len(), |line| version + line);
-            (end, format!("\ninclude = {value}"))
-        }
+    let (at, added) = if let Some(include) = table.get_ref().get("include") {
+        added_to_list(include, &value)?
+    } else {
+        let version = table.get_ref().get("version")?.span().end;
+        let end = text
+            .get(version..)?
+            .find('\n')
+            .map_or(text.len(), |line| version + line);
+        (end, format!("\ninclude = {value}"))
     };
     Some(format!("{}{added}{}", text.get(..at)?, text.get(at..)?))
+}
+
+/// Where in the text a list gets one more element, and what is written there.
+fn added_to_list(list: &toml::Spanned<DeValue<'_>>, value: &str) -> Option<(usize, String)> {
+    let value = value.strip_prefix('[')?.strip_suffix(']')?;
+    let last = list.get_ref().as_array()?.iter().last();
+    Some(
+        last.map_or((list.span().start + 1, value.to_owned()), |last| {
+            (last.span().end, format!(", {value}"))
+        }),
+    )
 }
 
 /// A name for each group's file: the table's, as far as any file system takes it, and never the same twice.
@@ -322,9 +326,10 @@ fn stem(table: &TableId) -> String {
         .take(LONGEST_NAME)
         .collect();
     // A file whose name begins with a dot is not found by a pattern.
-    match stem.strip_prefix('.') {
-        Some(rest) => format!("_{rest}"),
-        None => stem,
+    if let Some(rest) = stem.strip_prefix('.') {
+        format!("_{rest}")
+    } else {
+        stem
     }
 }
 

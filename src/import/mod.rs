@@ -4,6 +4,8 @@
 mod document;
 mod draft;
 mod files;
+mod lines;
+mod naming;
 mod represent;
 mod text;
 

@@ -52,8 +52,13 @@ pub(super) fn string(text: &str) -> String {
         }
         return format!("\"\"\"\n{}\"\"\"", escaped_lines(text));
     }
-    if plain && text.contains(['"', '\\']) && !text.contains('\'') {
-        return format!("'{text}'");
+    if plain && text.contains(['"', '\\']) {
+        if !text.contains('\'') {
+            return format!("'{text}'");
+        }
+        if !text.contains("'''") && !text.starts_with('\'') && !text.ends_with('\'') {
+            return format!("'''{text}'''");
+        }
     }
     format!("\"{}\"", escaped_line(text))
 }
@@ -158,7 +163,8 @@ mod tests {
     fn the_most_readable_form_is_chosen() {
         assert_eq!(string("a"), "\"a\"");
         assert_eq!(string("say \"a\\b\""), r#"'say "a\b"'"#);
-        assert_eq!(string("it's \"a\""), r#""it's \"a\"""#);
+        assert_eq!(string("it's \"a\""), "'''it's \"a\"'''");
+        assert_eq!(string("'it' is \"a\""), r#""'it' is \"a\"""#);
         assert_eq!(string("a\n'b'\n"), "'''\na\n'b'\n'''");
         assert_eq!(string("a\r\nb\r\n"), "\"\"\"\na\\r\nb\\r\n\"\"\"");
         assert_eq!(string("\na\n'''"), "\"\"\"\n\na\n'''\"\"\"");

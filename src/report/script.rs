@@ -108,7 +108,8 @@ pub fn plan(
     let mut rows = vec![];
     for (id, expected) in &job.expected {
         let present = match expected {
-            Expected::Absent | Expected::Released => None,
+            // Only a rollback has objects that return, and it has no script.
+            Expected::Absent | Expected::Released | Expected::Returned { .. } => None,
             Expected::Present {
                 definition,
                 rendered_digest,

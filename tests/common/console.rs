@@ -92,6 +92,8 @@ fn run(command: &str, sandbox: &Sandbox, variables: &[(&str, String)]) -> (i32, 
         .env("PATH", path)
         .env("HOME", sandbox.path())
         .env("LC_ALL", "C.UTF-8")
+        .env("USER", "you")
+        .env("LOGNAME", "you")
         .envs(variables.iter().map(|(name, value)| (name, value)))
         .stdin(Stdio::null())
         .output()

@@ -12,7 +12,6 @@ pub(crate) mod postgres;
 pub(crate) mod server;
 pub(crate) mod sqlite;
 
-use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -292,10 +291,8 @@ pub(crate) fn assert_same(what: &str, expected: &str, actual: &str) {
     if expected == actual {
         return;
     }
-    let mut difference = String::new();
-    for change in similar::TextDiff::from_lines(expected, actual).iter_all_changes() {
-        let _ = write!(difference, "{}{}", change.tag(), change);
-    }
+    let difference = similar::TextDiff::from_lines(expected, actual);
+    let difference = difference.unified_diff().context_radius(3).to_string();
     panic!("{what} differs (- expected, + actual):\n{difference}");
 }
 

@@ -8,8 +8,10 @@ mod check;
 mod conditions;
 pub mod connect;
 mod definitions;
+mod deparsed;
 mod error;
 mod history;
+mod locks;
 mod tables;
 mod transaction;
 
