@@ -1,4 +1,12 @@
-#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::format_push_string,
+    clippy::similar_names,
+    clippy::too_many_lines,
+    clippy::expect_used
+)]
 
 use proptest::prelude::*;
 use rusqlite::Connection;

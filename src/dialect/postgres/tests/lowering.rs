@@ -392,7 +392,7 @@ proptest! {
             let created = create_all(&Postgres, &definitions, Postgres.newest()).remove(0);
             let tokens: Vec<_> = crate::sql::tokens(&created, &POSTGRES).filter(|token| !token.is_blank()).collect();
             let last = &created[tokens.last().unwrap().range.clone()];
-            prop_assert!(last.starts_with("$") && last.contains("\nBEGIN\n") && last.contains("RETURN NULL;\nEND\n"));
+            prop_assert!(last.starts_with('$') && last.contains("\nBEGIN\n") && last.contains("RETURN NULL;\nEND\n"));
         }
     }
 }
