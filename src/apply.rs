@@ -108,7 +108,7 @@ impl Job {
             expected,
             moved: Box::new(move |catalog, history| plan::moved(&base, catalog, history)),
             summary: plan.summary_line(),
-            plan_id: plan.id()?,
+            plan_id: plan.plan_id.clone(),
             spec_digest: plan.spec_digest.clone(),
             from_fingerprint: plan.base_fingerprint.clone(),
         })

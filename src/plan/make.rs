@@ -84,12 +84,14 @@ pub fn make(
     keep_called_functions(&mut changes, &catalog);
     let mut changes = targeted(changes, &options.targets, &catalog);
     order::order(&mut changes, planner.database.dialect());
-    let to_check = desired.iter().filter(|(id, _)| {
-        options.check_all
-            || changes
-                .iter()
-                .any(|change| change.action.differs() && change.id() == **id)
-    });
+    let differing: BTreeSet<ObjectId> = changes
+        .iter()
+        .filter(|change| change.action.differs())
+        .map(Change::id)
+        .collect();
+    let to_check = desired
+        .iter()
+        .filter(|(id, _)| options.check_all || differing.contains(id));
     check_bodies(to_check.map(|(_, desired)| desired), planner.database)?;
 
     let mut summary = BTreeMap::new();
@@ -97,7 +99,8 @@ pub fn make(
         *summary.entry(change.action).or_insert(0) += 1;
     }
     let target = planner.database.target().clone();
-    Ok(Plan {
+    Plan {
+        plan_id: String::new(),
         format_version: FORMAT_VERSION,
         tool_version: env!("CARGO_PKG_VERSION").to_owned(),
         base_version: history.version,
@@ -108,7 +111,8 @@ pub fn make(
         unchanged,
         unmanaged: unmanaged(desired, &history, &catalog),
         changes,
-    })
+    }
+    .sealed()
 }
 
 /// What must be read of the catalog: the schemas of everything that is desired or recorded.
@@ -637,30 +641,23 @@ fn targeted(changes: Vec<Change>, targets: &[glob::Pattern], catalog: &Catalog) 
     let (mut kept, left): (Vec<_>, Vec<_>) = triggers.into_iter().partition(|change| {
         matches(&change.id()) || change.old_id().is_some_and(|id| matches(&id))
     });
-    let calls = |changes: &[Change], function: &FunctionId| {
-        changes.iter().any(|change| {
-            [&change.before, &change.after]
-                .into_iter()
-                .flatten()
-                .any(|side| side.calls() == Some(function))
-        })
+    let calls = |change: &Change| {
+        let sides = [&change.before, &change.after].into_iter().flatten();
+        sides.filter_map(Definition::calls).cloned().collect::<Vec<_>>()
     };
+    let called: BTreeSet<FunctionId> = kept.iter().flat_map(calls).collect();
+    let left: BTreeSet<ObjectId> = left.iter().map(Change::id).collect();
     for change in functions {
         let id = change.id();
         let ObjectId::Function(function) = &id else {
             continue;
         };
-        let others = catalog
-            .callers
-            .get(function)
-            .into_iter()
-            .flatten()
-            .any(|caller| {
-                left.iter()
-                    .any(|change| change.id() == ObjectId::Trigger(caller.clone()))
-            });
+        let callers = catalog.callers.get(function).into_iter().flatten();
+        let others = callers
+            .map(|caller| ObjectId::Trigger(caller.clone()))
+            .any(|caller| left.contains(&caller));
         let goes = change.action == Action::Drop;
-        if (matches(&id) || calls(&kept, function)) && !(goes && others) {
+        if (matches(&id) || called.contains(function)) && !(goes && others) {
             kept.push(change);
         }
     }

@@ -8,7 +8,7 @@ use postgres::types::Type;
 use super::error::{Cause, words};
 use super::{Postgres, get};
 use crate::error::{Diagnostic, Error};
-use crate::model::{Definition, Function, FunctionId, FunctionSource, ObjectId, TableId, Trigger};
+use crate::model::{Condition, Definition, Function, FunctionId, FunctionSource, ObjectId, TableId, Trigger};
 
 /// What the catalog holds beside the definitions in question.
 #[derive(Default)]
@@ -51,8 +51,37 @@ impl Postgres {
             };
             faults.extend(found.into_iter().map(|fault| (definition.id(), fault)));
         }
+        faults.extend(self.check_conditions(definitions)?);
         faults.extend(self.check_bodies(definitions)?);
         Ok(faults)
+    }
+
+    /// WHEN conditions that the server cannot make sense of: CREATE TRIGGER would refuse them.
+    fn check_conditions(
+        &mut self,
+        definitions: &[&Definition],
+    ) -> Result<Vec<(ObjectId, Diagnostic)>, Error> {
+        let (mut triggers, mut conditions) = (vec![], vec![]);
+        for definition in definitions {
+            if let Definition::Trigger(trigger) = definition
+                && let Some(Condition::Sql(text)) = &trigger.condition
+            {
+                triggers.push(definition.id());
+                conditions.push((&trigger.id.table, text.as_str()));
+            }
+        }
+        let found = self.senseless(&conditions)?;
+        Ok(found
+            .into_iter()
+            .filter_map(|(index, words)| {
+                let (id, (table, text)) = (triggers.get(index)?, conditions.get(index)?);
+                let fault = Diagnostic::new(format!("the condition of `{}` does not fit {table}", id.name()))
+                    .note(words)
+                    .note(format!("the condition is: {text}"))
+                    .help("correct `when`");
+                Some((id.clone(), fault))
+            })
+            .collect())
     }
 
     fn read_surroundings(&mut self, definitions: &[&Definition]) -> Result<Surroundings, Error> {
