@@ -96,7 +96,11 @@ impl Postgres {
         let schemas: Vec<&str> = schemas.into_iter().collect();
         for row in self.read(
             "read the functions",
-            "SELECT n.nspname, p.proname, pg_catalog.format_type(p.prorettype, NULL), p.prokind = 'f'
+            // Not `format_type` alone: with `quote_all_identifiers` on it puts quotes around the word.
+            "SELECT n.nspname, p.proname,
+                    CASE WHEN p.prorettype = 'pg_catalog.trigger'::pg_catalog.regtype THEN 'trigger'
+                         ELSE pg_catalog.format_type(p.prorettype, NULL) END,
+                    p.prokind = 'f'
              FROM pg_catalog.pg_proc p
              JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace
              WHERE n.nspname = ANY ($1) AND p.pronargs = 0",
@@ -111,7 +115,11 @@ impl Postgres {
             if is_function && returns == "trigger" {
                 surroundings.candidates.insert(id.clone());
             }
-            let kind = if is_function { returns } else { "no trigger".to_owned() };
+            let kind = if is_function {
+                returns
+            } else {
+                "no trigger".to_owned()
+            };
             surroundings.returns.insert(id, kind);
         }
         let tables: BTreeSet<&TableId> = definitions
