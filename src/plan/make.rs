@@ -598,7 +598,10 @@ fn targeted(changes: Vec<Change>, targets: &[glob::Pattern], catalog: &Catalog) 
     });
     let calls = |change: &Change| {
         let sides = [&change.before, &change.after].into_iter().flatten();
-        sides.filter_map(Definition::calls).cloned().collect::<Vec<_>>()
+        sides
+            .filter_map(Definition::calls)
+            .cloned()
+            .collect::<Vec<_>>()
     };
     let called: BTreeSet<FunctionId> = kept.iter().flat_map(calls).collect();
     let left: BTreeSet<ObjectId> = left.iter().map(Change::id).collect();
