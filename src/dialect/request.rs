@@ -128,17 +128,16 @@ impl<'a> Reader<'a> {
         false
     }
 
-    /// The timing and the events.
+    /// When it fires.
     pub(super) fn timing(&mut self) -> Option<Timing> {
-        match &self.request.fields.timing {
-            Some(timing) => Some(timing.value),
-            None => {
-                self.missing("timing", "timing = \"after\"");
-                None
-            }
+        let timing = self.request.fields.timing.as_ref();
+        if timing.is_none() {
+            self.missing("timing", "timing = \"after\"");
         }
+        timing.map(|timing| timing.value)
     }
 
+    /// The events, in the order of the model.
     pub(super) fn events(&mut self) -> Option<BTreeSet<Event>> {
         match &self.request.fields.events {
             Some(events) if !events.value.is_empty() => {

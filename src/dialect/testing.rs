@@ -21,7 +21,9 @@ pub(crate) fn changed(trigger: &str, changes: &str) -> String {
     let mut lines: Vec<String> = trigger.trim_start().lines().map(str::to_owned).collect();
     let mut open = false;
     for change in changes.lines() {
-        let known = lines.iter_mut().find(|line| !open && key(line).is_some() && key(line) == key(change));
+        let known = lines
+            .iter_mut()
+            .find(|line| !open && key(line).is_some() && key(line) == key(change));
         let opens = change.matches("'''").count() == 1;
         match known {
             Some(line) if !opens => change.clone_into(line),
@@ -157,4 +159,16 @@ pub(crate) fn create_all(
                 .statements
         })
         .collect()
+}
+
+/// A place for values that no spec has.
+pub(crate) fn nowhere() -> crate::error::Span {
+    let file = crate::error::SourceFile {
+        name: "<test>".to_owned(),
+        text: String::new(),
+    };
+    crate::error::Span {
+        file: std::sync::Arc::new(file),
+        range: 0..0,
+    }
 }

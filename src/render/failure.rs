@@ -68,7 +68,9 @@ pub(super) fn diagnostic(
 /// What went wrong, in one line and without a place.
 pub(super) fn message(error: &minijinja::Error) -> String {
     match (error.kind(), error.detail()) {
-        (ErrorKind::InvalidOperation | ErrorKind::MissingArgument, Some(detail)) => detail.to_owned(),
+        (ErrorKind::InvalidOperation | ErrorKind::MissingArgument, Some(detail)) => {
+            detail.to_owned()
+        }
         (kind, Some(detail)) => format!("{kind}: {detail}"),
         (kind, None) => kind.to_string(),
     }
@@ -232,7 +234,9 @@ fn undefined(error: &minijinja::Error, source: &str) -> Diagnostic {
 fn not_found(error: &minijinja::Error, sources: &Sources) -> Diagnostic {
     // `template "x" does not exist`, or `tried to include non-existing template 'x'`.
     let detail = error.detail().unwrap_or_default();
-    let quoted = detail.split_once("template ").map_or(detail, |(_, name)| name);
+    let quoted = detail
+        .split_once("template ")
+        .map_or(detail, |(_, name)| name);
     let quoted = quoted.strip_suffix(" does not exist").unwrap_or(quoted);
     let name = quoted.trim_matches(['"', '\'']);
     if !loader::is_inside(name) {

@@ -121,7 +121,10 @@ impl Helper {
             .filter_map(|name| Some((name, state.lookup(name)?)))
             .collect::<HashMap<_, _>>()
             .into();
-        let mut file = state.env().get_template(self.file)?.render_captured(context)?;
+        let mut file = state
+            .env()
+            .get_template(self.file)?
+            .render_captured(context)?;
         let text = file.with_state_mut(|state| state.call_macro(&self.name, &arguments))?;
         // Whatever a macro prints went through the formatter.
         Ok(Value::from_safe_string(text))

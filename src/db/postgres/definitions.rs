@@ -134,7 +134,8 @@ impl Postgres {
         if oids.is_empty() {
             return Ok(vec![]);
         }
-        self.aside("SET LOCAL search_path = pg_catalog", |this| {
+        let settings = "SET LOCAL search_path = pg_catalog; SET LOCAL quote_all_identifiers = off";
+        self.aside(settings, |this| {
             let mut texts = vec![];
             for chunk in oids.chunks(DEFINITIONS_AT_ONCE) {
                 let rows = this.read(

@@ -23,7 +23,7 @@ use postgres::Row;
 use postgres::types::{FromSql, ToSql, Type};
 
 use super::{
-    Catalog, ConditionPair, Database, Depth, History, Migration, Patience, Record, Scope,
+    Befores,    Catalog, ConditionPair, Database, Depth, History, Migration, Patience, Record, Scope,
     Statement, Target, Verdict,
 };
 use crate::db::url::PostgresUrl;
@@ -255,6 +255,10 @@ impl Database for Postgres {
         version: i64,
     ) -> Result<BTreeMap<ObjectId, Definition>, Error> {
         self.read_recorded(ids, version)
+    }
+
+    fn befores(&mut self, version: i64) -> Result<Befores, Error> {
+        self.read_befores(version)
     }
 
     fn records_at(&mut self, version: i64) -> Result<BTreeMap<ObjectId, Record>, Error> {

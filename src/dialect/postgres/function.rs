@@ -8,7 +8,7 @@ use super::Postgres;
 use super::names::LONGEST;
 use crate::dialect::request::{Scope, place};
 use crate::dialect::script::Script;
-use crate::dialect::{Ddl, Dialect, Lowered, inspect, qualified};
+use crate::dialect::{Ddl, Dialect, Lowered, inspect, qualified, texts};
 use crate::error::{Diagnostic, Error, Located};
 use crate::model::{
     Definition, Function, FunctionId, FunctionSource, ObjectId, Parallel, Security, Setting,
@@ -53,40 +53,15 @@ pub(super) fn plain(id: FunctionId, language: &str, body: String) -> Function {
     }
 }
 
-/// `search_path = […]` as a setting; one empty name is an empty path, as the server keeps it.
-pub(super) fn search_path(
-    path: &Located<Vec<Located<String>>>,
-    problems: &mut Vec<Diagnostic>,
-) -> Setting {
-    for schema in &path.value {
-        if schema.value.contains(',') {
-            problems.push(
-                Diagnostic::new(format!(
-                    "`{}` would be one schema with a comma in its name",
-                    schema.value
-                ))
-                .at(&schema.span)
-                .help("write each schema as a string of its own: `[\"app\", \"pg_temp\"]`"),
-            );
-        } else if (schema.value.is_empty() && path.value.len() > 1) || schema.value.contains('\0') {
-            problems.push(
-                Diagnostic::new("a schema's name cannot be empty")
-                    .at(&schema.span)
-                    .help("for a search path with nothing in it write `search_path = [\"\"]`"),
-            );
-        }
-    }
-    let mut values: Vec<String> = path
-        .value
-        .iter()
-        .map(|schema| schema.value.clone())
-        .collect();
-    if values.is_empty() {
-        values.push(String::new());
-    }
+/// `search_path = […]` as a setting.
+pub(super) fn search_path(path: &Located<Vec<Located<String>>>) -> Setting {
     Setting {
         name: "search_path".to_owned(),
-        values,
+        values: path
+            .value
+            .iter()
+            .map(|schema| schema.value.clone())
+            .collect(),
     }
 }
 
@@ -129,29 +104,19 @@ pub(super) fn lower(
     let text = body_text(body, &id, vars, renderer, &mut problems);
 
     let mut set: Vec<Setting> = vec![];
-    set.extend(path.as_ref().map(|path| search_path(path, &mut problems)));
+    set.extend(path.as_ref().map(search_path));
     for (key, value) in settings {
-        set.push(setting(key, value, &mut problems));
+        set.push(setting(&key.value, value));
     }
     set.sort_by(|left, right| left.name.cmp(&right.name));
-    if let Some(twice) = set.windows(2).find(|pair| match pair {
-        [left, right] => left.name == right.name,
-        _ => false,
-    }) && let Some(setting) = twice.first()
+    let stored = cost.as_ref().map(|cost| as_stored(cost.value));
+    if let (Some(cost), Some(stored)) = (cost, stored)
+        && !(stored > 0.0 && stored.is_finite())
     {
         problems.push(
-            Diagnostic::new(format!("the setting `{}` is there twice", setting.name))
-                .at(&spec.span)
-                .help("set it once"),
-        );
-    }
-    if let Some(cost) = cost
-        && !(cost.value > 0.0 && cost.value <= f64::from(f32::MAX))
-    {
-        problems.push(
-            Diagnostic::new("the cost is not above 0")
+            Diagnostic::new("the cost is out of range")
                 .at(&cost.span)
-                .help("the default is `cost = 100`"),
+                .help("PostgreSQL keeps it as a `real` above 0; the default is `cost = 100`"),
         );
     }
     let Some(text) = text else {
@@ -175,8 +140,8 @@ pub(super) fn lower(
     if let Some(leakproof) = leakproof {
         function.leakproof = leakproof.value;
     }
-    if let Some(cost) = cost {
-        function.cost = as_stored(cost.value);
+    if let Some(stored) = stored {
+        function.cost = stored;
     }
     Ok(Lowered {
         definition: Definition::Function(function),
@@ -273,25 +238,16 @@ fn body_text(
     Some(text)
 }
 
-fn setting(key: &Located<String>, value: &str, problems: &mut Vec<Diagnostic>) -> Setting {
-    let lower = key.value.to_lowercase();
-    let name = if let Some(spelt) = CAPITALISED
+fn setting(key: &str, value: &str) -> Setting {
+    let spelt = CAPITALISED
         .iter()
-        .find(|name| name.eq_ignore_ascii_case(&lower))
-    {
-        (*spelt).to_owned()
-    } else if key.value.contains('.') {
-        key.value.clone()
-    } else {
-        lower
+        .find(|name| name.eq_ignore_ascii_case(key));
+    let name = match spelt {
+        Some(name) => (*name).to_owned(),
+        // A parameter of an extension's, or of the application's own, is spelt as it was set.
+        None if key.contains('.') => key.to_owned(),
+        None => key.to_lowercase(),
     };
-    if name.is_empty() || value.contains('\0') {
-        problems.push(
-            Diagnostic::new("a setting needs a name, and a value without NUL characters")
-                .at(&key.span)
-                .help("write it as `name = \"value\"`"),
-        );
-    }
     let values = if is_list(&name) {
         names_of(value)
     } else {
@@ -484,12 +440,12 @@ fn exact(cost: f32) -> Value {
 
 fn set(setting: &Setting) -> Value {
     let Setting { name, values } = setting;
-    // `''` is how an empty list is written; an identifier cannot be empty.
-    let is_list = is_list(name) && values.iter().all(|value| !value.is_empty());
+    // An identifier cannot be empty: `''` is how an empty list is written.
+    let is_empty = values.iter().all(String::is_empty);
     context! {
         name => name.split('.').collect::<Value>(),
-        is_list,
-        values => values.iter().map(String::as_str).collect::<Value>(),
+        is_list => is_list(name) && !is_empty,
+        values => if is_empty { Value::from([""]) } else { texts(values) },
     }
 }
 
