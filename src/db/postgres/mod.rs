@@ -160,6 +160,19 @@ impl Postgres {
             .map_err(|failure| self.error(&failure, purpose))
     }
 
+    /// One query over the whole of a catalog. It looks costly enough to the server for compiling it to machine code,
+    /// which takes longer than running it.
+    fn read_all(
+        &mut self,
+        purpose: &str,
+        sql: &str,
+        parameters: &[(&(dyn ToSql + Sync), Type)],
+    ) -> Result<Vec<Row>, Error> {
+        self.aside("SET LOCAL jit = off", |this| {
+            this.read(purpose, sql, parameters)
+        })
+    }
+
     /// Statements that return nothing.
     fn batch(&mut self, purpose: &str, sql: &str) -> Result<(), Error> {
         self.client
