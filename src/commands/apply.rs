@@ -94,7 +94,7 @@ impl How {
         };
         let bar = bar(context, job.up.len());
         let result = run(job, &settings, database, &mut |done| {
-            bar.set_position(done as u64)
+            bar.set_position(done as u64);
         });
         bar.finish_and_clear();
         result
@@ -151,7 +151,7 @@ impl Apply {
                 (spec, renderer, plan)
             }
         };
-        refuse_conflicts(&plan)?;
+        plan.refuse_conflicts()?;
         if plan.is_empty() {
             if context.output.format == Format::Json {
                 context.output.result(&json::applied(None)?)?;
@@ -168,7 +168,7 @@ impl Apply {
         let migration = self
             .how
             .run(context, &Job::from_plan(&plan)?, writer, &mut *database)?;
-        report(context, &migration, "Applied")?;
+        report(context, &migration)?;
         Ok(Outcome::Done)
     }
 
@@ -258,36 +258,15 @@ fn same_target(plan: &Plan, database: &dyn Database) -> Result<(), Error> {
         .into_error(Kind::Refused))
 }
 
-fn refuse_conflicts(plan: &Plan) -> Result<(), Error> {
-    let diagnostics: Vec<Diagnostic> = plan
-        .conflicts()
-        .map(|change| {
-            Diagnostic::new(format!("conflict: {}", change.object))
-                .note(change.because.clone())
-                .help("`--adopt` takes it over, and makes it as the spec says")
-        })
-        .collect();
-    if diagnostics.is_empty() {
-        Ok(())
-    } else {
-        Err(Error {
-            kind: Kind::Refused,
-            diagnostics,
-        })
-    }
-}
-
 /// Say what was done.
-pub fn report(context: &Context, migration: &Migration, verb: &str) -> Result<(), Error> {
+pub fn report(context: &Context, migration: &Migration) -> Result<(), Error> {
     if context.output.format == Format::Json {
         return context.output.result(&json::applied(Some(migration))?);
     }
     let took = migration.duration_ms.unwrap_or_default();
+    let (version, summary) = (migration.version, &migration.summary);
     context.output.remark(&format!(
-        "{verb} as version {} in {took} ms: {}.\n",
-        migration.version, migration.summary
-    ))?;
-    context
-        .output
-        .remark("`triggerctl history` lists the versions; `triggerctl rollback` undoes this one.\n")
+        "Done in {took} ms, as version {version}: {summary}.\n\
+         `triggerctl history` lists the versions; `triggerctl rollback` undoes this one.\n"
+    ))
 }

@@ -1,5 +1,6 @@
 //! `triggerctl import`.
 
+use std::fmt::Write as _; // Writing to a String cannot fail.
 use std::path::{Path, PathBuf};
 
 use serde_json::json;
@@ -39,15 +40,22 @@ impl ImportCommand {
     /// Run it.
     pub fn run(&self, context: &Context) -> Result<Outcome, Error> {
         context.only("import", &[Format::Text, Format::Json])?;
-        let filters = Filters { schemas: patterns("schema", &self.schema)?, tables: patterns("table", &self.table)? };
+        let filters = Filters {
+            schemas: patterns("schema", &self.schema)?,
+            tables: patterns("table", &self.table)?,
+        };
         let config = &context.common.config;
         let out = match (&self.out, &self.split) {
             (Some(out), _) => Some(out),
             (None, Some(_)) => Some(config),
             (None, None) => None,
         };
-        let options = context.load_options();
-        let spec = if config.exists() { context.spec_if_any()? } else { None };
+        let options = context.load_options(true);
+        let spec = if config.exists() {
+            context.spec_if_any()?
+        } else {
+            None
+        };
         // What the file that is written to belongs to: to the spec, or it is one by itself.
         let own;
         let (target, main) = match out {
@@ -62,12 +70,24 @@ impl ImportCommand {
             None => (None, config),
         };
         let url = context.url(target.or(spec.as_ref()))?;
-        let mut database = crate::db::connect(&url, &connect_settings(target.or(spec.as_ref())), Intent::Read)?;
-        let renderer = Renderer::new(database.dialect(), target.and_then(|spec| spec.templates.as_deref()))?;
+        let mut database = crate::db::connect(
+            &url,
+            &connect_settings(target.or(spec.as_ref())),
+            Intent::Read,
+        )?;
+        let renderer = Renderer::new(
+            database.dialect(),
+            target.and_then(|spec| spec.templates.as_deref()),
+        )?;
         let import = import::read(&mut *database, &filters, target, &renderer)?;
 
         let folder = main.parent().unwrap_or(Path::new(""));
-        let header = header(&url, database.dialect().title(), &database.target().server_version, folder);
+        let header = header(
+            &url,
+            database.dialect().title(),
+            &database.target().server_version,
+            folder,
+        );
         let Some(out) = out else {
             let text = import.text(&header);
             let result = if context.output.format == Format::Json {
@@ -80,7 +100,15 @@ impl ImportCommand {
             return Ok(Outcome::Done);
         };
         let split = self.split.as_deref();
-        let written = import.write(&Destination { out, main, split, options }, &header)?;
+        let written = import.write(
+            &Destination {
+                out,
+                main,
+                split,
+                options,
+            },
+            &header,
+        )?;
         if context.output.format == Format::Json {
             context.output.result(&document(&import, &written, None))?;
         }
@@ -91,7 +119,11 @@ impl ImportCommand {
 
 /// The top of a new spec.
 pub(super) fn header(url: &DatabaseUrl, title: &str, version: &str, folder: &Path) -> Header {
-    let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
+    let folder = if folder.as_os_str().is_empty() {
+        Path::new(".")
+    } else {
+        folder
+    };
     Header {
         comment: vec![
             format!("Triggers of {}, {title} {version}, as they were when this was written.", url.display()),
@@ -105,8 +137,12 @@ pub(super) fn header(url: &DatabaseUrl, title: &str, version: &str, folder: &Pat
 
 fn patterns(flag: &str, texts: &[String]) -> Result<Vec<glob::Pattern>, Error> {
     let pattern = |text: &String| {
-        glob::Pattern::new(text)
-            .map_err(|error| Error::new(Kind::Usage, format!("`--{flag} {text}` is not a pattern: {error}")))
+        glob::Pattern::new(text).map_err(|error| {
+            Error::new(
+                Kind::Usage,
+                format!("`--{flag} {text}` is not a pattern: {error}"),
+            )
+        })
     };
     texts.iter().map(pattern).collect()
 }
@@ -114,32 +150,55 @@ fn patterns(flag: &str, texts: &[String]) -> Result<Vec<glob::Pattern>, Error> {
 fn document(import: &Import, written: &[Written], text: Option<&str>) -> String {
     let files: Vec<_> = written
         .iter()
-        .map(|Written { path, triggers, functions }| json!({ "path": path, "triggers": triggers, "functions": functions }))
+        .map(
+            |Written {
+                 path,
+                 triggers,
+                 functions,
+             }| json!({ "path": path, "triggers": triggers, "functions": functions }),
+        )
         .collect();
     let objects: Vec<ObjectRef> = import.objects().iter().map(ObjectRef::from).collect();
-    json::document(json!({ "files": files, "objects": objects, "already_there": import.covered, "spec": text }))
+    json::document(
+        json!({ "files": files, "objects": objects, "already_there": import.covered, "spec": text }),
+    )
 }
 
 fn remark(context: &Context, import: &Import, written: &[Written]) -> Result<(), Error> {
-    let mut text = format!("{} and {} imported", count(import.triggers(), "trigger"), count(import.functions(), "function"));
+    let mut text = format!(
+        "{} and {} imported",
+        count(import.triggers(), "trigger"),
+        count(import.functions(), "function")
+    );
     match written {
         [] => text.push_str(".\n"),
-        [file] => text.push_str(&format!(" into `{}`.\n", file.path.display())),
+        [file] => {
+            let _ = writeln!(text, " into `{}`.", file.path.display());
+        }
         files => {
             text.push_str(" into these files:\n");
             for file in files {
-                text.push_str(&format!("  {}\n", file.path.display()));
+                let _ = writeln!(text, "  {}", file.path.display());
             }
         }
     }
     if import.covered > 0 {
-        text.push_str(&format!("{} in the spec already, and left as it is there.\n", count(import.covered, "trigger")));
+        let _ = writeln!(
+            text,
+            "{} in the spec already, and left as it is there.",
+            count(import.covered, "trigger")
+        );
     }
     for function in &import.with_rights {
-        text.push_str(&format!("Who may execute {function} is not part of a spec; it stays as it is.\n"));
+        let _ = writeln!(
+            text,
+            "Who may execute {function} is not part of a spec; it stays as it is."
+        );
     }
     if import.triggers() > 0 && !written.is_empty() {
-        text.push_str("`triggerctl plan` finds nothing to change now; `triggerctl apply` takes them over.\n");
+        text.push_str(
+            "`triggerctl plan` finds nothing to change now; `triggerctl apply` takes them over.\n",
+        );
     }
     context.output.remark(&text)
 }

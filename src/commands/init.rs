@@ -1,11 +1,15 @@
 //! `triggerctl init`.
 
+use std::fmt::Write as _; // Writing to a String cannot fail.
+use std::path::Path;
+
 use crate::db::url::DatabaseUrl;
 use crate::db::{self, Database, Intent};
 use crate::error::{Error, Kind};
 use crate::files;
+use crate::import::{self, Filters};
 use crate::model::TableId;
-use crate::plan;
+use crate::render::Renderer;
 use crate::report::Format;
 
 use super::{Context, Outcome, connect_settings};
@@ -26,27 +30,52 @@ impl Init {
             )
             .help("name another file with `--config`"));
         }
-        let start = match context.url(None) {
-            Ok(url) => Start::from_database(&url)?,
-            Err(error) if error.kind == Kind::Usage => Start::default(),
+        let (text, imported) = match context.url(None) {
+            Ok(url) => from_database(&url, path)?,
+            Err(error) if error.kind == Kind::Usage => (Start::default().text(), 0),
             Err(error) => return Err(error),
         };
-        files::write_whole(path, &start.text())?;
+        files::write_whole(path, &text)?;
         context
             .output
             .result(&format!("Wrote `{}`.\n", path.display()))?;
-        if start.unmanaged > 0 {
-            context.output.remark(&format!(
-                "The database has {} triggers already; they stay as they are, and `triggerctl plan --unmanaged`\n\
-                 lists them.\n",
-                start.unmanaged
-            ))?;
-        }
-        context
-            .output
-            .remark("Edit it, then run `triggerctl plan`.\n")?;
+        context.output.remark(&if imported > 0 {
+            format!(
+                "The {imported} triggers that are there are in it; `triggerctl plan` finds nothing to change,\n\
+                 and `triggerctl apply` takes them over.\n"
+            )
+        } else {
+            "Edit it, then run `triggerctl plan`.\n".to_owned()
+        })?;
         Ok(Outcome::Done)
     }
+}
+
+/// The triggers that are there, or an example for the tables that are; and how many triggers there are.
+fn from_database(url: &DatabaseUrl, path: &Path) -> Result<(String, usize), Error> {
+    let mut database = db::connect(url, &connect_settings(None), Intent::Read)?;
+    let renderer = Renderer::new(database.dialect(), None)?;
+    let import =
+        import::read(&mut *database, &Filters::default(), None, &renderer).map_err(|error| {
+            error.help("`triggerctl import --out FILE` can leave some triggers out")
+        })?;
+    let folder = path.parent().unwrap_or(Path::new(""));
+    if import.triggers() == 0 {
+        let start = Start::from_database(url, folder, &mut *database)?;
+        return Ok((start.text(), 0));
+    }
+    let server = database.target().server_version.clone();
+    let mut header = super::import::header(url, database.dialect().title(), &server, folder);
+    header.comment = [
+        "The triggers of this project. `triggerctl plan` shows what they would change,",
+        "`triggerctl apply` makes it so, `triggerctl check` fails in CI when anything differs.",
+        "",
+    ]
+    .into_iter()
+    .map(str::to_owned)
+    .chain(header.comment.into_iter().take(1))
+    .collect();
+    Ok((import.text(&header), import.triggers()))
 }
 
 /// What the file starts from.
@@ -56,7 +85,6 @@ struct Start {
     column: Option<String>,
     schemas: bool,
     tables: Vec<TableId>,
-    unmanaged: usize,
 }
 
 impl Default for Start {
@@ -70,21 +98,27 @@ impl Default for Start {
             column: Some("id".to_owned()),
             schemas: false,
             tables: vec![],
-            unmanaged: 0,
         }
     }
 }
 
 impl Start {
-    fn from_database(url: &DatabaseUrl) -> Result<Self, Error> {
-        let mut database = db::connect(url, &connect_settings(None), Intent::Read)?;
+    fn from_database(
+        url: &DatabaseUrl,
+        folder: &Path,
+        database: &mut dyn Database,
+    ) -> Result<Self, Error> {
         let tables = database.table_names(None)?;
+        let folder = if folder.as_os_str().is_empty() {
+            Path::new(".")
+        } else {
+            folder
+        };
         let mut start = Self {
-            url: url.display(),
+            url: url.for_spec(folder).unwrap_or_else(|| url.display()),
             ..Self::default()
         };
         start.schemas = database.dialect().qualifies();
-        start.unmanaged = unmanaged(&mut *database, &tables)?;
         if let Some(first) = tables.first() {
             let reference = crate::spec::TableRef {
                 schema: Some(first.schema.clone()),
@@ -117,10 +151,10 @@ impl Start {
         if !self.tables.is_empty() {
             listed.push_str("#\n# Tables and views that are there:\n");
             for table in self.tables.iter().take(MOST) {
-                listed.push_str(&format!("#   {}\n", one_line(&self.name(table))));
+                let _ = writeln!(listed, "#   {}", one_line(&self.name(table)));
             }
             if self.tables.len() > MOST {
-                listed.push_str(&format!("#   … and {} more\n", self.tables.len() - MOST));
+                let _ = writeln!(listed, "#   … and {} more", self.tables.len() - MOST);
             }
         }
         let url = toml::Value::String(self.url.clone());
@@ -149,22 +183,6 @@ url = {url}            # --url, TRIGGERCTL_URL or --env win over it
 "#
         )
     }
-}
-
-fn unmanaged(database: &mut dyn Database, tables: &[TableId]) -> Result<usize, Error> {
-    let history = database.history()?;
-    let mut scope = plan::scope(&Default::default(), &history);
-    scope
-        .schemas
-        .extend(tables.iter().map(|table| table.schema.clone()));
-    let catalog = database.catalog(&scope)?;
-    let triggers = catalog
-        .fingerprints
-        .keys()
-        .filter(|id| id.kind() == "trigger");
-    Ok(triggers
-        .filter(|id| !history.records.contains_key(id))
-        .count())
 }
 
 /// Names may hold line ends, which would end a comment.

@@ -74,14 +74,19 @@ impl Context {
 
     /// The spec, with the chosen environment.
     pub fn spec(&self) -> Result<Spec, Error> {
-        Spec::load(&self.common.config, &self.load_options())
+        Spec::load(&self.common.config, &self.load_options(true))
+    }
+
+    /// The spec for a command that needs no database: a variable in its URL that is not set is no error.
+    pub fn spec_alone(&self) -> Result<Spec, Error> {
+        Spec::load(&self.common.config, &self.load_options(false))
     }
 
     /// How the command line wants a spec to be read.
-    pub fn load_options(&self) -> LoadOptions<'_> {
+    pub fn load_options(&self, needs_url: bool) -> LoadOptions<'_> {
         LoadOptions {
             environment: self.common.env.as_deref(),
-            needs_url: self.given_url().is_none(),
+            needs_url: needs_url && self.given_url().is_none(),
             ..LoadOptions::default()
         }
     }

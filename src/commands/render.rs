@@ -25,7 +25,7 @@ pub struct Render {
 impl Render {
     /// Run it.
     pub fn run(&self, context: &Context) -> Result<Outcome, Error> {
-        let spec = context.spec()?;
+        let spec = context.spec_alone()?;
         let dialect = self.dialect(context, &spec)?;
         let renderer = Renderer::new(dialect, spec.templates.as_deref())?;
         let desired = from_spec(
@@ -50,7 +50,7 @@ impl Render {
                 .filter_map(|id| desired.get(id))
                 .flat_map(|desired| &desired.ddl.statements);
             let texts: Vec<String> = statements
-                .map(|statement| format!("{statement};\n"))
+                .map(|statement| crate::report::script::closed(statement))
                 .collect();
             texts.join("\n")
         };

@@ -23,7 +23,7 @@ impl Validate {
     /// Run it.
     pub fn run(&self, context: &Context) -> Result<Outcome, Error> {
         context.only("validate", &[Format::Text, Format::Json])?;
-        let spec = context.spec()?;
+        let spec = context.spec_alone()?;
         let dialects = if self.dialect.is_empty() {
             meant(context, &spec)?
         } else {

@@ -67,7 +67,11 @@ impl DatabaseUrl {
                 let whole = std::path::absolute(path).ok()?;
                 let inside = whole.strip_prefix(std::path::absolute(folder).ok()?).ok();
                 // What was said in full is meant in full.
-                let path = if path.is_absolute() { &whole } else { inside.unwrap_or(&whole) };
+                let path = if path.is_absolute() {
+                    &whole
+                } else {
+                    inside.unwrap_or(&whole)
+                };
                 let path = path.to_str()?.replace('%', "%25").replace('?', "%3F");
                 Some(format!("sqlite:{path}"))
             }

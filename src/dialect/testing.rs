@@ -15,6 +15,29 @@ pub(crate) fn spec(text: &str) -> Result<Spec, Error> {
     Spec::load(file.path(), &LoadOptions::default())
 }
 
+/// The spec of one trigger, with some of its lines replaced and others added.
+pub(crate) fn changed(trigger: &str, changes: &str) -> String {
+    let key = |line: &str| line.split_once(" = ").map(|(key, _)| key.to_owned());
+    let mut lines: Vec<String> = trigger.trim_start().lines().map(str::to_owned).collect();
+    let mut open = false;
+    for change in changes.lines() {
+        let known = lines
+            .iter_mut()
+            .find(|line| !open && key(line).is_some() && key(line) == key(change));
+        let opens = change.matches("'''").count() == 1;
+        match known {
+            Some(line) if !opens => change.clone_into(line),
+            Some(line) => {
+                "# below".clone_into(line);
+                lines.push(change.to_owned());
+            }
+            None => lines.push(change.to_owned()),
+        }
+        open ^= opens;
+    }
+    lines.join("\n") + "\n"
+}
+
 /// A table of this kind with these columns; those that begin with `=` are generated.
 pub(crate) fn facts(kind: TableKind, columns: &[&str]) -> TableFacts {
     let bare = |column: &&str| column.trim_start_matches('=').to_owned();
@@ -136,4 +159,16 @@ pub(crate) fn create_all(
                 .statements
         })
         .collect()
+}
+
+/// A place for values that no spec has.
+pub(crate) fn nowhere() -> crate::error::Span {
+    let file = crate::error::SourceFile {
+        name: "<test>".to_owned(),
+        text: String::new(),
+    };
+    crate::error::Span {
+        file: std::sync::Arc::new(file),
+        range: 0..0,
+    }
 }

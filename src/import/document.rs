@@ -1,6 +1,7 @@
 //! The text of a spec from drafts: grouped by table, functions before the triggers that call them.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _; // Writing to a String cannot fail.
 
 use crate::model::{FunctionId, TableId, TriggerId};
 
@@ -21,16 +22,31 @@ pub(super) struct Group<'a> {
 }
 
 /// What several tables share first, then table by table.
-pub(super) fn groups<'a>(drafts: &'a Drafts, callers: &BTreeMap<FunctionId, BTreeSet<TriggerId>>) -> Vec<Group<'a>> {
-    let mut shared = Group { table: None, functions: vec![], triggers: vec![] };
+pub(super) fn groups<'a>(
+    drafts: &'a Drafts,
+    callers: &BTreeMap<FunctionId, BTreeSet<TriggerId>>,
+) -> Vec<Group<'a>> {
+    let mut shared = Group {
+        table: None,
+        functions: vec![],
+        triggers: vec![],
+    };
     let mut tables: BTreeMap<&TableId, Group<'a>> = BTreeMap::new();
     for trigger in &drafts.triggers {
         let table = &trigger.id.table;
-        let empty = Group { table: Some(table), functions: vec![], triggers: vec![] };
+        let empty = Group {
+            table: Some(table),
+            functions: vec![],
+            triggers: vec![],
+        };
         tables.entry(table).or_insert(empty).triggers.push(trigger);
     }
     for function in &drafts.functions {
-        let mut of = callers.get(&function.id).into_iter().flatten().map(|trigger| &trigger.table);
+        let mut of = callers
+            .get(&function.id)
+            .into_iter()
+            .flatten()
+            .map(|trigger| &trigger.table);
         let first = of.next();
         let only = first.filter(|first| of.all(|table| table == *first));
         match only.and_then(|table| tables.get_mut(table)) {
@@ -52,7 +68,7 @@ impl Group<'_> {
         };
         let title = text::comment(&title);
         let rule = "-".repeat(WIDTH.saturating_sub(title.chars().count() + 7).max(3));
-        out.push_str(&format!("\n# --- {title} {rule}\n"));
+        let _ = writeln!(out, "\n# --- {title} {rule}");
         for function in &self.functions {
             out.push('\n');
             function.write(out);
@@ -80,7 +96,12 @@ pub struct Header {
 impl Header {
     /// Its text.
     pub fn text(&self) -> String {
-        let Self { comment, include, url, without_password } = self;
+        let Self {
+            comment,
+            include,
+            url,
+            without_password,
+        } = self;
         let mut out = String::new();
         for line in comment {
             let line = text::comment(line);
@@ -89,16 +110,28 @@ impl Header {
         }
         out.push_str("\nversion = 1\n");
         if !include.is_empty() {
-            let patterns: Vec<_> = include.iter().map(|pattern| text::no_variables(pattern)).collect();
-            out.push_str(&format!("include = {}\n", text::list(patterns.iter().map(AsRef::as_ref))));
+            let patterns: Vec<_> = include
+                .iter()
+                .map(|pattern| text::no_variables(pattern))
+                .collect();
+            let _ = writeln!(
+                out,
+                "include = {}",
+                text::list(patterns.iter().map(AsRef::as_ref))
+            );
         }
         if let Some(url) = url {
             out.push_str("\n[database]\n");
             if *without_password {
-                out.push_str("# The password is not written down: ~/.pgpass and PGPASSWORD are read.\n");
+                out.push_str(
+                    "# The password is not written down: ~/.pgpass and PGPASSWORD are read.\n",
+                );
             }
             let url = text::string(&text::no_variables(url));
-            out.push_str(&format!("url = {url}   # --url, TRIGGERCTL_URL or --env win over it\n"));
+            let _ = writeln!(
+                out,
+                "url = {url}   # --url, TRIGGERCTL_URL or --env win over it"
+            );
         }
         out
     }

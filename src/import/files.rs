@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use toml::de::DeTable;
+use toml::de::{DeTable, DeValue};
 
 use crate::desired::digest;
 use crate::error::{Error, Kind};
@@ -44,7 +44,11 @@ pub struct Written {
 
 impl Import {
     /// Write it. `header` is for a new main file. A file to which nothing is added is not touched.
-    pub fn write(&self, destination: &Destination<'_>, header: &Header) -> Result<Vec<Written>, Error> {
+    pub fn write(
+        &self,
+        destination: &Destination<'_>,
+        header: &Header,
+    ) -> Result<Vec<Written>, Error> {
         let mut changes = Changes::default();
         let written = self.write_to(destination, header, &mut changes);
         if written.is_err() {
@@ -59,21 +63,43 @@ impl Import {
         header: &Header,
         changes: &mut Changes,
     ) -> Result<Vec<Written>, Error> {
-        let Destination { out, main, split, options } = destination;
+        let Destination {
+            out,
+            main,
+            split,
+            options,
+        } = destination;
         let mut written = vec![];
         if let Some(folder) = split {
             let pattern = pattern(out, folder)?;
             written = self.write_parts(folder, changes)?;
             if !out.exists() {
-                let include = if written.is_empty() { vec![] } else { vec![pattern] };
-                let header = Header { include, ..header.clone() };
+                let include = if written.is_empty() {
+                    vec![]
+                } else {
+                    vec![pattern]
+                };
+                let header = Header {
+                    include,
+                    ..header.clone()
+                };
                 changes.write(out, &header.text())?;
-                written.insert(0, Written { path: out.to_path_buf(), triggers: 0, functions: 0 });
+                written.insert(
+                    0,
+                    Written {
+                        path: out.to_path_buf(),
+                        triggers: 0,
+                        functions: 0,
+                    },
+                );
             } else if !written.iter().all(|part| reads(main, options, &part.path)) {
                 let text = crate::files::read(out)?;
                 let added = with_include(&text, &pattern).ok_or_else(|| {
-                    Error::failed(format!("`{}` does not include `{pattern}`, and it cannot be added", out.display()))
-                        .help(format!("add it by hand: `include = [\"{pattern}\"]`"))
+                    Error::failed(format!(
+                        "`{}` does not include `{pattern}`, and it cannot be added",
+                        out.display()
+                    ))
+                    .help(format!("add it by hand: `include = [\"{pattern}\"]`"))
                 })?;
                 changes.write(out, &added)?;
             }
@@ -114,8 +140,12 @@ impl Import {
         if groups.is_empty() {
             return Ok(vec![]);
         }
-        fs::create_dir_all(folder)
-            .map_err(|error| Error::failed(format!("the folder `{}` cannot be made: {error}", folder.display())))?;
+        fs::create_dir_all(folder).map_err(|error| {
+            Error::failed(format!(
+                "the folder `{}` cannot be made: {error}",
+                folder.display()
+            ))
+        })?;
         let mut written = vec![];
         for (stem, group) in stems(&groups).into_iter().zip(&groups) {
             let path = folder.join(format!("{stem}.toml"));
@@ -127,7 +157,11 @@ impl Import {
                 added.trim_start_matches('\n').to_owned()
             };
             changes.write(&path, &text)?;
-            written.push(Written { path, triggers: group.triggers.len(), functions: group.functions.len() });
+            written.push(Written {
+                path,
+                triggers: group.triggers.len(),
+                functions: group.functions.len(),
+            });
         }
         Ok(written)
     }
@@ -141,7 +175,11 @@ impl Changes {
     fn write(&mut self, path: &Path, text: &str) -> Result<(), Error> {
         // Through a link, so that the link stays one.
         let path = fs::canonicalize(path).unwrap_or_else(|_| path.to_path_buf());
-        let before = if path.exists() { Some(crate::files::read(&path)?) } else { None };
+        let before = if path.exists() {
+            Some(crate::files::read(&path)?)
+        } else {
+            None
+        };
         crate::files::write_whole(&path, text)?;
         self.0.push((path, before));
         Ok(())
@@ -162,7 +200,11 @@ impl Changes {
 }
 
 fn appended(before: &str, added: &str) -> String {
-    let end = if before.is_empty() || before.ends_with('\n') { "" } else { "\n" };
+    let end = if before.is_empty() || before.ends_with('\n') {
+        ""
+    } else {
+        "\n"
+    };
     format!("{before}{end}{added}")
 }
 
@@ -172,20 +214,27 @@ fn reads(main: &Path, options: &LoadOptions<'_>, part: &Path) -> bool {
 
 /// Whether a file is one of a spec's.
 pub(crate) fn includes(spec: &Spec, path: &Path) -> bool {
-    let Ok(wanted) = fs::canonicalize(path) else { return false };
-    spec.files.iter().any(|file| fs::canonicalize(&file.name).is_ok_and(|found| found == wanted))
+    let Ok(wanted) = fs::canonicalize(path) else {
+        return false;
+    };
+    spec.files
+        .iter()
+        .any(|file| fs::canonicalize(&file.name).is_ok_and(|found| found == wanted))
 }
 
 /// The pattern by which the main file includes the folder.
 fn pattern(main: &Path, folder: &Path) -> Result<String, Error> {
-    let failed = |error: std::io::Error| Error::failed(format!("the current folder is not known: {error}"));
+    let failed =
+        |error: std::io::Error| Error::failed(format!("the current folder is not known: {error}"));
     let main = std::path::absolute(main).map_err(failed)?;
     let folder = std::path::absolute(folder).map_err(failed)?;
     let base = main.parent().unwrap_or(Path::new("/"));
     let relative = folder.strip_prefix(base).unwrap_or(&folder);
     if relative.as_os_str().is_empty() {
-        return Err(Error::new(Kind::Usage, "`--split` names the folder of the spec itself")
-            .help("name a folder for the tables' files alone: `--split triggers`"));
+        return Err(
+            Error::new(Kind::Usage, "`--split` names the folder of the spec itself")
+                .help("name a folder for the tables' files alone: `--split triggers`"),
+        );
     }
     let relative = relative
         .to_str()
@@ -198,26 +247,36 @@ fn pattern(main: &Path, folder: &Path) -> Result<String, Error> {
 fn with_include(text: &str, pattern: &str) -> Option<String> {
     let value = text::list([text::no_variables(pattern).as_ref()]);
     let table = DeTable::parse(text).ok()?;
-    let (at, added) = match table.get_ref().get("include") {
-        Some(include) => {
-            let value = value.strip_prefix('[')?.strip_suffix(']')?;
-            match include.get_ref().as_array()?.iter().last() {
-                Some(last) => (last.span().end, format!(", {value}")),
-                None => (include.span().start + 1, value.to_owned()),
-            }
-        }
-        None => {
-            let version = table.get_ref().get("version")?.span().end;
-            let end = text.get(version..)?.find('\n').map_or(text.len(), |line| version + line);
-            (end, format!("\ninclude = {value}"))
-        }
+    let (at, added) = if let Some(include) = table.get_ref().get("include") {
+        added_to_list(include, &value)?
+    } else {
+        let version = table.get_ref().get("version")?.span().end;
+        let end = text
+            .get(version..)?
+            .find('\n')
+            .map_or(text.len(), |line| version + line);
+        (end, format!("\ninclude = {value}"))
     };
     Some(format!("{}{added}{}", text.get(..at)?, text.get(at..)?))
 }
 
+/// Where in the text a list gets one more element, and what is written there.
+fn added_to_list(array: &toml::Spanned<DeValue<'_>>, value: &str) -> Option<(usize, String)> {
+    let value = value.strip_prefix('[')?.strip_suffix(']')?;
+    let last = array.get_ref().as_array()?.iter().last();
+    Some(
+        last.map_or((array.span().start + 1, value.to_owned()), |last| {
+            (last.span().end, format!(", {value}"))
+        }),
+    )
+}
+
 /// A name for each group's file: the table's, as far as any file system takes it, and never the same twice.
 fn stems(groups: &[Group<'_>]) -> Vec<String> {
-    let plain: Vec<String> = groups.iter().map(|group| group.table.map_or("functions".to_owned(), stem)).collect();
+    let plain: Vec<String> = groups
+        .iter()
+        .map(|group| group.table.map_or("functions".to_owned(), stem))
+        .collect();
     let mut count: BTreeMap<String, usize> = BTreeMap::new();
     for stem in &plain {
         *count.entry(stem.to_lowercase()).or_default() += 1;
@@ -230,7 +289,8 @@ fn stems(groups: &[Group<'_>]) -> Vec<String> {
             continue;
         };
         let own = shown(table);
-        let is_own = own == stem && stem != "functions" && count.get(&stem.to_lowercase()) == Some(&1);
+        let is_own =
+            own == stem && stem != "functions" && count.get(&stem.to_lowercase()) == Some(&1);
         let stem = if is_own {
             stem
         } else {
@@ -245,16 +305,31 @@ fn stems(groups: &[Group<'_>]) -> Vec<String> {
 
 /// `table`, or `schema.table` outside of the schemas that everybody means.
 fn shown(table: &TableId) -> String {
-    if matches!(table.schema.as_str(), "public" | "main") { table.name.clone() } else { table.to_string() }
+    if matches!(table.schema.as_str(), "public" | "main") {
+        table.name.clone()
+    } else {
+        table.to_string()
+    }
 }
 
 fn stem(table: &TableId) -> String {
-    let odd = |c: char| c.is_control() || matches!(c, '/' | '\\' | ':' | '*' | '?' | '"' | '<' | '>' | '|' | '[' | ']');
-    let stem: String = shown(table).chars().map(|c| if odd(c) { '_' } else { c }).take(LONGEST_NAME).collect();
+    let odd = |c: char| {
+        c.is_control()
+            || matches!(
+                c,
+                '/' | '\\' | ':' | '*' | '?' | '"' | '<' | '>' | '|' | '[' | ']'
+            )
+    };
+    let stem: String = shown(table)
+        .chars()
+        .map(|c| if odd(c) { '_' } else { c })
+        .take(LONGEST_NAME)
+        .collect();
     // A file whose name begins with a dot is not found by a pattern.
-    match stem.strip_prefix('.') {
-        Some(rest) => format!("_{rest}"),
-        None => stem,
+    if let Some(rest) = stem.strip_prefix('.') {
+        format!("_{rest}")
+    } else {
+        stem
     }
 }
 
@@ -265,9 +340,18 @@ mod tests {
     #[test]
     fn a_pattern_is_added_where_it_belongs() {
         let added = |text: &str| with_include(text, "t/*.toml").unwrap();
-        assert_eq!(added("version = 1 # first\r\n[vars]\n"), "version = 1 # first\r\ninclude = [\"t/*.toml\"]\n[vars]\n");
-        assert_eq!(added("version = 1"), "version = 1\ninclude = [\"t/*.toml\"]");
-        assert_eq!(added("include = []\nversion = 1\n"), "include = [\"t/*.toml\"]\nversion = 1\n");
+        assert_eq!(
+            added("version = 1 # first\r\n[vars]\n"),
+            "version = 1 # first\r\ninclude = [\"t/*.toml\"]\n[vars]\n"
+        );
+        assert_eq!(
+            added("version = 1"),
+            "version = 1\ninclude = [\"t/*.toml\"]"
+        );
+        assert_eq!(
+            added("include = []\nversion = 1\n"),
+            "include = [\"t/*.toml\"]\nversion = 1\n"
+        );
         assert_eq!(
             added("version = 1\ninclude = [\n  'a.toml', # one\n  'b.toml', # two\n]\n"),
             "version = 1\ninclude = [\n  'a.toml', # one\n  'b.toml', \"t/*.toml\", # two\n]\n"
@@ -276,19 +360,40 @@ mod tests {
 
     #[test]
     fn names_of_files_are_safe_and_different() {
-        let tables: Vec<TableId> = [("main", "users"), ("app", "users"), ("main", "Items"), ("main", "items"), ("main", "a/b"), ("main", "functions"), ("main", ".x")]
-            .into_iter()
-            .map(|(schema, name)| TableId { schema: schema.to_owned(), name: name.to_owned() })
-            .collect();
+        let tables: Vec<TableId> = [
+            ("main", "users"),
+            ("app", "users"),
+            ("main", "Items"),
+            ("main", "items"),
+            ("main", "a/b"),
+            ("main", "functions"),
+            ("main", ".x"),
+        ]
+        .into_iter()
+        .map(|(schema, name)| TableId {
+            schema: schema.to_owned(),
+            name: name.to_owned(),
+        })
+        .collect();
         let groups: Vec<Group<'_>> = tables
             .iter()
-            .map(|table| Group { table: Some(table), functions: vec![], triggers: vec![] })
+            .map(|table| Group {
+                table: Some(table),
+                functions: vec![],
+                triggers: vec![],
+            })
             .collect();
         let stems = stems(&groups);
         assert_eq!(stems[0], "users");
         assert_eq!(stems[1], "app.users");
-        assert!(stems[2].starts_with("Items-") && stems[3].starts_with("items-"), "{stems:?}");
-        assert!(stems[4].starts_with("a_b-") && stems[5].starts_with("functions-"), "{stems:?}");
+        assert!(
+            stems[2].starts_with("Items-") && stems[3].starts_with("items-"),
+            "{stems:?}"
+        );
+        assert!(
+            stems[4].starts_with("a_b-") && stems[5].starts_with("functions-"),
+            "{stems:?}"
+        );
         assert!(stems[6].starts_with("_x-"), "{stems:?}");
         let different: BTreeSet<String> = stems.iter().map(|stem| stem.to_lowercase()).collect();
         assert_eq!(different.len(), stems.len());

@@ -4,6 +4,8 @@
 mod document;
 mod draft;
 mod files;
+mod lines;
+mod naming;
 mod represent;
 mod text;
 
@@ -19,8 +21,8 @@ use crate::render::Renderer;
 use crate::spec::{LoadOptions, Spec};
 
 pub use document::Header;
-pub use files::{Destination, Written};
 pub(crate) use files::includes;
+pub use files::{Destination, Written};
 
 use document::Group;
 use represent::{Drafts, Source};
@@ -38,7 +40,8 @@ impl Filters {
     fn takes(&self, table: &TableId) -> bool {
         let Self { schemas, tables } = self;
         let whole = table.to_string();
-        let takes_table = |pattern: &glob::Pattern| pattern.matches(&table.name) || pattern.matches(&whole);
+        let takes_table =
+            |pattern: &glob::Pattern| pattern.matches(&table.name) || pattern.matches(&whole);
         (schemas.is_empty() || schemas.iter().any(|pattern| pattern.matches(&table.schema)))
             && (tables.is_empty() || tables.iter().any(takes_table))
     }
@@ -103,14 +106,19 @@ pub fn read(
     let with_rights = drafts
         .functions
         .iter()
-        .filter(|draft| match definitions.get(&ObjectId::Function(draft.id.clone())) {
-            Some(Definition::Function(function)) => function.grants.is_some(),
-            _ => false,
-        })
+        .filter(
+            |draft| match definitions.get(&ObjectId::Function(draft.id.clone())) {
+                Some(Definition::Function(function)) => function.grants.is_some(),
+                _ => false,
+            },
+        )
         .map(|draft| draft.id.clone())
         .collect();
     let import = Import {
-        covered: definitions.keys().filter(|id| id.kind() == "trigger" && covered(id)).count(),
+        covered: definitions
+            .keys()
+            .filter(|id| id.kind() == "trigger" && covered(id))
+            .count(),
         drafts,
         catalog,
         qualifies: dialect.qualifies(),
@@ -121,7 +129,11 @@ pub fn read(
 }
 
 /// A whole new spec of everything that is there.
-pub fn spec_text(database: &mut dyn Database, filters: &Filters, header: &Header) -> Result<String, Error> {
+pub fn spec_text(
+    database: &mut dyn Database,
+    filters: &Filters,
+    header: &Header,
+) -> Result<String, Error> {
     let renderer = Renderer::new(database.dialect(), None)?;
     Ok(read(database, filters, None, &renderer)?.text(header))
 }
@@ -133,13 +145,30 @@ fn live(
     present: &desired::DesiredSet,
 ) -> Result<(Catalog, BTreeMap<ObjectId, Definition>), Error> {
     let mut schemas = database.schemas()?;
-    schemas.retain(|schema| filters.schemas.is_empty() || filters.schemas.iter().any(|pattern| pattern.matches(schema)));
-    let mut scope = Scope { schemas: schemas.into_iter().collect(), known: present.keys().cloned().collect() };
+    schemas.retain(|schema| {
+        filters.schemas.is_empty()
+            || filters
+                .schemas
+                .iter()
+                .any(|pattern| pattern.matches(schema))
+    });
+    let mut scope = Scope {
+        schemas: schemas.into_iter().collect(),
+        known: present.keys().cloned().collect(),
+    };
     let catalog = database.catalog(&scope)?;
     // Who calls a function is known of those that are asked for; and a trigger that calls an extension's function is
     // the user's, unless its table is the extension's as well.
-    scope.known.extend(catalog.of_extensions.iter().cloned().map(ObjectId::Trigger));
-    scope.known.extend(catalog.fingerprints.keys().filter(|id| id.kind() == "function").cloned());
+    scope
+        .known
+        .extend(catalog.of_extensions.iter().cloned().map(ObjectId::Trigger));
+    scope.known.extend(
+        catalog
+            .fingerprints
+            .keys()
+            .filter(|id| id.kind() == "function")
+            .cloned(),
+    );
     let catalog = database.catalog(&scope)?;
     let mut ids: Vec<ObjectId> = catalog
         .fingerprints
@@ -163,13 +192,24 @@ fn live(
 /// Whether a spec speaks of other dialects than this one, so that a trigger must say which it is for.
 fn has_other_dialects(spec: &Spec, dialect: &str) -> bool {
     let folder = &spec.folder;
-    let urls = spec.database.url.iter().map(|url| &url.value).chain(spec.environments.values().flatten());
+    let urls = spec
+        .database
+        .url
+        .iter()
+        .map(|url| &url.value)
+        .chain(spec.environments.values().flatten());
     let mut dialects: BTreeSet<String> = urls
         .filter_map(|url| crate::db::url::parse(url, folder).ok())
         .map(|url| url.dialect().to_owned())
         .collect();
     for trigger in &spec.triggers {
-        dialects.extend(trigger.dialects.iter().flatten().map(|dialect| dialect.value.clone()));
+        dialects.extend(
+            trigger
+                .dialects
+                .iter()
+                .flatten()
+                .map(|dialect| dialect.value.clone()),
+        );
         dialects.extend(trigger.overrides.keys().cloned());
     }
     dialects.iter().any(|other| other != dialect)
@@ -188,8 +228,16 @@ impl Import {
 
     /// What is in it.
     pub fn objects(&self) -> Vec<ObjectId> {
-        let functions = self.drafts.functions.iter().map(|draft| ObjectId::Function(draft.id.clone()));
-        let triggers = self.drafts.triggers.iter().map(|draft| ObjectId::Trigger(draft.id.clone()));
+        let functions = self
+            .drafts
+            .functions
+            .iter()
+            .map(|draft| ObjectId::Function(draft.id.clone()));
+        let triggers = self
+            .drafts
+            .triggers
+            .iter()
+            .map(|draft| ObjectId::Trigger(draft.id.clone()));
         functions.chain(triggers).collect()
     }
 
@@ -223,7 +271,10 @@ impl Import {
         let text = format!("version = 1\n{}", self.parts());
         let spec = parse(&text)?;
         let server = database.server();
-        let shown = Arc::new(SourceFile { name: "<imported spec>".to_owned(), text });
+        let shown = Arc::new(SourceFile {
+            name: "<imported spec>".to_owned(),
+            text,
+        });
         let wanted = desired::from_spec(&spec, renderer, &mut Tables::Live(&mut *database), server)
             .map_err(|error| renamed(error, &shown))?;
         let pairs: Vec<_> = wanted
@@ -232,7 +283,10 @@ impl Import {
             .collect();
         let verdicts = database.same_conditions(&pairs)?;
         let verdicts = pairs.into_iter().zip(verdicts).collect();
-        let judge = Judge { dialect: database.dialect(), verdicts: &verdicts };
+        let judge = Judge {
+            dialect: database.dialect(),
+            verdicts: &verdicts,
+        };
         let mut problems = vec![];
         for (id, wanted) in &wanted {
             let Some(live) = live.get(id) else {
@@ -262,13 +316,28 @@ fn lost(id: &ObjectId, differences: &[diff::FieldChange]) -> Option<Diagnostic> 
     if differences.is_empty() {
         return None;
     }
-    let fields: Vec<String> = differences.iter().map(|difference| format!("`{}`", difference.field)).collect();
-    let mut diagnostic =
-        Diagnostic::new(format!("{id} cannot be written as a spec: it has no way to say its {}", fields.join(", ")))
-            .help("change it in the database, or leave it out with `--schema` or `--table`");
-    for diff::FieldChange { field, before, after, note } in differences {
+    let fields: Vec<String> = differences
+        .iter()
+        .map(|difference| format!("`{}`", difference.field))
+        .collect();
+    let mut diagnostic = Diagnostic::new(format!(
+        "{id} cannot be written as a spec: it has no way to say its {}",
+        fields.join(", ")
+    ))
+    .help("change it in the database, or leave it out with `--schema` or `--table`");
+    for diff::FieldChange {
+        field,
+        before,
+        after,
+        note,
+    } in differences
+    {
         let shown = |text: &Option<String>| text.clone().unwrap_or_else(|| "nothing".to_owned());
-        diagnostic = diagnostic.note(format!("`{field}` is {}, and would be {}", shown(before), shown(after)));
+        diagnostic = diagnostic.note(format!(
+            "`{field}` is {}, and would be {}",
+            shown(before),
+            shown(after)
+        ));
         if let Some(note) = note {
             diagnostic = diagnostic.note(note.clone());
         }
@@ -278,11 +347,16 @@ fn lost(id: &ObjectId, differences: &[diff::FieldChange]) -> Option<Diagnostic> 
 
 /// Read a spec that is in no file.
 fn parse(text: &str) -> Result<Spec, Error> {
-    let failed = |error: std::io::Error| Error::failed(format!("a temporary file cannot be written: {error}"));
+    let failed = |error: std::io::Error| {
+        Error::failed(format!("a temporary file cannot be written: {error}"))
+    };
     let folder = tempfile::tempdir().map_err(failed)?;
     let path = folder.path().join("import.toml");
     std::fs::write(&path, text).map_err(failed)?;
-    let shown = Arc::new(SourceFile { name: "<imported spec>".to_owned(), text: text.to_owned() });
+    let shown = Arc::new(SourceFile {
+        name: "<imported spec>".to_owned(),
+        text: text.to_owned(),
+    });
     Spec::load(&path, &LoadOptions::default()).map_err(|error| renamed(error, &shown))
 }
 

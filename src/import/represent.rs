@@ -7,20 +7,18 @@ use crate::dialect::{Dialect, Request, Server, Table};
 use crate::diff::{self, Judge};
 use crate::error::{Diagnostic, Error};
 use crate::model::{
-    Action, Condition, Definition, Function, FunctionId, FunctionSource, ObjectId, Security, Setting, TableId, Trigger,
-    TriggerId,
+    Action, Condition, Definition, Function, FunctionId, FunctionSource, ObjectId, Security,
+    Setting, TableId, Trigger, TriggerId,
 };
 use crate::render::Renderer;
 use crate::spec::TableRef;
-use crate::sql::{TokenKind, tokens};
 
 use super::draft::{FunctionDraft, OwnDraft, TriggerDraft};
+use super::naming::{
+    BODY, DECLARATION, bare, check_name, comments, foreign, has_body, looks_like_pattern,
+    quoted_list, unspeakable, unwrapped,
+};
 use super::text;
-
-/// Stands in for a body, to see what a generated function puts around it.
-const BODY: &str = "PERFORM 'the body goes here';";
-/// The same for declarations.
-const DECLARATION: &str = "the_declaration_goes_here integer;";
 
 /// What drafts are made from.
 pub(super) struct Source<'a> {
@@ -48,16 +46,27 @@ pub(super) struct Drafts {
 
 impl Source<'_> {
     /// Drafts of these triggers and of the functions that they need; an error names everything that a spec cannot say.
-    pub(super) fn drafts<'t>(&self, triggers: impl Iterator<Item = &'t Trigger>) -> Result<Drafts, Error> {
+    pub(super) fn drafts<'t>(
+        &self,
+        triggers: impl Iterator<Item = &'t Trigger>,
+    ) -> Result<Drafts, Error> {
         let mut drafts = Drafts::default();
         let mut seen = self.declared.clone();
         let mut problems = vec![];
         for trigger in triggers {
             let mut draft = self.trigger(trigger, &mut problems);
-            if let Action::Call { function: id, arguments } = &trigger.action {
+            if let Action::Call {
+                function: id,
+                arguments,
+            } = &trigger.action
+            {
                 let live = self.function(id);
                 let inline = live
-                    .filter(|_| arguments.is_empty() && !seen.contains(id) && self.is_only_caller(&trigger.id, id))
+                    .filter(|_| {
+                        arguments.is_empty()
+                            && !seen.contains(id)
+                            && self.is_only_caller(&trigger.id, id)
+                    })
                     .and_then(|function| self.inline(&draft, function));
                 if let Some(inline) = inline {
                     draft = inline;
@@ -68,7 +77,9 @@ impl Source<'_> {
                     match live {
                         Some(function) if has_body(function) => {
                             if seen.insert(id.clone()) {
-                                drafts.functions.push(self.function_draft(function, &mut problems));
+                                drafts
+                                    .functions
+                                    .push(self.function_draft(function, &mut problems));
                             }
                         }
                         _ if seen.contains(id) => {}
@@ -77,7 +88,11 @@ impl Source<'_> {
                 }
             }
             if let Err(found) = self.lower(&draft) {
-                problems.extend(found.into_iter().map(|problem| unspeakable(&ObjectId::Trigger(trigger.id.clone()), problem)));
+                problems.extend(
+                    found.into_iter().map(|problem| {
+                        unspeakable(&ObjectId::Trigger(trigger.id.clone()), problem)
+                    }),
+                );
             }
             drafts.triggers.push(draft);
         }
@@ -93,13 +108,18 @@ impl Source<'_> {
     }
 
     fn is_only_caller(&self, trigger: &TriggerId, function: &FunctionId) -> bool {
-        self.callers.get(function).is_some_and(|callers| callers.len() == 1 && callers.contains(trigger))
+        self.callers
+            .get(function)
+            .is_some_and(|callers| callers.len() == 1 && callers.contains(trigger))
     }
 
     /// A name as the spec has it: without its schema where that is the one that any reader would take.
     fn reference(&self, schema: &str, name: &str) -> TableRef {
         let plain = schema == self.schema && schema == self.dialect.default_schema();
-        TableRef { schema: (!plain).then(|| schema.to_owned()), name: name.to_owned() }
+        TableRef {
+            schema: (!plain).then(|| schema.to_owned()),
+            name: name.to_owned(),
+        }
     }
 
     /// The same for a table that a trigger is on: there a pattern may stand in for what looks like one.
@@ -109,7 +129,11 @@ impl Source<'_> {
             // A pattern cannot be quoted: whatever would need quotes is any character.
             let edge = table.name.trim() != table.name;
             let odd = |c: char| matches!(c, '*' | '?' | '.' | '"') || (edge && c.is_whitespace());
-            reference.name = table.name.chars().map(|c| if odd(c) { '?' } else { c }).collect();
+            reference.name = table
+                .name
+                .chars()
+                .map(|c| if odd(c) { '?' } else { c })
+                .collect();
         }
         reference
     }
@@ -139,7 +163,9 @@ impl Source<'_> {
             notes.extend(self.lost_comments(trigger, sql));
         }
         check_name("schema", "", &id.table.schema, problems);
-        let from = constraint.as_ref().and_then(|constraint| constraint.from.as_ref());
+        let from = constraint
+            .as_ref()
+            .and_then(|constraint| constraint.from.as_ref());
         if let Some(from) = from {
             check_name("table", &from.schema, &from.name, problems);
         }
@@ -182,7 +208,9 @@ impl Source<'_> {
     /// The trigger with the function's text as its own body, where the function that is generated from it is the same
     /// to the letter.
     fn inline(&self, draft: &TriggerDraft, function: &Function) -> Option<TriggerDraft> {
-        let FunctionSource::Body(live) = &function.source else { return None };
+        let FunctionSource::Body(live) = &function.source else {
+            return None;
+        };
         let mut probe = draft.clone();
         probe.body = Some(BODY.to_owned());
         probe.own.security = function.security;
@@ -200,12 +228,19 @@ impl Source<'_> {
         }
         for declares in [false, true] {
             probe.own.declare = declares.then(|| DECLARATION.to_owned());
-            let FunctionSource::Body(shell) = self.generated(&probe)?.source else { return None };
-            let Some((declare, body)) = unwrapped(live, &shell, declares) else { continue };
+            let FunctionSource::Body(shell) = self.generated(&probe)?.source else {
+                return None;
+            };
+            let Some((declare, body)) = unwrapped(live, &shell, declares) else {
+                continue;
+            };
             let mut candidate = probe.clone();
             candidate.body = Some(text::template(body));
             candidate.own.declare = declare.map(text::template);
-            if self.generated(&candidate).is_some_and(|generated| self.same(function, &generated)) {
+            if self
+                .generated(&candidate)
+                .is_some_and(|generated| self.same(function, &generated))
+            {
                 return Some(candidate);
             }
         }
@@ -223,11 +258,24 @@ impl Source<'_> {
 
     fn lower(&self, draft: &TriggerDraft) -> Result<Vec<Definition>, Vec<Diagnostic>> {
         let spec = draft.spec();
-        let table = Table { id: draft.id.table.clone(), facts: None };
+        let table = Table {
+            id: draft.id.table.clone(),
+            facts: None,
+        };
         let vars = minijinja::Value::UNDEFINED;
-        let request = Request { spec: &spec, fields: &spec.fields, table: &table, vars: &vars, schema: self.schema, pretend: false };
+        let request = Request {
+            spec: &spec,
+            fields: &spec.fields,
+            table: &table,
+            vars: &vars,
+            schema: self.schema,
+            pretend: false,
+        };
         let lowered = self.dialect.lower(&request, self.renderer)?;
-        Ok(lowered.into_iter().map(|lowered| lowered.definition).collect())
+        Ok(lowered
+            .into_iter()
+            .map(|lowered| lowered.definition)
+            .collect())
     }
 
     fn same(&self, live: &Function, generated: &Function) -> bool {
@@ -236,8 +284,15 @@ impl Source<'_> {
 
     fn differences(&self, live: &Function, generated: &Function) -> Vec<diff::FieldChange> {
         let verdicts = BTreeMap::new();
-        let judge = Judge { dialect: self.dialect, verdicts: &verdicts };
-        diff::compare(&Definition::Function(live.clone()), &Definition::Function(generated.clone()), &judge)
+        let judge = Judge {
+            dialect: self.dialect,
+            verdicts: &verdicts,
+        };
+        diff::compare(
+            &Definition::Function(live.clone()),
+            &Definition::Function(generated.clone()),
+            &judge,
+        )
     }
 
     fn function_draft(&self, function: &Function, problems: &mut Vec<Diagnostic>) -> FunctionDraft {
@@ -284,7 +339,10 @@ impl Source<'_> {
             }
         }
         if grants.is_some() {
-            draft.notes.push("Who may execute it is not part of a spec: GRANT and REVOKE stay as they are.".to_owned());
+            draft.notes.push(
+                "Who may execute it is not part of a spec: GRANT and REVOKE stay as they are."
+                    .to_owned(),
+            );
         }
         match self.lower_function(&draft) {
             Err(found) => {
@@ -296,7 +354,10 @@ impl Source<'_> {
                 let differences = self.differences(function, &lowered);
                 for (name, value) in &mut draft.settings {
                     let field = format!("settings.{}", name.to_ascii_lowercase());
-                    if differences.iter().any(|difference| difference.field == field) {
+                    if differences
+                        .iter()
+                        .any(|difference| difference.field == field)
+                    {
                         *value = quoted_list(std::slice::from_ref(value));
                     }
                 }
@@ -308,7 +369,9 @@ impl Source<'_> {
 
     fn lower_function(&self, draft: &FunctionDraft) -> Result<Option<Function>, Vec<Diagnostic>> {
         let vars = minijinja::Value::UNDEFINED;
-        let lowered = self.dialect.lower_function(&draft.spec(), self.schema, &vars, self.renderer)?;
+        let lowered =
+            self.dialect
+                .lower_function(&draft.spec(), self.schema, &vars, self.renderer)?;
         Ok(lowered.and_then(|lowered| match lowered.definition {
             Definition::Function(function) => Some(function),
             Definition::Trigger(_) => None,
@@ -320,117 +383,27 @@ impl Source<'_> {
         if !sql.contains("--") && !sql.contains("/*") {
             return vec![];
         }
-        let again = Definition::Trigger(Trigger { verbatim: None, ..trigger.clone() });
-        let Ok(again) = self.dialect.create(&again, self.renderer, self.server) else { return vec![] };
+        let again = Definition::Trigger(Trigger {
+            verbatim: None,
+            ..trigger.clone()
+        });
+        let Ok(again) = self.dialect.create(&again, self.renderer, self.server) else {
+            return vec![];
+        };
         let again = again.statements.join("\n");
         let mut kept = comments(&again, self.dialect);
         let mut lost = comments(sql, self.dialect);
-        lost.retain(|comment| match kept.iter().position(|other| other == comment) {
-            Some(index) => {
-                kept.swap_remove(index);
-                false
-            }
-            None => true,
-        });
-        lost.into_iter().map(str::to_owned).collect()
-    }
-}
-
-fn comments<'a>(sql: &'a str, dialect: &dyn Dialect) -> Vec<&'a str> {
-    tokens(sql, dialect.syntax())
-        .filter(|token| token.kind == TokenKind::Comment)
-        .map(|token| sql.get(token.range).unwrap_or_default())
-        .collect()
-}
-
-/// The declarations and the body of a text that looks like a generated function.
-fn unwrapped<'a>(live: &'a str, shell: &str, declares: bool) -> Option<(Option<&'a str>, &'a str)> {
-    let (before, after) = shell.split_once(BODY)?;
-    if !declares {
-        return Some((None, live.strip_prefix(before)?.strip_suffix(after)?));
-    }
-    let (before, between) = before.split_once(DECLARATION)?;
-    let inside = live.strip_prefix(before)?.strip_suffix(after)?;
-    let (declare, body) = inside.split_once(between)?;
-    Some((Some(declare), body))
-}
-
-/// Without the line ends right after BEGIN and before END, which are written again.
-fn bare(body: &str) -> &str {
-    let blank = |c: char| matches!(c, ' ' | '\t' | '\r');
-    let start = body.trim_start_matches(blank);
-    let body = match start.strip_prefix('\n') {
-        Some(lines) => lines,
-        None => start,
-    };
-    let end = body.trim_end_matches(blank);
-    end.strip_suffix('\n').map_or(end, |lines| lines.strip_suffix('\r').unwrap_or(lines))
-}
-
-/// Whether a spec can hold a function's text.
-fn has_body(function: &Function) -> bool {
-    let compiled = ["c", "internal"].contains(&function.language.as_str());
-    !compiled && matches!(function.source, FunctionSource::Body(_))
-}
-
-/// Why a function is only named.
-fn foreign(id: &FunctionId, live: Option<&Function>) -> String {
-    let why = if live.is_some() { "is written in C" } else { "belongs to an extension" };
-    format!("The function {id} {why}: it has no text here, and has to be there.")
-}
-
-/// The elements of a list of names, each one in quotes.
-fn quoted_list(values: &[String]) -> String {
-    values.iter().map(|value| format!("\"{}\"", value.replace('"', "\"\""))).collect::<Vec<_>>().join(", ")
-}
-
-fn looks_like_pattern(name: &str) -> bool {
-    name.contains(['*', '?'])
-}
-
-/// Names that a spec takes for a pattern, where it takes none.
-fn check_name(what: &str, schema: &str, name: &str, problems: &mut Vec<Diagnostic>) {
-    for name in [schema, name] {
-        if looks_like_pattern(name) {
-            let diagnostic = Diagnostic::new(format!("the {what} `{name}` has `*` or `?` in its name, which a spec takes for a pattern"))
-                .help("rename it, or leave out what it belongs to with `--schema` or `--table`");
-            if !problems.contains(&diagnostic) {
-                problems.push(diagnostic);
-            }
-        }
-    }
-}
-
-/// A reader of the spec would refuse this.
-fn unspeakable(id: &ObjectId, problem: Diagnostic) -> Diagnostic {
-    let Diagnostic { message, place: _, related: _, notes, help: _ } = problem;
-    let mut diagnostic = Diagnostic::new(format!("{id} cannot be written as a spec: {message}"))
-        .help("change it in the database, or leave it out with `--schema` or `--table`");
-    diagnostic.notes = notes;
-    diagnostic
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_body_loses_only_the_line_ends_that_are_written_again() {
-        assert_eq!(bare("\n  SELECT 1;\n"), "  SELECT 1;");
-        assert_eq!(bare(" SELECT 1; "), "SELECT 1;");
-        assert_eq!(bare("\r\n\tSELECT 1;\r\n  -- end\r\n  "), "\tSELECT 1;\r\n  -- end");
-        assert_eq!(bare("\n\nSELECT 1;\n\n"), "\nSELECT 1;\n");
-    }
-
-    #[test]
-    fn a_generated_function_is_unwrapped() {
-        let shell = format!("\nBEGIN\n{BODY}\nRETURN NEW;\nEND\n");
-        assert_eq!(unwrapped("\nBEGIN\nx;\nRETURN NEW;\nEND\n", &shell, false), Some((None, "x;")));
-        assert_eq!(unwrapped("BEGIN\nx;\nRETURN NEW;\nEND", &shell, false), None);
-        let shell = format!("\nDECLARE\n{DECLARATION}\nBEGIN\n{BODY}\nRETURN NULL;\nEND\n");
-        assert_eq!(
-            unwrapped("\nDECLARE\nn int;\nBEGIN\nx;\nRETURN NULL;\nEND\n", &shell, true),
-            Some((Some("n int;"), "x;"))
+        lost.retain(
+            |comment| match kept.iter().position(|other| other == comment) {
+                Some(index) => {
+                    kept.swap_remove(index);
+                    false
+                }
+                None => true,
+            },
         );
+        lost.into_iter()
+            .map(|comment| format!("In the database, outside of its body: {comment}"))
+            .collect()
     }
 }

@@ -5,7 +5,11 @@ use std::fmt::Write as _;
 
 /// A text in which the spec fills in nothing: every `${` as `$${`.
 pub(super) fn no_variables(text: &str) -> Cow<'_, str> {
-    if text.contains("${") { Cow::Owned(text.replace("${", "$${")) } else { Cow::Borrowed(text) }
+    if text.contains("${") {
+        Cow::Owned(text.replace("${", "$${"))
+    } else {
+        Cow::Borrowed(text)
+    }
 }
 
 /// A template that renders to this text.
@@ -38,7 +42,9 @@ pub(super) fn template(text: &str) -> String {
 /// fewest escapes.
 pub(super) fn string(text: &str) -> String {
     // What may stand in a literal string; a CR may not, and no reader must be given the chance to turn CR LF into LF.
-    let plain = text.chars().all(|c| matches!(c, '\t' | '\n') || !is_control(c));
+    let plain = text
+        .chars()
+        .all(|c| matches!(c, '\t' | '\n') || !is_control(c));
     if text.contains('\n') {
         if plain && !text.contains("'''") && !text.ends_with('\'') {
             // TOML drops the line end right after the opening quotes.
@@ -46,8 +52,13 @@ pub(super) fn string(text: &str) -> String {
         }
         return format!("\"\"\"\n{}\"\"\"", escaped_lines(text));
     }
-    if plain && text.contains(['"', '\\']) && !text.contains('\'') {
-        return format!("'{text}'");
+    if plain && text.contains(['"', '\\']) {
+        if !text.contains('\'') {
+            return format!("'{text}'");
+        }
+        if !text.contains("'''") && !text.starts_with('\'') && !text.ends_with('\'') {
+            return format!("'''{text}'''");
+        }
     }
     format!("\"{}\"", escaped_line(text))
 }
@@ -55,21 +66,33 @@ pub(super) fn string(text: &str) -> String {
 /// A key: bare where it may be.
 pub(super) fn key(name: &str) -> String {
     let bare = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-');
-    if !name.is_empty() && name.chars().all(bare) { name.to_owned() } else { format!("\"{}\"", escaped_line(name)) }
+    if !name.is_empty() && name.chars().all(bare) {
+        name.to_owned()
+    } else {
+        format!("\"{}\"", escaped_line(name))
+    }
 }
 
 /// A list of strings, on one line.
 pub(super) fn list<'a>(texts: impl IntoIterator<Item = &'a str>) -> String {
     let texts: Vec<String> = texts
         .into_iter()
-        .map(|text| if text.contains('\n') { format!("\"{}\"", escaped_line(text)) } else { string(text) })
+        .map(|text| {
+            if text.contains('\n') {
+                format!("\"{}\"", escaped_line(text))
+            } else {
+                string(text)
+            }
+        })
         .collect();
     format!("[{}]", texts.join(", "))
 }
 
 /// What fits in a comment to the end of the line.
 pub(super) fn comment(text: &str) -> String {
-    text.chars().map(|c| if is_control(c) { ' ' } else { c }).collect()
+    text.chars()
+        .map(|c| if is_control(c) { ' ' } else { c })
+        .collect()
 }
 
 /// What TOML wants escaped in basic strings, and takes in no other.
@@ -140,7 +163,8 @@ mod tests {
     fn the_most_readable_form_is_chosen() {
         assert_eq!(string("a"), "\"a\"");
         assert_eq!(string("say \"a\\b\""), r#"'say "a\b"'"#);
-        assert_eq!(string("it's \"a\""), r#""it's \"a\"""#);
+        assert_eq!(string("it's \"a\""), "'''it's \"a\"'''");
+        assert_eq!(string("'it' is \"a\""), r#""'it' is \"a\"""#);
         assert_eq!(string("a\n'b'\n"), "'''\na\n'b'\n'''");
         assert_eq!(string("a\r\nb\r\n"), "\"\"\"\na\\r\nb\\r\n\"\"\"");
         assert_eq!(string("\na\n'''"), "\"\"\"\n\na\n'''\"\"\"");
@@ -151,16 +175,27 @@ mod tests {
 
     #[test]
     fn nothing_is_filled_in() {
-        assert_eq!(no_variables("${env:HOME} $${x} $5"), "$${env:HOME} $$${x} $5");
+        assert_eq!(
+            no_variables("${env:HOME} $${x} $5"),
+            "$${env:HOME} $$${x} $5"
+        );
     }
 
     fn rendered(template: &str) -> String {
-        minijinja::Environment::new().render_str(template, ()).unwrap()
+        minijinja::Environment::new()
+            .render_str(template, ())
+            .unwrap()
     }
 
     #[test]
     fn templates_render_to_the_text() {
-        for text in ["{{ x }}\n", "{% endraw %}{{{", "{#{%- endraw %}\r\n{{", "a{{\n\n", "{{%endraw"] {
+        for text in [
+            "{{ x }}\n",
+            "{% endraw %}{{{",
+            "{#{%- endraw %}\r\n{{",
+            "a{{\n\n",
+            "{{%endraw",
+        ] {
             assert_eq!(rendered(&template(text)), text);
         }
         assert_eq!(template("{ a } { b"), "{ a } { b");

@@ -7,16 +7,13 @@ use crate::db::{
     Catalog, ConditionPair, Database, Depth, Fingerprint, History, Record, Scope, Verdict,
 };
 use crate::desired::{Desired, DesiredSet};
-use crate::dialect::{Ddl, LockMode};
 use crate::diff::{self, FieldChange, Judge};
 use crate::error::{Diagnostic, Error};
 use crate::model::{Action as TriggerAction, Definition, FunctionId, ObjectId};
 use crate::render::Renderer;
 
-use super::{
-    Action, Change, FORMAT_VERSION, Hazard, Lock, ObjectRef, Plan, base_fingerprint, order,
-    rests_on,
-};
+use super::step::Step;
+use super::{Action, Change, FORMAT_VERSION, ObjectRef, Plan, base_fingerprint, order, rests_on};
 
 /// What the user said about how to plan.
 #[derive(Debug, Clone, Default)]
@@ -89,33 +86,55 @@ pub fn make(
         }
     }
     keep_called_functions(&mut changes, &catalog);
-    let mut changes = targeted(changes, &options.targets, &catalog);
-    order::order(&mut changes, planner.database.dialect());
-    let to_check = desired.iter().filter(|(id, _)| {
-        options.check_all
-            || changes
-                .iter()
-                .any(|change| change.action.differs() && change.id() == **id)
-    });
+    let changes = targeted(changes, &options.targets, &catalog);
+    let differing: BTreeSet<ObjectId> = changes
+        .iter()
+        .filter(|change| change.action.differs())
+        .map(Change::id)
+        .collect();
+    let to_check = desired
+        .iter()
+        .filter(|(id, _)| options.check_all || differing.contains(id));
     check_bodies(to_check.map(|(_, desired)| desired), planner.database)?;
 
+    let mut plan = arrange(
+        changes,
+        planner.database,
+        &history,
+        spec_digest.to_owned(),
+        unchanged,
+    );
+    plan.unmanaged = unmanaged(desired, &history, &catalog);
+    plan.sealed()
+}
+
+/// Changes in order, as a plan for this database.
+pub(crate) fn arrange(
+    mut changes: Vec<Change>,
+    database: &dyn Database,
+    history: &History,
+    spec_digest: String,
+    unchanged: usize,
+) -> Plan {
+    order::order(&mut changes, database.dialect());
     let mut summary = BTreeMap::new();
     for change in &changes {
         *summary.entry(change.action).or_insert(0) += 1;
     }
-    let target = planner.database.target().clone();
-    Ok(Plan {
+    let target = database.target().clone();
+    Plan {
+        plan_id: String::new(),
         format_version: FORMAT_VERSION,
         tool_version: env!("CARGO_PKG_VERSION").to_owned(),
         base_version: history.version,
         base_fingerprint: base_fingerprint(&target, history.version, &changes),
         target,
-        spec_digest: spec_digest.to_owned(),
+        spec_digest,
         summary,
         unchanged,
-        unmanaged: unmanaged(desired, &history, &catalog),
+        unmanaged: vec![],
         changes,
-    })
+    }
 }
 
 /// What must be read of the catalog: the schemas of everything that is desired or recorded.
@@ -430,6 +449,13 @@ impl Planner<'_> {
                     "in the database already, not created by triggerctl, and different: {names}"
                 ),
             )
+        } else if drift.is_empty() && !rendered_anew {
+            // What no fingerprint holds: its place among its siblings.
+            let version = record.map_or(0, |record| record.version);
+            (
+                Action::Restore,
+                format!("changed by hand since version {version}: {names}"),
+            )
         } else if drift.is_empty() {
             (Action::Replace, format!("the spec changed: {names}"))
         } else {
@@ -444,11 +470,6 @@ impl Planner<'_> {
                 Action::Restore,
                 format!("changed by hand since version {version}: {drifted}{also}"),
             )
-        };
-        let drift = if action == Action::Adopt {
-            vec![]
-        } else {
-            drift
         };
         self.build(
             sides,
@@ -504,55 +525,24 @@ impl Planner<'_> {
             fields,
             drift,
         } = decision;
-        let (dialect, server) = (self.database.dialect(), self.database.server());
-        let after = sides.desired.map(|desired| self.wanted(sides, desired));
-        let (up, down) = match (action, &live, &after) {
-            (Action::Adopt | Action::Forget | Action::Conflict, _, _) | (_, None, None) => {
-                Default::default()
-            }
-            (_, None, Some(after)) => {
-                let up = match sides.desired {
-                    // It comes back as it was recorded, where the spec leaves that open.
-                    Some(desired) if desired.definition != *after && !desired.ddl.custom => {
-                        let after = self.database.spared(after);
-                        dialect.create(&after, self.renderer, server)?
-                    }
-                    Some(desired) => desired.ddl.clone(),
-                    None => Ddl::default(),
-                };
-                (up, dialect.drop(after, self.renderer, server)?)
-            }
-            (_, Some(live), None) => (
-                dialect.drop(live, self.renderer, server)?,
-                dialect.create(&self.database.spared(live), self.renderer, server)?,
-            ),
-            (_, Some(live), Some(after)) => {
-                let (live, after) = (self.database.spared(live), self.database.spared(after));
-                (
-                    dialect.alter(&live, &after, self.renderer, server)?,
-                    dialect.alter(&after, &live, self.renderer, server)?,
-                )
-            }
-        };
         let mut rested = vec![rests_on(&sides.id, self.catalog, self.history)];
         if sides.from != sides.id {
             rested.push(rests_on(&sides.from, self.catalog, self.history));
         }
-        Ok(Change {
+        let step = Step {
             action,
-            object: ObjectRef::from(&sides.id),
-            because,
-            fields,
-            drift,
+            id: &sides.id,
             before: live,
-            after,
-            hazards: hazards(action, &up, &sides.id),
-            locks: locks(&up, &sides.id),
-            statements: up.statements,
-            reverse: down.statements,
+            after: sides.desired.map(|desired| self.wanted(sides, desired)),
+            fields,
+            create: sides.desired.map(|desired| &desired.ddl),
+        };
+        Ok(Change {
+            because,
+            drift,
             rests_on: rested,
             rendered_digest: sides.desired.map(|desired| desired.digest.clone()),
-            custom: sides.desired.is_some_and(|desired| desired.ddl.custom),
+            ..step.change(self.database, self.renderer)?
         })
     }
 }
@@ -571,42 +561,6 @@ fn names(fields: &[FieldChange]) -> String {
         .map(|change| change.field.as_str())
         .collect::<Vec<_>>()
         .join(", ")
-}
-
-fn locks(ddl: &Ddl, id: &ObjectId) -> Vec<Lock> {
-    let Some((mode, table)) = ddl.lock.zip(id.table()) else {
-        return vec![];
-    };
-    vec![Lock {
-        table: table.clone(),
-        mode,
-    }]
-}
-
-fn hazards(action: Action, ddl: &Ddl, id: &ObjectId) -> Vec<Hazard> {
-    let mut hazards = vec![];
-    if let Some((mode, table)) = ddl.lock.zip(id.table()) {
-        let (kind, who) = match mode {
-            LockMode::AccessShare | LockMode::Database => ("", ""),
-            LockMode::ShareRowExclusive => ("blocks_writers", "writers of"),
-            LockMode::AccessExclusive => ("blocks_readers", "readers and writers of"),
-        };
-        if !kind.is_empty() {
-            let message = format!("{who} {table} wait until the migration commits");
-            hazards.push(Hazard {
-                kind: kind.to_owned(),
-                message,
-            });
-        }
-    }
-    if action == Action::Restore {
-        let message = "undoes a change that somebody made by hand".to_owned();
-        hazards.push(Hazard {
-            kind: "undoes_manual_change".to_owned(),
-            message,
-        });
-    }
-    hazards
 }
 
 /// A function that goes, but that triggers outside this plan still call, stays where it is and is no longer ours.
@@ -665,30 +619,26 @@ fn targeted(changes: Vec<Change>, targets: &[glob::Pattern], catalog: &Catalog) 
     let (mut kept, left): (Vec<_>, Vec<_>) = triggers.into_iter().partition(|change| {
         matches(&change.id()) || change.old_id().is_some_and(|id| matches(&id))
     });
-    let calls = |changes: &[Change], function: &FunctionId| {
-        changes.iter().any(|change| {
-            [&change.before, &change.after]
-                .into_iter()
-                .flatten()
-                .any(|side| side.calls() == Some(function))
-        })
+    let calls = |change: &Change| {
+        let sides = [&change.before, &change.after].into_iter().flatten();
+        sides
+            .filter_map(Definition::calls)
+            .cloned()
+            .collect::<Vec<_>>()
     };
+    let called: BTreeSet<FunctionId> = kept.iter().flat_map(calls).collect();
+    let left: BTreeSet<ObjectId> = left.iter().map(Change::id).collect();
     for change in functions {
         let id = change.id();
         let ObjectId::Function(function) = &id else {
             continue;
         };
-        let others = catalog
-            .callers
-            .get(function)
-            .into_iter()
-            .flatten()
-            .any(|caller| {
-                left.iter()
-                    .any(|change| change.id() == ObjectId::Trigger(caller.clone()))
-            });
+        let callers = catalog.callers.get(function).into_iter().flatten();
+        let others = callers
+            .map(|caller| ObjectId::Trigger(caller.clone()))
+            .any(|caller| left.contains(&caller));
         let goes = change.action == Action::Drop;
-        if (matches(&id) || calls(&kept, function)) && !(goes && others) {
+        if (matches(&id) || called.contains(function)) && !(goes && others) {
             kept.push(change);
         }
     }

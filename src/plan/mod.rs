@@ -3,21 +3,25 @@
 
 mod make;
 mod order;
+mod step;
 
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
 
 use crate::db::{Catalog, Fingerprint, History, Target};
-use crate::desired::digest;
+use crate::desired::{digest, hex};
 use crate::dialect::LockMode;
 use crate::diff::FieldChange;
-use crate::error::Error;
+use crate::error::{Diagnostic, Error, Kind};
 use crate::model::{Definition, FunctionId, ObjectId, TableId, TriggerId};
 
+pub(crate) use make::arrange;
 pub use make::{Options, make, scope};
+pub(crate) use step::Step;
 
 /// Version of the plan document.
 pub const FORMAT_VERSION: u32 = 1;
@@ -230,6 +234,8 @@ impl Change {
 pub struct Plan {
     /// [`FORMAT_VERSION`].
     pub format_version: u32,
+    /// Digest of the rest of the document: names the plan in the history, and shows a change to a saved one.
+    pub plan_id: String,
     /// The version of triggerctl that made it.
     pub tool_version: String,
     /// The database that it is for.
@@ -268,9 +274,63 @@ impl Plan {
             .filter(|change| change.action == Action::Conflict)
     }
 
-    /// Digest of the whole document: names the plan in the history.
-    pub fn id(&self) -> Result<String, Error> {
-        Ok(digest([self.to_json()?.as_str()]))
+    /// Fill in what is worked out from the rest of the document.
+    pub(crate) fn sealed(mut self) -> Result<Self, Error> {
+        self.plan_id = self.digest()?;
+        Ok(self)
+    }
+
+    /// Digest of the document without its `plan_id`.
+    fn digest(&self) -> Result<String, Error> {
+        // Taken apart, so that a new member cannot be left out.
+        let Self {
+            format_version,
+            plan_id: _,
+            tool_version,
+            target,
+            spec_digest,
+            base_version,
+            base_fingerprint,
+            summary,
+            unchanged,
+            unmanaged,
+            changes,
+        } = self;
+        let members = (
+            format_version,
+            tool_version,
+            target,
+            spec_digest,
+            base_version,
+            base_fingerprint,
+            summary,
+            unchanged,
+            unmanaged,
+            changes,
+        );
+        let mut hasher = Hasher(Sha256::new());
+        serde_json::to_writer(&mut hasher, &members)
+            .map_err(|error| Error::failed(format!("the plan cannot be written: {error}")))?;
+        Ok(hex(&hasher.0.finalize()))
+    }
+
+    /// An error that names every conflict, where there are any.
+    pub fn refuse_conflicts(&self) -> Result<(), Error> {
+        let diagnostics: Vec<Diagnostic> = self
+            .conflicts()
+            .map(|change| {
+                Diagnostic::new(format!("conflict: {}", change.object))
+                    .note(change.because.clone())
+                    .help("`--adopt` takes it over, and makes it as the spec says")
+            })
+            .collect();
+        if diagnostics.is_empty() {
+            return Ok(());
+        }
+        Err(Error {
+            kind: Kind::Refused,
+            diagnostics,
+        })
     }
 
     /// One line: `2 created, 1 replaced`.
@@ -298,10 +358,6 @@ impl Plan {
     pub fn load(path: &Path) -> Result<Self, Error> {
         let text = crate::files::read(path)?;
         let name = path.display();
-        #[derive(Deserialize)]
-        struct Version {
-            format_version: u32,
-        }
         let version: Version = serde_json::from_str(&text).map_err(|error| {
             Error::failed(format!("`{name}` is not a saved plan: {error}"))
                 .help("save one with `triggerctl plan --out FILE`")
@@ -317,15 +373,34 @@ impl Plan {
             Error::failed(format!("`{name}` is a damaged plan: {error}"))
                 .help("make the plan again")
         })?;
-        // Whoever edits a plan by hand gets the statements that were never reviewed as a plan: refuse.
-        if plan.base_fingerprint != base_fingerprint(&plan.target, plan.base_version, &plan.changes)
-        {
+        // What was changed by hand was never looked at as a plan.
+        if plan.plan_id != plan.digest()? {
             return Err(
                 Error::failed(format!("`{name}` was changed after it was saved"))
                     .help("make the plan again"),
             );
         }
         Ok(plan)
+    }
+}
+
+/// The part of the document that every format has.
+#[derive(Deserialize)]
+struct Version {
+    format_version: u32,
+}
+
+/// Hashes what is written to it: the document of a large plan is never held as text just for its digest.
+struct Hasher(Sha256);
+
+impl std::io::Write for Hasher {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.update(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
     }
 }
 

@@ -6,7 +6,7 @@ use std::ops::Range;
 
 use minijinja::{Environment, ErrorKind};
 
-use super::filters::FILTERS;
+use super::filters::{FILTERS, REMOVED};
 use super::loader::{self, Sources};
 use crate::error::{Diagnostic, Located, Span};
 use crate::spec::inner_span;
@@ -19,12 +19,7 @@ pub(super) enum Origin<'a> {
     /// A file template, by name.
     File(&'a str),
     /// A text of the spec.
-    Spec {
-        /// The text.
-        text: &'a Located<String>,
-        /// How many bytes were put before it.
-        shift: usize,
-    },
+    Spec(&'a Located<String>),
 }
 
 /// One link of an error's chain that knows its place.
@@ -59,7 +54,7 @@ pub(super) fn diagnostic(
     let mut diagnostic = explain(error, source, sources, environment);
     if let Some(place) = &place {
         diagnostic = diagnostic.at(&place.span);
-    } else if let Origin::Spec { text, .. } = origin {
+    } else if let Origin::Spec(text) = origin {
         diagnostic = diagnostic.at(&text.span);
     } else if let Origin::File(name) = origin {
         diagnostic = diagnostic.note(format!("in the template `{name}`"));
@@ -73,7 +68,9 @@ pub(super) fn diagnostic(
 /// What went wrong, in one line and without a place.
 pub(super) fn message(error: &minijinja::Error) -> String {
     match (error.kind(), error.detail()) {
-        (ErrorKind::InvalidOperation, Some(detail)) => detail.to_owned(),
+        (ErrorKind::InvalidOperation | ErrorKind::MissingArgument, Some(detail)) => {
+            detail.to_owned()
+        }
         (kind, Some(detail)) => format!("{kind}: {detail}"),
         (kind, None) => kind.to_string(),
     }
@@ -83,12 +80,9 @@ fn place(error: &minijinja::Error, origin: &Origin<'_>, sources: &Sources) -> Op
     let name = error.name()?;
     let range = error.range();
     match origin {
-        Origin::Spec { text, shift } if name.starts_with('\0') => {
-            let range = range?;
-            let inner = clamp(
-                &text.value,
-                range.start.saturating_sub(*shift)..range.end.saturating_sub(*shift),
-            );
+        Origin::Spec(text) if name.starts_with('\0') => {
+            let inner = clamp(&text.value, range?);
+            let inner = narrowed(error, &text.value, inner);
             Some(Place {
                 source: text.value.get(inner.clone())?.to_owned(),
                 span: inner_span(text, inner),
@@ -100,12 +94,46 @@ fn place(error: &minijinja::Error, origin: &Origin<'_>, sources: &Sources) -> Op
                 || line(&file.text, error.line().unwrap_or(1)),
                 |range| clamp(&file.text, range),
             );
+            let range = narrowed(error, &file.text, range);
             Some(Place {
                 source: file.text.get(range.clone())?.to_owned(),
                 span: Span { file, range },
             })
         }
     }
+}
+
+/// What is undefined, as the engine writes it: "`a.b` is undefined".
+fn undefined_name(error: &minijinja::Error) -> Option<&str> {
+    let (_, rest) = error.detail()?.split_once('`')?;
+    let (name, rest) = rest.split_once('`')?;
+    rest.starts_with(" is undefined").then_some(name)
+}
+
+/// A filter that gets something undefined is itself the engine's place: go back to what is undefined.
+fn narrowed(error: &minijinja::Error, text: &str, range: Range<usize>) -> Range<usize> {
+    if error.kind() != ErrorKind::UndefinedError {
+        return range;
+    }
+    let before = text.get(..range.end).unwrap_or_default();
+    if let Some(name) = undefined_name(error)
+        && let Some(at) = before.rfind(name)
+        && !before
+            .get(at..)
+            .is_some_and(|between| between.contains(['{', '}']))
+    {
+        return at..at + name.len();
+    }
+    let before = text.get(..range.start).unwrap_or_default();
+    let Some(before) = before.trim_end().strip_suffix('|') else {
+        return range;
+    };
+    let before = before.trim_end();
+    let rest = before.trim_end_matches(|c: char| c.is_alphanumeric() || c == '_' || c == '.');
+    if rest.len() == before.len() {
+        return range;
+    }
+    rest.len()..before.len()
 }
 
 fn clamp(text: &str, range: Range<usize>) -> Range<usize> {
@@ -144,15 +172,8 @@ fn explain(
         ErrorKind::UndefinedError => undefined(error, source),
         ErrorKind::UnknownFilter => {
             let name = source.rsplit('|').next().unwrap_or(source).trim();
-            let diagnostic = Diagnostic::new(format!(
-                "unknown filter{}",
-                if name.is_empty() {
-                    String::new()
-                } else {
-                    format!(" in `{source}`")
-                }
-            ));
-            if source.contains("safe") || source.contains("escape") {
+            let diagnostic = Diagnostic::new(format!("unknown filter `{name}`"));
+            if REMOVED.contains(&name) {
                 return diagnostic
                     .help("text that is SQL goes through `| sql`, a value through `| literal`");
             }
@@ -187,13 +208,14 @@ fn explain(
 }
 
 fn undefined(error: &minijinja::Error, source: &str) -> Diagnostic {
-    let name = source
-        .trim_start_matches("{{")
-        .trim_start_matches("{%")
-        .trim_matches(['-', ' '])
-        .split(|c: char| !(c.is_alphanumeric() || c == '_' || c == '.'))
-        .next()
-        .unwrap_or_default();
+    let name = undefined_name(error).unwrap_or_else(|| {
+        let source = source.trim_start_matches("{{").trim_start_matches("{%");
+        let source = source.trim_matches(['-', ' ']);
+        source
+            .split(|c: char| !(c.is_alphanumeric() || c == '_' || c == '.'))
+            .next()
+            .unwrap_or_default()
+    });
     let diagnostic = if name.is_empty() {
         Diagnostic::new(message(error))
     } else {
@@ -210,18 +232,21 @@ fn undefined(error: &minijinja::Error, source: &str) -> Diagnostic {
 }
 
 fn not_found(error: &minijinja::Error, sources: &Sources) -> Diagnostic {
-    // The engine quotes the name: `template "x" does not exist`.
-    let quoted = error.detail().unwrap_or_default();
-    let name = quoted.split('"').nth(1).unwrap_or(quoted);
-    let name = name.replace("\\0", "\0");
-    if let Some(name) = loader::refused(&name) {
+    // `template "x" does not exist`, or `tried to include non-existing template 'x'`.
+    let detail = error.detail().unwrap_or_default();
+    let quoted = detail
+        .split_once("template ")
+        .map_or(detail, |(_, name)| name);
+    let quoted = quoted.strip_suffix(" does not exist").unwrap_or(quoted);
+    let name = quoted.trim_matches(['"', '\'']);
+    if !loader::is_inside(name) {
         return Diagnostic::new(format!(
             "the template `{name}` lies outside of the templates folder"
         ))
         .help("copy it into the dialect's folder");
     }
     let diagnostic = Diagnostic::new(format!("there is no template `{name}`"));
-    match closest(&name, sources.names()) {
+    match closest(name, sources.names()) {
         Some(known) => diagnostic.help(format!("did you mean `{known}`?")),
         None => {
             diagnostic.help("names are relative to the dialect's folder in the templates folder")

@@ -20,13 +20,16 @@ pub const FILTERS: &[&str] = &[
 ];
 
 /// Filters of the engine's that mark any text as safe, or print in the manner of another language.
-const REMOVED: &[&str] = &["safe", "escape", "e", "tojson"];
+pub(super) const REMOVED: &[&str] = &["safe", "escape", "e", "tojson"];
 
 /// Add the filters, which quote as `dialect` does.
 pub(super) fn install(environment: &mut Environment<'static>, dialect: &'static dyn Dialect) {
     for name in REMOVED {
         environment.remove_filter(name);
     }
+    environment.add_function("fail", |message: String| -> Result<Value, Error> {
+        Err(invalid(message))
+    });
     environment.add_filter("ident", move |value: &Value| {
         ident(dialect, value).map(Value::from_safe_string)
     });
@@ -243,10 +246,10 @@ fn dollar(dialect: &dyn Dialect, value: &Value) -> Result<Value, Error> {
 }
 
 fn wrong(filter: &str, wanted: &str, value: &Value) -> Error {
-    let found = match value.kind() {
-        ValueKind::Undefined => return Error::from(ErrorKind::UndefinedError),
-        kind => kind,
-    };
+    if let (true, Err(error)) = (value.is_undefined(), value.get_attr(filter)) {
+        return error; // The engine's own, which knows what it is that is undefined.
+    }
+    let found = value.kind();
     invalid(format!(
         "the filter `{filter}` takes {wanted}, not a {found}"
     ))

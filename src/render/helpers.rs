@@ -1,36 +1,45 @@
 //! The helpers that bodies call (`new("c")`, `now()`): macros of `helpers.sql`, one file per dialect.
 //!
-//! A macro lives only as long as the render that defined it, so a body that calls one gets a prelude that imports the
-//! file, and each helper is a function that hands its arguments on to the macro. The function is what gives macros a
-//! free number of arguments: a last parameter named `rest` takes all that are left, as one list.
+//! A macro lives only as long as the render that defined it. So each helper is a function, which renders the file and
+//! calls the macro in it, and remembers what came out of a built-in one: that depends on the arguments and the event
+//! alone, and ten thousand bodies call `new("id")`. A function can also take any number of arguments, which a macro
+//! cannot: its last parameter, named `rest`, gets all that are left as one list.
 
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::fmt::Write as _;
+use std::sync::{Arc, Mutex};
 
 use minijinja::value::{Rest, ValueKind};
 use minijinja::{Environment, Error, ErrorKind, State, Value};
 
-use super::failure;
+use super::{failure, loader};
 
-/// The function of the prelude that keeps an imported file for the rest of the render.
-const KEEP: &str = "_keep_helpers";
-/// Where it is kept.
-const KEPT: &str = "triggerctl.helpers";
 /// The parameter that takes all remaining arguments.
 const REST: &str = "rest";
+
+/// What macros can see of the text that calls them.
+const VARIABLES: [&str; 7] = [
+    "dialect", "table", "schema", "trigger", "event", "columns", "vars",
+];
+
+/// How many results are remembered.
+const REMEMBERED: usize = 10_000;
+
+/// Results of built-in helpers by name, event and arguments.
+type Memory = Mutex<HashMap<String, Value>>;
 
 /// All helpers of a dialect.
 #[derive(Default)]
 pub(super) struct Helpers {
     macros: Vec<Arc<Helper>>,
-    files: usize,
-    prelude: String,
+    memory: Arc<Memory>,
 }
 
 struct Helper {
     name: String,
     parameters: Vec<String>,
-    /// Which of the imported files has it.
-    file: usize,
+    /// The template that has it.
+    file: &'static str,
 }
 
 impl Helper {
@@ -49,6 +58,12 @@ impl Helper {
 
     /// The arguments as the macro takes them.
     fn arguments(&self, given: &[Value]) -> Result<Vec<Value>, Error> {
+        let needed = self.parameters.len() - usize::from(self.takes_rest());
+        if given.len() < needed && self.file == loader::BUILT_IN_HELPERS {
+            // The user's may have defaults.
+            let message = "an argument is missing";
+            return Err(Error::new(ErrorKind::MissingArgument, message));
+        }
         if !self.takes_rest() {
             return Ok(given.to_vec());
         }
@@ -69,28 +84,67 @@ impl Helper {
         Ok(arguments)
     }
 
-    fn call(&self, state: &mut State<'_, '_>, given: &[Value]) -> Result<Value, Error> {
-        let files = state.get_temp(KEPT).ok_or_else(|| {
-            Error::new(
-                ErrorKind::InvalidOperation,
-                format!(
-                    "`{}` can be called in bodies and conditions only",
-                    self.name
-                ),
-            )
+    fn call(
+        &self,
+        state: &State<'_, '_>,
+        given: &[Value],
+        memory: &Memory,
+    ) -> Result<Value, Error> {
+        for value in given.iter().filter(|value| value.is_undefined()) {
+            value.get_attr(&self.name)?; // The engine's own error knows what it is that is undefined.
+        }
+        let key = self.key(state, given);
+        if let (Some(key), Ok(memory)) = (&key, memory.lock())
+            && let Some(known) = memory.get(key)
+        {
+            return Ok(known.clone());
+        }
+        let result = self.evaluate(state, given).map_err(|error| {
+            if error.kind() == ErrorKind::OutOfFuel {
+                return error;
+            }
+            let message = format!("`{}`: {}", self.signature(), failure::message(&error));
+            Error::new(ErrorKind::InvalidOperation, message).with_source(error)
         })?;
+        if let (Some(key), Ok(mut memory)) = (key, memory.lock())
+            && memory.len() < REMEMBERED
+        {
+            memory.insert(key, result.clone());
+        }
+        Ok(result)
+    }
+
+    fn evaluate(&self, state: &State<'_, '_>, given: &[Value]) -> Result<Value, Error> {
         let arguments = self.arguments(given)?;
-        files
-            .get_item_by_index(self.file)?
-            .get_attr(&self.name)?
-            .call(state, &arguments)
-            .map_err(|error| {
-                if error.kind() == ErrorKind::OutOfFuel {
-                    return error;
-                }
-                let message = format!("`{}`: {}", self.signature(), failure::message(&error));
-                Error::new(ErrorKind::InvalidOperation, message).with_source(error)
-            })
+        let context: Value = VARIABLES
+            .into_iter()
+            .filter_map(|name| Some((name, state.lookup(name)?)))
+            .collect::<HashMap<_, _>>()
+            .into();
+        let mut file = state
+            .env()
+            .get_template(self.file)?
+            .render_captured(context)?;
+        let text = file.with_state_mut(|state| state.call_macro(&self.name, &arguments))?;
+        // Whatever a macro prints went through the formatter.
+        Ok(Value::from_safe_string(text))
+    }
+
+    /// What the result depends on; `None` where that cannot be told.
+    fn key(&self, state: &State<'_, '_>, given: &[Value]) -> Option<String> {
+        if self.file != loader::BUILT_IN_HELPERS {
+            return None; // The user's may depend on any variable.
+        }
+        let event = state.lookup("event");
+        let event = event.as_ref().and_then(Value::as_str).unwrap_or_default();
+        let mut key = format!("{} {event}", self.name);
+        for value in given {
+            // With its length, so that no text can look like two.
+            let text = value.as_str()?;
+            let safe = value.is_safe();
+            let _ = write!(key, " {safe} {} {text}", text.len());
+        }
+        Some(key)
     }
 }
 
@@ -99,7 +153,7 @@ impl Helpers {
     pub(super) fn add(
         &mut self,
         environment: &Environment<'static>,
-        file: &str,
+        file: &'static str,
     ) -> Result<(), Error> {
         let captured = environment.get_template(file)?.render_captured(())?;
         let state = captured.state();
@@ -122,46 +176,25 @@ impl Helpers {
             self.macros.push(Arc::new(Helper {
                 name,
                 parameters,
-                file: self.files,
+                file,
             }));
         }
-        self.files += 1;
-        // On one line, so that lines of the body keep their numbers.
-        self.prelude.push_str(&format!(
-            "{{% import \"{file}\" as h %}}{{% do {KEEP}(h) %}}"
-        ));
         self.macros.sort_by(|a, b| a.name.cmp(&b.name));
         Ok(())
     }
 
     /// Make the helpers callable.
     pub(super) fn install(&self, environment: &mut Environment<'static>) {
-        environment.add_function(KEEP, |state: &mut State<'_, '_>, file: Value| {
-            let mut files: Vec<Value> = match state.get_temp(KEPT) {
-                Some(files) => files.try_iter()?.collect(),
-                None => vec![],
-            };
-            files.push(file);
-            state.set_temp(KEPT, Value::from(files));
-            Ok(Value::UNDEFINED)
-        });
         for helper in &self.macros {
             let helper = Arc::clone(helper);
+            let memory = Arc::clone(&self.memory);
             environment.add_function(
                 helper.name.clone(),
-                move |state: &mut State<'_, '_>, given: Rest<Value>| helper.call(state, &given),
+                move |state: &State<'_, '_>, given: Rest<Value>| {
+                    helper.call(state, &given, &memory)
+                },
             );
         }
-    }
-
-    /// What has to stand before a text of the spec for its helpers to work; empty where it calls none.
-    pub(super) fn prelude(&self, text: &str) -> &str {
-        let calls_one = text.contains('(')
-            && self
-                .macros
-                .iter()
-                .any(|helper| text.contains(helper.name.as_str()));
-        if calls_one { &self.prelude } else { "" }
     }
 
     pub(super) fn signatures(&self) -> impl Iterator<Item = String> + '_ {

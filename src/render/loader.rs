@@ -135,16 +135,12 @@ pub(super) fn joined(name: &str) -> Cow<'_, str> {
     if is_inside(name) {
         Cow::Borrowed(name)
     } else {
-        Cow::Owned(format!("{REFUSED}:{name}"))
+        Cow::Borrowed(REFUSED)
     }
 }
 
-/// The name that [`joined`] refused.
-pub(super) fn refused(name: &str) -> Option<&str> {
-    name.strip_prefix(REFUSED)?.strip_prefix(':')
-}
-
-fn is_inside(name: &str) -> bool {
+/// Whether a template name stays within its folder.
+pub(super) fn is_inside(name: &str) -> bool {
     !name.is_empty()
         && !name.contains(['\\', '\0', ':'])
         && name.split('/').all(|part| !matches!(part, "" | "." | ".."))

@@ -128,14 +128,13 @@ impl Renderer {
 
     /// The same as [`Renderer::inline`], for a context that is a template value already.
     pub fn inline_value(&self, text: &Located<String>, context: Value) -> Result<String, Error> {
-        let prelude = self.helpers.prelude(&text.value);
-        self.spec_text(text, context, INLINE_SQL, prelude)
+        self.spec_text(text, context, INLINE_SQL)
     }
 
     /// Render a name that the user wrote inside the spec (`{{ table }}_audit`). A name is no SQL until a filter quotes
     /// it, so values are printed as they are.
     pub fn name(&self, text: &Located<String>, context: Value) -> Result<String, Error> {
-        self.spec_text(text, context, INLINE_NAME, "")
+        self.spec_text(text, context, INLINE_NAME)
     }
 
     /// Whether the dialect, or the user's folder, has this template.
@@ -158,18 +157,11 @@ impl Renderer {
         text: &Located<String>,
         context: Value,
         name: &'static str,
-        prelude: &str,
     ) -> Result<String, Error> {
-        if !is_template(&text.value) {
-            return Ok(text.value.clone());
+        let source = text.value.as_str();
+        if !is_template(source) {
+            return Ok(source.to_owned());
         }
-        let joined;
-        let source = if prelude.is_empty() {
-            text.value.as_str()
-        } else {
-            joined = format!("{prelude}{}", text.value);
-            joined.as_str()
-        };
         let rendered = if self.is_repeated(name, source) {
             // The loader takes the text out of the name again.
             self.environment
@@ -180,15 +172,9 @@ impl Renderer {
                 .template_from_named_str(name, source)
                 .and_then(|compiled| compiled.render(context))
         };
-        rendered.map_err(|error| {
-            self.failed(
-                &error,
-                &Origin::Spec {
-                    text,
-                    shift: prelude.len(),
-                },
-            )
-        })
+        let mut rendered = rendered.map_err(|error| self.failed(&error, &Origin::Spec(text)))?;
+        rendered.push_str(stripped_end(source));
+        Ok(rendered)
     }
 
     /// Whether this text was rendered before: one `[[trigger]]` for many tables is compiled twice, not once a table,
@@ -222,6 +208,16 @@ pub fn is_template(text: &str) -> bool {
     text.as_bytes()
         .windows(2)
         .any(|pair| matches!(pair, b"{{" | b"{%" | b"{#"))
+}
+
+/// The line end that the engine takes off the end of a template: a body is kept to the letter, template or not.
+fn stripped_end(source: &str) -> &str {
+    let text = source.strip_suffix('\n').unwrap_or(source);
+    let text = text.strip_suffix('\r').unwrap_or(text);
+    if ["-}}", "-%}", "-#}"].iter().any(|tag| text.ends_with(tag)) {
+        return "";
+    }
+    source.get(text.len()..).unwrap_or_default()
 }
 
 /// What `{{ … }}` does: only what a filter or a helper made safe goes through.

@@ -8,10 +8,23 @@ use serde::Serialize;
 
 use crate::apply::{Expected, Job};
 use crate::db::{Database, Migration};
-use crate::error::{Diagnostic, Error, Kind};
+use crate::error::Error;
 use crate::history::{Present, Row, Writer};
 use crate::model::ObjectId;
 use crate::plan::{Plan, RestsOn};
+
+/// What the templates of a script's two ends see.
+#[derive(Serialize)]
+struct Context<'a> {
+    history_schema: &'a str,
+    database: &'a str,
+    summary: &'a str,
+    tool_version: &'a str,
+    base_version: i64,
+    version: i64,
+    live_sql: Option<String>,
+    rests_on: Vec<&'a RestsOn>,
+}
 
 /// The script of a plan.
 pub fn plan(
@@ -19,29 +32,8 @@ pub fn plan(
     database: &mut dyn Database,
     writer: &Writer<'_>,
 ) -> Result<String, Error> {
-    if let Some(change) = plan.conflicts().next() {
-        return Err(Diagnostic::new(format!("conflict: {}", change.object))
-            .note(change.because.clone())
-            .help("`--adopt` takes it over, and makes it as the spec says")
-            .into_error(Kind::Refused));
-    }
-    #[derive(Serialize)]
-    struct Context<'a> {
-        history_schema: &'a str,
-        database: &'a str,
-        summary: &'a str,
-        tool_version: &'a str,
-        base_version: i64,
-        version: i64,
-        live_sql: Option<String>,
-        rests_on: Vec<&'a RestsOn>,
-    }
+    plan.refuse_conflicts()?;
     let job = Job::from_plan(plan)?;
-    let statements: BTreeMap<ObjectId, &[String]> = plan
-        .changes
-        .iter()
-        .map(|change| (change.id(), change.statements.as_slice()))
-        .collect();
     let summary = plan.summary_line();
     let context = Context {
         history_schema: writer.schema,
@@ -69,9 +61,14 @@ pub fn plan(
         .render_script("script_begin.sql", &context)?;
     let terminator = database.dialect().script_terminator();
     let mut push = |statement: &str| {
-        out.push_str(statement);
-        out.push_str(terminator);
-        out.push_str("\n\n");
+        if terminator == ";" {
+            out.push_str(&closed(statement));
+            out.push('\n');
+        } else {
+            out.push_str(statement);
+            out.push_str(terminator);
+            out.push_str("\n\n");
+        }
     };
     if !database.history()?.exists {
         for statement in writer.create()? {
@@ -107,10 +104,39 @@ pub fn plan(
     for statement in &job.up {
         push(&statement.sql);
     }
+    let rows = rows(plan, &job, database)?;
+    for statement in writer.objects(migration.version, &rows)? {
+        push(&statement);
+    }
+    out.push_str(&writer.renderer.render_script("script_end.sql", &context)?);
+    Ok(out)
+}
+
+/// A statement with its semicolon, on a line of its own where the text ends in a comment that would swallow it.
+pub fn closed(statement: &str) -> String {
+    let last = statement.lines().last().unwrap_or_default();
+    if last.contains("--") {
+        format!("{statement}\n;\n")
+    } else {
+        format!("{statement};\n")
+    }
+}
+
+/// The rows for the objects, as they are once the script has run.
+fn rows(plan: &Plan, job: &Job, database: &dyn Database) -> Result<Vec<Row>, Error> {
+    let statements: BTreeMap<ObjectId, &[String]> = plan
+        .changes
+        .iter()
+        .map(|change| (change.id(), change.statements.as_slice()))
+        .collect();
     let mut rows = vec![];
     for (id, expected) in &job.expected {
         let present = match expected {
-            Expected::Absent | Expected::Released => None,
+            // Only a rollback has objects that return, and it has no script.
+            Expected::Absent
+            | Expected::Released
+            | Expected::Returned { .. }
+            | Expected::Missing { .. } => None,
             Expected::Present {
                 definition,
                 rendered_digest,
@@ -125,11 +151,8 @@ pub fn plan(
         rows.push(Row {
             id: id.clone(),
             present,
+            before: job.found.get(id).cloned(),
         });
     }
-    for statement in writer.objects(migration.version, &rows)? {
-        push(&statement);
-    }
-    out.push_str(&writer.renderer.render_script("script_end.sql", &context)?);
-    Ok(out)
+    Ok(rows)
 }

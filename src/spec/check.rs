@@ -84,7 +84,12 @@ impl TriggerSpec {
 
 /// What cannot stand together in one dialect.
 fn together(merged: &Merged<'_>, problems: &mut Vec<Diagnostic>) {
-    let body = merged.get(|fields| fields.body.as_ref());
+    // What a dialect says itself stands in for what all share, a `function` for a `body` too.
+    let calls_its_own = merged.own.is_some_and(|own| own.function.is_some());
+    let body = match merged.own {
+        Some(own) if calls_its_own => own.body.as_ref(),
+        _ => merged.get(|fields| fields.body.as_ref()),
+    };
     let function = merged.get(|fields| fields.function.as_ref());
     if let (Some(body), Some(function)) = (body, function) {
         problems.push(

@@ -40,13 +40,19 @@ impl Fields {
             definer,
             order,
         } = self;
+        // A dialect that calls a function of its own has no use for the body that the others share.
+        let shared_body = if function.is_some() {
+            None
+        } else {
+            base.body.clone()
+        };
         Self {
             timing: timing.or_else(|| base.timing.clone()),
             events: events.or_else(|| base.events.clone()),
             update_of: update_of.or_else(|| base.update_of.clone()),
             for_each: for_each.or_else(|| base.for_each.clone()),
             when: when.or_else(|| base.when.clone()),
-            body: body.or_else(|| base.body.clone()),
+            body: body.or(shared_body),
             description: description.or_else(|| base.description.clone()),
             renamed_from: renamed_from.or_else(|| base.renamed_from.clone()),
             enabled: enabled.or_else(|| base.enabled.clone()),

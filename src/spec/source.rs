@@ -48,7 +48,8 @@ pub(super) fn read(path: &Path) -> Result<Vec<u8>, Box<Diagnostic>> {
     Ok(bytes)
 }
 
-/// The text of a file, without a byte order mark.
+/// The text of a file, without a byte order mark, its lines ended by LF: what a spec says must not depend on how it was
+/// checked out. (TOML lets a parser choose; a CR that is meant is written `\r`.)
 ///
 /// # Errors
 /// The bytes are not UTF-8.
@@ -57,6 +58,9 @@ pub(super) fn decode(name: &str, bytes: Vec<u8>) -> Result<Arc<SourceFile>, Box<
         Ok(mut text) => {
             if text.starts_with('\u{feff}') {
                 text.drain(..'\u{feff}'.len_utf8());
+            }
+            if text.contains("\r\n") {
+                text = text.replace("\r\n", "\n");
             }
             Ok(Arc::new(SourceFile {
                 name: name.to_owned(),

@@ -7,5 +7,6 @@ CREATE TABLE IF NOT EXISTS triggerctl_objects (
   rendered_digest varchar(64),
   live_fingerprint varchar(64),
   definition longtext,
+  `before` longtext,
   PRIMARY KEY (kind, `schema`, `table`, name, version)
 ) ENGINE = InnoDB DEFAULT CHARSET = utf8mb4 COLLATE = utf8mb4_bin

@@ -7,13 +7,13 @@
     clippy::missing_panics_doc
 )]
 
+pub(crate) mod case;
 pub(crate) mod console;
 pub(crate) mod mysql;
 pub(crate) mod postgres;
 pub(crate) mod server;
 pub(crate) mod sqlite;
 
-use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -62,11 +62,11 @@ macro_rules! for_each_dialect {
         mod $name {
             #[test]
             fn sqlite() {
-                super::$name(&mut crate::common::sqlite::Sqlite::new());
+                super::$name(&mut $crate::common::sqlite::Sqlite::new());
             }
             #[test]
             fn postgres() {
-                super::$name(&mut crate::common::postgres::Postgres::new());
+                super::$name(&mut $crate::common::postgres::Postgres::new());
             }
         }
     )+};
@@ -165,7 +165,7 @@ pub(crate) fn wait(child: Child, what: &str) -> Run {
     let id = child.id();
     let (sender, receiver) = std::sync::mpsc::channel();
     std::thread::spawn(move || sender.send(child.wait_with_output()));
-    let Ok(output) = receiver.recv_timeout(Duration::from_secs(60)) else {
+    let Ok(output) = receiver.recv_timeout(Duration::from_mins(1)) else {
         let _ = Command::new("kill").args(["-9", &id.to_string()]).status();
         panic!("still running after a minute: {what}");
     };
@@ -297,10 +297,8 @@ pub(crate) fn assert_same(what: &str, expected: &str, actual: &str) {
     if expected == actual {
         return;
     }
-    let mut difference = String::new();
-    for change in similar::TextDiff::from_lines(expected, actual).iter_all_changes() {
-        let _ = write!(difference, "{}{}", change.tag(), change);
-    }
+    let difference = similar::TextDiff::from_lines(expected, actual);
+    let difference = difference.unified_diff().context_radius(3).to_string();
     panic!("{what} differs (- expected, + actual):\n{difference}");
 }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use mysql::Row;
 
 use super::{Mysql, column, literal};
-use crate::db::{History, Migration, Record, Unfinished};
+use crate::db::{Befores, History, Migration, Record, Unfinished};
 use crate::error::Error;
 use crate::model::{Definition, FunctionId, ObjectId, TableId, TriggerId};
 
@@ -118,14 +118,33 @@ impl Mysql {
                     found.remove(&id);
                     continue;
                 };
-                let definition = serde_json::from_str(&json).map_err(|error| {
-                    Error::failed(format!("what is recorded about {id} cannot be read: {error}"))
-                        .help("was it written by a newer triggerctl, or changed by hand?")
-                })?;
+                let definition = definition(&id, &json)?;
                 found.insert(id, definition);
             }
         }
         Ok(found)
+    }
+
+    pub(super) fn read_befores(&mut self, version: i64) -> Result<Befores, Error> {
+        let mut befores = BTreeMap::new();
+        if !self.has_history()? {
+            return Ok(befores);
+        }
+        // The oldest comes last, and stays.
+        let rows = self.rows(
+            "read the history",
+            &format!(
+                "SELECT kind, `schema`, `table`, name, `before` FROM triggerctl_objects
+                 WHERE version > {version} ORDER BY version DESC"
+            ),
+        )?;
+        for row in &rows {
+            let id = object_id(row)?;
+            let json: Option<String> = column(row, 4)?;
+            let before = json.map(|json| definition(&id, &json)).transpose()?;
+            befores.insert(id, before);
+        }
+        Ok(befores)
     }
 
     pub(super) fn read_migrations(&mut self, statements: bool) -> Result<Vec<Migration>, Error> {
@@ -182,6 +201,14 @@ fn migration(row: &Row) -> Result<Migration, Error> {
         applied_by: column(row, 13)?,
         up: array(version, column(row, 14)?)?,
         down: array(version, column(row, 15)?)?,
+    })
+}
+
+/// A definition as it was written down.
+fn definition<T: serde::de::DeserializeOwned>(id: &ObjectId, json: &str) -> Result<T, Error> {
+    serde_json::from_str(json).map_err(|error| {
+        Error::failed(format!("what is recorded about {id} cannot be read: {error}"))
+            .help("was it written by a newer triggerctl, or changed by hand?")
     })
 }
 

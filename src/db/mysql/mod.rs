@@ -19,7 +19,7 @@ use mysql::{Conn, Opts, Row};
 
 use super::url::MysqlUrl;
 use super::{
-    Catalog, ConditionPair, Database, Depth, History, Intent, Migration, Patience, Protocol, Record,
+    Befores, Catalog, ConditionPair, Database, Depth, History, Intent, Migration, Patience, Protocol, Record,
     Scope, Statement, Target, Unfinished, Verdict,
 };
 use crate::dialect::{Dialect, Server, Table};
@@ -243,6 +243,10 @@ impl Database for Mysql {
 
     fn records_at(&mut self, version: i64) -> Result<BTreeMap<ObjectId, Record>, Error> {
         self.read_records_at(version)
+    }
+
+    fn befores(&mut self, version: i64) -> Result<Befores, Error> {
+        self.read_befores(version)
     }
 
     fn catalog(&mut self, scope: &Scope) -> Result<Catalog, Error> {

@@ -5,9 +5,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use postgres::types::Type;
 
+use super::error::{Cause, words};
 use super::{Postgres, get};
 use crate::error::{Diagnostic, Error};
-use crate::model::{Definition, Function, FunctionId, FunctionSource, ObjectId, TableId, Trigger};
+use crate::model::{
+    Condition, Definition, Function, FunctionId, FunctionSource, ObjectId, TableId, Trigger,
+};
 
 /// What the catalog holds beside the definitions in question.
 #[derive(Default)]
@@ -50,8 +53,40 @@ impl Postgres {
             };
             faults.extend(found.into_iter().map(|fault| (definition.id(), fault)));
         }
+        faults.extend(self.check_conditions(definitions)?);
         faults.extend(self.check_bodies(definitions)?);
         Ok(faults)
+    }
+
+    /// WHEN conditions that the server cannot make sense of: CREATE TRIGGER would refuse them.
+    fn check_conditions(
+        &mut self,
+        definitions: &[&Definition],
+    ) -> Result<Vec<(ObjectId, Diagnostic)>, Error> {
+        let (mut triggers, mut conditions) = (vec![], vec![]);
+        for definition in definitions {
+            if let Definition::Trigger(trigger) = definition
+                && let Some(Condition::Sql(text)) = &trigger.condition
+            {
+                triggers.push(definition.id());
+                conditions.push((&trigger.id.table, text.as_str()));
+            }
+        }
+        let found = self.senseless(&conditions)?;
+        Ok(found
+            .into_iter()
+            .filter_map(|(index, words)| {
+                let (id, (table, text)) = (triggers.get(index)?, conditions.get(index)?);
+                let fault = Diagnostic::new(format!(
+                    "the condition of `{}` does not fit {table}",
+                    id.name()
+                ))
+                .note(words)
+                .note(format!("the condition is: {text}"))
+                .help("correct `when`");
+                Some((id.clone(), fault))
+            })
+            .collect())
     }
 
     fn read_surroundings(&mut self, definitions: &[&Definition]) -> Result<Surroundings, Error> {
@@ -66,7 +101,11 @@ impl Postgres {
         let schemas: Vec<&str> = schemas.into_iter().collect();
         for row in self.read(
             "read the functions",
-            "SELECT n.nspname, p.proname, pg_catalog.format_type(p.prorettype, NULL), p.prokind = 'f'
+            // Not `format_type` alone: with `quote_all_identifiers` on it puts quotes around the word.
+            "SELECT n.nspname, p.proname,
+                    CASE WHEN p.prorettype = 'pg_catalog.trigger'::pg_catalog.regtype THEN 'trigger'
+                         ELSE pg_catalog.format_type(p.prorettype, NULL) END,
+                    p.prokind = 'f'
              FROM pg_catalog.pg_proc p
              JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace
              WHERE n.nspname = ANY ($1) AND p.pronargs = 0",
@@ -81,7 +120,11 @@ impl Postgres {
             if is_function && returns == "trigger" {
                 surroundings.candidates.insert(id.clone());
             }
-            let kind = if is_function { returns } else { "no trigger".to_owned() };
+            let kind = if is_function {
+                returns
+            } else {
+                "no trigger".to_owned()
+            };
             surroundings.returns.insert(id, kind);
         }
         let tables: BTreeSet<&TableId> = definitions
@@ -179,11 +222,11 @@ impl Postgres {
                AND r.level = 'error'",
             super::identifier(&schema)
         );
-        self.aside("SET LOCAL lock_timeout = '2s'", |this| {
+        let settings = "SET LOCAL lock_timeout = '2s'; SAVEPOINT triggerctl_bodies";
+        self.aside(settings, |this| {
             let mut faults = vec![];
             for (id, trigger, body) in asked {
-                let rows = this.read(
-                    "check a function's body",
+                let answer = this.client.query_typed(
                     &query,
                     &[
                         (&id.schema, Type::TEXT),
@@ -194,7 +237,23 @@ impl Postgres {
                         (&trigger.transition_tables.old, Type::NAME),
                         (&trigger.transition_tables.new, Type::NAME),
                     ],
-                )?;
+                );
+                let rows = match answer {
+                    Ok(rows) => rows,
+                    // The extension's own trouble is no fault of the spec's.
+                    Err(failure) if this.cause(&failure) == Cause::Other => {
+                        log::warn!(
+                            "plpgsql_check cannot check function `{id}`: {}",
+                            words(&failure)
+                        );
+                        this.batch(
+                            "check a function's body",
+                            "ROLLBACK TO SAVEPOINT triggerctl_bodies",
+                        )?;
+                        continue;
+                    }
+                    Err(failure) => return Err(this.error(&failure, "check a function's body")),
+                };
                 for row in &rows {
                     let message: String = get(row, 0)?;
                     let detail: Option<String> = get(row, 1)?;

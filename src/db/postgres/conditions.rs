@@ -71,7 +71,7 @@ impl Postgres {
                 Ok(answers) => answers.into_iter().next(),
                 Err(reason) => match self.explain(table, &[pair], Rows::OfTable)? {
                     Ok(answers) => answers.into_iter().next(),
-                    Err(_) => Some(Verdict::Unknown(reason)),
+                    Err(_) => Some(Verdict::Unknown(reason.words)),
                 },
             };
             let verdict = verdict.unwrap_or_else(|| {
@@ -82,24 +82,76 @@ impl Postgres {
         Ok(verdicts)
     }
 
+    /// The conditions among these that the server cannot make sense of, each with its words.
+    pub(super) fn senseless(
+        &mut self,
+        conditions: &[(&TableId, &str)],
+    ) -> Result<Vec<(usize, String)>, Error> {
+        let mut by_table: BTreeMap<&TableId, Vec<(usize, ConditionPair)>> = BTreeMap::new();
+        for (index, (table, text)) in conditions.iter().enumerate() {
+            if malformed(text).is_none() {
+                let pair = ConditionPair {
+                    table: (*table).clone(),
+                    left: (*text).to_owned(),
+                    right: "NULL::boolean".to_owned(),
+                };
+                by_table.entry(table).or_default().push((index, pair));
+            }
+        }
+        let mut found = vec![];
+        if by_table.is_empty() {
+            return Ok(found);
+        }
+        self.aside(SETTINGS, |this| {
+            for (table, asked) in &by_table {
+                for chunk in asked.chunks(PAIRS_AT_ONCE) {
+                    let pairs: Vec<&ConditionPair> = chunk.iter().map(|(_, pair)| pair).collect();
+                    if this.explain(table, &pairs, Rows::Constructed)?.is_ok() {
+                        continue;
+                    }
+                    for (index, pair) in chunk {
+                        let Err(refusal) = this.explain(table, &[pair], Rows::Constructed)? else {
+                            continue;
+                        };
+                        // Only what CREATE TRIGGER would refuse as well: a constant that fails when it is worked out
+                        // ahead, or a right that is missing here, is no mistake of the condition's.
+                        if refusal.is_about_the_text()
+                            && this.explain(table, &[pair], Rows::OfTable)?.is_err()
+                        {
+                            found.push((*index, refusal.words));
+                        }
+                    }
+                }
+            }
+            Ok(())
+        })?;
+        Ok(found)
+    }
+
     /// The verdicts on pairs of one table; the inner error is the server's refusal.
     fn explain(
         &mut self,
         table: &TableId,
         pairs: &[&ConditionPair],
         rows: Rows,
-    ) -> Result<Result<Vec<Verdict>, String>, Error> {
+    ) -> Result<Result<Vec<Verdict>, Refusal>, Error> {
         let sql = explain_sql(table, pairs, rows);
         // Extended protocol: a text that smuggles in a second statement is refused as such.
         let answer = match self.client.query_typed(&sql, &[]) {
             Ok(rows) => rows,
             Err(failure) if self.cause(&failure) == Cause::Other => {
-                let reason = words(&failure);
+                let refusal = Refusal {
+                    code: failure
+                        .code()
+                        .map(|code| code.code().to_owned())
+                        .unwrap_or_default(),
+                    words: words(&failure),
+                };
                 self.batch(
                     "compare conditions",
                     "ROLLBACK TO SAVEPOINT triggerctl_pairs",
                 )?;
-                return Ok(Err(reason));
+                return Ok(Err(refusal));
             }
             Err(failure) => return Err(self.error(&failure, "compare conditions")),
         };
@@ -108,7 +160,10 @@ impl Postgres {
             None => String::new(),
         };
         let Some(output) = output_list(&text).filter(|list| list.len() == 2 * pairs.len()) else {
-            return Ok(Err("EXPLAIN gave an unexpected answer".to_owned()));
+            return Ok(Err(Refusal {
+                code: String::new(),
+                words: "EXPLAIN gave an unexpected answer".to_owned(),
+            }));
         };
         Ok(Ok(output
             .chunks(2)
@@ -117,6 +172,22 @@ impl Postgres {
                 _ => Verdict::Different,
             })
             .collect()))
+    }
+}
+
+/// Why the server would not look at a condition.
+struct Refusal {
+    /// The SQLSTATE.
+    code: String,
+    /// Its message.
+    words: String,
+}
+
+impl Refusal {
+    /// Syntax errors, names that are not there or not clear, types that do not fit (manual, appendix A, class 42
+    /// without the one on rights).
+    fn is_about_the_text(&self) -> bool {
+        self.code.starts_with("42") && self.code != "42501"
     }
 }
 

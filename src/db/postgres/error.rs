@@ -28,14 +28,17 @@ pub(super) fn plain(failure: &postgres::Error, purpose: &str) -> Error {
     diagnostic(failure, purpose).into()
 }
 
-/// Whether two sessions were at the same object. The server has no code of its own for it: it is an internal error
-/// (`simple_heap_update`, `heapam.c`), whose text is translated; the code of the routine is not.
-fn is_concurrent_update(failure: &DbError) -> bool {
-    failure.code() == &SqlState::INTERNAL_ERROR
+/// Whether two sessions made or changed the same object at once. The server has no code of its own for it: changing is
+/// an internal error (`simple_heap_update`, `heapam.c`), whose text is translated but not its routine's name; making
+/// violates an index of the catalog.
+fn is_concurrent_change(failure: &DbError) -> bool {
+    let code = failure.code();
+    (*code == SqlState::INTERNAL_ERROR
         && matches!(
             failure.routine(),
-            Some("simple_heap_update" | "simple_heap_delete" | "CatalogTupleUpdate")
-        )
+            Some("simple_heap_update" | "simple_heap_delete")
+        ))
+        || (*code == SqlState::UNIQUE_VIOLATION && failure.schema() == Some("pg_catalog"))
 }
 
 /// Whether the session is over: the client lost it, or the server ended it.
@@ -76,7 +79,7 @@ impl Postgres {
             SqlState::T_R_SERIALIZATION_FAILURE,
         ]
         .contains(code)
-            || is_concurrent_update(answer)
+            || is_concurrent_change(answer)
         {
             return Cause::Busy;
         }

@@ -5,14 +5,15 @@
 
 use std::time::{Duration, Instant};
 
+use postgres::error::SqlState;
 use postgres::types::Type;
 use sha2::{Digest as _, Sha256};
 
 use super::error::{Cause, of_statement, words};
+use super::locks::LockKey;
 use super::{Postgres, get};
 use crate::db::{Patience, Statement};
 use crate::error::{Diagnostic, Error, Kind};
-use crate::model::{ObjectId, TableId};
 
 /// The first key of the advisory lock: `trgc` in ASCII. The second is a digest of the history schema's name.
 const LOCK_CLASS: i32 = 0x7472_6763;
@@ -24,13 +25,15 @@ const BATCH: usize = 500;
 /// How long the server keeps the transaction of a client that went silent.
 const IDLE_LIMIT: &str = "60s";
 
-/// The second key of the migration lock.
-fn lock_key(history_schema: &str) -> i32 {
+fn migration_lock(history_schema: &str) -> LockKey {
     let digest = Sha256::digest(history_schema.as_bytes());
-    digest
-        .iter()
-        .take(4)
-        .fold(0, |key, byte| (key << 8) | i32::from(*byte))
+    LockKey {
+        class: LOCK_CLASS,
+        object: digest
+            .iter()
+            .take(4)
+            .fold(0, |key, byte| (key << 8) | i32::from(*byte)),
+    }
 }
 
 impl Postgres {
@@ -85,7 +88,7 @@ impl Postgres {
     }
 
     fn take_migration_lock(&mut self, patience: Patience) -> Result<(), Error> {
-        let key = lock_key(&self.history_schema);
+        let key = migration_lock(&self.history_schema);
         let deadline = Instant::now() + patience.lock_timeout;
         let mut pause = Duration::from_millis(5);
         loop {
@@ -97,7 +100,7 @@ impl Postgres {
                 "SELECT pg_catalog.pg_is_in_recovery(), \
                         pg_catalog.current_setting('transaction_read_only') = 'on', \
                         NOT pg_catalog.pg_is_in_recovery() AND pg_catalog.pg_try_advisory_xact_lock($1, $2)",
-                &[(&LOCK_CLASS, Type::INT4), (&key, Type::INT4)],
+                &[(&key.class, Type::INT4), (&key.object, Type::INT4)],
             )?;
             let Some(row) = rows.first() else {
                 return Err(Error::failed("the server gave no answer"));
@@ -119,44 +122,11 @@ impl Postgres {
             }
             let left = deadline.saturating_duration_since(Instant::now());
             if left.is_zero() {
-                return Err(self.migration_lock_holder(key));
+                return Err(self.migration_lock_held(key));
             }
             std::thread::sleep(pause.min(left));
             pause = (pause * 2).min(Duration::from_millis(100));
         }
-    }
-
-    fn migration_lock_holder(&mut self, key: i32) -> Error {
-        let busy = Diagnostic::new("another migration is running on this database");
-        let holders = self.read(
-            "see who holds the migration lock",
-            "SELECT l.pid, a.application_name, a.usename::pg_catalog.text, a.client_addr::pg_catalog.text
-             FROM pg_catalog.pg_locks l LEFT JOIN pg_catalog.pg_stat_activity a ON a.pid = l.pid
-             WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = 2
-               AND l.classid::pg_catalog.int8 = $1 AND l.objid::pg_catalog.int8 = $2
-               AND l.database = (SELECT oid FROM pg_catalog.pg_database WHERE datname = pg_catalog.current_database())",
-            &[
-                (&i64::from(LOCK_CLASS.cast_unsigned()), Type::INT8),
-                (&i64::from(key.cast_unsigned()), Type::INT8),
-            ],
-        );
-        let row = match &holders {
-            Ok(rows) => rows.first(),
-            Err(_) => None,
-        };
-        let holder = row.and_then(|row| {
-            let pid: i32 = get(row, 0).ok()?;
-            let application: Option<String> = get(row, 1).ok()?;
-            let user: Option<String> = get(row, 2).ok()?;
-            let address: Option<String> = get(row, 3).ok()?;
-            Some(describe_session(pid, application, user, address))
-        });
-        match holder {
-            Some(holder) => busy.note(format!("held by {holder}")),
-            None => busy,
-        }
-        .help("wait until it is done, then try again")
-        .into_error(Kind::Busy)
     }
 
     /// See [`crate::db::Database::run`].
@@ -211,7 +181,12 @@ impl Postgres {
         if self.cause(failure) != Cause::Busy {
             return self.error(failure, "run the migration");
         }
-        let mut busy = Diagnostic::new("a lock was not to be had in time; nothing was changed");
+        let timed_out = failure.code() == Some(&SqlState::LOCK_NOT_AVAILABLE);
+        let mut busy = Diagnostic::new(if timed_out {
+            "a lock was not to be had in time; nothing was changed"
+        } else {
+            "another session was at the same objects; nothing was changed"
+        });
         let mut notes = vec![words(failure)];
         if let Some(answer) = failure.as_db_error() {
             notes.extend(answer.detail().map(str::to_owned));
@@ -222,7 +197,7 @@ impl Postgres {
         if recovered.is_ok() {
             match self.blockers(batch) {
                 Ok(blockers) => {
-                    if let Some((table, _)) = blockers.first() {
+                    if let Some((table, _)) = blockers.first().filter(|_| timed_out) {
                         busy = Diagnostic::new(format!(
                             "table `{table}` is in use, and its lock was not to be had in time; nothing was changed"
                         ));
@@ -235,54 +210,8 @@ impl Postgres {
         for note in notes {
             busy = busy.note(note);
         }
-        busy.help("try again when the table is less busy, or raise `--lock-timeout`")
+        busy.help("try again when the database is less busy, or raise `--lock-timeout`")
             .into_error(Kind::Busy)
-    }
-
-    /// Who holds locks on the tables of these statements: at most three, the strongest first.
-    fn blockers(&mut self, batch: &[Statement]) -> Result<Vec<(TableId, String)>, Error> {
-        let mut tables: Vec<&TableId> = batch
-            .iter()
-            .filter_map(|statement| statement.object.as_ref().and_then(ObjectId::table))
-            .collect();
-        tables.sort();
-        tables.dedup();
-        let schemas: Vec<&str> = tables.iter().map(|table| table.schema.as_str()).collect();
-        let names: Vec<&str> = tables.iter().map(|table| table.name.as_str()).collect();
-        let rows = self.read(
-            "see who holds the lock",
-            "SELECT n.nspname, c.relname, l.pid, l.mode, a.state, a.application_name,
-                    a.usename::pg_catalog.text, a.client_addr::pg_catalog.text
-             FROM ROWS FROM (pg_catalog.unnest($1::pg_catalog.text[]), pg_catalog.unnest($2::pg_catalog.text[]))
-               AS asked(schema, name)
-             JOIN pg_catalog.pg_namespace n ON n.nspname = asked.schema
-             JOIN pg_catalog.pg_class c ON c.relnamespace = n.oid AND c.relname = asked.name
-             JOIN pg_catalog.pg_locks l ON l.locktype = 'relation' AND l.relation = c.oid AND l.granted
-               AND l.database = (SELECT oid FROM pg_catalog.pg_database WHERE datname = pg_catalog.current_database())
-             LEFT JOIN pg_catalog.pg_stat_activity a ON a.pid = l.pid
-             WHERE l.pid IS DISTINCT FROM pg_catalog.pg_backend_pid()
-             ORDER BY l.mode IN ('AccessShareLock', 'RowShareLock'), n.nspname, c.relname, l.pid
-             LIMIT 3",
-            &[(&schemas, Type::TEXT_ARRAY), (&names, Type::TEXT_ARRAY)],
-        )?;
-        rows.iter()
-            .map(|row| {
-                let table = TableId {
-                    schema: get(row, 0)?,
-                    name: get(row, 1)?,
-                };
-                let pid: Option<i32> = get(row, 2)?;
-                let mode: String = get(row, 3)?;
-                let state: Option<String> = get(row, 4)?;
-                let holder = match pid {
-                    Some(pid) => describe_session(pid, get(row, 5)?, get(row, 6)?, get(row, 7)?),
-                    None => "a prepared transaction".to_owned(),
-                };
-                let state = state.map_or_else(String::new, |state| format!(", {state}"));
-                let note = format!("`{table}` is held in {mode} by {holder}{state}");
-                Ok((table, note))
-            })
-            .collect()
     }
 
     /// See [`crate::db::Database::commit`].
@@ -326,75 +255,5 @@ impl Postgres {
         if let Err(failure) = self.abort_migration() {
             log::debug!("ROLLBACK: {failure}");
         }
-    }
-
-    /// How many table locks one transaction may take: 40 % of what the server has room for, so that others find room.
-    pub(super) fn read_lock_budget(&mut self) -> Result<usize, Error> {
-        let capacity = self.lock_capacity()?;
-        Ok(capacity / 5 * 2)
-    }
-
-    /// How many locks the server's shared table holds: `max_locks_per_transaction × (max_connections +
-    /// max_prepared_transactions)` (manual, 20.12).
-    pub fn lock_capacity(&mut self) -> Result<usize, Error> {
-        let rows = self.read(
-            "read the server's settings",
-            "SELECT pg_catalog.current_setting('max_locks_per_transaction')::pg_catalog.int8
-                  * (pg_catalog.current_setting('max_connections')::pg_catalog.int8
-                     + pg_catalog.current_setting('max_prepared_transactions')::pg_catalog.int8)",
-            &[],
-        )?;
-        let capacity: i64 = match rows.first() {
-            Some(row) => get(row, 0)?,
-            None => 0,
-        };
-        Ok(usize::try_from(capacity).unwrap_or(usize::MAX))
-    }
-
-    /// How many relations are locked when row triggers on these tables change: each with all its partitions.
-    pub(super) fn count_locks(&mut self, tables: &[TableId]) -> Result<usize, Error> {
-        let schemas: Vec<&str> = tables.iter().map(|table| table.schema.as_str()).collect();
-        let names: Vec<&str> = tables.iter().map(|table| table.name.as_str()).collect();
-        let rows = self.read(
-            "count the partitions",
-            "WITH RECURSIVE locked(oid) AS (
-               SELECT c.oid
-               FROM ROWS FROM (pg_catalog.unnest($1::pg_catalog.text[]), pg_catalog.unnest($2::pg_catalog.text[]))
-                 AS asked(schema, name)
-               JOIN pg_catalog.pg_namespace n ON n.nspname = asked.schema
-               JOIN pg_catalog.pg_class c ON c.relnamespace = n.oid AND c.relname = asked.name
-               UNION
-               SELECT i.inhrelid
-               FROM locked
-               JOIN pg_catalog.pg_inherits i ON i.inhparent = locked.oid
-               JOIN pg_catalog.pg_class c ON c.oid = i.inhrelid AND c.relispartition
-             )
-             SELECT pg_catalog.count(*) FROM locked",
-            &[(&schemas, Type::TEXT_ARRAY), (&names, Type::TEXT_ARRAY)],
-        )?;
-        let count: i64 = match rows.first() {
-            Some(row) => get(row, 0)?,
-            None => 0,
-        };
-        Ok(usize::try_from(count).unwrap_or(usize::MAX))
-    }
-}
-
-fn describe_session(
-    pid: i32,
-    application: Option<String>,
-    user: Option<String>,
-    address: Option<String>,
-) -> String {
-    let mut facts = vec![];
-    if let Some(application) = application.filter(|name| !name.is_empty()) {
-        facts.push(format!("application `{application}`"));
-    }
-    facts.extend(user.map(|user| format!("role `{user}`")));
-    facts.extend(address.map(|address| format!("from {address}")));
-    if facts.is_empty() {
-        format!("process {pid}")
-    } else {
-        format!("process {pid} ({})", facts.join(", "))
     }
 }

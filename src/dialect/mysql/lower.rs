@@ -66,7 +66,7 @@ fn read(reader: &mut Reader<'_>) -> Option<Vec<Lowered>> {
         reader.missing("body", "body = \"INSERT INTO …;\"");
     }
     let (name, timing, events, body) = (name?, timing?, events?, body.as_ref()?);
-    let update_of = reader.update_of(&events);
+    let update_of = reader.update_of();
     check_events(reader, timing, &events);
     check_table(reader, timing);
     let creation = creation(definer.as_ref(), order.as_ref());

@@ -6,7 +6,7 @@ use crate::dialect::request::{Reader, place};
 use crate::dialect::{TableKind, inspect};
 use crate::error::{Located, Span};
 use crate::model::{Event, Orientation, Timing};
-use crate::spec::{ReferencingSpec, TableRef};
+use crate::spec::ReferencingSpec;
 use crate::sql::POSTGRES;
 
 /// Combinations of timing, events, orientation and table that cannot be.
@@ -236,15 +236,6 @@ fn transition_tables(
             "remove it",
         );
     }
-    if let (Some(old_table), Some(new_table)) = (old_table, new_table)
-        && old_table.value == new_table.value
-    {
-        reader.refuse(
-            "`old_table` and `new_table` have the same name",
-            &new_table.span,
-            "give them different names",
-        );
-    }
     let Some(facts) = &request.table.facts else {
         return;
     };
@@ -341,24 +332,6 @@ fn generated_columns(reader: &mut Reader<'_>, when: &Located<String>, sql: &str,
             message,
             &at,
             "use `timing = \"after\"`, or the columns that it is made of",
-        );
-    }
-}
-
-/// `function` and `body` said for the same dialect; a body for all dialects is for the others.
-pub(super) fn body_beside_function(reader: &mut Reader<'_>, function: &Located<TableRef>) {
-    let spec = reader.request.spec;
-    let own = spec.overrides.get("postgres");
-    let body = match own {
-        Some(own) if own.function.is_some() => own.body.as_ref(),
-        _ => reader.request.fields.body.as_ref(),
-    };
-    if let Some(body) = body {
-        reader.problems.push(
-            crate::error::Diagnostic::new("a trigger has a `body` or calls a `function`, not both")
-                .at(&body.span)
-                .related(&function.span, "this is called")
-                .help("remove one of the two"),
         );
     }
 }

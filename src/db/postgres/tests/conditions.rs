@@ -65,13 +65,16 @@ fn what_was_created_is_the_same_as_what_was_written() {
         "NEW.tableoid = 'app.t'::regclass",
         "NEW.a IS NOT NULL AND (NEW.id = 1 OR NEW.id = 2) AND NEW.id IS DISTINCT FROM 5",
     ];
-    let mut script = String::new();
-    for (number, condition) in conditions.iter().enumerate() {
-        script.push_str(&format!(
-            "CREATE TRIGGER t{number} AFTER UPDATE ON t FOR EACH ROW WHEN ({condition}\n) EXECUTE FUNCTION f();\n"
-        ));
-    }
-    database.execute(&script);
+    let script: Vec<String> = conditions
+        .iter()
+        .enumerate()
+        .map(|(number, condition)| {
+            format!(
+                "CREATE TRIGGER t{number} AFTER UPDATE ON t FOR EACH ROW WHEN ({condition}\n) EXECUTE FUNCTION f();"
+            )
+        })
+        .collect();
+    database.execute(&script.concat());
     let mut pairs = vec![];
     for (number, condition) in conditions.iter().enumerate() {
         let trigger = database.trigger("app", "t", &format!("t{number}"));

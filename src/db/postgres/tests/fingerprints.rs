@@ -1,5 +1,7 @@
 //! A fingerprint stays when a thing is made again, and changes with every attribute.
 
+use std::collections::BTreeMap;
+
 use super::*;
 
 #[test]
@@ -34,8 +36,21 @@ fn they_survive_drop_and_create() {
         .client
         .query_typed(&live, &[])
         .expect("is one query");
-    let found: BTreeSet<String> = rows.iter().map(|row| row.get("fingerprint")).collect();
-    assert_eq!(found, first.fingerprints.values().cloned().collect());
+    let mut found: BTreeMap<ObjectId, String> = rows
+        .iter()
+        .map(|row| {
+            let [kind, schema, table, name]: [&str; 4] =
+                ["kind", "schema", "table", "name"].map(|column| row.get(column));
+            let id = match kind {
+                "trigger" => trigger_id(schema, table, name),
+                _ => function_id(schema, name),
+            };
+            (id, row.get("fingerprint"))
+        })
+        .collect();
+    // It has what nobody asked for as well, such as the server's own functions.
+    found.retain(|id, _| first.fingerprints.contains_key(id));
+    assert_eq!(found, first.fingerprints);
 }
 
 #[test]
@@ -90,7 +105,6 @@ fn every_change_shows() {
     for change in [
         "ALTER FUNCTION fine(text) RENAME TO finer",
         "ALTER TABLE t RENAME COLUMN a TO aa",
-        "COMMENT ON TRIGGER x ON t IS ''",
         "COMMENT ON TRIGGER x ON t IS 'a'",
         "ALTER TABLE t DISABLE TRIGGER x",
         "ALTER TABLE t ENABLE REPLICA TRIGGER x",
@@ -99,10 +113,6 @@ fn every_change_shows() {
         "ALTER FUNCTION f() RENAME TO ff",
         "ALTER FUNCTION ff() SET SCHEMA other",
     ] {
-        // COMMENT IS '' removes the comment: nothing has changed by then.
-        if change.ends_with("IS ''") {
-            continue;
-        }
         database.execute(change);
         look(&mut database, &id, change);
     }

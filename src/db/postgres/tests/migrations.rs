@@ -180,6 +180,41 @@ fn a_deadlock_is_busy() {
 }
 
 #[test]
+fn two_sessions_at_one_function_are_busy() {
+    let scratch = Scratch::new();
+    for (made, there) in [("OR REPLACE FUNCTION f", true), ("FUNCTION made", false)] {
+        let mut database = scratch.open();
+        let create = |body: &str| {
+            format!(
+                "CREATE {made}() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN {body} RETURN NEW; END'"
+            )
+        };
+        if there {
+            database.execute(&create(""));
+        }
+        let mut other = scratch.client();
+        other
+            .batch_execute(&format!("BEGIN; {}", create("NULL;")))
+            .expect("changes");
+        let patient = Patience {
+            lock_timeout: Duration::from_secs(20),
+            total: Duration::from_secs(20),
+        };
+        database.begin(patient).expect("begins");
+        let committer = thread::spawn(move || {
+            thread::sleep(Duration::from_millis(200));
+            other.batch_execute("COMMIT")
+        });
+        let failure = database
+            .run(&[statement(&create("PERFORM 1;"))], &mut |_| {})
+            .expect_err("meets the other");
+        assert_eq!(failure.kind, Kind::Busy, "{failure:?}");
+        committer.join().expect("ends").expect("commits");
+        database.abort().expect("aborts");
+    }
+}
+
+#[test]
 fn a_signal_stops_what_runs() {
     let scratch = Scratch::new();
     let mut database = scratch.after("CREATE TABLE t (id int)");

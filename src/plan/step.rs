@@ -1,0 +1,143 @@
+//! One step of a plan: from two definitions to the statements both ways, the locks and the hazards.
+
+use crate::db::Database;
+use crate::dialect::{Ddl, LockMode};
+use crate::diff::FieldChange;
+use crate::error::Error;
+use crate::model::{Definition, ObjectId};
+use crate::render::Renderer;
+
+use super::{Action, Change, Hazard, Lock, ObjectRef};
+
+/// What is to become what.
+pub(crate) struct Step<'a> {
+    /// What is done.
+    pub(crate) action: Action,
+    /// To what; after a rename, its new name.
+    pub(crate) id: &'a ObjectId,
+    /// What is live.
+    pub(crate) before: Option<Definition>,
+    /// What is to be.
+    pub(crate) after: Option<Definition>,
+    /// In what they differ, as the engine sees it.
+    pub(crate) fields: Vec<FieldChange>,
+    /// The DDL that makes `after` from nothing, where it was worked out already.
+    pub(crate) create: Option<&'a Ddl>,
+}
+
+impl Step<'_> {
+    /// The change, without its reasons and what it rests on.
+    pub(crate) fn change(
+        self,
+        database: &dyn Database,
+        renderer: &Renderer,
+    ) -> Result<Change, Error> {
+        let Self {
+            action,
+            id,
+            before,
+            after,
+            fields,
+            create,
+        } = self;
+        let (dialect, server) = (database.dialect(), database.server());
+        let made = |definition: &Definition| {
+            dialect.create(&database.spared(definition), renderer, server)
+        };
+        let (up, down) = match (action, &before, &after) {
+            (Action::Adopt | Action::Forget | Action::Conflict, _, _) | (_, None, None) => {
+                Default::default()
+            }
+            (_, None, Some(after)) => {
+                // What the spec leaves open comes back as it was recorded, and the DDL of the spec does not know of it.
+                let up = match create {
+                    Some(create) if create.custom || !has_own_settings(after) => create.clone(),
+                    _ => made(after)?,
+                };
+                (up, dialect.drop(after, renderer, server)?)
+            }
+            (_, Some(before), None) => (dialect.drop(before, renderer, server)?, made(before)?),
+            (_, Some(before), Some(after)) => {
+                let before = with_known_condition(before, after, &fields);
+                let (before, after) = (database.spared(&before), database.spared(after));
+                (
+                    dialect.alter(&before, &after, renderer, server)?,
+                    dialect.alter(&after, &before, renderer, server)?,
+                )
+            }
+        };
+        Ok(Change {
+            action,
+            object: ObjectRef::from(id),
+            because: String::new(),
+            fields,
+            drift: vec![],
+            before,
+            after,
+            hazards: hazards(action, &up, id),
+            locks: locks(&up, id),
+            custom: create.is_some_and(|ddl| ddl.custom),
+            statements: up.statements,
+            reverse: down.statements,
+            rests_on: vec![],
+            rendered_digest: None,
+        })
+    }
+}
+
+/// Whether a definition says more than its SQL: the settings of the session that creates it.
+fn has_own_settings(definition: &Definition) -> bool {
+    matches!(definition, Definition::Trigger(trigger) if trigger.creation.is_some())
+}
+
+fn locks(ddl: &Ddl, id: &ObjectId) -> Vec<Lock> {
+    let Some((mode, table)) = ddl.lock.zip(id.table()) else {
+        return vec![];
+    };
+    vec![Lock {
+        table: table.clone(),
+        mode,
+    }]
+}
+
+fn hazards(action: Action, ddl: &Ddl, id: &ObjectId) -> Vec<Hazard> {
+    let mut hazards = vec![];
+    if let Some((mode, table)) = ddl.lock.zip(id.table()) {
+        let (kind, who) = match mode {
+            LockMode::AccessShare | LockMode::Database => ("", ""),
+            LockMode::ShareRowExclusive => ("blocks_writers", "writers of"),
+            LockMode::AccessExclusive => ("blocks_readers", "readers and writers of"),
+        };
+        if !kind.is_empty() {
+            let message = format!("{who} {table} wait until the migration commits");
+            hazards.push(Hazard {
+                kind: kind.to_owned(),
+                message,
+            });
+        }
+    }
+    if action == Action::Restore {
+        let message = "undoes a change that somebody made by hand".to_owned();
+        hazards.push(Hazard {
+            kind: "undoes_manual_change".to_owned(),
+            message,
+        });
+    }
+    hazards
+}
+
+/// `before` with the condition as `after` has it, where the engine judged the two the same: the text that the catalog
+/// prints for it must not make a step lock harder than it has to.
+fn with_known_condition(
+    before: &Definition,
+    after: &Definition,
+    fields: &[FieldChange],
+) -> Definition {
+    let mut before = before.clone();
+    if let (Definition::Trigger(before), Definition::Trigger(after)) = (&mut before, after)
+        && !fields.iter().any(|change| change.field == "when")
+    {
+        before.condition.clone_from(&after.condition);
+    }
+    before
+}
