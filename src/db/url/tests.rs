@@ -7,7 +7,7 @@ fn read(text: &str) -> DatabaseUrl {
 fn postgres(text: &str) -> PostgresUrl {
     match read(text) {
         DatabaseUrl::Postgres(url) => url,
-        DatabaseUrl::Sqlite(_) => panic!("{text} was taken as SQLite"),
+        other => panic!("{text} was taken as {}", other.dialect()),
     }
 }
 
