@@ -9,8 +9,9 @@ use crate::db::{ConditionPair, Verdict};
 use crate::dialect::Dialect;
 use crate::dialect::mysql::LEXICAL_MODES;
 use crate::model::{
-    Action, Condition, Constraint, Creation, Deferral, Definition, EnabledState, Function, FunctionSource,
-    Orientation, Parallel, Place, Security, Setting, TableId, TransitionTables, Trigger, Volatility,
+    Action, Condition, Constraint, Creation, Deferral, Definition, EnabledState, Function,
+    FunctionSource, Orientation, Parallel, Place, Security, Setting, TableId, TransitionTables,
+    Trigger, Volatility,
 };
 
 /// One attribute that differs.

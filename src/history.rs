@@ -113,7 +113,14 @@ impl Writer<'_> {
             journal: &'a str,
         }
         let history_schema = self.schema;
-        self.renderer.render("history_start.sql", Context { history_schema, version, journal })
+        self.renderer.render(
+            "history_start.sql",
+            Context {
+                history_schema,
+                version,
+                journal,
+            },
+        )
     }
 
     /// The statement that says how many statements of a migration have run.
@@ -125,7 +132,14 @@ impl Writer<'_> {
             progress: usize,
         }
         let history_schema = self.schema;
-        self.renderer.render("history_progress.sql", Context { history_schema, version, progress })
+        self.renderer.render(
+            "history_progress.sql",
+            Context {
+                history_schema,
+                version,
+                progress,
+            },
+        )
     }
 
     /// The statement that ends a migration that was written down when it began.
@@ -136,7 +150,13 @@ impl Writer<'_> {
             migration: &'a Migration,
         }
         let history_schema = self.schema;
-        self.renderer.render("history_finish.sql", Context { history_schema, migration })
+        self.renderer.render(
+            "history_finish.sql",
+            Context {
+                history_schema,
+                migration,
+            },
+        )
     }
 
     /// The statements that record objects as of `version`.

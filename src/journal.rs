@@ -134,18 +134,26 @@ pub(crate) fn attempt(
     let text = serde_json::to_string(&journal)
         .map_err(|error| Error::failed(format!("the journal cannot be written: {error}")))?;
     let writer = &settings.writer;
-    let mut first = if history.exists { vec![] } else { writer.create()? };
+    let mut first = if history.exists {
+        vec![]
+    } else {
+        writer.create()?
+    };
     first.push("START TRANSACTION".to_owned());
     first.push(writer.migration(&migration)?);
     first.push(writer.journal(version, &text)?);
     first.push("COMMIT".to_owned());
     run_plain(&first, database)?;
 
-    let runner = Runner { journal: &journal, version, settings };
+    let runner = Runner {
+        journal: &journal,
+        version,
+        settings,
+    };
     let ended = runner
         .run(database, progress)
         .and_then(|()| runner.finish(&migration, clock, database));
-    ended.or_else(|error| Err(runner.undone(&migration, clock, error, database)))
+    ended.map_err(|error| runner.undone(&migration, clock, error, database))
 }
 
 fn unfinished_error(version: i64) -> Error {
@@ -171,7 +179,10 @@ fn write_down(job: &Job, catalog: &Catalog, database: &mut dyn Database) -> Resu
             let before = fingerprint.zip(definitions.remove(id));
             Object {
                 id: id.clone(),
-                before: before.map(|(fingerprint, definition)| Before { fingerprint, definition }),
+                before: before.map(|(fingerprint, definition)| Before {
+                    fingerprint,
+                    definition,
+                }),
                 end: end.clone(),
             }
         })
@@ -193,14 +204,27 @@ fn write_down(job: &Job, catalog: &Catalog, database: &mut dyn Database) -> Resu
                     .map(ObjectRef::from),
             };
             if subject.is_some() && about.is_none() {
-                return Err(Error::failed("a statement is about a trigger that the migration does not name")
-                    .note(statement.sql.clone()));
+                return Err(Error::failed(
+                    "a statement is about a trigger that the migration does not name",
+                )
+                .note(statement.sql.clone()));
             }
-            Ok(Step { sql: statement.sql.clone(), about })
+            Ok(Step {
+                sql: statement.sql.clone(),
+                about,
+            })
         })
         .collect::<Result<_, _>>()?;
-    let found = job.found.iter().map(|(id, definition)| (id.clone(), definition.clone())).collect();
-    Ok(Journal { steps, objects, found })
+    let found = job
+        .found
+        .iter()
+        .map(|(id, definition)| (id.clone(), definition.clone()))
+        .collect();
+    Ok(Journal {
+        steps,
+        objects,
+        found,
+    })
 }
 
 /// Whether this is the trigger that a statement speaks of. DROP names no table; a name is unique in its database.
@@ -212,7 +236,10 @@ fn names(id: &ObjectId, subject: &TriggerId) -> bool {
 fn run_plain(statements: &[String], database: &mut dyn Database) -> Result<(), Error> {
     let statements: Vec<Statement> = statements
         .iter()
-        .map(|sql| Statement { sql: sql.clone(), object: None })
+        .map(|sql| Statement {
+            sql: sql.clone(),
+            object: None,
+        })
         .collect();
     database.run(&statements, &mut |_| ())
 }
@@ -233,7 +260,9 @@ struct Group {
 impl Runner<'_> {
     fn expected(&self) -> BTreeMap<ObjectId, Expected> {
         let objects = self.journal.objects.iter();
-        objects.map(|object| (object.id.clone(), object.end.clone())).collect()
+        objects
+            .map(|object| (object.id.clone(), object.end.clone()))
+            .collect()
     }
 
     fn scope(&self) -> Scope {
@@ -241,7 +270,11 @@ impl Runner<'_> {
     }
 
     /// All statements, table by table.
-    fn run(&self, database: &mut dyn Database, progress: &mut dyn FnMut(usize)) -> Result<(), Error> {
+    fn run(
+        &self,
+        database: &mut dyn Database,
+        progress: &mut dyn FnMut(usize),
+    ) -> Result<(), Error> {
         let statements = self.journal.steps.iter().map(Step::statement).collect();
         let mut done = 0;
         for group in groups(statements) {
@@ -262,7 +295,11 @@ impl Runner<'_> {
         count: &mut dyn FnMut() -> usize,
     ) -> Result<(), Error> {
         if let Some(table) = &group.table {
-            hold(&BTreeSet::from([table.clone()]), self.settings.patience, database)?;
+            hold(
+                &BTreeSet::from([table.clone()]),
+                self.settings.patience,
+                database,
+            )?;
         }
         let result = self.run_held(group, database, count);
         if group.table.is_some() {
@@ -289,16 +326,29 @@ impl Runner<'_> {
                 continue;
             }
             database.run(&std::mem::take(&mut settings), &mut |_| ())?;
-            run_plain(&[self.settings.writer.progress(self.version, done)?], database)?;
+            run_plain(
+                &[self.settings.writer.progress(self.version, done)?],
+                database,
+            )?;
         }
         database.run(&settings, &mut |_| ())
     }
 
     /// See that all is as planned, and write it down.
-    fn finish(&self, started: &Migration, clock: Instant, database: &mut dyn Database) -> Result<Migration, Error> {
+    fn finish(
+        &self,
+        started: &Migration,
+        clock: Instant,
+        database: &mut dyn Database,
+    ) -> Result<Migration, Error> {
         let expected = self.expected();
         let catalog = database.catalog(&job_scope(&expected))?;
-        let rows = verify(&expected, &self.journal.found.iter().cloned().collect(), &catalog, database)?;
+        let rows = verify(
+            &expected,
+            &self.journal.found.iter().cloned().collect(),
+            &catalog,
+            database,
+        )?;
         let migration = Migration {
             state: "applied".to_owned(),
             to_fingerprint: fingerprint(&expected, &catalog),
@@ -317,7 +367,13 @@ impl Runner<'_> {
     }
 
     /// The end of a migration that cannot go on: undo what it did, and say so.
-    fn undone(&self, started: &Migration, clock: Instant, error: Error, database: &mut dyn Database) -> Error {
+    fn undone(
+        &self,
+        started: &Migration,
+        clock: Instant,
+        error: Error,
+        database: &mut dyn Database,
+    ) -> Error {
         if error.kind == Kind::Uncertain {
             return self.left(error, None);
         }
@@ -342,8 +398,14 @@ impl Runner<'_> {
 
     /// Nobody could undo it.
     fn left(&self, error: Error, second: Option<Error>) -> Error {
-        let mut error = Error { kind: Kind::Uncertain, ..error }
-            .note(format!("migration {} is neither done nor undone", self.version));
+        let mut error = Error {
+            kind: Kind::Uncertain,
+            ..error
+        }
+        .note(format!(
+            "migration {} is neither done nor undone",
+            self.version
+        ));
         if let Some(second) = second {
             error = error.note(format!("undoing it failed: {second}"));
         }
@@ -373,14 +435,21 @@ impl Runner<'_> {
                 continue;
             }
             let target = match (way, &object.end) {
-                (Way::Back, _) => object.before.as_ref().map(|before| before.definition.clone()),
-                (_, Expected::Present { definition, .. } | Expected::Returned { definition, .. }) => {
-                    Some(definition.clone())
-                }
+                (Way::Back, _) => object
+                    .before
+                    .as_ref()
+                    .map(|before| before.definition.clone()),
+                (
+                    _,
+                    Expected::Present { definition, .. } | Expected::Returned { definition, .. },
+                ) => Some(definition.clone()),
                 (_, Expected::Absent | Expected::Missing { .. } | Expected::Released) => None,
             };
             if way == Way::Forward
-                && matches!(object.end, Expected::Released | Expected::Present { custom: true, .. })
+                && matches!(
+                    object.end,
+                    Expected::Released | Expected::Present { custom: true, .. }
+                )
             {
                 makes.push((0, self.rest_of(object, found)));
                 continue;
@@ -403,7 +472,10 @@ impl Runner<'_> {
                 .into_iter()
                 .map(|sql| {
                     let is_about = dialect.subject(&sql, object.id.schema()).is_some();
-                    Statement { sql, object: is_about.then(|| object.id.clone()) }
+                    Statement {
+                        sql,
+                        object: is_about.then(|| object.id.clone()),
+                    }
                 })
                 .collect();
             match &target {
@@ -413,13 +485,19 @@ impl Runner<'_> {
             }
         }
         makes.sort_by_key(|(rank, statements)| {
-            let table = statements.iter().find_map(|statement| statement.object.as_ref()?.table().cloned());
+            let table = statements
+                .iter()
+                .find_map(|statement| statement.object.as_ref()?.table().cloned());
             (table, *rank)
         });
         drops.extend(makes.into_iter().flat_map(|(_, statements)| statements));
         for group in groups(drops) {
             if let Some(table) = &group.table {
-                hold(&BTreeSet::from([table.clone()]), self.settings.patience, database)?;
+                hold(
+                    &BTreeSet::from([table.clone()]),
+                    self.settings.patience,
+                    database,
+                )?;
             }
             let result = database.run(&group.statements, &mut |_| ());
             let released = database.release();
@@ -431,7 +509,10 @@ impl Runner<'_> {
         for object in &self.journal.objects {
             let found = found(object, &catalog, live.get(&object.id), database)?;
             if way == Way::Back && found != Found::Before {
-                return Err(Error::new(Kind::Uncertain, format!("{} is not as it was", object.id)));
+                return Err(Error::new(
+                    Kind::Uncertain,
+                    format!("{} is not as it was", object.id),
+                ));
             }
         }
         Ok(())
@@ -455,7 +536,12 @@ impl Runner<'_> {
         if found == Found::Between {
             // All that is missing is its last making.
             let last_drop = statements.iter().rposition(|statement| {
-                statement.object.is_some() && statement.sql.trim_start().get(..4).is_some_and(|verb| verb.eq_ignore_ascii_case("drop"))
+                statement.object.is_some()
+                    && statement
+                        .sql
+                        .trim_start()
+                        .get(..4)
+                        .is_some_and(|verb| verb.eq_ignore_ascii_case("drop"))
             });
             if let Some(at) = last_drop {
                 statements.drain(..=at);
@@ -467,7 +553,10 @@ impl Runner<'_> {
 
 impl Step {
     fn statement(&self) -> Statement {
-        Statement { sql: self.sql.clone(), object: self.about.as_ref().map(ObjectId::from) }
+        Statement {
+            sql: self.sql.clone(),
+            object: self.about.as_ref().map(ObjectId::from),
+        }
     }
 }
 
@@ -482,7 +571,10 @@ fn groups(statements: Vec<Statement>) -> Vec<Group> {
         };
         let fits = groups.last().is_some_and(|group| group.table == table);
         if !fits {
-            groups.push(Group { table, statements: vec![] });
+            groups.push(Group {
+                table,
+                statements: vec![],
+            });
         }
         if let Some(group) = groups.last_mut() {
             group.statements.append(&mut settings);
@@ -496,7 +588,11 @@ fn groups(statements: Vec<Statement>) -> Vec<Group> {
 }
 
 /// Hold others off these tables; a busy table is tried again, with pauses, until the patience is over.
-fn hold(tables: &BTreeSet<TableId>, patience: Patience, database: &mut dyn Database) -> Result<(), Error> {
+fn hold(
+    tables: &BTreeSet<TableId>,
+    patience: Patience,
+    database: &mut dyn Database,
+) -> Result<(), Error> {
     let start = Instant::now();
     let mut pause = Duration::from_millis(50);
     loop {
@@ -514,7 +610,10 @@ fn hold(tables: &BTreeSet<TableId>, patience: Patience, database: &mut dyn Datab
     }
 }
 
-fn definitions(catalog: &Catalog, database: &mut dyn Database) -> Result<BTreeMap<ObjectId, Definition>, Error> {
+fn definitions(
+    catalog: &Catalog,
+    database: &mut dyn Database,
+) -> Result<BTreeMap<ObjectId, Definition>, Error> {
     let ids: Vec<ObjectId> = catalog.fingerprints.keys().cloned().collect();
     database.definitions(&ids, Depth::Whole)
 }
@@ -530,41 +629,59 @@ fn found(
     let is_before = match (&object.before, live, now) {
         (None, None, _) => true,
         (Some(before), Some(live), _) if before.fingerprint == *live => true,
-        (Some(before), Some(_), Some(now)) => differences(&before.definition, now, database)?.is_empty(),
+        (Some(before), Some(_), Some(now)) => {
+            differences(&before.definition, now, database)?.is_empty()
+        }
         _ => false,
     };
     let is_after = match (&object.end, now) {
-        (Expected::Absent | Expected::Missing { .. }, None) => true,
+        // The statements say what a released one is to be: gone, as far as that can be seen.
+        (Expected::Absent | Expected::Missing { .. } | Expected::Released, None) => true,
         (
-            Expected::Present { definition, rendered_digest: _, custom: false }
-            | Expected::Returned { definition, record: _ },
+            Expected::Present {
+                definition,
+                rendered_digest: _,
+                custom: false,
+            }
+            | Expected::Returned {
+                definition,
+                record: _,
+            },
             Some(now),
-        ) => {
-            differences(definition, now, database)?.is_empty()
-        }
-        // The statements say what it is to be: gone, as far as that can be seen.
-        (Expected::Released, None) => true,
+        ) => differences(definition, now, database)?.is_empty(),
         _ => false,
     };
-    Ok(if is_after && !(is_before && matches!(object.end, Expected::Released)) {
-        Found::After
-    } else if is_before {
-        Found::Before
-    } else if now.is_none() {
-        Found::Between
-    } else {
-        Found::Other
-    })
+    Ok(
+        if is_after && !(is_before && matches!(object.end, Expected::Released)) {
+            Found::After
+        } else if is_before {
+            Found::Before
+        } else if now.is_none() {
+            Found::Between
+        } else {
+            Found::Other
+        },
+    )
 }
 
 /// A place can be told only by those that are there.
 fn forget_missing_siblings(definition: &mut Definition, catalog: &Catalog) {
-    let Definition::Trigger(trigger) = definition else { return };
-    let (schema, creation) = (trigger.id.table.schema.clone(), trigger.creation.as_deref_mut());
-    let is_there = |name: &String| {
-        catalog.fingerprints.keys().any(|id| id.schema() == schema && id.name() == name)
+    let Definition::Trigger(trigger) = definition else {
+        return;
     };
-    if let Some(crate::model::Place::Among { before, after }) = creation.and_then(|creation| creation.place.as_mut()) {
+    let (schema, creation) = (
+        trigger.id.table.schema.clone(),
+        trigger.creation.as_deref_mut(),
+    );
+    let is_there = |name: &String| {
+        catalog
+            .fingerprints
+            .keys()
+            .any(|id| id.schema() == schema && id.name() == name)
+    };
+    if let Some(crate::model::Place::Among { before, after }) =
+        creation.and_then(|creation| creation.place.as_mut())
+    {
         before.retain(is_there);
         after.retain(is_there);
     }
@@ -580,27 +697,53 @@ fn earlier_siblings(definition: &Definition) -> usize {
 /// What there is of a migration that was broken off; `None` when there is none. Takes no lock, so it may still be
 /// running: see [`repair`].
 pub fn broken(database: &mut dyn Database) -> Result<Option<Broken>, Error> {
-    let Some(unfinished) = database.unfinished()? else { return Ok(None) };
-    let Unfinished { migration, journal, progress } = unfinished;
+    let Some(unfinished) = database.unfinished()? else {
+        return Ok(None);
+    };
+    let Unfinished {
+        migration,
+        journal,
+        progress,
+    } = unfinished;
     let Some(journal) = journal else {
-        return Ok(Some(Broken { migration, found: vec![], progress: (0, 0) }));
+        return Ok(Some(Broken {
+            migration,
+            found: vec![],
+            progress: (0, 0),
+        }));
     };
     let journal = parse(&journal, migration.version)?;
-    let expected: BTreeMap<_, _> = journal.objects.iter().map(|object| (object.id.clone(), object.end.clone())).collect();
+    let expected: BTreeMap<_, _> = journal
+        .objects
+        .iter()
+        .map(|object| (object.id.clone(), object.end.clone()))
+        .collect();
     let catalog = database.catalog(&job_scope(&expected))?;
     let live = definitions(&catalog, database)?;
     let states = journal
         .objects
         .iter()
-        .map(|object| Ok((object.id.clone(), found(object, &catalog, live.get(&object.id), database)?)))
+        .map(|object| {
+            Ok((
+                object.id.clone(),
+                found(object, &catalog, live.get(&object.id), database)?,
+            ))
+        })
         .collect::<Result<_, Error>>()?;
-    Ok(Some(Broken { migration, found: states, progress: (progress, journal.steps.len()) }))
+    Ok(Some(Broken {
+        migration,
+        found: states,
+        progress: (progress, journal.steps.len()),
+    }))
 }
 
 fn parse(journal: &str, version: i64) -> Result<Journal, Error> {
     serde_json::from_str(journal).map_err(|error| {
-        Error::new(Kind::Uncertain, format!("the journal of migration {version} cannot be read: {error}"))
-            .help("was it written by a newer triggerctl, or changed by hand?")
+        Error::new(
+            Kind::Uncertain,
+            format!("the journal of migration {version} cannot be read: {error}"),
+        )
+        .help("was it written by a newer triggerctl, or changed by hand?")
     })
 }
 
@@ -626,17 +769,38 @@ fn repair_locked(
     database: &mut dyn Database,
 ) -> Result<Option<Migration>, Error> {
     let clock = Instant::now();
-    let Some(Unfinished { migration, journal, progress: _ }) = database.unfinished()? else {
+    let Some(Unfinished {
+        migration,
+        journal,
+        progress: _,
+    }) = database.unfinished()?
+    else {
         return Ok(None);
     };
     let journal = match &journal {
         Some(journal) => parse(journal, migration.version)?,
         // Nothing had been run.
-        None => Journal { steps: vec![], objects: vec![], found: vec![] },
+        None => Journal {
+            steps: vec![],
+            objects: vec![],
+            found: vec![],
+        },
     };
-    let way = if journal.steps.is_empty() && journal.objects.is_empty() { Way::Leave } else { way };
-    let settings = Settings { patience, message: None, writer };
-    let runner = Runner { journal: &journal, version: migration.version, settings: &settings };
+    let way = if journal.steps.is_empty() && journal.objects.is_empty() {
+        Way::Leave
+    } else {
+        way
+    };
+    let settings = Settings {
+        patience,
+        message: None,
+        writer,
+    };
+    let runner = Runner {
+        journal: &journal,
+        version: migration.version,
+        settings: &settings,
+    };
     runner.lead(way, database)?;
     if way == Way::Forward {
         return runner.finish(&migration, clock, database).map(Some);

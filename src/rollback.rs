@@ -47,8 +47,13 @@ pub fn prepare(
     let history = database.history()?;
     // A migration that failed has changed nothing, and is nothing to go back from.
     let migrations = database.migrations(false)?;
-    let applied = migrations.iter().filter(|migration| migration.state == "applied");
-    let latest = applied.map(|migration| migration.version).max().unwrap_or(0);
+    let applied = migrations
+        .iter()
+        .filter(|migration| migration.state == "applied");
+    let latest = applied
+        .map(|migration| migration.version)
+        .max()
+        .unwrap_or(0);
     if latest == 0 {
         return Err(Error::failed(
             "there is nothing to roll back: no migration was applied yet",

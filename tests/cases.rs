@@ -14,7 +14,8 @@ mod common;
 use std::path::{Path, PathBuf};
 
 use common::{
-    Live, Sandbox, assert_same, compare_file, mysql::Mysql, postgres::Postgres, repository, sqlite::Sqlite,
+    Live, Sandbox, assert_same, compare_file, mysql::Mysql, postgres::Postgres, repository,
+    sqlite::Sqlite,
 };
 use libtest_mimic::{Arguments, Trial};
 

@@ -34,7 +34,9 @@ fn tables(live: &mut Mysql, count: usize) {
 }
 
 fn empty_plan(sandbox: &Sandbox, live: &dyn Live) {
-    let plan = sandbox.on(live, &["plan", "--format", "json", "--detailed-exitcode"]).ok();
+    let plan = sandbox
+        .on(live, &["plan", "--format", "json", "--detailed-exitcode"])
+        .ok();
     assert_eq!(plan.json()["changes"], serde_json::json!([]), "{plan}");
 }
 
@@ -44,10 +46,14 @@ fn no_row_escapes_while_a_trigger_is_replaced() {
     tables(&mut live, 1);
     let sandbox = spec(&counting("t0", "counts", 0));
     sandbox.on(&live, &["apply", "--yes"]).ok();
-    let (stop, written) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
+    let (stop, written) = (
+        Arc::new(AtomicBool::new(false)),
+        Arc::new(AtomicU64::new(0)),
+    );
     let writers: Vec<_> = (0..6)
         .map(|_| {
-            let (mut conn, stop, written) = (live.connect(), Arc::clone(&stop), Arc::clone(&written));
+            let (mut conn, stop, written) =
+                (live.connect(), Arc::clone(&stop), Arc::clone(&written));
             std::thread::spawn(move || {
                 while !stop.load(Ordering::Relaxed) {
                     conn.query_drop("INSERT INTO t0 VALUES (1)").unwrap();
@@ -57,7 +63,10 @@ fn no_row_escapes_while_a_trigger_is_replaced() {
         })
         .collect();
     for step in 1..=20 {
-        sandbox.write("triggers.toml", format!("version = 1\n{}", counting("t0", "counts", step)));
+        sandbox.write(
+            "triggers.toml",
+            format!("version = 1\n{}", counting("t0", "counts", step)),
+        );
         sandbox.on(&live, &["apply", "--yes", "--wait", "30"]).ok();
     }
     stop.store(true, Ordering::Relaxed);
@@ -80,12 +89,18 @@ fn an_error_in_the_middle_is_undone() {
     let before = live.snapshot();
     // The server refuses `b` only when it is created: there is no such variable.
     let broken = "[[trigger]]\nname = \"b\"\ntable = \"t1\"\ntiming = \"before\"\nevents = [\"insert\"]\nbody = \"SET nonsense = 1;\"\n";
-    let text = [counting("t0", "a", 2), broken.to_owned(), counting("t2", "c", 2)].concat();
+    let text = [
+        counting("t0", "a", 2),
+        broken.to_owned(),
+        counting("t2", "c", 2),
+    ]
+    .concat();
     sandbox.write("triggers.toml", format!("version = 1\n{text}"));
-    sandbox
-        .on(&live, &["apply", "--yes"])
-        .code(1)
-        .says(&["create trigger b", "undone", "recorded as failed"]);
+    sandbox.on(&live, &["apply", "--yes"]).code(1).says(&[
+        "create trigger b",
+        "undone",
+        "recorded as failed",
+    ]);
     assert_eq!(live.snapshot(), before);
     assert_eq!(live.versions(), ["1 applied", "2 failed"]);
     sandbox.on(&live, &["rollback", "--yes"]).ok();
@@ -98,7 +113,11 @@ fn a_client_that_is_killed_leaves_what_the_next_one_finishes() {
     const TABLES: usize = 5;
     let mut live = Mysql::new();
     tables(&mut live, TABLES);
-    let all = |step| (0..TABLES).map(|n| counting(&format!("t{n}"), &format!("counts{n}"), step)).collect::<String>();
+    let all = |step| {
+        (0..TABLES)
+            .map(|n| counting(&format!("t{n}"), &format!("counts{n}"), step))
+            .collect::<String>()
+    };
     let sandbox = spec(&all(0));
     sandbox.on(&live, &["apply", "--yes"]).ok();
     for stop_at in 0..TABLES {
@@ -107,8 +126,11 @@ fn a_client_that_is_killed_leaves_what_the_next_one_finishes() {
         // Whoever has read a table in a transaction keeps it from being changed: the client waits there.
         let mut reader = live.connect();
         reader.query_drop("START TRANSACTION").unwrap();
-        reader.query_drop(format!("SELECT * FROM t{stop_at}")).unwrap();
-        let mut command = sandbox.command(&["--url", &live.url(), "apply", "--yes", "--wait", "60"]);
+        reader
+            .query_drop(format!("SELECT * FROM t{stop_at}"))
+            .unwrap();
+        let mut command =
+            sandbox.command(&["--url", &live.url(), "apply", "--yes", "--wait", "60"]);
         let mut child = command
             .stdout(std::process::Stdio::null())
             .stderr(std::process::Stdio::null())
@@ -120,9 +142,15 @@ fn a_client_that_is_killed_leaves_what_the_next_one_finishes() {
         reader.query_drop("ROLLBACK").unwrap();
         drop(reader);
 
-        sandbox.on(&live, &["repair"]).code(2).says(&["no end", "statements are known to have run"]);
+        sandbox
+            .on(&live, &["repair"])
+            .code(2)
+            .says(&["no end", "statements are known to have run"]);
         let found = live.snapshot().matches(&format!(" {step}')")).count();
-        assert_eq!(found, stop_at, "as many as came before the table that was locked");
+        assert_eq!(
+            found, stop_at,
+            "as many as came before the table that was locked"
+        );
         match stop_at {
             1 => {
                 // One way out is back.
@@ -134,12 +162,21 @@ fn a_client_that_is_killed_leaves_what_the_next_one_finishes() {
                 sandbox.on(&live, &["repair", "--forward", "--yes"]).ok();
             }
             _ => {
-                sandbox.on(&live, &["apply", "--yes"]).ok().says(&["is finished now"]);
+                sandbox
+                    .on(&live, &["apply", "--yes"])
+                    .ok()
+                    .says(&["is finished now"]);
             }
         }
         empty_plan(&sandbox, &live);
-        assert_eq!(live.snapshot().matches(&format!(" {step}')")).count(), TABLES);
-        assert!(live.run("SELECT count(*) FROM triggerctl_migrations WHERE state = 'started'").starts_with('0'));
+        assert_eq!(
+            live.snapshot().matches(&format!(" {step}')")).count(),
+            TABLES
+        );
+        assert!(
+            live.run("SELECT count(*) FROM triggerctl_migrations WHERE state = 'started'")
+                .starts_with('0')
+        );
     }
 }
 
@@ -163,7 +200,11 @@ fn killed_at_any_moment() {
     const TABLES: usize = 4;
     let mut live = Mysql::new();
     tables(&mut live, TABLES);
-    let all = |step| (0..TABLES).map(|n| counting(&format!("t{n}"), &format!("counts{n}"), step)).collect::<String>();
+    let all = |step| {
+        (0..TABLES)
+            .map(|n| counting(&format!("t{n}"), &format!("counts{n}"), step))
+            .collect::<String>()
+    };
     let sandbox = spec(&all(0));
     for step in 0..12_u32 {
         sandbox.write("triggers.toml", format!("version = 1\n{}", all(step)));
@@ -176,9 +217,18 @@ fn killed_at_any_moment() {
         std::thread::sleep(Duration::from_millis(40 + u64::from(step) * 25));
         let _ = child.kill();
         child.wait().unwrap();
-        let run = sandbox.on(&live, &["apply", "--yes", "--wait", "30", "--lock-timeout", "5000"]).ok();
+        let run = sandbox
+            .on(
+                &live,
+                &["apply", "--yes", "--wait", "30", "--lock-timeout", "5000"],
+            )
+            .ok();
         empty_plan(&sandbox, &live);
-        assert_eq!(live.snapshot().matches(&format!(" {step}')")).count(), TABLES, "{run}");
+        assert_eq!(
+            live.snapshot().matches(&format!(" {step}')")).count(),
+            TABLES,
+            "{run}"
+        );
     }
 }
 
@@ -188,7 +238,14 @@ fn what_somebody_else_changed_meanwhile_is_for_a_person_to_decide() {
     tables(&mut live, 2);
     let sandbox = spec(&[counting("t0", "a", 1), counting("t1", "b", 1)].concat());
     sandbox.on(&live, &["apply", "--yes"]).ok();
-    sandbox.write("triggers.toml", format!("version = 1\n{}{}", counting("t0", "a", 2), counting("t1", "b", 2)));
+    sandbox.write(
+        "triggers.toml",
+        format!(
+            "version = 1\n{}{}",
+            counting("t0", "a", 2),
+            counting("t1", "b", 2)
+        ),
+    );
     let mut reader = live.connect();
     reader.query_drop("START TRANSACTION").unwrap();
     reader.query_drop("SELECT * FROM t1").unwrap();
@@ -203,11 +260,14 @@ fn what_somebody_else_changed_meanwhile_is_for_a_person_to_decide() {
     child.wait().unwrap();
     reader.query_drop("ROLLBACK").unwrap();
     live.batch("DROP TRIGGER b");
-    live.batch("CREATE TRIGGER b AFTER INSERT ON t1 FOR EACH ROW INSERT INTO log VALUES ('by hand')");
-    sandbox
-        .on(&live, &["apply", "--yes"])
-        .code(5)
-        .says(&["trigger b on", "somebody else changed it", "repair"]);
+    live.batch(
+        "CREATE TRIGGER b AFTER INSERT ON t1 FOR EACH ROW INSERT INTO log VALUES ('by hand')",
+    );
+    sandbox.on(&live, &["apply", "--yes"]).code(5).says(&[
+        "trigger b on",
+        "somebody else changed it",
+        "repair",
+    ]);
     assert!(live.snapshot().contains("by hand"));
     sandbox.on(&live, &["repair", "--leave", "--yes"]).ok();
     assert_eq!(live.versions(), ["1 applied", "2 failed"]);
@@ -224,7 +284,10 @@ fn a_table_in_use_is_busy_and_nothing_changes() {
     let mut reader = live.connect();
     reader.query_drop("START TRANSACTION").unwrap();
     reader.query_drop("SELECT * FROM t1").unwrap();
-    sandbox.on(&live, &["apply", "--yes", "--wait", "3"]).code(4).says(&["locked", "undone"]);
+    sandbox
+        .on(&live, &["apply", "--yes", "--wait", "3"])
+        .code(4)
+        .says(&["locked", "undone"]);
     assert_eq!(live.snapshot(), before);
     reader.query_drop("ROLLBACK").unwrap();
     sandbox.on(&live, &["apply", "--yes"]).ok();
@@ -244,13 +307,20 @@ fn two_at_once_are_one_after_the_other() {
         let mut hash = sha2::Sha256::new();
         hash.update(name.len().to_be_bytes());
         hash.update(&name);
-        hash.finalize().iter().fold(String::new(), |mut text, byte| {
-            let _ = write!(text, "{byte:02x}");
-            text
-        })
+        hash.finalize()
+            .iter()
+            .fold(String::new(), |mut text, byte| {
+                let _ = write!(text, "{byte:02x}");
+                text
+            })
     };
-    other.query_drop(format!("DO GET_LOCK('triggerctl:{}', 0)", &digest[..32])).unwrap();
-    sandbox.on(&live, &["apply", "--yes", "--wait", "1"]).code(4).says(&["another triggerctl"]);
+    other
+        .query_drop(format!("DO GET_LOCK('triggerctl:{}', 0)", &digest[..32]))
+        .unwrap();
+    sandbox
+        .on(&live, &["apply", "--yes", "--wait", "1"])
+        .code(4)
+        .says(&["another triggerctl"]);
     drop(other);
     sandbox.on(&live, &["apply", "--yes"]).ok();
 }
@@ -260,9 +330,13 @@ fn user(live: &mut Mysql, name: &str, grants: &[&str]) -> String {
     let database = live.name().to_owned();
     let name = format!("{name}{}", std::process::id());
     live.batch(&format!("DROP USER IF EXISTS {name}@localhost"));
-    live.batch(&format!("CREATE USER {name}@localhost IDENTIFIED BY 'se cret'"));
+    live.batch(&format!(
+        "CREATE USER {name}@localhost IDENTIFIED BY 'se cret'"
+    ));
     for grant in grants {
-        live.batch(&format!("GRANT {grant} ON {database}.* TO {name}@localhost"));
+        live.batch(&format!(
+            "GRANT {grant} ON {database}.* TO {name}@localhost"
+        ));
     }
     with_database(&server_url(), &database).replacen("root@", &format!("{name}:se%20cret@"), 1)
 }
@@ -280,10 +354,19 @@ fn without_the_privilege_nothing_is_believed() {
         .says(&["cannot be seen by this role", "GRANT TRIGGER"])
         .never_says(&["se cret", "se%20cret"]);
     let url = user(&mut live, "reader", &["SELECT, TRIGGER"]);
-    sandbox.run(&["--url", &url, "plan", "--detailed-exitcode"]).ok();
+    sandbox
+        .run(&["--url", &url, "plan", "--detailed-exitcode"])
+        .ok();
     let wrong = url.replace("se%20cret", "wrong");
-    sandbox.run(&["--url", &wrong, "plan"]).code(1).says(&["does not let"]).never_says(&["wrong@", ":wrong"]);
-    live.batch(&format!("DROP USER blind{0}@localhost, reader{0}@localhost", std::process::id()));
+    sandbox
+        .run(&["--url", &wrong, "plan"])
+        .code(1)
+        .says(&["does not let"])
+        .never_says(&["wrong@", ":wrong"]);
+    live.batch(&format!(
+        "DROP USER blind{0}@localhost, reader{0}@localhost",
+        std::process::id()
+    ));
 }
 
 #[test]
@@ -292,11 +375,20 @@ fn a_foreign_definer_is_refused_by_the_server_and_undone() {
     tables(&mut live, 1);
     let rights = "SELECT, INSERT, UPDATE, DELETE, CREATE, TRIGGER, LOCK TABLES";
     let url = user(&mut live, "plain", &[rights]);
-    let text = format!("{}[trigger.mysql]\ndefiner = \"root@localhost\"\n", counting("t0", "a", 1));
+    let text = format!(
+        "{}[trigger.mysql]\ndefiner = \"root@localhost\"\n",
+        counting("t0", "a", 1)
+    );
     let sandbox = spec(&text);
-    sandbox.run(&["--url", &url, "apply", "--yes"]).code(1).says(&["the server's error", "undone"]);
+    sandbox
+        .run(&["--url", &url, "apply", "--yes"])
+        .code(1)
+        .says(&["the server's error", "undone"]);
     sandbox.on(&live, &["apply", "--yes"]).ok();
-    assert!(live.snapshot().contains("root@localhost") || live.snapshot().contains("`root`@`localhost`"));
+    assert!(
+        live.snapshot().contains("root@localhost")
+            || live.snapshot().contains("`root`@`localhost`")
+    );
     // A definer changed by hand is drift, though nothing else is.
     live.batch(&format!(
         "DROP TRIGGER a; CREATE DEFINER = plain{}@localhost TRIGGER a AFTER INSERT ON t0 FOR EACH ROW BEGIN INSERT INTO log VALUES ('a 1'); END",
@@ -332,7 +424,9 @@ fn settings_of_the_session_come_back_with_a_rollback() {
     // Made by hand under other rules: `"` is a quote for names, and `\` is no escape.
     live.batch("SET SESSION sql_mode = 'ANSI_QUOTES,NO_BACKSLASH_ESCAPES'");
     live.batch(r#"create trigger "a" after insert on "t0" for each row insert into "log" values ('back\')"#);
-    live.batch("create trigger b after insert on t0 for each row begin insert into log values ('b'); end");
+    live.batch(
+        "create trigger b after insert on t0 for each row begin insert into log values ('b'); end",
+    );
     live.batch("SET SESSION sql_mode = CONCAT(@@GLOBAL.sql_mode, ',ANSI_QUOTES')");
     let before = live.snapshot();
     let sandbox = spec(&counting("t0", "a", 1));
@@ -343,7 +437,10 @@ fn settings_of_the_session_come_back_with_a_rollback() {
     sandbox.on(&live, &["rollback", "--yes"]).ok();
     assert_eq!(live.snapshot(), before);
     live.run("INSERT INTO t0 VALUES (1)");
-    assert_eq!(live.run("SELECT what FROM log ORDER BY what"), "b\nback\\\n");
+    assert_eq!(
+        live.run("SELECT what FROM log ORDER BY what"),
+        "b\nback\\\n"
+    );
 }
 
 #[test]
@@ -351,7 +448,13 @@ fn order_is_kept_and_restored() {
     let mut live = Mysql::new();
     tables(&mut live, 1);
     let follow = "[trigger.mysql]\norder = { follows = \"z_first\" }\n\n";
-    let text = |step| format!("{}{follow}{}", counting("t0", "a_second", step), counting("t0", "z_first", step));
+    let text = |step| {
+        format!(
+            "{}{follow}{}",
+            counting("t0", "a_second", step),
+            counting("t0", "z_first", step)
+        )
+    };
     let sandbox = spec(&text(1));
     sandbox.on(&live, &["apply", "--yes"]).ok();
     empty_plan(&sandbox, &live);
@@ -366,10 +469,16 @@ fn order_is_kept_and_restored() {
     empty_plan(&sandbox, &live);
     assert_eq!(order(&mut live), "z_first 2\na_second 2\n");
     // Dropped and made again by hand, a trigger comes last, and nothing else about it has changed.
-    let row: mysql::Row = live.conn().query_first("SHOW CREATE TRIGGER z_first").unwrap().unwrap();
+    let row: mysql::Row = live
+        .conn()
+        .query_first("SHOW CREATE TRIGGER z_first")
+        .unwrap()
+        .unwrap();
     let statement: String = row.get(2).unwrap();
     let mut other = connect(&live.url());
-    other.query_drop("SET SESSION sql_mode = CONCAT(@@SESSION.sql_mode, ',ANSI_QUOTES')").unwrap();
+    other
+        .query_drop("SET SESSION sql_mode = CONCAT(@@SESSION.sql_mode, ',ANSI_QUOTES')")
+        .unwrap();
     other.query_drop("DROP TRIGGER z_first").unwrap();
     other.query_drop(statement).unwrap();
     sandbox.on(&live, &["check"]).code(2).says(&["order"]);
@@ -405,7 +514,10 @@ fn a_body_that_would_fail_is_found_before() {
         let sandbox = spec(&format!(
             "[[trigger]]\nname = \"t\"\ntable = \"t0\"\ntiming = \"after\"\nevents = [\"insert\"]\nbody = \"{body}\"\n"
         ));
-        sandbox.on(&live, &["plan"]).code(1).says(&["would fail when it fires", words]);
+        sandbox
+            .on(&live, &["plan"])
+            .code(1)
+            .says(&["would fail when it fires", words]);
     }
     // Variables, cursors and built-in functions are no reason to complain.
     let sandbox = spec(
@@ -436,4 +548,53 @@ fn a_script_does_the_same() {
     // The same script a second time stops before it has done anything.
     let run = common::script(&live, &sql);
     assert_ne!(run.code, Some(0), "{run}");
+}
+
+#[test]
+fn a_trigger_that_was_dropped_and_not_made_again_is_made() {
+    let mut live = Mysql::new();
+    tables(&mut live, 2);
+    let sandbox = spec(&[counting("t0", "a", 1), counting("t1", "b", 1)].concat());
+    sandbox.on(&live, &["apply", "--yes"]).ok();
+    let second = [counting("t0", "a", 2), counting("t1", "b", 2)].concat();
+    for back in [true, false] {
+        sandbox.write("triggers.toml", format!("version = 1\n{second}"));
+        let mut reader = live.connect();
+        reader.query_drop("START TRANSACTION").unwrap();
+        reader.query_drop("SELECT * FROM t1").unwrap();
+        let mut child = sandbox
+            .command(&["--url", &live.url(), "apply", "--yes", "--wait", "60"])
+            .stdout(std::process::Stdio::null())
+            .stderr(std::process::Stdio::null())
+            .spawn()
+            .unwrap();
+        wait_for_lock(&mut live);
+        child.kill().unwrap();
+        child.wait().unwrap();
+        reader.query_drop("ROLLBACK").unwrap();
+        // What DROP and CREATE leave, where a kill comes in between.
+        live.batch("DROP TRIGGER b");
+        sandbox
+            .on(&live, &["repair"])
+            .code(2)
+            .says(&["not made again yet"]);
+        if back {
+            sandbox.on(&live, &["repair", "--back", "--yes"]).ok();
+            assert_eq!(
+                live.snapshot().matches(" 1')").count(),
+                2,
+                "{}",
+                live.snapshot()
+            );
+        } else {
+            sandbox.on(&live, &["apply", "--yes"]).ok();
+            assert_eq!(
+                live.snapshot().matches(" 2')").count(),
+                2,
+                "{}",
+                live.snapshot()
+            );
+            empty_plan(&sandbox, &live);
+        }
+    }
 }

@@ -182,7 +182,9 @@ impl Apply {
         let Some(broken) = journal::broken(&mut *database)? else {
             return Ok(());
         };
-        context.output.remark(&super::repair::shown(Some(&broken)))?;
+        context
+            .output
+            .remark(&super::repair::shown(Some(&broken)))?;
         if !broken.is_clear() {
             return Err(Diagnostic::new(format!(
                 "migration {} was broken off, and it is not clear how to go on",
@@ -199,7 +201,12 @@ impl Apply {
             renderer: &renderer,
             schema: history_schema(spec.as_ref()),
         };
-        let ended = journal::repair(Way::Forward, super::repair::PATIENCE, writer, &mut *database)?;
+        let ended = journal::repair(
+            Way::Forward,
+            super::repair::PATIENCE,
+            writer,
+            &mut *database,
+        )?;
         if let Some(migration) = ended {
             context.output.remark(&format!(
                 "Migration {} is finished now, and recorded as {}.\n",

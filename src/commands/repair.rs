@@ -17,6 +17,7 @@ use super::{Context, Outcome, history_schema};
 /// Only MySQL and MariaDB can leave one: there every DDL statement stays once it has run. `apply` finishes it by itself
 /// where no trigger was changed by somebody else meanwhile.
 #[derive(Debug, clap::Args)]
+#[allow(clippy::struct_excessive_bools)] // Flags of the command line.
 pub struct Repair {
     /// Finish it: make every trigger as it was planned.
     #[arg(long, group = "way")]
@@ -61,16 +62,25 @@ impl Repair {
         }
         if !self.yes {
             if !context.output.can_ask() {
-                return Err(Error::new(Kind::Usage, "`repair` has nobody to ask: this is not a terminal")
-                    .help("`triggerctl repair --yes` does not ask"));
+                return Err(Error::new(
+                    Kind::Usage,
+                    "`repair` has nobody to ask: this is not a terminal",
+                )
+                .help("`triggerctl repair --yes` does not ask"));
             }
             if !context.output.ask("End the migration so?")? {
                 return Err(Error::new(Kind::Refused, "declined: nothing was changed"));
             }
         }
         let mut database = context.connect(spec.as_ref(), Intent::Write)?;
-        let renderer = Renderer::new(database.dialect(), spec.as_ref().and_then(|spec| spec.templates.as_deref()))?;
-        let writer = Writer { renderer: &renderer, schema: history_schema(spec.as_ref()) };
+        let renderer = Renderer::new(
+            database.dialect(),
+            spec.as_ref().and_then(|spec| spec.templates.as_deref()),
+        )?;
+        let writer = Writer {
+            renderer: &renderer,
+            schema: history_schema(spec.as_ref()),
+        };
         let ended = journal::repair(way, PATIENCE, writer, &mut *database)?;
         if let Some(migration) = ended {
             context.output.remark(&format!(
@@ -93,7 +103,11 @@ pub(super) fn shown(broken: Option<&Broken>) -> String {
     let Some(broken) = broken else {
         return "Nothing is broken off.\n".to_owned();
     };
-    let Broken { migration, found, progress: (done, of) } = broken;
+    let Broken {
+        migration,
+        found,
+        progress: (done, of),
+    } = broken;
     let mut text = format!(
         "Migration {} ({}), begun at {}, has no end: it was broken off, or is still running.\n\
          {done} of {of} statements are known to have run.\n",

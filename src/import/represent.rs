@@ -200,7 +200,9 @@ impl Source<'_> {
                 declare: None,
                 security: Security::Invoker,
                 search_path: vec![],
-                definer: creation.as_ref().and_then(|creation| creation.definer.clone()),
+                definer: creation
+                    .as_ref()
+                    .and_then(|creation| creation.definer.clone()),
             },
         }
     }

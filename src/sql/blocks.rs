@@ -14,6 +14,7 @@ enum Block {
 
 /// Follows a text token by token.
 #[derive(Debug, Default)]
+#[allow(clippy::struct_excessive_bools)] // What the last tokens were, each one for itself.
 pub struct Blocks {
     open: Vec<Block>,
     /// The next token begins a statement.

@@ -25,7 +25,9 @@ pub fn top_level_semicolons(text: &str, syntax: &Syntax) -> Vec<usize> {
                 State::Start
             }
             State::Start if is("explain") || is("query") || is("plan") => State::Start,
-            State::Start if is("create") && syntax.trigger_bodies == TriggerBodies::ToEnd => State::Create,
+            State::Start if is("create") && syntax.trigger_bodies == TriggerBodies::ToEnd => {
+                State::Create
+            }
             State::Create if is("temp") || is("temporary") => State::Create,
             State::Create if is("trigger") => State::Body,
             State::BodyStart if is("end") => State::Other,

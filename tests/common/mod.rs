@@ -128,7 +128,11 @@ impl Sandbox {
             .stdin(Stdio::null());
         for (name, _) in std::env::vars_os() {
             let text = name.to_string_lossy();
-            if text.starts_with("PG") || text.starts_with("MYSQL_") || text.starts_with("TRIGGERCTL_") || text.contains("COLOR") {
+            if text.starts_with("PG")
+                || text.starts_with("MYSQL_")
+                || text.starts_with("TRIGGERCTL_")
+                || text.contains("COLOR")
+            {
                 command.env_remove(&name);
             }
         }

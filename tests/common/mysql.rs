@@ -81,7 +81,10 @@ impl Mysql {
             let trigger = line.split('|').next().unwrap();
             let row: Row = self
                 .conn
-                .query_first(format!("SHOW CREATE TRIGGER `{}`", trigger.replace('`', "``")))
+                .query_first(format!(
+                    "SHOW CREATE TRIGGER `{}`",
+                    trigger.replace('`', "``")
+                ))
                 .unwrap()
                 .unwrap();
             // All but the last column, which is when it was created.
@@ -95,7 +98,9 @@ impl Mysql {
 
 pub(crate) fn connect(url: &str) -> Conn {
     let opts = Opts::from_url(&url.replacen("mariadb://", "mysql://", 1)).unwrap();
-    let opts = mysql::OptsBuilder::from_opts(opts).prefer_socket(false).init(vec!["SET NAMES utf8mb4"]);
+    let opts = mysql::OptsBuilder::from_opts(opts)
+        .prefer_socket(false)
+        .init(vec!["SET NAMES utf8mb4"]);
     Conn::new(opts).unwrap_or_else(|error| panic!("cannot connect to {url}: {error}"))
 }
 
@@ -103,7 +108,9 @@ impl Drop for Mysql {
     fn drop(&mut self) {
         let _ = self.conn.query_drop("ROLLBACK");
         let _ = self.conn.query_drop("UNLOCK TABLES");
-        let _ = self.conn.query_drop(format!("DROP DATABASE IF EXISTS {}", self.name));
+        let _ = self
+            .conn
+            .query_drop(format!("DROP DATABASE IF EXISTS {}", self.name));
     }
 }
 
@@ -125,7 +132,10 @@ impl Live for Mysql {
     }
 
     fn batch(&mut self, sql: &str) {
-        let mut result = self.conn.query_iter(sql).unwrap_or_else(|error| panic!("{error}\n{sql}"));
+        let mut result = self
+            .conn
+            .query_iter(sql)
+            .unwrap_or_else(|error| panic!("{error}\n{sql}"));
         while let Some(set) = result.iter() {
             for row in set {
                 row.unwrap_or_else(|error| panic!("{error}\n{sql}"));
@@ -196,9 +206,15 @@ impl Live for Mysql {
             .unwrap_or("mysql");
         let url = server_url();
         let mut command = Command::new(program);
-        command.args(["--no-defaults", "--default-character-set=utf8mb4", "--user=root"]);
+        command.args([
+            "--no-defaults",
+            "--default-character-set=utf8mb4",
+            "--user=root",
+        ]);
         match url.split_once("socket=") {
-            Some((_, socket)) => command.arg(format!("--socket={}", socket.split('&').next().unwrap())),
+            Some((_, socket)) => {
+                command.arg(format!("--socket={}", socket.split('&').next().unwrap()))
+            }
             None => &mut command,
         };
         command.arg(&self.name);

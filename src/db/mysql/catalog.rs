@@ -26,7 +26,12 @@ pub(super) fn digest<'a>(parts: impl IntoIterator<Item = &'a str>) -> String {
         hash.update(part.len().to_be_bytes());
         hash.update(part.as_bytes());
     }
-    hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+    hash.finalize().iter().fold(String::new(), |mut hex, byte| {
+        for nibble in [byte >> 4, byte & 0xf] {
+            hex.extend(char::from_digit(u32::from(nibble), 16));
+        }
+        hex
+    })
 }
 
 /// One row of information_schema.TRIGGERS.
@@ -73,7 +78,13 @@ impl Mysql {
         }
         for (row, text) in listed.into_iter().zip(texts) {
             let Some(text) = text else { continue };
-            let Listed { id, timing, event, order: _, mut creation } = row;
+            let Listed {
+                id,
+                timing,
+                event,
+                order: _,
+                mut creation,
+            } = row;
             let names: Vec<&String> = siblings
                 .get(&(id.table.clone(), timing, event))
                 .into_iter()
@@ -82,20 +93,31 @@ impl Mysql {
                 .collect();
             let at = names.iter().position(|name| **name == id.name).unwrap_or(0);
             let list = |names: Option<&[&String]>| {
-                names.unwrap_or_default().iter().map(|name| (*name).clone()).collect()
+                names
+                    .unwrap_or_default()
+                    .iter()
+                    .map(|name| (*name).clone())
+                    .collect()
             };
-            creation.place = Some(Place::Among { before: list(names.get(..at)), after: list(names.get(at + 1..)) });
+            creation.place = Some(Place::Among {
+                before: list(names.get(..at)),
+                after: list(names.get(at + 1..)),
+            });
             let spelled = spelled.get(&key(&id)).map_or(&id, |known| *known).clone();
             let fingerprint = fingerprint(&id, timing, event, &creation, &text);
             let definition = self.definition(spelled.clone(), timing, event, creation, text)?;
-            catalog.fingerprints.insert(ObjectId::Trigger(spelled.clone()), fingerprint);
+            catalog
+                .fingerprints
+                .insert(ObjectId::Trigger(spelled.clone()), fingerprint);
             self.live.insert(ObjectId::Trigger(spelled), definition);
         }
         catalog.places = self
             .live
             .iter()
             .filter_map(|(id, definition)| match definition {
-                Definition::Trigger(trigger) => Some((id.clone(), trigger.creation.as_ref()?.place.clone()?)),
+                Definition::Trigger(trigger) => {
+                    Some((id.clone(), trigger.creation.as_ref()?.place.clone()?))
+                }
                 Definition::Function(_) => None,
             })
             .collect();
@@ -112,7 +134,9 @@ impl Mysql {
     ) -> Result<Definition, Error> {
         let syntax = syntax_under(creation.sql_mode.as_deref().unwrap_or_default());
         let Some(parts) = stored::parts(&text, &syntax) else {
-            return Err(Error::failed(format!("the text of trigger {id} cannot be read")).note(text));
+            return Err(
+                Error::failed(format!("the text of trigger {id} cannot be read")).note(text),
+            );
         };
         let body = text.get(parts.body..).unwrap_or_default();
         let body = stored::bare_body(body, &syntax);
@@ -144,7 +168,10 @@ impl Mysql {
     }
 
     fn list(&mut self, schemas: &BTreeSet<String>) -> Result<Vec<Listed>, Error> {
-        let names: Vec<String> = schemas.iter().map(|schema| super::literal(schema)).collect();
+        let names: Vec<String> = schemas
+            .iter()
+            .map(|schema| super::literal(schema))
+            .collect();
         let sql = format!(
             "SELECT TRIGGER_SCHEMA, TRIGGER_NAME, EVENT_OBJECT_TABLE, ACTION_TIMING, EVENT_MANIPULATION, ACTION_ORDER,
                     DEFINER, SQL_MODE, CHARACTER_SET_CLIENT, COLLATION_CONNECTION, DATABASE_COLLATION,
@@ -155,7 +182,10 @@ impl Mysql {
         let mut listed = vec![];
         for row in self.rows("read the triggers", &sql)? {
             let id = TriggerId {
-                table: TableId { schema: column(&row, 0)?, name: column(&row, 2)? },
+                table: TableId {
+                    schema: column(&row, 0)?,
+                    name: column(&row, 2)?,
+                },
                 name: column(&row, 1)?,
             };
             if !schemas.contains(&id.table.schema) && self.names_keep_case {
@@ -168,13 +198,19 @@ impl Mysql {
             let timing: String = column(&row, 3)?;
             let event: String = column(&row, 4)?;
             listed.push(Listed {
-                timing: if timing == "BEFORE" { Timing::Before } else { Timing::After },
+                timing: if timing == "BEFORE" {
+                    Timing::Before
+                } else {
+                    Timing::After
+                },
                 event: match event.as_str() {
                     "INSERT" => Event::Insert,
                     "UPDATE" => Event::Update,
                     "DELETE" => Event::Delete,
                     other => {
-                        return Err(Error::failed(format!("trigger {id} is for {other}, which is not known here")));
+                        return Err(Error::failed(format!(
+                            "trigger {id} is for {other}, which is not known here"
+                        )));
                     }
                 },
                 order: column(&row, 5)?,
@@ -199,7 +235,11 @@ impl Mysql {
             let statements: Vec<String> = batch
                 .iter()
                 .map(|row| {
-                    format!("SHOW CREATE TRIGGER {}.{}", super::quoted(&row.id.table.schema), super::quoted(&row.id.name))
+                    format!(
+                        "SHOW CREATE TRIGGER {}.{}",
+                        super::quoted(&row.id.table.schema),
+                        super::quoted(&row.id.name)
+                    )
                 })
                 .collect();
             let found = match self.show(&statements.join(";")) {
@@ -236,7 +276,9 @@ impl Mysql {
                 let row: Row = row?;
                 let text = row.get_opt::<mysql::Value, _>(2).and_then(Result::ok);
                 // Without the privilege the column is NULL.
-                let text = text.and_then(|value| from_value_opt::<Option<String>>(value).ok()).flatten();
+                let text = text
+                    .and_then(|value| from_value_opt::<Option<String>>(value).ok())
+                    .flatten();
                 texts.push(Some(text.unwrap_or_default()));
             }
         }
@@ -248,7 +290,13 @@ fn key(id: &TriggerId) -> (String, String) {
     (id.table.to_string(), id.name.to_lowercase())
 }
 
-fn fingerprint(id: &TriggerId, timing: Timing, event: Event, creation: &Creation, text: &str) -> String {
+fn fingerprint(
+    id: &TriggerId,
+    timing: Timing,
+    event: Event,
+    creation: &Creation,
+    text: &str,
+) -> String {
     // The place among siblings is not in it: it changes when one of them comes or goes.
     let Creation {
         definer,
@@ -276,5 +324,9 @@ fn fingerprint(id: &TriggerId, timing: Timing, event: Event, creation: &Creation
 
 /// A definition that was asked for and is not there.
 pub(super) fn gone(id: &ObjectId) -> Error {
-    Error::new(Kind::Failed, format!("{id} was changed while it was being read")).help("try again")
+    Error::new(
+        Kind::Failed,
+        format!("{id} was changed while it was being read"),
+    )
+    .help("try again")
 }

@@ -11,17 +11,31 @@ use crate::model::{Action, Definition, ObjectId, Trigger};
 use crate::sql::{Blocks, MYSQL, Token, TokenKind, tokens, unquote};
 
 impl Mysql {
-    pub(super) fn find_faults(&mut self, definitions: &[&Definition]) -> Result<Vec<(ObjectId, Diagnostic)>, Error> {
+    pub(super) fn find_faults(
+        &mut self,
+        definitions: &[&Definition],
+    ) -> Result<Vec<(ObjectId, Diagnostic)>, Error> {
         let mut faults = vec![];
         for definition in definitions {
-            let Definition::Trigger(trigger) = definition else { continue };
-            let Trigger { id, action: Action::Body(body), .. } = trigger else { continue };
+            let Definition::Trigger(trigger) = definition else {
+                continue;
+            };
+            let Trigger {
+                id,
+                action: Action::Body(body),
+                ..
+            } = trigger
+            else {
+                continue;
+            };
             // Names without a database are looked for in the trigger's: only ours can be asked.
             if id.table.schema != self.current() {
                 continue;
             }
             for statement in preparable(body) {
-                let Err(error) = self.conn.prep(&statement) else { continue };
+                let Err(error) = self.conn.prep(&statement) else {
+                    continue;
+                };
                 if errors::is_lost(&error) {
                     return Err(errors::cannot("check the triggers", &error));
                 }
@@ -54,7 +68,9 @@ fn one_line(text: &str) -> String {
 
 /// The statements that can be prepared: INSERT, REPLACE, UPDATE, DELETE, SELECT, and conditions and values as SELECTs.
 fn preparable(body: &str) -> Vec<String> {
-    let all: Vec<Token> = tokens(body, &MYSQL).filter(|token| !token.is_blank()).collect();
+    let all: Vec<Token> = tokens(body, &MYSQL)
+        .filter(|token| !token.is_blank())
+        .collect();
     let locals = locals(body, &all);
     let mut found = vec![];
     let mut blocks = Blocks::new();
@@ -71,19 +87,32 @@ fn preparable(body: &str) -> Vec<String> {
             rest.get(..length).unwrap_or_default()
         };
         let semicolon = |token: &Token| token.is_operator(body, ";");
-        if ["insert", "replace", "update", "delete", "select", "with"].iter().any(|word| is(word)) {
+        if ["insert", "replace", "update", "delete", "select", "with"]
+            .iter()
+            .any(|word| is(word))
+        {
             found.push(open(body, to(&semicolon), &locals));
         } else if is("if") || is("while") {
-            let condition = to(&|token: &Token| token.is_word(body, "then") || token.is_word(body, "do") || semicolon(token));
-            found.push(format!("SELECT {}", open(body, condition.get(1..).unwrap_or_default(), &locals)));
+            let condition = to(&|token: &Token| {
+                token.is_word(body, "then") || token.is_word(body, "do") || semicolon(token)
+            });
+            found.push(format!(
+                "SELECT {}",
+                open(body, condition.get(1..).unwrap_or_default(), &locals)
+            ));
         } else if is("set") {
             let statement = to(&semicolon);
-            let equals = statement.iter().position(|token| token.is_operator(body, "=") || token.is_operator(body, ":="));
-            let value = equals.and_then(|at| statement.get(at + 1..)).unwrap_or_default();
+            let equals = statement
+                .iter()
+                .position(|token| token.is_operator(body, "=") || token.is_operator(body, ":="));
+            let value = equals
+                .and_then(|at| statement.get(at + 1..))
+                .unwrap_or_default();
             // `SET a = 1, b = 2` would be two columns, one of them a comparison.
             let mut depth = 0_i32;
             let several = value.iter().any(|token| {
-                depth += i32::from(token.is_operator(body, "(")) - i32::from(token.is_operator(body, ")"));
+                depth += i32::from(token.is_operator(body, "("))
+                    - i32::from(token.is_operator(body, ")"));
                 depth == 0 && token.is_operator(body, ",")
             });
             if !several && !value.is_empty() {
@@ -102,9 +131,15 @@ fn locals(body: &str, all: &[Token]) -> BTreeSet<String> {
             continue;
         }
         let mut position = index + 1;
-        while let Some(name) = all.get(position).filter(|token| matches!(token.kind, TokenKind::Word | TokenKind::QuotedName)) {
+        while let Some(name) = all
+            .get(position)
+            .filter(|token| matches!(token.kind, TokenKind::Word | TokenKind::QuotedName))
+        {
             names.insert(unquote(name.text(body)).to_lowercase());
-            if !all.get(position + 1).is_some_and(|token| token.is_operator(body, ",")) {
+            if !all
+                .get(position + 1)
+                .is_some_and(|token| token.is_operator(body, ","))
+            {
                 break;
             }
             position += 2;
@@ -116,20 +151,27 @@ fn locals(body: &str, all: &[Token]) -> BTreeSet<String> {
 /// A statement with `?` for NEW.x, OLD.x and local variables, and without INTO and what follows it in a SELECT.
 fn open(body: &str, statement: &[Token], locals: &BTreeSet<String>) -> String {
     let mut text = String::new();
-    let is_select = statement.first().is_some_and(|token| token.is_word(body, "select"));
+    let is_select = statement
+        .first()
+        .is_some_and(|token| token.is_word(body, "select"));
     let mut position = 0;
     let mut after_dot = false;
     let mut end = None;
     while let Some(token) = statement.get(position) {
         let next_is = |ahead: usize, operator: &str| {
-            statement.get(position + ahead).is_some_and(|token| token.is_operator(body, operator))
+            statement
+                .get(position + ahead)
+                .is_some_and(|token| token.is_operator(body, operator))
         };
         let is_row = token.is_word(body, "new") || token.is_word(body, "old");
         let name = matches!(token.kind, TokenKind::Word | TokenKind::QuotedName)
             .then(|| unquote(token.text(body)).to_lowercase());
         let previous_after_dot = std::mem::replace(&mut after_dot, token.is_operator(body, "."));
         // What stands between the tokens stays: `max (x)` is no call of the built-in `max`.
-        text.push_str(end.and_then(|end| body.get(end..token.range.start)).unwrap_or_default());
+        text.push_str(
+            end.and_then(|end| body.get(end..token.range.start))
+                .unwrap_or_default(),
+        );
         end = Some(token.range.end);
         if is_row && !previous_after_dot && next_is(1, ".") {
             text.push('?');
@@ -141,18 +183,27 @@ fn open(body: &str, statement: &[Token], locals: &BTreeSet<String>) -> String {
             position += 1;
             // One variable after another.
             while let Some(token) = statement.get(position) {
-                let part = matches!(token.kind, TokenKind::Word | TokenKind::QuotedName | TokenKind::Parameter);
+                let part = matches!(
+                    token.kind,
+                    TokenKind::Word | TokenKind::QuotedName | TokenKind::Parameter
+                );
                 let row = token.is_word(body, "new");
                 if !part {
                     break;
                 }
                 position += if row { 3 } else { 1 };
-                if !statement.get(position).is_some_and(|token| token.is_operator(body, ",")) {
+                if !statement
+                    .get(position)
+                    .is_some_and(|token| token.is_operator(body, ","))
+                {
                     break;
                 }
                 position += 1;
             }
-            end = position.checked_sub(1).and_then(|last| statement.get(last)).map(|token| token.range.end);
+            end = position
+                .checked_sub(1)
+                .and_then(|last| statement.get(last))
+                .map(|token| token.range.end);
             continue;
         }
         let local = name.is_some_and(|name| locals.contains(&name))

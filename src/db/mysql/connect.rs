@@ -62,7 +62,9 @@ pub(super) fn connect(url: &MysqlUrl) -> Result<Connection, Error> {
         // The options file is for this server only when the URL names no other.
         (None, None) => match (
             options.get("host").or_else(|| environment("MYSQL_HOST")),
-            options.get("socket").or_else(|| environment("MYSQL_UNIX_PORT")),
+            options
+                .get("socket")
+                .or_else(|| environment("MYSQL_UNIX_PORT")),
         ) {
             (None | Some(_), Some(socket)) => (None, Some(socket)),
             (host, None) => (host, None),
@@ -73,7 +75,9 @@ pub(super) fn connect(url: &MysqlUrl) -> Result<Connection, Error> {
             .get("port")
             .or_else(|| environment("MYSQL_TCP_PORT"))
             .map(|text| {
-                text.parse::<u16>().map_err(|_| Error::failed(format!("the port `{text}` is no number from 1 to 65535")))
+                text.parse::<u16>().map_err(|_| {
+                    Error::failed(format!("the port `{text}` is no number from 1 to 65535"))
+                })
             })
     });
     let port = port.transpose()?;
@@ -81,11 +85,17 @@ pub(super) fn connect(url: &MysqlUrl) -> Result<Connection, Error> {
     let local = host.as_deref().is_none_or(|host| host == "localhost");
     let socket = socket.or_else(|| {
         let found = SOCKETS.iter().find(|path| Path::new(path).exists());
-        found.filter(|_| local && port.is_none()).map(|path| (*path).to_owned())
+        found
+            .filter(|_| local && port.is_none())
+            .map(|path| (*path).to_owned())
     });
     let address = match &socket {
         Some(socket) => socket.clone(),
-        None => format!("{}:{}", host.as_deref().unwrap_or("localhost"), port.unwrap_or(3306)),
+        None => format!(
+            "{}:{}",
+            host.as_deref().unwrap_or("localhost"),
+            port.unwrap_or(3306)
+        ),
     };
     let timeout = match url.get("connect-timeout").map(str::parse::<u64>) {
         None => TIMEOUT,
@@ -122,54 +132,77 @@ pub(super) fn connect(url: &MysqlUrl) -> Result<Connection, Error> {
             if mode == SslMode::Preferred =>
         {
             let opts = plain();
-            (Conn::new(opts.clone()).map_err(|error| failed(&error))?, opts)
+            (
+                Conn::new(opts.clone()).map_err(|error| failed(&error))?,
+                opts,
+            )
         }
         Err(error) => return Err(failed(&error)),
     };
-    Ok(Connection { conn, opts, address })
+    Ok(Connection {
+        conn,
+        opts,
+        address,
+    })
 }
 
 fn ssl_mode(url: &MysqlUrl, options: &Options) -> Result<SslMode, Error> {
-    let given = url.get("ssl-mode").map(str::to_owned).or_else(|| options.get("ssl-mode"));
+    let given = url
+        .get("ssl-mode")
+        .map(str::to_owned)
+        .or_else(|| options.get("ssl-mode"));
     let Some(given) = given else {
         let has_ca = url.get("ssl-ca").is_some() || options.get("ssl-ca").is_some();
-        return Ok(if has_ca { SslMode::VerifyCa } else { SslMode::Preferred });
+        return Ok(if has_ca {
+            SslMode::VerifyCa
+        } else {
+            SslMode::Preferred
+        });
     };
-    Ok(match given.to_ascii_uppercase().replace('-', "_").as_str() {
-        "DISABLED" | "DISABLE" => SslMode::Disabled,
-        "PREFERRED" | "PREFER" => SslMode::Preferred,
-        "REQUIRED" | "REQUIRE" => SslMode::Required,
-        "VERIFY_CA" => SslMode::VerifyCa,
-        "VERIFY_IDENTITY" | "VERIFY_FULL" => SslMode::VerifyIdentity,
-        _ => {
-            return Err(Error::failed(format!("`{given}` is no `ssl-mode`")).help(
-                "it is DISABLED, PREFERRED, REQUIRED, VERIFY_CA or VERIFY_IDENTITY",
-            ));
-        }
-    })
+    Ok(
+        match given.to_ascii_uppercase().replace('-', "_").as_str() {
+            "DISABLED" | "DISABLE" => SslMode::Disabled,
+            "PREFERRED" | "PREFER" => SslMode::Preferred,
+            "REQUIRED" | "REQUIRE" => SslMode::Required,
+            "VERIFY_CA" => SslMode::VerifyCa,
+            "VERIFY_IDENTITY" | "VERIFY_FULL" => SslMode::VerifyIdentity,
+            _ => {
+                return Err(Error::failed(format!("`{given}` is no `ssl-mode`"))
+                    .help("it is DISABLED, PREFERRED, REQUIRED, VERIFY_CA or VERIFY_IDENTITY"));
+            }
+        },
+    )
 }
 
 fn ssl_options(url: &MysqlUrl, options: &Options, mode: SslMode) -> Result<SslOpts, Error> {
     let path = |name: &str| -> Result<Option<PathBuf>, Error> {
-        let given = url.get(name).map(str::to_owned).or_else(|| options.get(name));
+        let given = url
+            .get(name)
+            .map(str::to_owned)
+            .or_else(|| options.get(name));
         let Some(given) = given else { return Ok(None) };
         let path = PathBuf::from(given);
         match std::fs::File::open(&path) {
             Ok(_) => Ok(Some(path)),
-            Err(error) => Err(Error::failed(format!("cannot read the `{name}` file `{}`", path.display()))
-                .note(error.to_string())),
+            Err(error) => Err(Error::failed(format!(
+                "cannot read the `{name}` file `{}`",
+                path.display()
+            ))
+            .note(error.to_string())),
         }
     };
     let mut ssl = SslOpts::default();
     let ca = path("ssl-ca")?;
     if mode == SslMode::VerifyCa && ca.is_none() {
-        return Err(Error::failed("`ssl-mode=VERIFY_CA` needs a file of certificates to trust")
-            .help("name it with `ssl-ca`, or use VERIFY_IDENTITY with a public certificate"));
+        return Err(
+            Error::failed("`ssl-mode=VERIFY_CA` needs a file of certificates to trust")
+                .help("name it with `ssl-ca`, or use VERIFY_IDENTITY with a public certificate"),
+        );
     }
     ssl = match mode {
-        SslMode::Disabled | SslMode::Preferred | SslMode::Required => {
-            ssl.with_danger_accept_invalid_certs(true).with_danger_skip_domain_validation(true)
-        }
+        SslMode::Disabled | SslMode::Preferred | SslMode::Required => ssl
+            .with_danger_accept_invalid_certs(true)
+            .with_danger_skip_domain_validation(true),
         SslMode::VerifyCa => ssl.with_danger_skip_domain_validation(true),
         SslMode::VerifyIdentity => ssl,
     };
@@ -197,9 +230,11 @@ impl Options {
         };
         match std::fs::read_to_string(&path) {
             Ok(text) => Ok(Self::parse(&text)),
-            Err(error) if required => {
-                Err(Error::failed(format!("cannot read the options file `{}`", path.display())).note(error.to_string()))
-            }
+            Err(error) if required => Err(Error::failed(format!(
+                "cannot read the options file `{}`",
+                path.display()
+            ))
+            .note(error.to_string())),
             Err(error) => {
                 log::warn!("cannot read the options file `{}`: {error}", path.display());
                 Ok(Self(BTreeMap::new()))
@@ -212,15 +247,22 @@ impl Options {
         let mut ours = false;
         for line in text.lines() {
             let line = line.trim();
-            if let Some(group) = line.strip_prefix('[').and_then(|line| line.strip_suffix(']')) {
-                ours = ["client", "client-mariadb", "client-server", "triggerctl"].contains(&group.trim());
+            if let Some(group) = line
+                .strip_prefix('[')
+                .and_then(|line| line.strip_suffix(']'))
+            {
+                ours = ["client", "client-mariadb", "client-server", "triggerctl"]
+                    .contains(&group.trim());
                 continue;
             }
             if !ours || line.starts_with(['#', ';', '!']) {
                 continue;
             }
             let (name, value) = line.split_once('=').unwrap_or((line, ""));
-            options.insert(name.trim().to_ascii_lowercase().replace('_', "-"), unescape(value.trim()));
+            options.insert(
+                name.trim().to_ascii_lowercase().replace('_', "-"),
+                unescape(value.trim()),
+            );
         }
         Self(options)
     }

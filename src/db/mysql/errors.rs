@@ -51,7 +51,10 @@ pub(super) fn cannot(doing: &str, error: &Driver) -> Error {
     match kind(error) {
         Kind::Busy => busy(error),
         Kind::Interrupted => Error::new(Kind::Interrupted, "interrupted"),
-        kind => explain(Error::new(kind, format!("cannot {doing}: {}", words(error))), error),
+        kind => explain(
+            Error::new(kind, format!("cannot {doing}: {}", words(error))),
+            error,
+        ),
     }
 }
 
@@ -66,9 +69,10 @@ pub(super) fn busy(error: &Driver) -> Error {
 
 fn explain(explained: Error, error: &Driver) -> Error {
     let explained = match error {
-        Driver::MySqlError(error) => {
-            explained.note(format!("the server's error {} ({}): {}", error.code, error.state, error.message))
-        }
+        Driver::MySqlError(error) => explained.note(format!(
+            "the server's error {} ({}): {}",
+            error.code, error.state, error.message
+        )),
         _ => explained,
     };
     match code(error) {
@@ -114,8 +118,11 @@ pub(super) fn connecting(error: &Driver, address: &str, user: Option<&str>) -> E
 /// A statement failed: says which, and for which object.
 pub(super) fn statement(statement: &Statement, error: &Driver) -> Error {
     if is_lost(error) {
-        return Error::new(Kind::Uncertain, format!("the connection broke during `{}`", name(statement)))
-            .note(words(error));
+        return Error::new(
+            Kind::Uncertain,
+            format!("the connection broke during `{}`", name(statement)),
+        )
+        .note(words(error));
     }
     match kind(error) {
         Kind::Busy => busy(error),
@@ -123,9 +130,15 @@ pub(super) fn statement(statement: &Statement, error: &Driver) -> Error {
         kind => {
             let name = name(statement);
             let end = statement.sql.find('\n').unwrap_or(statement.sql.len());
-            let file = Arc::new(SourceFile { name: format!("<{name}>"), text: statement.sql.clone() });
-            let diagnostic = Diagnostic::new(format!("`{name}` failed: {}", words(error)))
-                .at(&Span { file, range: 0..end });
+            let file = Arc::new(SourceFile {
+                name: format!("<{name}>"),
+                text: statement.sql.clone(),
+            });
+            let diagnostic =
+                Diagnostic::new(format!("`{name}` failed: {}", words(error))).at(&Span {
+                    file,
+                    range: 0..end,
+                });
             explain(diagnostic.into_error(kind), error)
         }
     }

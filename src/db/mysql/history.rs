@@ -17,13 +17,20 @@ impl Mysql {
             "SELECT count(*) FROM information_schema.TABLES WHERE TABLE_SCHEMA = DATABASE()
              AND TABLE_NAME IN ('triggerctl_migrations', 'triggerctl_objects')",
         )?;
-        let count: u64 = rows.first().map(|row| column(row, 0)).transpose()?.unwrap_or(0);
+        let count: u64 = rows
+            .first()
+            .map(|row| column(row, 0))
+            .transpose()?
+            .unwrap_or(0);
         match count {
             0 => Ok(false),
             2 => Ok(true),
             // DDL commits by itself: the first apply may have been broken off between the two.
             _ => {
-                let migrations = self.rows("read the history", "SELECT 1 FROM triggerctl_migrations LIMIT 1");
+                let migrations = self.rows(
+                    "read the history",
+                    "SELECT 1 FROM triggerctl_migrations LIMIT 1",
+                );
                 if matches!(&migrations, Ok(rows) if rows.is_empty()) {
                     return Ok(false);
                 }
@@ -43,7 +50,9 @@ impl Mysql {
             "read the history",
             "SELECT coalesce(max(version), 0), max(CASE WHEN state = 'started' THEN version END) FROM triggerctl_migrations",
         )?;
-        let row = rows.first().ok_or_else(|| Error::failed("the server gave no answer"))?;
+        let row = rows
+            .first()
+            .ok_or_else(|| Error::failed("the server gave no answer"))?;
         Ok(History {
             exists: true,
             version: column(row, 0)?,
@@ -52,8 +61,15 @@ impl Mysql {
         })
     }
 
-    pub(super) fn read_records_at(&mut self, version: i64) -> Result<BTreeMap<ObjectId, Record>, Error> {
-        if self.has_history()? { self.read_records(version) } else { Ok(BTreeMap::new()) }
+    pub(super) fn read_records_at(
+        &mut self,
+        version: i64,
+    ) -> Result<BTreeMap<ObjectId, Record>, Error> {
+        if self.has_history()? {
+            self.read_records(version)
+        } else {
+            Ok(BTreeMap::new())
+        }
     }
 
     fn read_records(&mut self, version: i64) -> Result<BTreeMap<ObjectId, Record>, Error> {
@@ -151,7 +167,11 @@ impl Mysql {
         if !self.has_history()? {
             return Ok(vec![]);
         }
-        let (up, down) = if statements { ("up", "down") } else { ("NULL", "NULL") };
+        let (up, down) = if statements {
+            ("up", "down")
+        } else {
+            ("NULL", "NULL")
+        };
         let rows = self.rows(
             "read the history",
             &format!("SELECT {COLUMNS}, {up}, {down} FROM triggerctl_migrations ORDER BY version"),
@@ -170,7 +190,9 @@ impl Mysql {
                  WHERE state = 'started' ORDER BY version DESC LIMIT 1"
             ),
         )?;
-        let Some(row) = rows.first() else { return Ok(None) };
+        let Some(row) = rows.first() else {
+            return Ok(None);
+        };
         Ok(Some(Unfinished {
             migration: migration(row)?,
             journal: column(row, 16)?,
@@ -207,8 +229,10 @@ fn migration(row: &Row) -> Result<Migration, Error> {
 /// A definition as it was written down.
 fn definition<T: serde::de::DeserializeOwned>(id: &ObjectId, json: &str) -> Result<T, Error> {
     serde_json::from_str(json).map_err(|error| {
-        Error::failed(format!("what is recorded about {id} cannot be read: {error}"))
-            .help("was it written by a newer triggerctl, or changed by hand?")
+        Error::failed(format!(
+            "what is recorded about {id} cannot be read: {error}"
+        ))
+        .help("was it written by a newer triggerctl, or changed by hand?")
     })
 }
 
@@ -216,8 +240,10 @@ fn definition<T: serde::de::DeserializeOwned>(id: &ObjectId, json: &str) -> Resu
 fn array(version: i64, json: Option<String>) -> Result<Vec<String>, Error> {
     let Some(json) = json else { return Ok(vec![]) };
     serde_json::from_str(&json).map_err(|error| {
-        Error::failed(format!("the statements of migration {version} cannot be read: {error}"))
-            .help("was the history changed by hand?")
+        Error::failed(format!(
+            "the statements of migration {version} cannot be read: {error}"
+        ))
+        .help("was the history changed by hand?")
     })
 }
 
@@ -228,6 +254,12 @@ fn object_id(row: &Row) -> Result<ObjectId, Error> {
     Ok(if kind == "function" {
         ObjectId::Function(FunctionId { schema, name })
     } else {
-        ObjectId::Trigger(TriggerId { table: TableId { schema, name: column(row, 2)? }, name })
+        ObjectId::Trigger(TriggerId {
+            table: TableId {
+                schema,
+                name: column(row, 2)?,
+            },
+            name,
+        })
     })
 }

@@ -27,8 +27,15 @@ impl Mysql {
         }
         let seconds = patience.lock_timeout.as_secs_f64().ceil().max(1.0);
         let name = literal(&self.lock_name());
-        let rows = self.rows("take the migration lock", &format!("SELECT GET_LOCK({name}, {seconds})"))?;
-        let taken: Option<u64> = rows.first().map(|row| column(row, 0)).transpose()?.flatten();
+        let rows = self.rows(
+            "take the migration lock",
+            &format!("SELECT GET_LOCK({name}, {seconds})"),
+        )?;
+        let taken: Option<u64> = rows
+            .first()
+            .map(|row| column(row, 0))
+            .transpose()?
+            .flatten();
         if taken != Some(1) {
             return Err(Error::new(Kind::Busy, "another triggerctl is at work on this database")
                 .help("try again when it is done; the lock of one that was killed goes after some seconds"));
@@ -51,7 +58,10 @@ impl Mysql {
             .map(|table| format!("{}.{} WRITE", quoted(&table.schema), quoted(&table.name)))
             .chain(history)
             .collect();
-        let Err(error) = self.conn.query_drop(format!("LOCK TABLES {}", locks.join(", "))) else {
+        let Err(error) = self
+            .conn
+            .query_drop(format!("LOCK TABLES {}", locks.join(", ")))
+        else {
             return Ok(());
         };
         match errors::code(&error) {
@@ -63,10 +73,14 @@ impl Mysql {
             }
             // One statement replaces a trigger there, so that only the set of them is not seen as one.
             Some(1044 | 1142) if self.is_mariadb() => {
-                log::warn!("without the LOCK TABLES privilege, writers may see some of a table's triggers changed before others");
+                log::warn!(
+                    "without the LOCK TABLES privilege, writers may see some of a table's triggers changed before others"
+                );
                 Ok(())
             }
-            _ if errors::is_lost(&error) => Err(Error::new(Kind::Uncertain, "the connection broke").note(errors::words(&error))),
+            _ if errors::is_lost(&error) => {
+                Err(Error::new(Kind::Uncertain, "the connection broke").note(errors::words(&error)))
+            }
             _ => Err(errors::cannot("lock the tables", &error)),
         }
     }
@@ -80,9 +94,11 @@ impl Mysql {
             let is_set = tokens(&statement.sql, &MYSQL)
                 .find(|token| !token.is_blank())
                 .is_some_and(|token| token.is_word(&statement.sql, "set"));
-            let after_set = self.dirty && index > 0 && statements.get(index - 1).is_some_and(|before| {
-                before.sql.starts_with("SET SESSION")
-            });
+            let after_set = self.dirty
+                && index > 0
+                && statements
+                    .get(index - 1)
+                    .is_some_and(|before| before.sql.starts_with("SET SESSION"));
             if self.dirty && !is_set && !after_set {
                 self.set_session()?;
             }
@@ -93,7 +109,11 @@ impl Mysql {
             progress(index + 1);
         }
         // What was set was for these statements.
-        if self.dirty { self.set_session() } else { Ok(()) }
+        if self.dirty {
+            self.set_session()
+        } else {
+            Ok(())
+        }
     }
 
     /// Give back every lock.
@@ -102,7 +122,10 @@ impl Mysql {
         // A transaction that is open here is one that failed.
         let undone = self.execute("end the migration", "ROLLBACK");
         let unlocked = self.execute("unlock the tables", "UNLOCK TABLES");
-        let released = self.execute("give back the migration lock", &format!("DO RELEASE_LOCK({name})"));
+        let released = self.execute(
+            "give back the migration lock",
+            &format!("DO RELEASE_LOCK({name})"),
+        );
         undone.and(unlocked).and(released)
     }
 }

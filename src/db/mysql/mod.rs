@@ -19,8 +19,8 @@ use mysql::{Conn, Opts, Row};
 
 use super::url::MysqlUrl;
 use super::{
-    Befores, Catalog, ConditionPair, Database, Depth, History, Intent, Migration, Patience, Protocol, Record,
-    Scope, Statement, Target, Unfinished, Verdict,
+    Befores, Catalog, ConditionPair, Database, Depth, History, Intent, Migration, Patience,
+    Protocol, Record, Scope, Statement, Target, Unfinished, Verdict,
 };
 use crate::dialect::{Dialect, Server, Table};
 use crate::error::{Diagnostic, Error, Kind};
@@ -70,7 +70,11 @@ pub struct Mysql {
 impl Mysql {
     /// Connect, ask the server once who and what it is, and set the session up. Refuses what has no triggers.
     pub fn open(url: &MysqlUrl, intent: Intent) -> Result<Self, Error> {
-        let connect::Connection { mut conn, opts, address } = connect::connect(url)?;
+        let connect::Connection {
+            mut conn,
+            opts,
+            address,
+        } = connect::connect(url)?;
         let failed = |error: mysql::Error| errors::cannot("ask the server for its version", &error);
         let row: Option<Row> = conn
             .query_first("SELECT @@version, DATABASE(), CURRENT_USER(), @@SESSION.sql_mode, @@lower_case_table_names, @@hostname, @@port")
@@ -85,8 +89,12 @@ impl Mysql {
         let server = server(&version);
         let current: Option<String> = column(&row, 1)?;
         let Some(current) = current else {
-            return Err(Error::new(Kind::Usage, "the URL names no database")
-                .help(format!("write `{}://user@host:port/database`: the history is kept there", url.scheme)));
+            return Err(
+                Error::new(Kind::Usage, "the URL names no database").help(format!(
+                    "write `{}://user@host:port/database`: the history is kept there",
+                    url.scheme
+                )),
+            );
         };
         let user: String = column(&row, 2)?;
         let sql_mode: String = column(&row, 3)?;
@@ -95,7 +103,11 @@ impl Mysql {
         let host: String = column(&row, 5)?;
         let port: u64 = column(&row, 6)?;
         // A socket may be of a server without a port.
-        let place = if port == 0 { format!("{host}:{address}") } else { format!("{host}:{port}") };
+        let place = if port == 0 {
+            format!("{host}:{address}")
+        } else {
+            format!("{host}:{port}")
+        };
         let mut database = Self {
             conn,
             opts,
@@ -109,7 +121,10 @@ impl Mysql {
             current: Some(current),
             names_keep_case: case == 0,
             intent,
-            session: Creation { sql_mode: Some(sql_mode), ..Creation::default() },
+            session: Creation {
+                sql_mode: Some(sql_mode),
+                ..Creation::default()
+            },
             dirty: false,
             trigger_levels: None,
             live: BTreeMap::new(),
@@ -133,7 +148,10 @@ impl Mysql {
     fn set_session(&mut self) -> Result<(), Error> {
         let mode = self.session.sql_mode.clone().unwrap_or_default();
         self.execute("set up the session", "SET NAMES utf8mb4")?;
-        self.execute("set up the session", &format!("SET SESSION sql_mode = {}, autocommit = 1", literal(&mode)))?;
+        self.execute(
+            "set up the session",
+            &format!("SET SESSION sql_mode = {}, autocommit = 1", literal(&mode)),
+        )?;
         self.dirty = false;
         Ok(())
     }
@@ -144,12 +162,16 @@ impl Mysql {
 
     /// A query of our own; `purpose` goes on "cannot …".
     fn rows(&mut self, purpose: &str, sql: &str) -> Result<Vec<Row>, Error> {
-        self.conn.query(sql).map_err(|error| errors::cannot(purpose, &error))
+        self.conn
+            .query(sql)
+            .map_err(|error| errors::cannot(purpose, &error))
     }
 
     /// A statement of our own.
     fn execute(&mut self, purpose: &str, sql: &str) -> Result<(), Error> {
-        self.conn.query_drop(sql).map_err(|error| errors::cannot(purpose, &error))
+        self.conn
+            .query_drop(sql)
+            .map_err(|error| errors::cannot(purpose, &error))
     }
 
     fn current(&self) -> &str {
@@ -165,14 +187,23 @@ impl Mysql {
 /// `10.11.19-MariaDB-0+deb12u1` or `9.7.4`. Old servers of MariaDB put `5.5.5-` before it.
 fn server(version: &str) -> Server {
     let version = version.strip_prefix("5.5.5-").unwrap_or(version);
-    let mut numbers = version.split(['.', '-']).map(|part| part.parse().unwrap_or(0));
-    Server { major: numbers.next().unwrap_or(0), minor: numbers.next().unwrap_or(0) }
+    let mut numbers = version
+        .split(['.', '-'])
+        .map(|part| part.parse().unwrap_or(0));
+    Server {
+        major: numbers.next().unwrap_or(0),
+        minor: numbers.next().unwrap_or(0),
+    }
 }
 
 fn wanted_mode(mode: &str) -> String {
     let parts: Vec<&str> = mode
         .split(',')
-        .filter(|part| !UNWANTED_MODES.iter().any(|unwanted| part.eq_ignore_ascii_case(unwanted)))
+        .filter(|part| {
+            !UNWANTED_MODES
+                .iter()
+                .any(|unwanted| part.eq_ignore_ascii_case(unwanted))
+        })
         .collect();
     parts.join(",")
 }
@@ -181,7 +212,9 @@ fn wanted_mode(mode: &str) -> String {
 fn column<T: FromValue>(row: &Row, index: usize) -> Result<T, Error> {
     match row.get_opt(index) {
         Some(Ok(value)) => Ok(value),
-        Some(Err(error)) => Err(Error::failed(format!("cannot understand the server's answer: {error}"))),
+        Some(Err(error)) => Err(Error::failed(format!(
+            "cannot understand the server's answer: {error}"
+        ))),
         None => Err(Error::failed("the server's answer has too few columns")),
     }
 }
@@ -237,7 +270,11 @@ impl Database for Mysql {
         self.read_migrations(statements)
     }
 
-    fn recorded(&mut self, ids: &[ObjectId], version: i64) -> Result<BTreeMap<ObjectId, Definition>, Error> {
+    fn recorded(
+        &mut self,
+        ids: &[ObjectId],
+        version: i64,
+    ) -> Result<BTreeMap<ObjectId, Definition>, Error> {
         self.read_recorded(ids, version)
     }
 
@@ -253,7 +290,11 @@ impl Database for Mysql {
         self.read_catalog(scope)
     }
 
-    fn definitions(&mut self, ids: &[ObjectId], _depth: Depth) -> Result<BTreeMap<ObjectId, Definition>, Error> {
+    fn definitions(
+        &mut self,
+        ids: &[ObjectId],
+        _depth: Depth,
+    ) -> Result<BTreeMap<ObjectId, Definition>, Error> {
         // The last read of the catalog has them all, text included.
         ids.iter()
             .map(|id| {
@@ -276,8 +317,14 @@ impl Database for Mysql {
         for (theirs, ours) in [
             (&mut creation.definer, &own.definer),
             (&mut creation.sql_mode, &own.sql_mode),
-            (&mut creation.character_set_client, &own.character_set_client),
-            (&mut creation.collation_connection, &own.collation_connection),
+            (
+                &mut creation.character_set_client,
+                &own.character_set_client,
+            ),
+            (
+                &mut creation.collation_connection,
+                &own.collation_connection,
+            ),
         ] {
             if theirs == ours {
                 *theirs = None;
@@ -289,7 +336,16 @@ impl Database for Mysql {
 
     fn same_conditions(&mut self, pairs: &[ConditionPair]) -> Result<Vec<Verdict>, Error> {
         // Conditions stand in the body: nobody asks.
-        Ok(pairs.iter().map(|pair| if pair.left == pair.right { Verdict::Same } else { Verdict::Different }).collect())
+        Ok(pairs
+            .iter()
+            .map(|pair| {
+                if pair.left == pair.right {
+                    Verdict::Same
+                } else {
+                    Verdict::Different
+                }
+            })
+            .collect())
     }
 
     fn check(&mut self, definitions: &[&Definition]) -> Result<Vec<(ObjectId, Diagnostic)>, Error> {
@@ -316,7 +372,11 @@ impl Database for Mysql {
         self.execute("unlock the tables", "UNLOCK TABLES")
     }
 
-    fn run(&mut self, statements: &[Statement], progress: &mut dyn FnMut(usize)) -> Result<(), Error> {
+    fn run(
+        &mut self,
+        statements: &[Statement],
+        progress: &mut dyn FnMut(usize),
+    ) -> Result<(), Error> {
         self.run_statements(statements, progress)
     }
 
@@ -350,9 +410,24 @@ mod tests {
     #[test]
     fn reads_versions() {
         let of = |text| server(text);
-        assert_eq!(of("10.11.19-MariaDB-0+deb12u1"), Server { major: 10, minor: 11 });
-        assert_eq!(of("5.5.5-11.8.2-MariaDB"), Server { major: 11, minor: 8 });
+        assert_eq!(
+            of("10.11.19-MariaDB-0+deb12u1"),
+            Server {
+                major: 10,
+                minor: 11
+            }
+        );
+        assert_eq!(
+            of("5.5.5-11.8.2-MariaDB"),
+            Server {
+                major: 11,
+                minor: 8
+            }
+        );
         assert_eq!(of("9.7.4"), Server { major: 9, minor: 7 });
-        assert_eq!(wanted_mode("REAL_AS_FLOAT,ANSI_QUOTES,ANSI,STRICT_TRANS_TABLES"), "REAL_AS_FLOAT,STRICT_TRANS_TABLES");
+        assert_eq!(
+            wanted_mode("REAL_AS_FLOAT,ANSI_QUOTES,ANSI,STRICT_TRANS_TABLES"),
+            "REAL_AS_FLOAT,STRICT_TRANS_TABLES"
+        );
     }
 }

@@ -21,9 +21,12 @@ pub(super) enum Level {
 
 /// The triggers of this database cannot be seen.
 pub(super) fn unseen(schema: &str) -> Error {
-    Error::new(Kind::Failed, format!("the triggers of database `{schema}` cannot be seen by this role"))
-        .note("without the TRIGGER privilege the server shows no triggers, or no text of them")
-        .help(format!("GRANT TRIGGER ON `{schema}`.* TO the role"))
+    Error::new(
+        Kind::Failed,
+        format!("the triggers of database `{schema}` cannot be seen by this role"),
+    )
+    .note("without the TRIGGER privilege the server shows no triggers, or no text of them")
+    .help(format!("GRANT TRIGGER ON `{schema}`.* TO the role"))
 }
 
 impl Mysql {
@@ -33,13 +36,12 @@ impl Mysql {
         schemas: &BTreeSet<String>,
         known: &BTreeSet<ObjectId>,
     ) -> Result<(), Error> {
-        let levels = match &self.trigger_levels {
-            Some(levels) => levels.clone(),
-            None => {
-                let levels = self.read_grants()?;
-                self.trigger_levels = Some(levels.clone());
-                levels
-            }
+        let levels = if let Some(levels) = &self.trigger_levels {
+            levels.clone()
+        } else {
+            let levels = self.read_grants()?;
+            self.trigger_levels = Some(levels.clone());
+            levels
         };
         for schema in schemas {
             let whole = levels.iter().any(|level| match level {
@@ -73,8 +75,16 @@ impl Mysql {
             String::new()
         } else {
             let rows = self.rows("ask for the active roles", "SELECT CURRENT_ROLE()")?;
-            let roles: String = rows.first().map(|row| super::column(row, 0)).transpose()?.unwrap_or_default();
-            if roles.is_empty() || roles == "NONE" { String::new() } else { format!(" FOR CURRENT_USER() USING {roles}") }
+            let roles: String = rows
+                .first()
+                .map(|row| super::column(row, 0))
+                .transpose()?
+                .unwrap_or_default();
+            if roles.is_empty() || roles == "NONE" {
+                String::new()
+            } else {
+                format!(" FOR CURRENT_USER() USING {roles}")
+            }
         };
         let rows = self.rows("read this role's rights", &format!("SHOW GRANTS{roles}"))?;
         let mut levels = vec![];
@@ -88,13 +98,18 @@ impl Mysql {
 
 /// Where a line of SHOW GRANTS gives the TRIGGER privilege.
 fn level(grant: &str) -> Option<Level> {
-    let all: Vec<Token> = tokens(grant, &MYSQL).filter(|token| !token.is_blank()).collect();
+    let all: Vec<Token> = tokens(grant, &MYSQL)
+        .filter(|token| !token.is_blank())
+        .collect();
     let on = all.iter().position(|token| token.is_word(grant, "on"))?;
     let (granted, target) = all.split_at_checked(on)?;
     let gives = granted.iter().any(|token| token.is_word(grant, "trigger"))
-        || granted.get(1).zip(granted.get(2)).is_some_and(|(first, second)| {
-            first.is_word(grant, "all") && second.is_word(grant, "privileges")
-        });
+        || granted
+            .get(1)
+            .zip(granted.get(2))
+            .is_some_and(|(first, second)| {
+                first.is_word(grant, "all") && second.is_word(grant, "privileges")
+            });
     if !gives {
         return None;
     }
@@ -118,14 +133,21 @@ fn like(pattern: &str, name: &str) -> bool {
         None => name.is_empty(),
         Some('%') => {
             let rest = characters.as_str();
-            name.char_indices().map(|(at, _)| at).chain([name.len()]).any(|at| like(rest, name.get(at..).unwrap_or_default()))
+            name.char_indices()
+                .map(|(at, _)| at)
+                .chain([name.len()])
+                .any(|at| like(rest, name.get(at..).unwrap_or_default()))
         }
         Some('_') => {
             let mut name = name.chars();
             name.next().is_some() && like(characters.as_str(), name.as_str())
         }
         Some(first) => {
-            let first = if first == '\\' { characters.next().unwrap_or('\\') } else { first };
+            let first = if first == '\\' {
+                characters.next().unwrap_or('\\')
+            } else {
+                first
+            };
             let mut name = name.chars();
             name.next() == Some(first) && like(characters.as_str(), name.as_str())
         }
@@ -139,15 +161,26 @@ mod tests {
     #[test]
     fn reads_grants() {
         for (grant, expected) in [
-            ("GRANT ALL PRIVILEGES ON *.* TO `root`@`localhost` WITH GRANT OPTION", Some(Level::Everywhere)),
-            ("GRANT SELECT, TRIGGER ON `a\\_b`.* TO x", Some(Level::Schema("a\\_b".to_owned()))),
-            ("GRANT TRIGGER, INSERT ON `a`.`t` TO x", Some(Level::Table("a".to_owned(), "t".to_owned()))),
+            (
+                "GRANT ALL PRIVILEGES ON *.* TO `root`@`localhost` WITH GRANT OPTION",
+                Some(Level::Everywhere),
+            ),
+            (
+                "GRANT SELECT, TRIGGER ON `a\\_b`.* TO x",
+                Some(Level::Schema("a\\_b".to_owned())),
+            ),
+            (
+                "GRANT TRIGGER, INSERT ON `a`.`t` TO x",
+                Some(Level::Table("a".to_owned(), "t".to_owned())),
+            ),
             ("GRANT SELECT ON *.* TO x", None),
             ("GRANT USAGE ON *.* TO `trigger`@`%`", None),
             ("GRANT `trigger` TO x", None),
         ] {
             assert_eq!(level(grant), expected, "{grant}");
         }
-        assert!(like("a\\_b", "a_b") && !like("a\\_b", "axb") && like("a%", "abc") && like("_", "x"));
+        assert!(
+            like("a\\_b", "a_b") && !like("a\\_b", "axb") && like("a%", "abc") && like("_", "x")
+        );
     }
 }

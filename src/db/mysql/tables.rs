@@ -12,10 +12,16 @@ impl Mysql {
     pub(super) fn read_table_names(&mut self, schema: Option<&str>) -> Result<Vec<TableId>, Error> {
         let schema = schema.unwrap_or_else(|| self.current()).to_owned();
         let found = self.list_tables(&BTreeSet::from([schema]))?;
-        Ok(found.into_keys().filter(|id| !HISTORY_TABLES.contains(&id.name.as_str())).collect())
+        Ok(found
+            .into_keys()
+            .filter(|id| !HISTORY_TABLES.contains(&id.name.as_str()))
+            .collect())
     }
 
-    fn list_tables(&mut self, schemas: &BTreeSet<String>) -> Result<BTreeMap<TableId, TableKind>, Error> {
+    fn list_tables(
+        &mut self,
+        schemas: &BTreeSet<String>,
+    ) -> Result<BTreeMap<TableId, TableKind>, Error> {
         let names: Vec<String> = schemas.iter().map(|schema| literal(schema)).collect();
         let rows = self.rows(
             "read the tables",
@@ -27,7 +33,10 @@ impl Mysql {
         )?;
         let mut found = BTreeMap::new();
         for row in &rows {
-            let id = TableId { schema: column(row, 0)?, name: column(row, 1)? };
+            let id = TableId {
+                schema: column(row, 0)?,
+                name: column(row, 1)?,
+            };
             let kind: String = column(row, 2)?;
             let kind = match kind.as_str() {
                 "BASE TABLE" | "SYSTEM VERSIONED" => TableKind::Table,
@@ -39,9 +48,13 @@ impl Mysql {
         Ok(found)
     }
 
-    pub(super) fn read_tables(&mut self, references: &[TableRef]) -> Result<Vec<Vec<Table>>, Error> {
+    pub(super) fn read_tables(
+        &mut self,
+        references: &[TableRef],
+    ) -> Result<Vec<Vec<Table>>, Error> {
         let current = self.current().to_owned();
-        let schema_of = |reference: &TableRef| reference.schema.clone().unwrap_or_else(|| current.clone());
+        let schema_of =
+            |reference: &TableRef| reference.schema.clone().unwrap_or_else(|| current.clone());
         let schemas: BTreeSet<String> = references.iter().map(schema_of).collect();
         if schemas.is_empty() {
             return Ok(vec![]);
@@ -55,8 +68,12 @@ impl Mysql {
                     return false;
                 }
                 if reference.is_glob() {
-                    let bare = TableRef { schema: None, name: reference.name.clone() };
-                    bare.matches(&id.schema, &id.name) && !HISTORY_TABLES.contains(&id.name.as_str())
+                    let bare = TableRef {
+                        schema: None,
+                        name: reference.name.clone(),
+                    };
+                    bare.matches(&id.schema, &id.name)
+                        && !HISTORY_TABLES.contains(&id.name.as_str())
                 } else {
                     self.same_table_name(&id.name, &reference.name)
                 }
@@ -94,7 +111,13 @@ impl Mysql {
         }
         let pairs: Vec<String> = wanted
             .iter()
-            .map(|id| format!("(TABLE_SCHEMA = {} AND TABLE_NAME = {})", literal(&id.schema), literal(&id.name)))
+            .map(|id| {
+                format!(
+                    "(TABLE_SCHEMA = {} AND TABLE_NAME = {})",
+                    literal(&id.schema),
+                    literal(&id.name)
+                )
+            })
             .collect();
         let rows = self.rows(
             "read the columns",
@@ -105,7 +128,10 @@ impl Mysql {
             ),
         )?;
         for row in &rows {
-            let id = TableId { schema: column(row, 0)?, name: column(row, 1)? };
+            let id = TableId {
+                schema: column(row, 0)?,
+                name: column(row, 1)?,
+            };
             let Some(kind) = all.get(&id) else { continue };
             let name: String = column(row, 2)?;
             let generated: u64 = column(row, 3)?;
@@ -120,5 +146,10 @@ impl Mysql {
 }
 
 fn empty(kind: TableKind) -> TableFacts {
-    TableFacts { kind, columns: vec![], generated: vec![], is_child: false }
+    TableFacts {
+        kind,
+        columns: vec![],
+        generated: vec![],
+        is_child: false,
+    }
 }

@@ -68,19 +68,20 @@ impl MysqlUrl {
         }
         if let Some(host) = &self.host {
             if host.contains(':') {
-                text.push_str(&format!("[{host}]"));
+                text.extend(["[", host.as_str(), "]"]);
             } else {
                 text.push_str(&encode(host));
             }
         }
         if let Some(port) = self.port {
-            text.push_str(&format!(":{port}"));
+            text.push(':');
+            text.push_str(&port.to_string());
         }
         text.push('/');
         text.push_str(&encode(self.database.as_deref().unwrap_or_default()).replace('/', "%2F"));
         for (index, (name, value)) in self.parameters.iter().enumerate() {
             text.push(if index == 0 { '?' } else { '&' });
-            text.push_str(&format!("{name}={}", encode(value)));
+            text.extend([*name, "=", &encode(value)]);
         }
         text
     }
@@ -92,7 +93,9 @@ pub(super) fn parse(scheme: &str, rest: &str) -> Result<MysqlUrl, Error> {
         Error::failed(why).help(format!("write `{scheme}://user@host:port/database`"))
     };
     let broken = |part: &'static str| {
-        move |why: Undecodable| Error::from(why.describe(part)).help("write `%25` for a percent sign")
+        move |why: Undecodable| {
+            Error::from(why.describe(part)).help("write `%25` for a percent sign")
+        }
     };
     let Some(rest) = rest.strip_prefix("//") else {
         return Err(wrong(format!("`{scheme}:` is not followed by `//`")));
@@ -152,7 +155,11 @@ pub(super) fn parse(scheme: &str, rest: &str) -> Result<MysqlUrl, Error> {
         None | Some("") => None,
         Some(digits) => match digits.parse() {
             Ok(port) if port > 0 => Some(port),
-            _ => return Err(wrong("the port in the URL is no number from 1 to 65535".to_owned())),
+            _ => {
+                return Err(wrong(
+                    "the port in the URL is no number from 1 to 65535".to_owned(),
+                ));
+            }
         },
     };
     if !database.is_empty() {

@@ -307,8 +307,14 @@ proptest::proptest! {
 fn reads_mysql() {
     for (text, shown) in [
         ("mysql://h/d", "mysql://h/d"),
-        ("mariadb+pymysql://me:se%20cret@h:3307/d%2Fe?charset=utf8mb4", "mariadb://me@h:3307/d%2Fe?charset=utf8mb4"),
-        ("mysql://me@/d?unix_socket=/tmp/a.sock&ssl_mode=REQUIRED", "mysql://me@/d?socket=/tmp/a.sock&ssl-mode=REQUIRED"),
+        (
+            "mariadb+pymysql://me:se%20cret@h:3307/d%2Fe?charset=utf8mb4",
+            "mariadb://me@h:3307/d%2Fe?charset=utf8mb4",
+        ),
+        (
+            "mysql://me@/d?unix_socket=/tmp/a.sock&ssl_mode=REQUIRED",
+            "mysql://me@/d?socket=/tmp/a.sock&ssl-mode=REQUIRED",
+        ),
         ("mysql://[::1]:3306/", "mysql://[::1]:3306/"),
     ] {
         let url = parse(text, Path::new("")).unwrap();

@@ -2,8 +2,8 @@
 
 use std::ops::Range;
 
-use crate::dialect::request::{Reader, place};
 use crate::dialect::inspect;
+use crate::dialect::request::{Reader, place};
 use crate::error::Located;
 use crate::model::{Event, Timing};
 use crate::sql::{Blocks, MYSQL, Token, Unbalanced, is_executable_comment, tokens, unquote};
@@ -23,7 +23,12 @@ pub(super) fn statements(
     }
     let flaws = flaws(&sql, reader, timing);
     let sound = flaws.is_empty();
-    for Flaw { message, range, help } in flaws {
+    for Flaw {
+        message,
+        range,
+        help,
+    } in flaws
+    {
         let at = place(body, &sql, range);
         reader.refuse(message, &at, help);
     }
@@ -39,13 +44,16 @@ struct Flaw {
 /// What is wrong with the statements, first to last.
 fn flaws(sql: &str, reader: &Reader<'_>, timing: Timing) -> Vec<Flaw> {
     let mut found = vec![];
-    let all: Vec<Token> = tokens(sql, &MYSQL).filter(|token| !token.is_blank()).collect();
+    let all: Vec<Token> = tokens(sql, &MYSQL)
+        .filter(|token| !token.is_blank())
+        .collect();
     let mut blocks = Blocks::new();
     let mut first_open: Option<Range<usize>> = None;
     for (index, token) in all.iter().enumerate() {
         if is_executable_comment(token.text(sql)) {
             found.push(Flaw {
-                message: "`/*! … */` runs on some versions only: a body cannot rest on that".to_owned(),
+                message: "`/*! … */` runs on some versions only: a body cannot rest on that"
+                    .to_owned(),
                 range: token.range.clone(),
                 help: "write what is in it without the comment signs, or remove it",
             });
@@ -66,7 +74,12 @@ fn flaws(sql: &str, reader: &Reader<'_>, timing: Timing) -> Vec<Flaw> {
             return found;
         }
         if starts {
-            found.extend(statement(sql, all.get(index..).unwrap_or_default(), reader, timing));
+            found.extend(statement(
+                sql,
+                all.get(index..).unwrap_or_default(),
+                reader,
+                timing,
+            ));
         }
     }
     if blocks.end() == Err(Unbalanced::Open) {
@@ -82,9 +95,16 @@ fn flaws(sql: &str, reader: &Reader<'_>, timing: Timing) -> Vec<Flaw> {
 /// What is wrong with the statement that begins here.
 fn statement(sql: &str, rest: &[Token], reader: &Reader<'_>, timing: Timing) -> Option<Flaw> {
     let first = rest.first()?;
-    let is = |index: usize, word: &str| rest.get(index).is_some_and(|token| token.is_word(sql, word));
+    let is = |index: usize, word: &str| {
+        rest.get(index)
+            .is_some_and(|token| token.is_word(sql, word))
+    };
     let flaw = |message: String, range: &Range<usize>, help| {
-        Some(Flaw { message, range: range.clone(), help })
+        Some(Flaw {
+            message,
+            range: range.clone(),
+            help,
+        })
     };
     if timing == Timing::After && is(0, "set") && is(1, "new") {
         return flaw(
@@ -93,9 +113,11 @@ fn statement(sql: &str, rest: &[Token], reader: &Reader<'_>, timing: Timing) -> 
             "use `timing = \"before\"`",
         );
     }
-    if ["commit", "rollback", "create", "alter", "truncate", "prepare", "execute", "lock"]
-        .iter()
-        .any(|word| is(0, word))
+    if [
+        "commit", "rollback", "create", "alter", "truncate", "prepare", "execute", "lock",
+    ]
+    .iter()
+    .any(|word| is(0, word))
     {
         let word = first.text(sql).to_ascii_uppercase();
         return flaw(
@@ -110,7 +132,10 @@ fn statement(sql: &str, rest: &[Token], reader: &Reader<'_>, timing: Timing) -> 
             .iter()
             .position(|token| token.is_operator(sql, ";"))
             .unwrap_or(rest.len());
-        let gives_rows = !rest.iter().take(end).any(|token| token.is_word(sql, "into"));
+        let gives_rows = !rest
+            .iter()
+            .take(end)
+            .any(|token| token.is_word(sql, "into"));
         if gives_rows {
             return flaw(
                 "a MySQL trigger cannot give rows".to_owned(),
@@ -132,7 +157,10 @@ fn statement(sql: &str, rest: &[Token], reader: &Reader<'_>, timing: Timing) -> 
 /// The table that INSERT, REPLACE, UPDATE or DELETE writes, where it is written without a database.
 fn target<'a>(sql: &str, rest: &'a [Token]) -> Option<&'a Token> {
     let mut position = 1;
-    let is = |index: usize, word: &str| rest.get(index).is_some_and(|token| token.is_word(sql, word));
+    let is = |index: usize, word: &str| {
+        rest.get(index)
+            .is_some_and(|token| token.is_word(sql, word))
+    };
     let words: &[&str] = if is(0, "insert") || is(0, "replace") {
         &["low_priority", "delayed", "high_priority", "ignore", "into"]
     } else if is(0, "update") {
@@ -177,7 +205,10 @@ pub(super) fn rows(
                 continue;
             }
             let known = reader.request.table.facts.as_ref().is_none_or(|facts| {
-                facts.columns.iter().any(|known| known.to_lowercase() == column.to_lowercase())
+                facts
+                    .columns
+                    .iter()
+                    .any(|known| known.to_lowercase() == column.to_lowercase())
             });
             if !known {
                 sound = false;

@@ -158,7 +158,11 @@ fn refuse_fields(reader: &mut Reader<'_>, fields: &Fields) {
     reader.refuse_field(fields.referencing.as_ref(), "transition tables", elsewhere);
     reader.refuse_field(fields.function.as_ref(), "trigger functions", body);
     reader.refuse_field(fields.args.as_ref(), "trigger arguments", body);
-    reader.refuse_field(fields.function_name.as_ref(), "trigger functions", elsewhere);
+    reader.refuse_field(
+        fields.function_name.as_ref(),
+        "trigger functions",
+        elsewhere,
+    );
     reader.refuse_field(
         fields.declare.as_ref(),
         "place for variables before BEGIN",
@@ -172,10 +176,7 @@ fn refuse_fields(reader: &mut Reader<'_>, fields: &Fields) {
     reader.refuse_field(fields.search_path.as_ref(), "search path", elsewhere);
 }
 
-fn creation(
-    definer: Option<&Located<String>>,
-    order: Option<&Located<OrderSpec>>,
-) -> Creation {
+fn creation(definer: Option<&Located<String>>, order: Option<&Located<OrderSpec>>) -> Creation {
     let place = order.map(|order| match &order.value {
         OrderSpec::Follows(name) => Place::Follows(name.clone()),
         OrderSpec::Precedes(name) => Place::Precedes(name.clone()),
@@ -183,7 +184,12 @@ fn creation(
     let definer = definer
         .map(|definer| definer.value.clone())
         // Whoever creates it, which is what is done without a definer.
-        .filter(|definer| !matches!(definer.to_ascii_lowercase().as_str(), "current_user" | "current_user()"));
+        .filter(|definer| {
+            !matches!(
+                definer.to_ascii_lowercase().as_str(),
+                "current_user" | "current_user()"
+            )
+        });
     Creation {
         definer,
         place,
@@ -219,7 +225,10 @@ fn check_table(reader: &mut Reader<'_>, timing: Timing) {
     let table = &reader.request.table;
     let kind = table.facts.as_ref().map(|facts| facts.kind);
     if kind == Some(TableKind::View) && timing != Timing::InsteadOf {
-        let message = format!("`{}` is a view: MySQL has no triggers on views", table.id.name);
+        let message = format!(
+            "`{}` is a view: MySQL has no triggers on views",
+            table.id.name
+        );
         let at = reader.request.spec.span.clone();
         reader.refuse(message, &at, "put the trigger on the table below it");
     }
@@ -230,7 +239,9 @@ fn check_name(reader: &mut Reader<'_>, name: &str) {
     let at = reader.request.spec.name.span.clone();
     if length > LONGEST_NAME {
         reader.refuse(
-            format!("the name `{name}` has {length} characters, and MySQL takes {LONGEST_NAME} at most"),
+            format!(
+                "the name `{name}` has {length} characters, and MySQL takes {LONGEST_NAME} at most"
+            ),
             &at,
             "choose a shorter name",
         );

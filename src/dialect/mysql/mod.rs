@@ -34,7 +34,11 @@ pub(crate) fn is_mariadb(server: Server) -> bool {
 
 /// How SQL is cut into tokens under this `sql_mode`.
 pub(crate) fn syntax_under(sql_mode: &str) -> Syntax {
-    let has = |mode: &str| sql_mode.split(',').any(|part| part.eq_ignore_ascii_case(mode));
+    let has = |mode: &str| {
+        sql_mode
+            .split(',')
+            .any(|part| part.eq_ignore_ascii_case(mode))
+    };
     Syntax {
         double_quoted_strings: !has("ANSI_QUOTES"),
         backslash_strings: !has("NO_BACKSLASH_ESCAPES"),
@@ -92,15 +96,18 @@ impl Dialect for Mysql {
     }
 
     fn quote_identifier(&self, name: &str) -> String {
-        let letter =
-            |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'$';
+        let letter = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'$';
         // A name may begin with a digit, but `1e5` would be a number.
         let plain = name
             .bytes()
             .next()
             .is_some_and(|byte| byte.is_ascii_alphabetic() || byte == b'_')
             && name.bytes().all(letter);
-        if plain && keywords::RESERVED.binary_search(&name.to_ascii_lowercase().as_str()).is_err() {
+        if plain
+            && keywords::RESERVED
+                .binary_search(&name.to_ascii_lowercase().as_str())
+                .is_err()
+        {
             return name.to_owned();
         }
         format!("`{}`", name.replace('`', "``"))
@@ -232,7 +239,10 @@ fn keep_place(before: &Trigger, after: &mut Trigger) {
     if before.timing != after.timing || before.events != after.events {
         return;
     }
-    let was = before.creation.as_deref().and_then(|creation| creation.place.clone());
+    let was = before
+        .creation
+        .as_deref()
+        .and_then(|creation| creation.place.clone());
     let place = &mut after.creation.get_or_insert_default().place;
     if place.is_none() {
         *place = was;

@@ -38,7 +38,9 @@ impl<'a> Reader<'a> {
     fn new(sql: &'a str, syntax: &Syntax) -> Self {
         Self {
             sql,
-            tokens: tokens(sql, syntax).filter(|token| !token.is_blank()).collect(),
+            tokens: tokens(sql, syntax)
+                .filter(|token| !token.is_blank())
+                .collect(),
             position: 0,
         }
     }
@@ -54,7 +56,9 @@ impl<'a> Reader<'a> {
     }
 
     fn take_operator(&mut self, operator: &str) -> bool {
-        let found = self.peek().is_some_and(|token| token.is_operator(self.sql, operator));
+        let found = self
+            .peek()
+            .is_some_and(|token| token.is_operator(self.sql, operator));
         self.position += usize::from(found);
         found
     }
@@ -62,8 +66,14 @@ impl<'a> Reader<'a> {
     /// A name in any quotes: under ANSI_QUOTES, double ones too.
     fn name(&mut self) -> Option<(String, Range<usize>)> {
         let token = self.peek()?;
-        let named = matches!(token.kind, TokenKind::Word | TokenKind::QuotedName | TokenKind::String);
-        let found = (unquote(token.text(self.sql)).into_owned(), token.range.clone());
+        let named = matches!(
+            token.kind,
+            TokenKind::Word | TokenKind::QuotedName | TokenKind::String
+        );
+        let found = (
+            unquote(token.text(self.sql)).into_owned(),
+            token.range.clone(),
+        );
         self.position += usize::from(named);
         named.then_some(found)
     }
@@ -103,12 +113,29 @@ pub fn parts(sql: &str, syntax: &Syntax) -> Option<Parts> {
     for word in ["for", "each", "row"] {
         reader.take(word)?;
     }
-    let row = reader.tokens.get(reader.position.checked_sub(1)?)?.range.end;
-    if reader.take("follows").or_else(|| reader.take("precedes")).is_some() {
+    let row = reader
+        .tokens
+        .get(reader.position.checked_sub(1)?)?
+        .range
+        .end;
+    if reader
+        .take("follows")
+        .or_else(|| reader.take("precedes"))
+        .is_some()
+    {
         reader.name()?;
     }
     let body = reader.peek()?.range.start;
-    Some(Parts { create, name, schema, trigger, table, bare_table, row, body })
+    Some(Parts {
+        create,
+        name,
+        schema,
+        trigger,
+        table,
+        bare_table,
+        row,
+        body,
+    })
 }
 
 /// The trigger that a statement makes or drops. A name without a database is in `schema`; DROP TRIGGER names no table.
@@ -140,7 +167,9 @@ pub fn subject(sql: &str, schema: &str) -> Option<TriggerId> {
 
 /// The body without the BEGIN and END that are around all of it; any other body as it is.
 pub fn bare_body<'a>(body: &'a str, syntax: &Syntax) -> &'a str {
-    let all: Vec<Token> = tokens(body, syntax).filter(|token| !token.is_blank()).collect();
+    let all: Vec<Token> = tokens(body, syntax)
+        .filter(|token| !token.is_blank())
+        .collect();
     let mut blocks = Blocks::new();
     let last = all.len().saturating_sub(1);
     for (index, token) in all.iter().enumerate() {
@@ -152,7 +181,10 @@ pub fn bare_body<'a>(body: &'a str, syntax: &Syntax) -> &'a str {
             return body;
         }
     }
-    let inner = all.first().zip(all.last()).filter(|(_, end)| end.is_word(body, "end"));
+    let inner = all
+        .first()
+        .zip(all.last())
+        .filter(|(_, end)| end.is_word(body, "end"));
     inner
         .and_then(|(begin, end)| body.get(begin.range.end..end.range.start))
         .unwrap_or(body)
@@ -202,7 +234,10 @@ mod tests {
         let sql = "CREATE DEFINER=`trigger`@`%` trigger  a . `two``x`  before  insert on a.`t on` for each row begin end";
         let found = parts(sql, &MYSQL).unwrap();
         assert_eq!(found.schema.as_deref(), Some("a"));
-        assert_eq!((found.trigger.as_str(), found.table.as_str()), ("two`x", "t on"));
+        assert_eq!(
+            (found.trigger.as_str(), found.table.as_str()),
+            ("two`x", "t on")
+        );
         assert_eq!(&sql[found.body..], "begin end");
         assert_eq!(
             placed(sql, true, Some("PRECEDES `x`")),
@@ -215,15 +250,24 @@ mod tests {
     fn says_what_a_statement_is_about() {
         let id = |schema: &str, table: &str, name: &str| {
             Some(TriggerId {
-                table: TableId { schema: schema.to_owned(), name: table.to_owned() },
+                table: TableId {
+                    schema: schema.to_owned(),
+                    name: table.to_owned(),
+                },
                 name: name.to_owned(),
             })
         };
         assert_eq!(
-            subject("CREATE OR REPLACE TRIGGER x.a AFTER INSERT ON x.t FOR EACH ROW SET @a = 1", "y"),
+            subject(
+                "CREATE OR REPLACE TRIGGER x.a AFTER INSERT ON x.t FOR EACH ROW SET @a = 1",
+                "y"
+            ),
             id("x", "t", "a")
         );
-        assert_eq!(subject("drop trigger if exists `a b`", "y"), id("y", "", "a b"));
+        assert_eq!(
+            subject("drop trigger if exists `a b`", "y"),
+            id("y", "", "a b")
+        );
         assert_eq!(subject("SET SESSION sql_mode = DEFAULT", "y"), None);
     }
 
@@ -231,8 +275,14 @@ mod tests {
     fn bares_bodies() {
         for (body, bare) in [
             ("BEGIN a; b; END", " a; b; "),
-            ("begin if x then begin y; end; end if; end", " if x then begin y; end; end if; "),
-            ("SET NEW.a = CASE WHEN 1 THEN 2 END", "SET NEW.a = CASE WHEN 1 THEN 2 END"),
+            (
+                "begin if x then begin y; end; end if; end",
+                " if x then begin y; end; end if; ",
+            ),
+            (
+                "SET NEW.a = CASE WHEN 1 THEN 2 END",
+                "SET NEW.a = CASE WHEN 1 THEN 2 END",
+            ),
             ("l: BEGIN a; END l", "l: BEGIN a; END l"),
             ("BEGIN END", " "),
         ] {

@@ -4,7 +4,10 @@ use super::*;
 use crate::dialect::TableKind;
 use crate::dialect::testing::{create_all, definitions, facts, problems};
 
-const SERVER: Server = Server { major: 10, minor: 11 };
+const SERVER: Server = Server {
+    major: 10,
+    minor: 11,
+};
 
 fn made(text: &str) -> String {
     create_all(&Mysql, &definitions(&Mysql, text), SERVER).join(";\n")
@@ -80,9 +83,15 @@ body = "SELECT 1; SET NEW.b = 1; UPDATE users SET a = OLD.a;"
 #[test]
 fn a_body_stays_in_its_place() {
     for (body, words) in [
-        ("SELECT 1 INTO @a; END; DROP TABLE users; BEGIN SET @a = 1;", "END would end the trigger"),
+        (
+            "SELECT 1 INTO @a; END; DROP TABLE users; BEGIN SET @a = 1;",
+            "END would end the trigger",
+        ),
         ("IF 1 THEN SET @a = 1;", "nothing ends"),
-        ("/*!99999 BEGIN */ SET @a = 1; /*!99999 END */", "some versions only"),
+        (
+            "/*!99999 BEGIN */ SET @a = 1; /*!99999 END */",
+            "some versions only",
+        ),
         ("SET @a = 'x", "never ends"),
     ] {
         let spec = format!(
@@ -102,20 +111,35 @@ fn replaces_in_place_on_mariadb_and_keeps_the_order() {
         definitions(&Mysql, &text).remove(0)
     };
     let mut before = spec("SET @a = 1;");
-    let Definition::Trigger(trigger) = &mut before else { unreachable!() };
+    let Definition::Trigger(trigger) = &mut before else {
+        unreachable!()
+    };
     trigger.creation = Some(Box::new(Creation {
-        place: Some(Place::Among { before: vec!["a".into()], after: vec!["b".into(), "c".into()] }),
+        place: Some(Place::Among {
+            before: vec!["a".into()],
+            after: vec!["b".into(), "c".into()],
+        }),
         ..Creation::default()
     }));
     let after = spec("SET @a = 2;");
     let renderer = Renderer::new(&Mysql, None).unwrap();
-    let statements = |server| Mysql.alter(&before, &after, &renderer, server).unwrap().statements;
+    let statements = |server| {
+        Mysql
+            .alter(&before, &after, &renderer, server)
+            .unwrap()
+            .statements
+    };
     assert_eq!(
         statements(SERVER),
-        ["CREATE OR REPLACE TRIGGER t\nAFTER INSERT ON users\nFOR EACH ROW PRECEDES b\nBEGIN\nSET @a = 2;\nEND"]
+        [
+            "CREATE OR REPLACE TRIGGER t\nAFTER INSERT ON users\nFOR EACH ROW PRECEDES b\nBEGIN\nSET @a = 2;\nEND"
+        ]
     );
     assert_eq!(
         statements(Server { major: 9, minor: 7 }),
-        ["DROP TRIGGER t", "CREATE TRIGGER t\nAFTER INSERT ON users\nFOR EACH ROW PRECEDES b\nBEGIN\nSET @a = 2;\nEND"]
+        [
+            "DROP TRIGGER t",
+            "CREATE TRIGGER t\nAFTER INSERT ON users\nFOR EACH ROW PRECEDES b\nBEGIN\nSET @a = 2;\nEND"
+        ]
     );
 }
