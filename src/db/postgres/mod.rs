@@ -23,7 +23,7 @@ use postgres::Row;
 use postgres::types::{FromSql, ToSql, Type};
 
 use super::{
-    Befores,    Catalog, ConditionPair, Database, Depth, History, Migration, Patience, Record, Scope,
+    Befores, Catalog, ConditionPair, Database, Depth, History, Migration, Patience, Record, Scope,
     Statement, Target, Verdict,
 };
 use crate::db::url::PostgresUrl;
@@ -158,6 +158,19 @@ impl Postgres {
         self.client
             .query_typed(sql, parameters)
             .map_err(|failure| self.error(&failure, purpose))
+    }
+
+    /// One query over the whole of a catalog. It looks costly enough to the server for compiling it to machine code,
+    /// which takes longer than running it.
+    fn read_all(
+        &mut self,
+        purpose: &str,
+        sql: &str,
+        parameters: &[(&(dyn ToSql + Sync), Type)],
+    ) -> Result<Vec<Row>, Error> {
+        self.aside("SET LOCAL jit = off", |this| {
+            this.read(purpose, sql, parameters)
+        })
     }
 
     /// Statements that return nothing.
