@@ -37,6 +37,13 @@ pub enum Expected {
         /// The record.
         record: Record,
     },
+    /// Recorded again, and not there: it had been dropped by hand.
+    Missing {
+        /// What was recorded of it.
+        definition: Definition,
+        /// The record.
+        record: Record,
+    },
     /// Not there.
     Absent,
     /// Not ours any more, there or not.
@@ -51,6 +58,8 @@ pub struct Job {
     pub down: Vec<String>,
     /// How each object that it touches is to be in the end.
     pub expected: BTreeMap<ObjectId, Expected>,
+    /// What was live, of the objects that were not what the history says: taken over, changed or dropped by hand.
+    pub found: BTreeMap<ObjectId, Option<Definition>>,
     /// What the job rests on; the answer lists what has moved.
     pub moved: Box<dyn Fn(&Catalog, &History) -> Vec<String>>,
     /// One line for the history.
@@ -67,7 +76,7 @@ impl Job {
     /// The job of carrying out a plan.
     pub fn from_plan(plan: &Plan) -> Result<Self, Error> {
         let mut up = vec![];
-        let mut expected = BTreeMap::new();
+        let (mut expected, mut found) = (BTreeMap::new(), BTreeMap::new());
         for change in &plan.changes {
             let id = change.id();
             let statements = change.statements.iter();
@@ -75,6 +84,16 @@ impl Job {
                 sql: sql.clone(),
                 object: Some(id.clone()),
             }));
+            let was_recorded = change.rests_on.iter().any(|rested| rested.recorded.is_some());
+            match &change.before {
+                Some(before) if !was_recorded || !change.drift.is_empty() => {
+                    found.insert(before.id(), Some(before.clone()));
+                }
+                None if was_recorded => {
+                    found.insert(id.clone(), None);
+                }
+                _ => {}
+            }
             if let Some(old) = change.old_id() {
                 expected.insert(old, Expected::Absent);
             }
@@ -106,6 +125,7 @@ impl Job {
             up,
             down,
             expected,
+            found,
             moved: Box::new(move |catalog, history| plan::moved(&base, catalog, history)),
             summary: plan.summary_line(),
             plan_id: plan.plan_id.clone(),
@@ -299,7 +319,7 @@ fn verify(job: &Job, catalog: &Catalog, database: &mut dyn Database) -> Result<V
             // What a template of the user's made is recorded as it was read.
             Expected::Present { custom: true, .. } => whole.push(id.clone()),
             Expected::Present { .. } | Expected::Returned { .. } => structure.push(id.clone()),
-            Expected::Absent | Expected::Released => {}
+            Expected::Absent | Expected::Missing { .. } | Expected::Released => {}
         }
     }
     let mut live = database.definitions(&structure, Depth::Structure)?;
@@ -310,6 +330,7 @@ fn verify(job: &Job, catalog: &Catalog, database: &mut dyn Database) -> Result<V
         rows.push(Row {
             id: id.clone(),
             present: end_state(id, expected, found, catalog, database)?,
+            before: job.found.get(id).cloned(),
         });
     }
     Ok(rows)
@@ -324,10 +345,20 @@ fn end_state(
     database: &mut dyn Database,
 ) -> Result<Option<Present>, Error> {
     let (fingerprint, found) = match (expected, found) {
-        (Expected::Absent, _) if catalog.fingerprints.contains_key(id) => {
+        (Expected::Absent | Expected::Missing { .. }, _)
+            if catalog.fingerprints.contains_key(id) =>
+        {
             return Err(unlike(id, "it is still there", &[]));
         }
         (Expected::Absent | Expected::Released, _) => return Ok(None),
+        (Expected::Missing { definition, record }, _) => {
+            log::warn!("{id} had been dropped by hand before, and is gone again");
+            return Ok(Some(Present {
+                rendered_digest: record.rendered_digest.clone(),
+                live_fingerprint: LiveFingerprint::Known(record.live_fingerprint.clone()),
+                definition: definition.clone(),
+            }));
+        }
         (Expected::Present { .. } | Expected::Returned { .. }, None) => {
             return Err(unlike(id, "it is not there", &[]));
         }
@@ -335,7 +366,7 @@ fn end_state(
     };
     let known = LiveFingerprint::Known(fingerprint.clone());
     Ok(Some(match expected {
-        Expected::Absent | Expected::Released => return Ok(None),
+        Expected::Absent | Expected::Missing { .. } | Expected::Released => return Ok(None),
         Expected::Present {
             definition,
             rendered_digest,

@@ -30,6 +30,7 @@ pub struct Cli {
 
 /// Flags that every command has.
 #[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Options of all commands")]
 pub struct Common {
     /// The spec file.
     #[arg(

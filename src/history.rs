@@ -19,6 +19,9 @@ pub struct Row {
     pub id: ObjectId,
     /// What it now is; `None` when it is no longer there, or no longer ours.
     pub present: Option<Present>,
+    /// What was live before (`Some(None)`: nothing), where that is not what the history says: it was taken over, or
+    /// changed by hand. A rollback brings it back.
+    pub before: Option<Option<Definition>>,
 }
 
 /// The part of a row that only an object which is there has.
@@ -118,7 +121,12 @@ impl Writer<'_> {
             rendered_digest: Option<String>,
             live_fingerprint: Option<String>,
             definition: Option<String>,
+            before: Option<String>,
         }
+        let json = |id: &ObjectId, definition: Option<&Definition>| {
+            serde_json::to_string(&definition)
+                .map_err(|error| Error::failed(format!("{id} cannot be recorded: {error}")))
+        };
         let mut statements = vec![];
         for chunk in rows.chunks(ROWS_PER_STATEMENT) {
             let mut context = Context {
@@ -126,7 +134,7 @@ impl Writer<'_> {
                 version,
                 rows: vec![],
             };
-            for Row { id, present } in chunk {
+            for Row { id, present, before } in chunk {
                 let ObjectRef {
                     kind,
                     schema,
@@ -141,6 +149,7 @@ impl Writer<'_> {
                     rendered_digest: None,
                     live_fingerprint: None,
                     definition: None,
+                    before: before.as_ref().map(|before| json(id, before.as_ref())).transpose()?,
                 };
                 if let Some(Present {
                     rendered_digest,
@@ -153,10 +162,7 @@ impl Writer<'_> {
                         LiveFingerprint::Known(fingerprint) => Some(fingerprint.clone()),
                         LiveFingerprint::Later => None,
                     };
-                    let json = serde_json::to_string(definition).map_err(|error| {
-                        Error::failed(format!("{id} cannot be recorded: {error}"))
-                    })?;
-                    row.definition = Some(json);
+                    row.definition = Some(json(id, Some(definition))?);
                 }
                 context.rows.push(row);
             }

@@ -1,42 +1,49 @@
-//! Undoing migrations: the recorded statements, newest first, as a job of its own. It starts only where the database
-//! still is what the history says, and is done only when it is what the history said then.
+//! Going back: a plan whose desired side is what was live before the migrations that are undone. It starts only where
+//! the database still is what the history says, and is a migration like any other.
+//!
+//! What was live before a migration is what the history recorded until then, unless the migration itself took
+//! something over or undid a change made by hand; then it wrote down what it found (`objects.before`).
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::apply::{Expected, Job};
-use crate::db::{
-    ConditionPair, Database, Depth, Fingerprint, History, Migration, Record, Scope, Statement,
-};
-use crate::desired::digest;
-use crate::diff::{self, Judge};
+use crate::db::{ConditionPair, Database, Depth, Fingerprint, History, Migration, Record, Scope};
+use crate::diff::{self, FieldChange, Judge};
 use crate::error::{Diagnostic, Error, Kind};
-use crate::model::ObjectId;
-
-/// What becomes of one object.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Turn {
-    /// It comes back.
-    Returns,
-    /// It becomes what it was.
-    Reverts,
-    /// It goes, or is no longer ours, since it was not recorded then.
-    Leaves,
-}
+use crate::model::{Action as TriggerAction, Definition, FunctionId, ObjectId};
+use crate::plan::{self, Action, Change, ObjectRef, Plan, RestsOn, Step};
+use crate::render::Renderer;
 
 /// A rollback that is ready to run.
 pub struct Rollback {
     /// The version whose state comes back; 0 is the state before the first.
     pub to: i64,
-    /// The migrations that are undone, newest first.
+    /// The migrations that are undone, newest first, without their statements.
     pub undone: Vec<Migration>,
-    /// What becomes of each object.
-    pub turns: BTreeMap<ObjectId, Turn>,
+    /// What is done.
+    pub plan: Plan,
     /// The job.
     pub job: Job,
 }
 
+/// What is known of one object that is touched.
+struct Touched {
+    /// What is live now.
+    live: Option<Definition>,
+    /// Its fingerprint.
+    fingerprint: Option<Fingerprint>,
+    /// What is to be live again.
+    target: Option<Definition>,
+    /// What was recorded then.
+    then: Option<(Record, Definition)>,
+}
+
 /// Prepare going back to version `to`, or to the one before the latest. Reads only.
-pub fn prepare(database: &mut dyn Database, to: Option<i64>) -> Result<Rollback, Error> {
+pub fn prepare(
+    database: &mut dyn Database,
+    renderer: &Renderer,
+    to: Option<i64>,
+) -> Result<Rollback, Error> {
     let history = database.history()?;
     let latest = history.version;
     if latest == 0 {
@@ -56,136 +63,142 @@ pub fn prepare(database: &mut dyn Database, to: Option<i64>) -> Result<Rollback,
         .help("`triggerctl history` lists them"));
     }
     let (mut undone, kept): (Vec<_>, Vec<_>) = database
-        .migrations(true)?
+        .migrations(false)?
         .into_iter()
         .partition(|migration| migration.version > to);
-    let then = database.records_at(to)?;
+    undone.sort_by_key(|migration| std::cmp::Reverse(migration.version));
     let spec_digest = kept
         .last()
         .map(|migration| migration.spec_digest.clone())
         .unwrap_or_default();
 
-    let touched: BTreeSet<ObjectId> = history
-        .records
-        .keys()
-        .chain(then.keys())
-        .filter(|id| history.records.get(id) != then.get(id))
-        .cloned()
-        .collect();
-    let base = unmoved(&touched, &history, database)?;
-    let (turns, expected) = ends(&touched, &history, &then, to, database)?;
-
-    undone.sort_by_key(|migration| std::cmp::Reverse(migration.version));
-    let up: Vec<Statement> = undone
-        .iter()
-        .flat_map(|migration| &migration.down)
-        .map(|sql| Statement {
-            sql: sql.clone(),
-            object: None,
+    let touched = touched(to, &history, database)?;
+    let plan = plan_back(&touched, &history, spec_digest, to, database, renderer)?;
+    let mut job = Job::from_plan(&plan)?;
+    job.summary = format!("rolled back to version {to}");
+    job.expected = touched
+        .into_iter()
+        .map(|(id, touched)| {
+            let expected = match (touched.then, touched.target) {
+                (Some((record, definition)), Some(_)) => Expected::Returned { definition, record },
+                (Some((record, definition)), None) => Expected::Missing { definition, record },
+                // It was there before triggerctl had to do with it, and is left alone from now on.
+                (None, Some(_)) => Expected::Released,
+                (None, None) => Expected::Absent,
+            };
+            (id, expected)
         })
         .collect();
-    let down = undone
-        .iter()
-        .rev()
-        .flat_map(|migration| migration.up.iter().cloned())
-        .collect();
-    let from_fingerprint = digest(
-        base.values()
-            .map(|fingerprint| fingerprint.as_deref().unwrap_or("-")),
-    );
-    let job = Job {
-        plan_id: digest(up.iter().map(|statement| statement.sql.as_str())),
-        up,
-        down,
-        expected,
-        moved: Box::new(move |catalog, history| {
-            let mut moved = vec![];
-            if history.version != latest {
-                moved.push(format!(
-                    "the history is at version {}, no longer at {latest}",
-                    history.version
-                ));
-            }
-            for (id, fingerprint) in &base {
-                if catalog.fingerprints.get(id) != fingerprint.as_ref() {
-                    moved.push(format!("{id} was changed"));
-                }
-            }
-            moved
-        }),
-        summary: format!("rolled back to version {to}"),
-        spec_digest,
-        from_fingerprint,
-    };
     Ok(Rollback {
         to,
         undone,
-        turns,
+        plan,
         job,
     })
 }
 
-/// The live fingerprints of what will be touched; an error when one of them is not as recorded.
-fn unmoved(
-    touched: &BTreeSet<ObjectId>,
+/// Every object that the undone migrations touched; an error when one of them is not as the history says.
+fn touched(
+    to: i64,
     history: &History,
     database: &mut dyn Database,
-) -> Result<BTreeMap<ObjectId, Option<Fingerprint>>, Error> {
+) -> Result<BTreeMap<ObjectId, Touched>, Error> {
+    let befores = database.befores(to)?;
+    let then = database.records_at(to)?;
+    let ids: BTreeSet<ObjectId> = befores.keys().cloned().collect();
     let scope = Scope {
-        schemas: touched.iter().map(|id| id.schema().to_owned()).collect(),
-        known: touched.clone(),
+        schemas: ids.iter().map(|id| id.schema().to_owned()).collect(),
+        known: ids.clone(),
     };
     let catalog = database.catalog(&scope)?;
-    let base: BTreeMap<_, _> = touched
+    let live_ids: Vec<ObjectId> = ids
         .iter()
-        .map(|id| (id.clone(), catalog.fingerprints.get(id).cloned()))
+        .filter(|id| catalog.fingerprints.contains_key(id))
+        .cloned()
         .collect();
-    let mut suspects = vec![];
-    let mut moved = vec![];
-    for (id, live) in &base {
-        match (history.records.get(id), live) {
-            (Some(_), None) => moved.push(format!("{id} is gone")),
-            (None, Some(_)) => moved.push(format!(
-                "{id} exists, and the history says that it was dropped"
-            )),
-            (Some(record), Some(live)) if record.live_fingerprint != *live => {
-                suspects.push(id.clone())
+    let mut live = database.definitions(&live_ids, Depth::Whole)?;
+    let then_ids: Vec<ObjectId> = ids
+        .iter()
+        .filter(|id| then.contains_key(id))
+        .cloned()
+        .collect();
+    let mut recorded_then = database.recorded(&then_ids, to)?;
+
+    let mut all = BTreeMap::new();
+    for (id, before) in befores {
+        let then = match then.get(&id) {
+            None => None,
+            Some(record) => {
+                let definition = recorded_then.remove(&id).ok_or_else(|| {
+                    Error::failed(format!(
+                        "the history has no definition of {id} at version {to}"
+                    ))
+                })?;
+                Some((record.clone(), definition))
             }
-            _ => {}
-        }
+        };
+        let recorded = then.as_ref().map(|(_, definition)| definition.clone());
+        let touched = Touched {
+            live: live.remove(&id),
+            fingerprint: catalog.fingerprints.get(&id).cloned(),
+            target: before.unwrap_or(recorded),
+            then,
+        };
+        all.insert(id, touched);
     }
-    // Another fingerprint need not be another definition: the engine may print it differently since an upgrade.
-    let live = database.definitions(&suspects, Depth::Whole)?;
+    refuse_what_moved(&all, history, database)?;
+    Ok(all)
+}
+
+/// An error when an object is not what the history says: going back would lose what somebody did.
+fn refuse_what_moved(
+    touched: &BTreeMap<ObjectId, Touched>,
+    history: &History,
+    database: &mut dyn Database,
+) -> Result<(), Error> {
+    let suspects: Vec<ObjectId> = touched
+        .iter()
+        .filter(|(id, touched)| {
+            let record = history.records.get(id);
+            matches!((record, &touched.fingerprint), (Some(record), Some(live)) if record.live_fingerprint != *live)
+        })
+        .map(|(id, _)| id.clone())
+        .collect();
     let recorded = if suspects.is_empty() {
         BTreeMap::new()
     } else {
         database.recorded(&suspects, history.version)?
     };
-    for id in &suspects {
-        let (Some(live), Some(recorded)) = (live.get(id), recorded.get(id)) else {
-            continue;
-        };
-        let pairs: Vec<ConditionPair> = diff::undecided(recorded, live).into_iter().collect();
-        let verdicts = if pairs.is_empty() {
-            vec![]
-        } else {
-            database.same_conditions(&pairs)?
-        };
-        let verdicts = pairs.into_iter().zip(verdicts).collect();
-        let judge = Judge {
-            dialect: database.dialect(),
-            verdicts: &verdicts,
-        };
-        let fields: Vec<String> = diff::compare(recorded, live, &judge)
-            .into_iter()
-            .map(|f| f.field)
-            .collect();
-        if !fields.is_empty() {
-            moved.push(format!("{id} was changed by hand: {}", fields.join(", ")));
+    let mut moved = vec![];
+    for (id, touched) in touched {
+        match (history.records.contains_key(id), &touched.live) {
+            (true, None) => moved.push(format!("{id} is gone")),
+            (false, Some(live)) => {
+                // Nobody's at the moment. If it is what comes back, nothing has to be done about it.
+                let fits = match &touched.target {
+                    Some(target) => differences(live, target, database)?.is_empty(),
+                    None => false,
+                };
+                if !fits {
+                    moved.push(format!("{id} exists, and triggerctl did not create it"));
+                }
+            }
+            (true, Some(live)) => {
+                // Another fingerprint need not be another definition: an upgrade may print it differently.
+                if let Some(recorded) = recorded.get(id) {
+                    let fields = differences(recorded, live, database)?;
+                    if !fields.is_empty() {
+                        let names: Vec<&str> =
+                            fields.iter().map(|field| field.field.as_str()).collect();
+                        moved.push(format!("{id} was changed by hand: {}", names.join(", ")));
+                    }
+                }
+            }
+            (false, None) => {}
         }
     }
     if moved.is_empty() {
-        return Ok(base);
+        return Ok(());
     }
     let mut diagnostic = Diagnostic::new(
         "the database is not what the history says: rolling back would lose changes",
@@ -194,51 +207,170 @@ fn unmoved(
         diagnostic = diagnostic.note(what);
     }
     Err(diagnostic
-        .help("`triggerctl plan` shows the differences; `triggerctl apply` restores the recorded state")
+        .help(
+            "`triggerctl plan` shows the differences; `triggerctl apply` restores the recorded state",
+        )
         .into_error(Kind::Refused))
 }
 
-type Ends = (BTreeMap<ObjectId, Turn>, BTreeMap<ObjectId, Expected>);
+fn differences(
+    left: &Definition,
+    right: &Definition,
+    database: &mut dyn Database,
+) -> Result<Vec<FieldChange>, Error> {
+    let pairs: Vec<ConditionPair> = diff::undecided(left, right).into_iter().collect();
+    let verdicts = if pairs.is_empty() {
+        vec![]
+    } else {
+        database.same_conditions(&pairs)?
+    };
+    let verdicts = pairs.into_iter().zip(verdicts).collect();
+    let judge = Judge {
+        dialect: database.dialect(),
+        verdicts: &verdicts,
+    };
+    Ok(diff::compare(left, right, &judge))
+}
 
-fn ends(
-    touched: &BTreeSet<ObjectId>,
+/// The plan that leads from what is live to what was.
+fn plan_back(
+    touched: &BTreeMap<ObjectId, Touched>,
     history: &History,
-    then: &BTreeMap<ObjectId, Record>,
+    spec_digest: String,
     to: i64,
     database: &mut dyn Database,
-) -> Result<Ends, Error> {
-    let returning: Vec<ObjectId> = touched
-        .iter()
-        .filter(|id| then.contains_key(id))
-        .cloned()
-        .collect();
-    let mut definitions = if returning.is_empty() {
-        BTreeMap::new()
-    } else {
-        database.recorded(&returning, to)?
-    };
-    let (mut turns, mut expected) = (BTreeMap::new(), BTreeMap::new());
-    for id in touched {
-        let (turn, end) = match then.get(id) {
-            // Created since, it is dropped; taken over since, it is what it was. The statements know which.
-            None => (Turn::Leaves, Expected::Released),
-            Some(record) => {
-                let definition = definitions.remove(id).ok_or_else(|| {
-                    Error::failed(format!(
-                        "the history has no definition of {id} at version {to}"
-                    ))
-                })?;
-                let turn = if history.records.contains_key(id) {
-                    Turn::Reverts
-                } else {
-                    Turn::Returns
-                };
-                let record = record.clone();
-                (turn, Expected::Returned { definition, record })
-            }
+    renderer: &Renderer,
+) -> Result<Plan, Error> {
+    let mut names = Names::default();
+    names.find(touched, database, |id| matches!(id, ObjectId::Function(_)))?;
+    names.find(touched, database, |id| matches!(id, ObjectId::Trigger(_)))?;
+    let mut changes = vec![];
+    let mut unchanged = 0;
+    for (id, state) in touched {
+        if names.leaving.contains_key(id) {
+            continue;
+        }
+        let old = names.returning.get(id);
+        let live = old.map_or(state.live.as_ref(), |old| {
+            touched.get(old).and_then(|old| old.live.as_ref())
+        });
+        let live = live.map(|live| names.seen(live));
+        let target = state.target.clone();
+        let fields = match (&live, &target) {
+            (Some(live), Some(target)) => differences(live, target, database)?,
+            _ => vec![],
         };
-        turns.insert(id.clone(), turn);
-        expected.insert(id.clone(), end);
+        let action = match (&live, &target) {
+            (None, None) => {
+                unchanged += 1;
+                continue;
+            }
+            (Some(_), Some(_)) if fields.is_empty() => Action::Adopt,
+            (Some(_), Some(_)) if old.is_some() => Action::Rename,
+            (Some(_), Some(_)) => Action::Replace,
+            (None, Some(_)) => Action::Create,
+            (Some(_), None) => Action::Drop,
+        };
+        let rests_on = [Some(id), old]
+            .into_iter()
+            .flatten()
+            .map(|id| RestsOn {
+                object: ObjectRef::from(id),
+                live: touched.get(id).and_then(|state| state.fingerprint.clone()),
+                recorded: history
+                    .records
+                    .get(id)
+                    .map(|record| record.rendered_digest.clone()),
+            })
+            .collect();
+        let step = Step {
+            action,
+            id,
+            before: live,
+            after: target,
+            create: None,
+        };
+        changes.push(Change {
+            because: if action == Action::Drop {
+                String::new()
+            } else {
+                format!("as it was at version {to}")
+            },
+            fields,
+            rests_on,
+            // Recorded is what was recorded then; the job sees to it.
+            rendered_digest: Some(String::new()),
+            ..step.change(database.dialect(), renderer, database.server())?
+        });
     }
-    Ok((turns, expected))
+    plan::arrange(changes, database, history, spec_digest, unchanged)?.sealed()
+}
+
+/// Objects that get an older name back instead of being dropped and created again.
+#[derive(Default)]
+struct Names {
+    /// The new name of today to the old one that returns.
+    leaving: BTreeMap<ObjectId, ObjectId>,
+    /// The same, the other way round.
+    returning: BTreeMap<ObjectId, ObjectId>,
+}
+
+impl Names {
+    /// Pairs of a leaving and a returning object that differ in nothing but their name.
+    fn find(
+        &mut self,
+        touched: &BTreeMap<ObjectId, Touched>,
+        database: &mut dyn Database,
+        kind: fn(&ObjectId) -> bool,
+    ) -> Result<(), Error> {
+        let free: Vec<&ObjectId> = touched
+            .iter()
+            .filter(|(id, state)| kind(id) && state.live.is_none() && state.target.is_some())
+            .map(|(id, _)| id)
+            .collect();
+        if free.is_empty() {
+            return Ok(());
+        }
+        for (id, leaving) in touched.iter().filter(|(id, _)| kind(id)) {
+            let (Some(live), None) = (&leaving.live, &leaving.target) else {
+                continue;
+            };
+            let live = self.seen(live);
+            for old in &free {
+                let Some(target) = touched.get(*old).and_then(|state| state.target.as_ref()) else {
+                    continue;
+                };
+                let same_place = old.schema() == id.schema() && old.table() == id.table();
+                if !same_place || self.returning.contains_key(*old) {
+                    continue;
+                }
+                let fields = differences(&live, target, database)?;
+                if fields.iter().all(|field| field.field == "name") {
+                    self.leaving.insert(id.clone(), (*old).clone());
+                    self.returning.insert((*old).clone(), id.clone());
+                    break;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// A definition as it reads once the functions have their old names: a trigger follows the function that it calls.
+    fn seen(&self, definition: &Definition) -> Definition {
+        let mut definition = definition.clone();
+        if let Definition::Trigger(trigger) = &mut definition
+            && let TriggerAction::Call {
+                function,
+                arguments: _,
+            } = &mut trigger.action
+            && let Some(ObjectId::Function(old)) =
+                self.leaving.get(&ObjectId::Function(FunctionId {
+                    schema: function.schema.clone(),
+                    name: function.name.clone(),
+                }))
+        {
+            function.clone_from(old);
+        }
+        definition
+    }
 }

@@ -16,6 +16,7 @@ for_each_dialect!(
     check_exit_codes,
     drift_is_restored,
     dropped_by_hand,
+    restored_then_rolled_back_to_nothing,
     conflict_then_adopt,
     equal_is_adopted,
     unmanaged_is_left_alone,
@@ -391,6 +392,20 @@ fn dropped_by_hand(live: &mut dyn Live) {
     sandbox.write("triggers.toml", spec(&[LOG]));
     sandbox.on(live, &["apply", "--yes"]).ok();
     empty(&sandbox, live);
+}
+
+fn restored_then_rolled_back_to_nothing(live: &mut dyn Live) {
+    live.batch(TABLES);
+    let nothing = live.snapshot();
+    let sandbox = Sandbox::with_spec(&spec(&[AGE, LOG]));
+    sandbox.on(live, &["apply", "--yes"]).ok();
+    drop_trigger(live, "users_age");
+    sandbox.on(live, &["apply", "--yes"]).ok();
+    patch(live);
+    sandbox.on(live, &["apply", "--yes"]).ok();
+    assert_eq!(live.versions().len(), 3);
+    sandbox.on(live, &["rollback", "--to", "0", "--yes"]).ok();
+    assert_same("version 0", &nothing, &live.snapshot());
 }
 
 fn conflict_then_adopt(live: &mut dyn Live) {

@@ -145,8 +145,9 @@ fn planned(sandbox: &Sandbox, live: &mut dyn Live) -> String {
         .expect("changes")
         .iter()
         .flat_map(|change| change["statements"].as_array().expect("statements"))
-        .map(|statement| format!("{};\n", statement.as_str().expect("a text")))
-        .collect()
+        .fold(String::new(), |text, statement| {
+            text + statement.as_str().expect("a text") + ";\n"
+        })
 }
 
 /// `name.dialect.extension`, else `name.extension`.

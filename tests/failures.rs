@@ -3,6 +3,7 @@
 
 mod common;
 
+use std::fmt::Write as _;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
@@ -510,9 +511,11 @@ fn postgres_role_without_rights() {
     live.batch(&format!("CREATE ROLE {role} LOGIN"));
     let sandbox = Sandbox::with_spec(SPEC);
     let url = live.url().replacen("postgres@", &format!("{role}@"), 1);
-    if url == live.url() {
-        panic!("the test server's URL has no `postgres@` to replace: {url}");
-    }
+    assert_ne!(
+        url,
+        live.url(),
+        "the test server's URL has no `postgres@` to replace"
+    );
     let before = live.everything();
     // A plan needs no right but to look.
     sandbox
@@ -629,7 +632,8 @@ fn postgres_connection_lost() {
 fn many() -> String {
     let mut spec = String::from("version = 1\n");
     for number in 0..4000 {
-        spec += &format!(
+        let _ = write!(
+            spec,
             "[[trigger]]\nname = \"users_{number}\"\ntable = \"users\"\ntiming = \"after\"\nevents = [\"insert\"]\nbody = \"INSERT INTO log (what) VALUES ('{number}');\"\n"
         );
     }
@@ -658,9 +662,11 @@ fn sqlite_interrupted() {
     let child = writing_apply(&sandbox, &mut live);
     signal(&child, "INT");
     let run = wait(child, "apply");
-    if run.code == Some(0) {
-        panic!("the apply was done before the signal came: more triggers are needed");
-    }
+    assert_ne!(
+        run.code,
+        Some(0),
+        "the apply was done before the signal came: more triggers are needed"
+    );
     run.code(130).says(&["interrupted"]);
     let after = live.snapshot();
     assert!(!after.contains("users_1"), "something was left:\n{after}");

@@ -166,7 +166,7 @@ impl Apply {
         let migration = self
             .how
             .run(context, &Job::from_plan(&plan)?, writer, &mut *database)?;
-        report(context, &migration, "Applied")?;
+        report(context, &migration)?;
         Ok(Outcome::Done)
     }
 
@@ -239,16 +239,14 @@ fn refuse_conflicts(plan: &Plan) -> Result<(), Error> {
 }
 
 /// Say what was done.
-pub fn report(context: &Context, migration: &Migration, verb: &str) -> Result<(), Error> {
+pub fn report(context: &Context, migration: &Migration) -> Result<(), Error> {
     if context.output.format == Format::Json {
         return context.output.result(&json::applied(Some(migration))?);
     }
     let took = migration.duration_ms.unwrap_or_default();
+    let (version, summary) = (migration.version, &migration.summary);
     context.output.remark(&format!(
-        "{verb} as version {} in {took} ms: {}.\n",
-        migration.version, migration.summary
-    ))?;
-    context
-        .output
-        .remark("`triggerctl history` lists the versions; `triggerctl rollback` undoes this one.\n")
+        "Done in {took} ms, as version {version}: {summary}.\n\
+         `triggerctl history` lists the versions; `triggerctl rollback` undoes this one.\n"
+    ))
 }

@@ -51,6 +51,11 @@ impl Check {
                 .output
                 .result(&text::plan(&plan, detail, &context.output.palette()))?;
         }
+        if plan.differs() && context.output.format == Format::Text {
+            context
+                .output
+                .remark("`triggerctl plan` shows more; `triggerctl apply` makes the database as the spec says.\n")?;
+        }
         Ok(if differs {
             Outcome::Differs
         } else {

@@ -27,7 +27,9 @@ impl Rollback {
         self.how.must_be_able_to_ask(context, "rollback")?;
         let spec = context.spec_if_any()?;
         let mut database = context.connect(spec.as_ref(), Intent::Read)?;
-        let rollback = prepare(&mut *database, self.to)?;
+        let folder = spec.as_ref().and_then(|spec| spec.templates.as_deref());
+        let renderer = Renderer::new(database.dialect(), folder)?;
+        let rollback = prepare(&mut *database, &renderer, self.to)?;
         if context.output.format == Format::Text && !(context.output.quiet && self.how.yes) {
             let detail = context.detail(&*database, false);
             context.output.result(&text::rollback(
@@ -39,10 +41,6 @@ impl Rollback {
         self.how.confirm(context, "Go back?")?;
 
         let mut database = context.connect(spec.as_ref(), Intent::Write)?;
-        let renderer = Renderer::new(
-            database.dialect(),
-            spec.as_ref().and_then(|spec| spec.templates.as_deref()),
-        )?;
         let writer = Writer {
             renderer: &renderer,
             schema: history_schema(spec.as_ref()),
@@ -50,7 +48,7 @@ impl Rollback {
         let migration = self
             .how
             .run(context, &rollback.job, writer, &mut *database)?;
-        report(context, &migration, "Rolled back")?;
+        report(context, &migration)?;
         Ok(Outcome::Done)
     }
 }

@@ -195,6 +195,9 @@ pub struct Statement {
     pub object: Option<ObjectId>,
 }
 
+/// What was live before migrations, of the objects that they touched. See [`Database::befores`].
+pub type Befores = BTreeMap<ObjectId, Option<Option<Definition>>>;
+
 /// How long to wait for locks.
 #[derive(Debug, Clone, Copy)]
 pub struct Patience {
@@ -241,6 +244,10 @@ pub trait Database {
     ) -> Result<BTreeMap<ObjectId, Definition>, Error>;
     /// What was recorded as of `version`, for every object known at that version.
     fn records_at(&mut self, version: i64) -> Result<BTreeMap<ObjectId, Record>, Error>;
+
+    /// Every object that migrations after `version` touched, with what was live (`Some(None)`: nothing) before the first of
+    /// them where that was not what the history says.
+    fn befores(&mut self, version: i64) -> Result<Befores, Error>;
 
     /// One read of the catalog.
     fn catalog(&mut self, scope: &Scope) -> Result<Catalog, Error>;

@@ -12,7 +12,8 @@ pub mod sqlite;
     clippy::unwrap_used,
     clippy::panic,
     clippy::indexing_slicing,
-    clippy::format_push_string
+    clippy::format_push_string,
+    clippy::needless_pass_by_value
 )]
 pub(crate) mod testing;
 

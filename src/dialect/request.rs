@@ -70,10 +70,11 @@ impl<'a> Reader<'a> {
         } else {
             text.value.clone()
         };
-        let problem = if rendered.trim().is_empty() {
+        // Anything else is a name to both engines, so that whatever is live can be in a spec.
+        let problem = if rendered.is_empty() {
             "the name is empty"
-        } else if rendered.contains(char::is_control) {
-            "the name has a control character"
+        } else if rendered.contains('\0') {
+            "the name has a NUL character"
         } else {
             return Some(rendered);
         };
@@ -128,17 +129,16 @@ impl<'a> Reader<'a> {
         false
     }
 
-    /// The timing and the events.
+    /// When it fires.
     pub(super) fn timing(&mut self) -> Option<Timing> {
-        match &self.request.fields.timing {
-            Some(timing) => Some(timing.value),
-            None => {
-                self.missing("timing", "timing = \"after\"");
-                None
-            }
+        let timing = self.request.fields.timing.as_ref();
+        if timing.is_none() {
+            self.missing("timing", "timing = \"after\"");
         }
+        timing.map(|timing| timing.value)
     }
 
+    /// The events, in the order of the model.
     pub(super) fn events(&mut self) -> Option<BTreeSet<Event>> {
         match &self.request.fields.events {
             Some(events) if !events.value.is_empty() => {

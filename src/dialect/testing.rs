@@ -160,3 +160,15 @@ pub(crate) fn create_all(
         })
         .collect()
 }
+
+/// A place for values that no spec has.
+pub(crate) fn nowhere() -> crate::error::Span {
+    let file = crate::error::SourceFile {
+        name: "<test>".to_owned(),
+        text: String::new(),
+    };
+    crate::error::Span {
+        file: std::sync::Arc::new(file),
+        range: 0..0,
+    }
+}

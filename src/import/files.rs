@@ -261,11 +261,11 @@ fn with_include(text: &str, pattern: &str) -> Option<String> {
 }
 
 /// Where in the text a list gets one more element, and what is written there.
-fn added_to_list(list: &toml::Spanned<DeValue<'_>>, value: &str) -> Option<(usize, String)> {
+fn added_to_list(array: &toml::Spanned<DeValue<'_>>, value: &str) -> Option<(usize, String)> {
     let value = value.strip_prefix('[')?.strip_suffix(']')?;
-    let last = list.get_ref().as_array()?.iter().last();
+    let last = array.get_ref().as_array()?.iter().last();
     Some(
-        last.map_or((list.span().start + 1, value.to_owned()), |last| {
+        last.map_or((array.span().start + 1, value.to_owned()), |last| {
             (last.span().end, format!(", {value}"))
         }),
     )

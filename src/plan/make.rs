@@ -7,14 +7,14 @@ use crate::db::{
     Catalog, ConditionPair, Database, Depth, Fingerprint, History, Record, Scope, Verdict,
 };
 use crate::desired::{Desired, DesiredSet};
-use crate::dialect::{Ddl, LockMode};
 use crate::diff::{self, FieldChange, Judge};
 use crate::error::{Diagnostic, Error};
 use crate::model::{Action as TriggerAction, Definition, FunctionId, ObjectId};
 use crate::render::Renderer;
 
+use super::step::Step;
 use super::{
-    Action, Change, FORMAT_VERSION, Hazard, Lock, ObjectRef, Plan, base_fingerprint, order,
+    Action, Change, FORMAT_VERSION, ObjectRef, Plan, base_fingerprint, order,
     rests_on,
 };
 
@@ -82,8 +82,7 @@ pub fn make(
         }
     }
     keep_called_functions(&mut changes, &catalog);
-    let mut changes = targeted(changes, &options.targets, &catalog);
-    order::order(&mut changes, planner.database.dialect());
+    let changes = targeted(changes, &options.targets, &catalog);
     let differing: BTreeSet<ObjectId> = changes
         .iter()
         .filter(|change| change.action.differs())
@@ -94,25 +93,44 @@ pub fn make(
         .filter(|(id, _)| options.check_all || differing.contains(id));
     check_bodies(to_check.map(|(_, desired)| desired), planner.database)?;
 
+    let mut plan = arrange(
+        changes,
+        planner.database,
+        &history,
+        spec_digest.to_owned(),
+        unchanged,
+    )?;
+    plan.unmanaged = unmanaged(desired, &history, &catalog);
+    plan.sealed()
+}
+
+/// Changes in order, as a plan for this database.
+pub(crate) fn arrange(
+    mut changes: Vec<Change>,
+    database: &dyn Database,
+    history: &History,
+    spec_digest: String,
+    unchanged: usize,
+) -> Result<Plan, Error> {
+    order::order(&mut changes, database.dialect());
     let mut summary = BTreeMap::new();
     for change in &changes {
         *summary.entry(change.action).or_insert(0) += 1;
     }
-    let target = planner.database.target().clone();
-    Plan {
+    let target = database.target().clone();
+    Ok(Plan {
         plan_id: String::new(),
         format_version: FORMAT_VERSION,
         tool_version: env!("CARGO_PKG_VERSION").to_owned(),
         base_version: history.version,
         base_fingerprint: base_fingerprint(&target, history.version, &changes),
         target,
-        spec_digest: spec_digest.to_owned(),
+        spec_digest,
         summary,
         unchanged,
-        unmanaged: unmanaged(desired, &history, &catalog),
+        unmanaged: vec![],
         changes,
-    }
-    .sealed()
+    })
 }
 
 /// What must be read of the catalog: the schemas of everything that is desired or recorded.
@@ -438,11 +456,6 @@ impl Planner<'_> {
                 format!("changed by hand since version {version}: {drifted}{also}"),
             )
         };
-        let drift = if action == Action::Adopt {
-            vec![]
-        } else {
-            drift
-        };
         self.build(
             sides,
             Decision {
@@ -488,47 +501,25 @@ impl Planner<'_> {
             fields,
             drift,
         } = decision;
-        let (dialect, server) = (self.database.dialect(), self.database.server());
-        let after = sides.desired.map(|desired| desired.definition.clone());
-        let (up, down) = match (action, &live, &after) {
-            (Action::Adopt | Action::Forget | Action::Conflict, _, _) | (_, None, None) => {
-                Default::default()
-            }
-            (_, None, Some(after)) => {
-                let up = sides
-                    .desired
-                    .map(|desired| desired.ddl.clone())
-                    .unwrap_or_default();
-                (up, dialect.drop(after, self.renderer, server)?)
-            }
-            (_, Some(live), None) => (
-                dialect.drop(live, self.renderer, server)?,
-                dialect.create(live, self.renderer, server)?,
-            ),
-            (_, Some(live), Some(after)) => (
-                dialect.alter(live, after, self.renderer, server)?,
-                dialect.alter(after, live, self.renderer, server)?,
-            ),
-        };
         let mut rested = vec![rests_on(&sides.id, self.catalog, self.history)];
         if sides.from != sides.id {
             rested.push(rests_on(&sides.from, self.catalog, self.history));
         }
-        Ok(Change {
+        let step = Step {
             action,
-            object: ObjectRef::from(&sides.id),
+            id: &sides.id,
+            before: live,
+            after: sides.desired.map(|desired| desired.definition.clone()),
+            create: sides.desired.map(|desired| &desired.ddl),
+        };
+        let database = &self.database;
+        Ok(Change {
             because,
             fields,
             drift,
-            before: live,
-            after,
-            hazards: hazards(action, &up, &sides.id),
-            locks: locks(&up, &sides.id),
-            statements: up.statements,
-            reverse: down.statements,
             rests_on: rested,
             rendered_digest: sides.desired.map(|desired| desired.digest.clone()),
-            custom: sides.desired.is_some_and(|desired| desired.ddl.custom),
+            ..step.change(database.dialect(), self.renderer, database.server())?
         })
     }
 }
@@ -547,42 +538,6 @@ fn names(fields: &[FieldChange]) -> String {
         .map(|change| change.field.as_str())
         .collect::<Vec<_>>()
         .join(", ")
-}
-
-fn locks(ddl: &Ddl, id: &ObjectId) -> Vec<Lock> {
-    let Some((mode, table)) = ddl.lock.zip(id.table()) else {
-        return vec![];
-    };
-    vec![Lock {
-        table: table.clone(),
-        mode,
-    }]
-}
-
-fn hazards(action: Action, ddl: &Ddl, id: &ObjectId) -> Vec<Hazard> {
-    let mut hazards = vec![];
-    if let Some((mode, table)) = ddl.lock.zip(id.table()) {
-        let (kind, who) = match mode {
-            LockMode::AccessShare | LockMode::Database => ("", ""),
-            LockMode::ShareRowExclusive => ("blocks_writers", "writers of"),
-            LockMode::AccessExclusive => ("blocks_readers", "readers and writers of"),
-        };
-        if !kind.is_empty() {
-            let message = format!("{who} {table} wait until the migration commits");
-            hazards.push(Hazard {
-                kind: kind.to_owned(),
-                message,
-            });
-        }
-    }
-    if action == Action::Restore {
-        let message = "undoes a change that somebody made by hand".to_owned();
-        hazards.push(Hazard {
-            kind: "undoes_manual_change".to_owned(),
-            message,
-        });
-    }
-    hazards
 }
 
 /// A function that goes, but that triggers outside this plan still call, stays where it is and is no longer ours.

@@ -3,6 +3,7 @@
 
 mod make;
 mod order;
+mod step;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -18,7 +19,9 @@ use crate::diff::FieldChange;
 use crate::error::Error;
 use crate::model::{Definition, FunctionId, ObjectId, TableId, TriggerId};
 
+pub(crate) use make::arrange;
 pub use make::{Options, make, scope};
+pub(crate) use step::Step;
 
 /// Version of the plan document.
 pub const FORMAT_VERSION: u32 = 1;

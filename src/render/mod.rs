@@ -172,7 +172,9 @@ impl Renderer {
                 .template_from_named_str(name, source)
                 .and_then(|compiled| compiled.render(context))
         };
-        rendered.map_err(|error| self.failed(&error, &Origin::Spec(text)))
+        let mut rendered = rendered.map_err(|error| self.failed(&error, &Origin::Spec(text)))?;
+        rendered.push_str(stripped_end(source));
+        Ok(rendered)
     }
 
     /// Whether this text was rendered before: one `[[trigger]]` for many tables is compiled twice, not once a table,
@@ -206,6 +208,16 @@ pub fn is_template(text: &str) -> bool {
     text.as_bytes()
         .windows(2)
         .any(|pair| matches!(pair, b"{{" | b"{%" | b"{#"))
+}
+
+/// The line end that the engine takes off the end of a template: a body is kept to the letter, template or not.
+fn stripped_end(source: &str) -> &str {
+    let text = source.strip_suffix('\n').unwrap_or(source);
+    let text = text.strip_suffix('\r').unwrap_or(text);
+    if ["-}}", "-%}", "-#}"].iter().any(|tag| text.ends_with(tag)) {
+        return "";
+    }
+    source.get(text.len()..).unwrap_or_default()
 }
 
 /// What `{{ … }}` does: only what a filter or a helper made safe goes through.

@@ -1,4 +1,12 @@
-#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::format_push_string,
+    clippy::similar_names,
+    clippy::too_many_lines,
+    clippy::expect_used
+)]
 
 use std::path::Path;
 use std::sync::Arc;
@@ -77,6 +85,20 @@ fn drop_with(folder: &Path) -> Result<String, Error> {
 fn text_without_a_template_is_returned_as_it_is() {
     for text in ["", " SELECT '{' || '}';\n", "a { b } % #", "\u{feff}\\n"] {
         assert_eq!(shown(text, context! {}), text);
+    }
+}
+
+#[test]
+fn the_end_of_a_text_is_kept() {
+    for (text, expected) in [
+        ("{{ 1 | literal }}\n", "1\n"),
+        ("{{ 1 | literal }}\n\n", "1\n\n"),
+        ("{{ 1 | literal }};\r\n", "1;\r\n"),
+        ("{{ 1 | literal -}}\n", "1"),
+        ("{% if true %}x{% endif %}\n", "x\n"),
+        ("{{ 1 | literal }}\r", "1\r"),
+    ] {
+        assert_eq!(shown(text, context! {}), expected, "{text:?}");
     }
 }
 

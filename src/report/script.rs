@@ -109,7 +109,10 @@ pub fn plan(
     for (id, expected) in &job.expected {
         let present = match expected {
             // Only a rollback has objects that return, and it has no script.
-            Expected::Absent | Expected::Released | Expected::Returned { .. } => None,
+            Expected::Absent
+            | Expected::Released
+            | Expected::Returned { .. }
+            | Expected::Missing { .. } => None,
             Expected::Present {
                 definition,
                 rendered_digest,
@@ -124,6 +127,7 @@ pub fn plan(
         rows.push(Row {
             id: id.clone(),
             present,
+            before: job.found.get(id).cloned(),
         });
     }
     for statement in writer.objects(migration.version, &rows)? {

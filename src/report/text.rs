@@ -12,7 +12,7 @@ use crate::model::{
     Trigger,
 };
 use crate::plan::{Action, Change, Lock, ObjectRef, Plan};
-use crate::rollback::{Rollback, Turn};
+use crate::rollback::Rollback;
 
 use super::Palette;
 
@@ -31,24 +31,7 @@ pub struct Detail {
 
 /// A plan.
 pub fn plan(plan: &Plan, detail: Detail, palette: &Palette) -> String {
-    let mut out = String::new();
-    let shown = detail.most.unwrap_or(usize::MAX);
-    for change in plan.changes.iter().take(shown) {
-        out.push_str(&self::change(change, detail, palette));
-        let is_led_in =
-            change.action == Action::Create && change.object.table.is_none() && !detail.statements;
-        // A new function stands right above the trigger that it is for.
-        if !is_led_in {
-            out.push('\n');
-        }
-    }
-    if plan.changes.len() > shown {
-        let _ = writeln!(
-            out,
-            "… and {} more (`--verbose` shows all)\n",
-            plan.changes.len() - shown
-        );
-    }
+    let mut out = changes(plan, detail, palette);
     if detail.unmanaged && !plan.unmanaged.is_empty() {
         out.push_str("Not managed by triggerctl:\n");
         for object in &plan.unmanaged {
@@ -58,6 +41,31 @@ pub fn plan(plan: &Plan, detail: Detail, palette: &Palette) -> String {
     }
     out.push_str(&summary(plan));
     out.push('\n');
+    out
+}
+
+/// The changes of a plan, one after the other.
+fn changes(plan: &Plan, detail: Detail, palette: &Palette) -> String {
+    let mut out = String::new();
+    let shown = detail.most.unwrap_or(usize::MAX);
+    for change in plan.changes.iter().take(shown) {
+        let text = self::change(change, detail, palette);
+        out.push_str(&text);
+        // What is said in one line, such as a new function above its trigger, needs no air.
+        if text.lines().nth(1).is_some() {
+            out.push('\n');
+        }
+    }
+    if !out.is_empty() && !out.ends_with("\n\n") {
+        out.push('\n');
+    }
+    if plan.changes.len() > shown {
+        let _ = writeln!(
+            out,
+            "… and {} more (`--verbose` shows all)\n",
+            plan.changes.len() - shown
+        );
+    }
     out
 }
 
@@ -123,10 +131,10 @@ fn change(change: &Change, detail: Detail, palette: &Palette) -> String {
         {
             out.push_str(&wrapped(&text));
         }
-    } else {
+    } else if !change.because.is_empty() {
         out.push_str(&wrapped(&change.because));
     }
-    if !change.drift.is_empty() {
+    if !change.drift.is_empty() && change.action != Action::Adopt {
         out.push_str("    recorded against live:\n");
         fields(&mut out, &change.drift, palette);
         if change
@@ -390,32 +398,17 @@ pub fn migration(migration: &Migration, palette: &Palette) -> String {
 /// What a rollback is about to do.
 pub fn rollback(rollback: &Rollback, detail: Detail, palette: &Palette) -> String {
     let mut out = String::new();
+    let many = if rollback.undone.len() == 1 { "version" } else { "versions" };
     let versions: Vec<String> = rollback
         .undone
         .iter()
         .map(|migration| format!("{} ({})", migration.version, migration.summary))
         .collect();
-    let _ = writeln!(out, "Undoing version {}\n", versions.join(", "));
-    for (id, turn) in &rollback.turns {
-        let (sign, style, word) = match turn {
-            Turn::Returns => ("+", palette.added, "bring back"),
-            Turn::Reverts => ("~", palette.changed, "revert"),
-            Turn::Leaves => ("-", palette.removed, "undo"),
-        };
-        let _ = writeln!(
-            out,
-            "{style}{sign} {word}{style:#} {}",
-            self::id(id, detail.schemas)
-        );
+    let _ = writeln!(out, "Undoing {many} {}", versions.join(", "));
+    if !rollback.plan.changes.is_empty() {
+        out.push('\n');
+        out.push_str(&changes(&rollback.plan, detail, palette));
     }
-    if detail.statements {
-        for statement in &rollback.job.up {
-            out.push('\n');
-            for line in statement.sql.lines() {
-                let _ = writeln!(out, "    {}", safe(line));
-            }
-        }
-    }
-    let _ = writeln!(out, "\nBack to version {}, as a new version.", rollback.to);
+    let _ = writeln!(out, "Back to version {}, as a new version.", rollback.to);
     out
 }

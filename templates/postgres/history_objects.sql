@@ -7,5 +7,6 @@ CREATE TABLE IF NOT EXISTS {{ history_schema | ident }}.objects (
   rendered_digest text,
   live_fingerprint text,
   definition json,
+  before json,
   PRIMARY KEY (kind, schema, "table", name, version)
 )

@@ -7,5 +7,6 @@ CREATE TABLE IF NOT EXISTS triggerctl_objects (
   rendered_digest text,
   live_fingerprint text,
   definition text,
+  before text,
   PRIMARY KEY (kind, schema, "table", name, version)
 )

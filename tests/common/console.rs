@@ -5,6 +5,7 @@
 //! document share one folder. Durations, dates and versions of SQLite or PostgreSQL may differ.
 //! `SNAPSHOTS=overwrite` writes what is printed into the document.
 
+use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -35,7 +36,7 @@ pub(crate) fn check(document: &Path, sandbox: &Sandbox, variables: &[(&str, Stri
         };
         let mut command = first.to_owned();
         while let Some(more) = lines.peek().and_then(|line| line.strip_prefix("> ")) {
-            actual += &format!("> {more}\n");
+            let _ = writeln!(actual, "> {more}");
             command += "\n";
             command += more;
             lines.next();
@@ -51,7 +52,7 @@ pub(crate) fn check(document: &Path, sandbox: &Sandbox, variables: &[(&str, Stri
         commands += 1;
         let (code, output) = run(&command, sandbox, variables);
         if code != 0 {
-            actual += &format!("? {code}\n");
+            let _ = writeln!(actual, "? {code}");
         }
         actual += &output;
         if !output.is_empty() && !output.ends_with('\n') {

@@ -57,11 +57,11 @@ macro_rules! for_each_dialect {
         mod $name {
             #[test]
             fn sqlite() {
-                super::$name(&mut crate::common::sqlite::Sqlite::new());
+                super::$name(&mut $crate::common::sqlite::Sqlite::new());
             }
             #[test]
             fn postgres() {
-                super::$name(&mut crate::common::postgres::Postgres::new());
+                super::$name(&mut $crate::common::postgres::Postgres::new());
             }
         }
     )+};
@@ -160,7 +160,7 @@ pub(crate) fn wait(child: Child, what: &str) -> Run {
     let id = child.id();
     let (sender, receiver) = std::sync::mpsc::channel();
     std::thread::spawn(move || sender.send(child.wait_with_output()));
-    let Ok(output) = receiver.recv_timeout(Duration::from_secs(60)) else {
+    let Ok(output) = receiver.recv_timeout(Duration::from_mins(1)) else {
         let _ = Command::new("kill").args(["-9", &id.to_string()]).status();
         panic!("still running after a minute: {what}");
     };

@@ -72,7 +72,7 @@ impl Postgres {
         let known_schemas: Vec<&str> = known.iter().map(|id| id.schema.as_str()).collect();
         let known_names: Vec<&str> = known.iter().map(|id| id.name.as_str()).collect();
         let query = assemble(include_str!("sql/catalog.sql"), "", self.server);
-        let rows = self.read(
+        let rows = self.read_all(
             "read the triggers and functions",
             &query,
             &[

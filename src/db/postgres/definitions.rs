@@ -71,7 +71,7 @@ impl Postgres {
             include_str!("sql/function_definition_joins.sql"),
             self.server,
         );
-        self.read(
+        self.read_all(
             "read the functions",
             &query,
             &[(&schemas, Type::TEXT_ARRAY), (&names, Type::TEXT_ARRAY)],
@@ -90,7 +90,7 @@ impl Postgres {
             include_str!("sql/trigger_definition_joins.sql"),
             self.server,
         );
-        let rows = self.read(
+        let rows = self.read_all(
             "read the triggers",
             &query,
             &[

@@ -6,7 +6,7 @@ use postgres::Row;
 use postgres::types::Type;
 
 use super::{Postgres, get, identifier};
-use crate::db::{History, Migration, Record};
+use crate::db::{Befores, History, Migration, Record};
 use crate::error::{Diagnostic, Error};
 use crate::model::{Definition, FunctionId, ObjectId, TableId, TriggerId};
 
@@ -17,6 +17,15 @@ SELECT DISTINCT ON (kind COLLATE "C", schema COLLATE "C", "table" COLLATE "C", n
 FROM {history}.objects
 WHERE version <= $1
 ORDER BY kind COLLATE "C", schema COLLATE "C", "table" COLLATE "C", name COLLATE "C", version DESC
+"#;
+
+/// The first row of each object after a version.
+const FIRST: &str = r#"
+SELECT DISTINCT ON (kind COLLATE "C", schema COLLATE "C", "table" COLLATE "C", name COLLATE "C")
+       kind, schema, "table", name, before::text
+FROM {history}.objects
+WHERE version > $1
+ORDER BY kind COLLATE "C", schema COLLATE "C", "table" COLLATE "C", name COLLATE "C", version
 "#;
 
 impl Postgres {
@@ -165,15 +174,31 @@ WHERE"#,
             let text: Option<String> = get(row, 8)?;
             if let Some(text) = text {
                 let id = object_id(row)?;
-                let definition = serde_json::from_str(&text).map_err(|failure| {
-                    Diagnostic::new(format!("the history's record of {id} cannot be read"))
-                        .note(failure.to_string())
-                        .help("a newer triggerctl may have written it")
-                })?;
+                let definition = definition(&id, &text)?;
                 definitions.insert(id, definition);
             }
         }
         Ok(definitions)
+    }
+
+    /// See [`crate::db::Database::befores`].
+    pub(super) fn read_befores(
+        &mut self,
+        version: i64,
+    ) -> Result<Befores, Error> {
+        if !self.history_exists()? {
+            return Ok(BTreeMap::new());
+        }
+        let sql = self.history_sql(FIRST);
+        let rows = self.read("read the history", &sql, &[(&version, Type::INT8)])?;
+        let mut befores = BTreeMap::new();
+        for row in &rows {
+            let id = object_id(row)?;
+            let text: Option<String> = get(row, 4)?;
+            let before = text.map(|text| definition(&id, &text)).transpose()?;
+            befores.insert(id, before);
+        }
+        Ok(befores)
     }
 
     /// See [`crate::db::Database::migrations`].
@@ -194,6 +219,16 @@ WHERE"#,
             .map(migration)
             .collect()
     }
+}
+
+/// A definition as it was written down.
+fn definition<T: serde::de::DeserializeOwned>(id: &ObjectId, text: &str) -> Result<T, Error> {
+    serde_json::from_str(text).map_err(|failure| {
+        Diagnostic::new(format!("the history's record of {id} cannot be read"))
+            .note(failure.to_string())
+            .help("a newer triggerctl may have written it")
+            .into()
+    })
 }
 
 fn migration(row: &Row) -> Result<Migration, Error> {

@@ -23,7 +23,7 @@ use postgres::Row;
 use postgres::types::{FromSql, ToSql, Type};
 
 use super::{
-    Catalog, ConditionPair, Database, Depth, History, Migration, Patience, Record, Scope,
+    Befores,    Catalog, ConditionPair, Database, Depth, History, Migration, Patience, Record, Scope,
     Statement, Target, Verdict,
 };
 use crate::db::url::PostgresUrl;
@@ -160,6 +160,19 @@ impl Postgres {
             .map_err(|failure| self.error(&failure, purpose))
     }
 
+    /// One query over the whole of a catalog. It looks costly enough to the server for compiling it to machine code,
+    /// which takes longer than running it.
+    fn read_all(
+        &mut self,
+        purpose: &str,
+        sql: &str,
+        parameters: &[(&(dyn ToSql + Sync), Type)],
+    ) -> Result<Vec<Row>, Error> {
+        self.aside("SET LOCAL jit = off", |this| {
+            this.read(purpose, sql, parameters)
+        })
+    }
+
     /// Statements that return nothing.
     fn batch(&mut self, purpose: &str, sql: &str) -> Result<(), Error> {
         self.client
@@ -242,6 +255,10 @@ impl Database for Postgres {
         version: i64,
     ) -> Result<BTreeMap<ObjectId, Definition>, Error> {
         self.read_recorded(ids, version)
+    }
+
+    fn befores(&mut self, version: i64) -> Result<Befores, Error> {
+        self.read_befores(version)
     }
 
     fn records_at(&mut self, version: i64) -> Result<BTreeMap<ObjectId, Record>, Error> {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::errors::cannot;
-use crate::db::{History, Migration, Record};
+use crate::db::{Befores, History, Migration, Record};
 use crate::error::Error;
 use crate::model::{Definition, FunctionId, ObjectId, TableId, TriggerId};
 
@@ -103,6 +103,43 @@ fn object_id(row: &rusqlite::Row<'_>) -> rusqlite::Result<ObjectId> {
     })
 }
 
+/// See [`crate::db::Database::befores`].
+pub(super) fn befores(
+    connection: &Connection,
+    version: i64,
+) -> Result<Befores, Error> {
+    let mut found = BTreeMap::new();
+    if !exists(connection)? {
+        return Ok(found);
+    }
+    let failed = |error: rusqlite::Error| cannot("read the history", &error);
+    // `before` comes from the row that holds the minimum, as above.
+    let mut statement = connection
+        .prepare(
+            "SELECT kind, schema, \"table\", name, min(version), before
+             FROM triggerctl_objects WHERE version > ?1 GROUP BY kind, schema, \"table\", name",
+        )
+        .map_err(failed)?;
+    let mut rows = statement.query([version]).map_err(failed)?;
+    while let Some(row) = rows.next().map_err(failed)? {
+        let id = object_id(row).map_err(failed)?;
+        let json: Option<String> = row.get(5).map_err(failed)?;
+        let before = json.map(|json| definition(&id, &json)).transpose()?;
+        found.insert(id, before);
+    }
+    Ok(found)
+}
+
+/// A definition as it was written down.
+fn definition<T: serde::de::DeserializeOwned>(id: &ObjectId, json: &str) -> Result<T, Error> {
+    serde_json::from_str(json).map_err(|error| {
+        Error::failed(format!(
+            "what is recorded about {id} cannot be read: {error}"
+        ))
+        .help("was it written by a newer triggerctl, or changed by hand?")
+    })
+}
+
 /// See [`crate::db::Database::recorded`].
 pub(super) fn recorded(
     connection: &Connection,
@@ -123,22 +160,17 @@ pub(super) fn recorded(
         .map_err(failed)?;
     for id in ids {
         let table = id.table().map_or("", |table| table.name.as_str());
-        let definition: Option<Option<String>> = statement
+        let json: Option<Option<String>> = statement
             .query_row(
                 params![id.kind(), id.schema(), table, id.name(), version],
                 |row| row.get(0),
             )
             .optional()
             .map_err(failed)?;
-        let Some(Some(json)) = definition else {
+        let Some(Some(json)) = json else {
             continue;
         };
-        let definition = serde_json::from_str(&json).map_err(|error| {
-            Error::failed(format!(
-                "what is recorded about {id} cannot be read: {error}"
-            ))
-            .help("was it written by a newer triggerctl, or changed by hand?")
-        })?;
+        let definition = definition(id, &json)?;
         found.insert(id.clone(), definition);
     }
     Ok(found)

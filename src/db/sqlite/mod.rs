@@ -18,7 +18,7 @@ use rusqlite::Connection;
 pub use self::create::create;
 pub use self::open::{Options, open};
 use super::{
-    Catalog, ConditionPair, Database, Depth, History, Intent, Migration, Patience, Record, Scope,
+    Befores,    Catalog, ConditionPair, Database, Depth, History, Intent, Migration, Patience, Record, Scope,
     Statement, Target, Verdict,
 };
 use crate::dialect::sqlite::parse::bare_condition;
@@ -153,6 +153,10 @@ impl Database for Sqlite {
         version: i64,
     ) -> Result<BTreeMap<ObjectId, Definition>, Error> {
         history::recorded(&self.connection, ids, version)
+    }
+
+    fn befores(&mut self, version: i64) -> Result<Befores, Error> {
+        history::befores(&self.connection, version)
     }
 
     fn records_at(&mut self, version: i64) -> Result<BTreeMap<ObjectId, Record>, Error> {

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use minijinja::context;
 
-use super::function::{check_name, comment_text, plain, search_path};
 use super::names::{LONGEST, generated_function};
+use super::shared::{check_name, comment_text, plain, search_path};
 use super::{Postgres, refuse};
 use crate::dialect::request::Reader;
 use crate::dialect::{Lowered, Request, inspect};
@@ -56,18 +56,19 @@ fn read(reader: &mut Reader<'_>) -> Option<Vec<Lowered>> {
         update_of: _,
         for_each,
         when,
-        body,
         description,
         renamed_from,
         enabled,
         constraint,
         referencing,
-        function,
         args,
-        function_name,
-        declare,
-        security,
-        search_path: path,
+        // The function, and what a generated one is made of: see `called` and `generated`.
+        function: _,
+        body: _,
+        function_name: _,
+        declare: _,
+        security: _,
+        search_path: _,
         definer,
         order,
     } = request.fields;
@@ -105,106 +106,89 @@ fn read(reader: &mut Reader<'_>) -> Option<Vec<Lowered>> {
         Some(when) => condition(reader, when, &name, &firing),
         None => None,
     };
-    let mut lowered = vec![];
-    let called = match function {
-        Some(function) => {
-            let unused: [(&str, Option<&crate::error::Span>); 4] = [
-                (
-                    "function_name",
-                    function_name.as_ref().map(|field| &field.span),
-                ),
-                ("declare", declare.as_ref().map(|field| &field.span)),
-                ("security", security.as_ref().map(|field| &field.span)),
-                ("search_path", path.as_ref().map(|field| &field.span)),
-            ];
-            for (field, span) in unused {
-                if let Some(span) = span {
-                    reader.refuse(
-                        format!("`{field}` is for generated functions, and this trigger calls `function`"),
-                        span,
-                        format!("say it in the `[[function]]`, or remove `{field}`"),
-                    );
-                }
-            }
-            let id = function_id(&function.value, request.schema);
-            check_name("function", &id.name, function, &mut reader.problems);
-            Some(id)
-        }
-        None => {
-            if let Some(args) = args {
-                reader.refuse(
-                    "`args` are for a trigger that calls a `function`",
-                    &args.span,
-                    "name the function, or write the values into the body",
-                );
-            }
-            let generated = generated(reader, &name, &firing, body.as_ref());
-            generated.map(|function| {
-                let id = function.id.clone();
-                lowered.push(Lowered {
-                    definition: Definition::Function(function),
-                    renamed_from: old_name
-                        .as_ref()
-                        .filter(|_| function_name.is_none())
-                        .map(|old| FunctionId {
-                            schema: id.schema.clone(),
-                            name: generated_function(&request.table.id.name, old),
-                        })
-                        .filter(|old| *old != id)
-                        .map(ObjectId::Function),
-                    generated: true,
-                });
-                id
-            })
-        }
+    let (called, generated) = called(reader, &name, old_name.as_deref(), &firing)?;
+    let trigger = Trigger {
+        id: TriggerId {
+            table: request.table.id.clone(),
+            name,
+        },
+        timing: firing.timing,
+        events: firing.events,
+        update_of,
+        orientation: firing.orientation,
+        condition,
+        action: Action::Call {
+            function: called,
+            arguments: args.as_ref().map(texts).unwrap_or_default(),
+        },
+        transition_tables: transition_tables(reader, referencing.as_ref()),
+        constraint: constraint
+            .as_ref()
+            .map(|constraint| with_schema(&constraint.value, request.schema)),
+        enabled: enabled
+            .as_ref()
+            .map_or(EnabledState::Origin, |enabled| enabled.value),
+        enabled_on_partitions: BTreeMap::new(),
+        comment: comment_text(description.as_ref()),
+        depends_on_extensions: BTreeSet::new(),
+        verbatim: None,
     };
-    let arguments = arguments(reader, args.as_ref());
-    let transition_tables = transition_tables(reader, referencing.as_ref());
-    let constraint = constraint.as_ref().map(|constraint| {
-        let ConstraintSpec { deferral, from } = &constraint.value;
-        Constraint {
-            deferral: *deferral,
-            from: from.as_ref().map(|from| TableId {
-                schema: schema_of(&from.value, request.schema),
-                name: from.value.name.clone(),
-            }),
-        }
+    let renamed_from = old_name.map(|name| {
+        ObjectId::Trigger(TriggerId {
+            table: request.table.id.clone(),
+            name,
+        })
     });
-    let called = called?;
-    lowered.push(Lowered {
-        definition: Definition::Trigger(Trigger {
-            id: TriggerId {
-                table: request.table.id.clone(),
-                name,
-            },
-            timing: firing.timing,
-            events: firing.events,
-            update_of,
-            orientation: firing.orientation,
-            condition,
-            action: Action::Call {
-                function: called,
-                arguments,
-            },
-            transition_tables,
-            constraint,
-            enabled: enabled
-                .as_ref()
-                .map_or(EnabledState::Origin, |enabled| enabled.value),
-            enabled_on_partitions: BTreeMap::new(),
-            comment: comment_text(description.as_ref()),
-            depends_on_extensions: BTreeSet::new(),
-            verbatim: None,
-        }),
-        renamed_from: old_name.map(|name| {
-            ObjectId::Trigger(TriggerId {
-                table: request.table.id.clone(),
-                name,
-            })
-        }),
+    let trigger = Lowered {
+        definition: Definition::Trigger(trigger),
+        renamed_from,
         generated: false,
-    });
-    Some(lowered)
+    };
+    Some(generated.into_iter().chain([trigger]).collect())
+}
+
+/// The function that the trigger calls and, where it holds the trigger's body, what it is to be.
+fn called(
+    reader: &mut Reader<'_>,
+    trigger: &str,
+    old_trigger: Option<&str>,
+    firing: &Firing,
+) -> Option<(FunctionId, Option<Lowered>)> {
+    let request = reader.request;
+    if let Some(function) = &request.fields.function {
+        let id = function_id(&function.value, request.schema);
+        check_name("function", &id.name, function, &mut reader.problems);
+        return Some((id, None));
+    }
+    let function = generated(reader, trigger, firing)?;
+    let id = function.id.clone();
+    let old_id = old_trigger
+        .filter(|_| request.fields.function_name.is_none())
+        .map(|old| FunctionId {
+            schema: id.schema.clone(),
+            name: generated_function(&request.table.id.name, old),
+        });
+    let lowered = Lowered {
+        definition: Definition::Function(function),
+        renamed_from: old_id.filter(|old| *old != id).map(ObjectId::Function),
+        generated: true,
+    };
+    Some((id, Some(lowered)))
+}
+
+fn texts(list: &Located<Vec<Located<String>>>) -> Vec<String> {
+    list.value.iter().map(|text| text.value.clone()).collect()
+}
+
+fn with_schema(constraint: &ConstraintSpec, schema: &str) -> Constraint {
+    let ConstraintSpec { deferral, from } = constraint;
+    Constraint {
+        deferral: *deferral,
+        from: from.as_ref().map(|from| TableId {
+            schema: schema_of(&from.value, schema),
+            name: from.value.name.clone(),
+        }),
+    }
 }
 
 fn function_id(name: &TableRef, schema: &str) -> FunctionId {
@@ -216,22 +200,6 @@ fn function_id(name: &TableRef, schema: &str) -> FunctionId {
 
 fn schema_of(name: &TableRef, schema: &str) -> String {
     name.schema.clone().unwrap_or_else(|| schema.to_owned())
-}
-
-fn arguments(reader: &mut Reader<'_>, args: Option<&Located<Vec<Located<String>>>>) -> Vec<String> {
-    let Some(args) = args else {
-        return vec![];
-    };
-    for arg in &args.value {
-        if arg.value.contains('\0') {
-            reader.refuse(
-                "an argument has a NUL character",
-                &arg.span,
-                "PostgreSQL keeps arguments as texts that end in one: remove it",
-            );
-        }
-    }
-    args.value.iter().map(|arg| arg.value.clone()).collect()
 }
 
 fn transition_tables(
@@ -276,12 +244,7 @@ fn condition(
 }
 
 /// The function that holds the trigger's body.
-fn generated(
-    reader: &mut Reader<'_>,
-    trigger: &str,
-    firing: &Firing,
-    body: Option<&Located<String>>,
-) -> Option<Function> {
+fn generated(reader: &mut Reader<'_>, trigger: &str, firing: &Firing) -> Option<Function> {
     let request = reader.request;
     let table = &request.table.id;
     let id = match &request.fields.function_name {
@@ -295,7 +258,7 @@ fn generated(
         },
     };
     debug_assert!(request.fields.function_name.is_some() || id.name.len() <= LONGEST);
-    let Some(body) = body else {
+    let Some(body) = &request.fields.body else {
         reader.missing(
             "body",
             "body = \"…\"` or `function = \"…\"` under `[trigger.postgres]",
@@ -336,9 +299,7 @@ fn generated(
         function.security = security.value;
     }
     if let Some(path) = &request.fields.search_path {
-        function
-            .settings
-            .push(search_path(path, &mut reader.problems));
+        function.settings.push(search_path(path));
     }
     Some(function)
 }

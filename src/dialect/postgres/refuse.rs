@@ -236,15 +236,6 @@ fn transition_tables(
             "remove it",
         );
     }
-    if let (Some(old_table), Some(new_table)) = (old_table, new_table)
-        && old_table.value == new_table.value
-    {
-        reader.refuse(
-            "`old_table` and `new_table` have the same name",
-            &new_table.span,
-            "give them different names",
-        );
-    }
     let Some(facts) = &request.table.facts else {
         return;
     };

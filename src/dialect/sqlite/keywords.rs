@@ -2,7 +2,7 @@
 
 /// All 147 keywords of SQLite 3.54 (`sqlite3_keyword_name`), although most of them may stand for a name in most places,
 /// and the two words that are values. In order.
-pub(super) const KEYWORDS: &[&str] = &[
+pub(crate) const KEYWORDS: &[&str] = &[
     "abort",
     "action",
     "add",

@@ -8,8 +8,8 @@ use crate::dialect::request::{Reader, place};
 use crate::dialect::{Lowered, Request, TableKind, inspect};
 use crate::error::{Diagnostic, Located};
 use crate::model::{
-    Action, Condition, EnabledState, Event, ObjectId, Orientation, Timing, TransitionTables,
-    Trigger, TriggerId,
+    Action, Condition, Definition, EnabledState, Event, ObjectId, Orientation, Timing,
+    TransitionTables, Trigger, TriggerId,
 };
 use crate::render::Renderer;
 use crate::spec::Fields;
@@ -35,16 +35,84 @@ pub(super) fn lower(
 /// The triggers; `None` or problems in the reader where it cannot be.
 fn read(reader: &mut Reader<'_>) -> Option<Vec<Lowered>> {
     let request = reader.request;
+    refuse_others_fields(reader);
+    let name = reader.name(&request.spec.name);
+    let old_name = match &request.fields.renamed_from {
+        Some(text) => Some(reader.name(text)?),
+        None => None,
+    };
+    let timing = reader.timing();
+    let events = reader.events();
+    if request.fields.body.is_none() {
+        reader.missing("body", "body = \"INSERT INTO …;\"");
+    }
+    let (name, timing, events) = (name?, timing?, events?);
+    let body = request.fields.body.as_ref()?;
+    let update_of = reader.update_of();
+    check_truncate(reader, &events);
+    check_table(reader, timing);
+    check_reserved(reader, &name);
+
+    let several = events.len() > 1;
+    let mut lowered = vec![];
+    for &event in events.iter().filter(|event| **event != Event::Truncate) {
+        let id = |name: &str| TriggerId {
+            table: request.table.id.clone(),
+            name: if several {
+                format!("{name}_{}", event.word())
+            } else {
+                name.to_owned()
+            },
+        };
+        let own = id(&name);
+        // Both before either is given up, so that what is wrong with them is reported together.
+        let when = request.fields.when.as_ref();
+        let condition = when.map(|when| condition(reader, when, &own.name, event));
+        let body = statements(reader, body, &own.name, event)?;
+        let condition = match condition {
+            Some(condition) => Some(condition?),
+            None => None,
+        };
+        let trigger = Trigger {
+            id: own,
+            timing,
+            events: BTreeSet::from([event]),
+            update_of: match event {
+                Event::Update => update_of.clone(),
+                _ => vec![],
+            },
+            orientation: Orientation::Row,
+            condition,
+            action: Action::Body(body),
+            transition_tables: TransitionTables::default(),
+            constraint: None,
+            enabled: EnabledState::Origin,
+            enabled_on_partitions: BTreeMap::new(),
+            comment: None,
+            depends_on_extensions: BTreeSet::new(),
+            verbatim: None,
+        };
+        lowered.push(Lowered {
+            definition: Definition::Trigger(trigger),
+            renamed_from: old_name.as_deref().map(|old| ObjectId::Trigger(id(old))),
+            generated: false,
+        });
+    }
+    Some(lowered)
+}
+
+/// Refuse what only other dialects have.
+fn refuse_others_fields(reader: &mut Reader<'_>) {
     let Fields {
         timing: _,
         events: _,
         update_of: _,
         for_each,
-        when,
-        body,
+        when: _,
+        body: _,
         // SQLite keeps no comments: the description is for the reader of the spec.
         description: _,
-        renamed_from,
+        renamed_from: _,
         enabled,
         constraint,
         referencing,
@@ -56,8 +124,7 @@ fn read(reader: &mut Reader<'_>) -> Option<Vec<Lowered>> {
         search_path,
         definer,
         order,
-    } = request.fields;
-
+    } = reader.request.fields;
     if let Some(for_each) = for_each
         && for_each.value == Orientation::Statement
     {
@@ -67,7 +134,6 @@ fn read(reader: &mut Reader<'_>) -> Option<Vec<Lowered>> {
             "use `for_each = \"row\"`, or leave sqlite out of `dialects`",
         );
     }
-    let elsewhere = "put it under the dialect that has it, or leave sqlite out of `dialects`";
     if let Some(enabled) = enabled
         && enabled.value != EnabledState::Origin
     {
@@ -77,89 +143,19 @@ fn read(reader: &mut Reader<'_>) -> Option<Vec<Lowered>> {
             "leave the trigger out for sqlite with `dialects` instead",
         );
     }
+    let body = "write the statements in `body` instead";
+    reader.refuse_field(function.as_ref(), "trigger functions", body);
+    reader.refuse_field(args.as_ref(), "trigger arguments", body);
+    let elsewhere = "put it under the dialect that has it, or leave sqlite out of `dialects`";
     reader.refuse_field(constraint.as_ref(), "constraint triggers", elsewhere);
     reader.refuse_field(referencing.as_ref(), "transition tables", elsewhere);
-    let body_instead = "write the statements in `body` instead";
-    reader.refuse_field(function.as_ref(), "trigger functions", body_instead);
-    reader.refuse_field(args.as_ref(), "trigger arguments", body_instead);
     reader.refuse_field(function_name.as_ref(), "trigger functions", elsewhere);
     reader.refuse_field(declare.as_ref(), "variables in a trigger", elsewhere);
-    reader.refuse_field(
-        security.as_ref(),
-        "security context of a trigger",
-        elsewhere,
-    );
+    let what = "security context of a trigger";
+    reader.refuse_field(security.as_ref(), what, elsewhere);
     reader.refuse_field(search_path.as_ref(), "search path", elsewhere);
     reader.refuse_field(definer.as_ref(), "definer of a trigger", elsewhere);
     reader.refuse_field(order.as_ref(), "order among triggers", elsewhere);
-
-    let name = reader.name(&request.spec.name);
-    let old_name = renamed_from.as_ref().map(|text| reader.name(text));
-    let timing = reader.timing();
-    let events = reader.events();
-    if body.is_none() {
-        reader.missing("body", "body = \"INSERT INTO …;\"");
-    }
-    let (name, timing, events, body) = (name?, timing?, events?, body.as_ref()?);
-    let update_of = reader.update_of();
-    check_truncate(reader, &events);
-    check_table(reader, timing);
-    check_reserved(reader, &name);
-
-    let mut lowered = vec![];
-    let several = events.len() > 1;
-    for &event in events.iter().filter(|event| **event != Event::Truncate) {
-        let name_of = |name: &str| {
-            if several {
-                format!("{name}_{}", event.word())
-            } else {
-                name.to_owned()
-            }
-        };
-        let id = |name: &str| TriggerId {
-            table: request.table.id.clone(),
-            name: name_of(name),
-        };
-        let id_now = id(&name);
-        let condition = when
-            .as_ref()
-            .map(|when| condition(reader, when, &id_now.name, event));
-        let body = statements(reader, body, &id_now.name, event);
-        let action = Action::Body(body?);
-        let condition = match condition {
-            Some(condition) => Some(condition?),
-            None => None,
-        };
-        let renamed_from = match &old_name {
-            Some(Some(old)) => Some(ObjectId::Trigger(id(old))),
-            _ => None,
-        };
-        lowered.push(Lowered {
-            definition: crate::model::Definition::Trigger(Trigger {
-                id: id_now,
-                timing,
-                events: BTreeSet::from([event]),
-                update_of: if event == Event::Update {
-                    update_of.clone()
-                } else {
-                    vec![]
-                },
-                orientation: Orientation::Row,
-                condition,
-                action,
-                transition_tables: TransitionTables::default(),
-                constraint: None,
-                enabled: EnabledState::Origin,
-                enabled_on_partitions: BTreeMap::new(),
-                comment: None,
-                depends_on_extensions: BTreeSet::new(),
-                verbatim: None,
-            }),
-            renamed_from,
-            generated: false,
-        });
-    }
-    Some(lowered)
 }
 
 fn check_truncate(reader: &mut Reader<'_>, events: &BTreeSet<Event>) {
@@ -252,6 +248,10 @@ fn check_rows(reader: &mut Reader<'_>, when: &Located<String>, sql: &str, event:
         Event::Delete => ("new", "NEW"),
         Event::Update | Event::Truncate => return,
     };
+    // A subquery may give a table that name: then it is for the engine to say.
+    if inspect::keyword(sql, &SQLITE, "select").is_some() {
+        return;
+    }
     let read = inspect::row_columns(sql, &SQLITE, row);
     // Without a column after it, it may be a column of that name.
     if let Some((Some(_), range)) = read.into_iter().find(|(column, _)| column.is_some()) {

@@ -1,6 +1,8 @@
 //! SQLite's rules: one trigger per event, for each row, with the body kept to the letter.
 
 mod keywords;
+#[cfg(test)]
+pub(crate) use keywords::KEYWORDS;
 mod lower;
 pub mod parse;
 

@@ -7,8 +7,6 @@ LEFT JOIN pg_catalog.pg_class rc ON rc.oid = t.tgconstrrelid
 LEFT JOIN pg_catalog.pg_namespace rn ON rn.oid = rc.relnamespace
 LEFT JOIN pg_catalog.pg_description ds
   ON ds.objoid = t.oid AND ds.classoid = 'pg_catalog.pg_trigger'::pg_catalog.regclass AND ds.objsubid = 0
-LEFT JOIN trigger_column ON trigger_column.trigger = t.oid
-LEFT JOIN trigger_reference ON trigger_reference.trigger = t.oid
 LEFT JOIN trigger_extension ON trigger_extension.trigger = t.oid
 LEFT JOIN strayed ON strayed.trigger = t.oid
 {joins}

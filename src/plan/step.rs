@@ -1,0 +1,107 @@
+//! One step of a plan: from two definitions to the statements both ways, the locks and the hazards.
+
+use crate::dialect::{Ddl, Dialect, LockMode, Server};
+use crate::error::Error;
+use crate::model::{Definition, ObjectId};
+use crate::render::Renderer;
+
+use super::{Action, Change, Hazard, Lock, ObjectRef};
+
+/// What is to become what.
+pub(crate) struct Step<'a> {
+    /// What is done.
+    pub(crate) action: Action,
+    /// To what; after a rename, its new name.
+    pub(crate) id: &'a ObjectId,
+    /// What is live.
+    pub(crate) before: Option<Definition>,
+    /// What is to be.
+    pub(crate) after: Option<Definition>,
+    /// The DDL that makes `after` from nothing, where it was worked out already.
+    pub(crate) create: Option<&'a Ddl>,
+}
+
+impl Step<'_> {
+    /// The change, without its reasons and what it rests on.
+    pub(crate) fn change(
+        self,
+        dialect: &dyn Dialect,
+        renderer: &Renderer,
+        server: Server,
+    ) -> Result<Change, Error> {
+        let Self {
+            action,
+            id,
+            before,
+            after,
+            create,
+        } = self;
+        let made = |definition: &Definition| dialect.create(definition, renderer, server);
+        let (up, down) = match (action, &before, &after) {
+            (Action::Adopt | Action::Forget | Action::Conflict, _, _) | (_, None, None) => {
+                Default::default()
+            }
+            (_, None, Some(after)) => {
+                let up = create.cloned().map_or_else(|| made(after), Ok)?;
+                (up, dialect.drop(after, renderer, server)?)
+            }
+            (_, Some(before), None) => (dialect.drop(before, renderer, server)?, made(before)?),
+            (_, Some(before), Some(after)) => (
+                dialect.alter(before, after, renderer, server)?,
+                dialect.alter(after, before, renderer, server)?,
+            ),
+        };
+        Ok(Change {
+            action,
+            object: ObjectRef::from(id),
+            because: String::new(),
+            fields: vec![],
+            drift: vec![],
+            before,
+            after,
+            hazards: hazards(action, &up, id),
+            locks: locks(&up, id),
+            custom: create.is_some_and(|ddl| ddl.custom),
+            statements: up.statements,
+            reverse: down.statements,
+            rests_on: vec![],
+            rendered_digest: None,
+        })
+    }
+}
+
+fn locks(ddl: &Ddl, id: &ObjectId) -> Vec<Lock> {
+    let Some((mode, table)) = ddl.lock.zip(id.table()) else {
+        return vec![];
+    };
+    vec![Lock {
+        table: table.clone(),
+        mode,
+    }]
+}
+
+fn hazards(action: Action, ddl: &Ddl, id: &ObjectId) -> Vec<Hazard> {
+    let mut hazards = vec![];
+    if let Some((mode, table)) = ddl.lock.zip(id.table()) {
+        let (kind, who) = match mode {
+            LockMode::AccessShare | LockMode::Database => ("", ""),
+            LockMode::ShareRowExclusive => ("blocks_writers", "writers of"),
+            LockMode::AccessExclusive => ("blocks_readers", "readers and writers of"),
+        };
+        if !kind.is_empty() {
+            let message = format!("{who} {table} wait until the migration commits");
+            hazards.push(Hazard {
+                kind: kind.to_owned(),
+                message,
+            });
+        }
+    }
+    if action == Action::Restore {
+        let message = "undoes a change that somebody made by hand".to_owned();
+        hazards.push(Hazard {
+            kind: "undoes_manual_change".to_owned(),
+            message,
+        });
+    }
+    hazards
+}
