@@ -84,7 +84,10 @@ impl Job {
                 sql: sql.clone(),
                 object: Some(id.clone()),
             }));
-            let was_recorded = change.rests_on.iter().any(|rested| rested.recorded.is_some());
+            let was_recorded = change
+                .rests_on
+                .iter()
+                .any(|rested| rested.recorded.is_some());
             match &change.before {
                 Some(before) if !was_recorded || !change.drift.is_empty() => {
                     found.insert(before.id(), Some(before.clone()));

@@ -13,10 +13,7 @@ use crate::model::{Action as TriggerAction, Definition, FunctionId, ObjectId};
 use crate::render::Renderer;
 
 use super::step::Step;
-use super::{
-    Action, Change, FORMAT_VERSION, ObjectRef, Plan, base_fingerprint, order,
-    rests_on,
-};
+use super::{Action, Change, FORMAT_VERSION, ObjectRef, Plan, base_fingerprint, order, rests_on};
 
 /// What the user said about how to plan.
 #[derive(Debug, Clone, Default)]

@@ -398,7 +398,11 @@ pub fn migration(migration: &Migration, palette: &Palette) -> String {
 /// What a rollback is about to do.
 pub fn rollback(rollback: &Rollback, detail: Detail, palette: &Palette) -> String {
     let mut out = String::new();
-    let many = if rollback.undone.len() == 1 { "version" } else { "versions" };
+    let many = if rollback.undone.len() == 1 {
+        "version"
+    } else {
+        "versions"
+    };
     let versions: Vec<String> = rollback
         .undone
         .iter()
