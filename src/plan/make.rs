@@ -96,7 +96,7 @@ pub fn make(
         &history,
         spec_digest.to_owned(),
         unchanged,
-    )?;
+    );
     plan.unmanaged = unmanaged(desired, &history, &catalog);
     plan.sealed()
 }
@@ -108,14 +108,14 @@ pub(crate) fn arrange(
     history: &History,
     spec_digest: String,
     unchanged: usize,
-) -> Result<Plan, Error> {
+) -> Plan {
     order::order(&mut changes, database.dialect());
     let mut summary = BTreeMap::new();
     for change in &changes {
         *summary.entry(change.action).or_insert(0) += 1;
     }
     let target = database.target().clone();
-    Ok(Plan {
+    Plan {
         plan_id: String::new(),
         format_version: FORMAT_VERSION,
         tool_version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -127,7 +127,7 @@ pub(crate) fn arrange(
         unchanged,
         unmanaged: vec![],
         changes,
-    })
+    }
 }
 
 /// What must be read of the catalog: the schemas of everything that is desired or recorded.
@@ -507,12 +507,12 @@ impl Planner<'_> {
             id: &sides.id,
             before: live,
             after: sides.desired.map(|desired| desired.definition.clone()),
+            fields,
             create: sides.desired.map(|desired| &desired.ddl),
         };
         let database = &self.database;
         Ok(Change {
             because,
-            fields,
             drift,
             rests_on: rested,
             rendered_digest: sides.desired.map(|desired| desired.digest.clone()),
