@@ -230,6 +230,33 @@ fn a_plan_leads_from_any_spec_to_any_other_on_postgres() {
     leads_there("postgres", 6, || Box::new(Postgres::new()));
 }
 
+/// What a property found: in SQLite a name is free for another table only once the trigger that had it is renamed.
+#[test]
+fn a_name_given_up_on_one_table_is_taken_on_another() {
+    let mut live = Sqlite::new();
+    live.batch("CREATE TABLE a (n); CREATE TABLE t (n);");
+    let before = live.snapshot();
+    let trigger = |table: &str, name: &str, more: &str| {
+        format!(
+            "[[trigger]]\nname = '{name}'\ntable = '{table}'\ntiming = 'after'\nevents = ['insert']\nbody = 'SELECT 1;'\n{more}\n"
+        )
+    };
+    let sandbox = Sandbox::with_spec(&format!("version = 1\n{}", trigger("t", "x", "")));
+    sandbox.on(&live, &["apply", "--yes"]).ok();
+    let first = live.snapshot();
+    let second = trigger("t", "y", "renamed_from = 'x'") + &trigger("a", "x", "");
+    sandbox.write("triggers.toml", format!("version = 1\n{second}"));
+    sandbox.on(&live, &["apply", "--yes"]).ok();
+    assert_eq!(
+        live.run("SELECT name, tbl_name FROM sqlite_schema WHERE type = 'trigger' ORDER BY 1"),
+        "x|a\ny|t\n"
+    );
+    for (to, snapshot) in [("1", &first), ("2", &live.snapshot()), ("0", &before)] {
+        sandbox.on(&live, &["rollback", "--yes", "--to", to]).ok();
+        assert_same("the catalog after rollback", snapshot, &live.snapshot());
+    }
+}
+
 // --- differences ------------------------------------------------------------------------------------------------------
 
 fn name() -> impl Strategy<Value = String> {
