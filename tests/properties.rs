@@ -17,11 +17,13 @@ use triggerctl::model::{
     Orientation, TableId, Timing, TransitionTables, Trigger, TriggerId,
 };
 
-/// Run a property that many times; a failure is shrunk and shown, and nothing is written to the repository.
+/// Run a property that many times, or as often as `PROPTEST_CASES` says; a failure is shrunk and shown, and nothing is
+/// written to the repository.
 #[track_caller]
 fn holds<S: Strategy>(cases: u32, strategy: S, property: impl Fn(S::Value)) {
+    let more = std::env::var("PROPTEST_CASES").map(|cases| cases.parse().expect("a number"));
     let config = ProptestConfig {
-        cases,
+        cases: more.unwrap_or(cases),
         failure_persistence: None,
         max_shrink_iters: 60,
         ..ProptestConfig::default()
@@ -496,12 +498,18 @@ fn comes_back(cases: u32, open: impl Fn() -> Box<dyn Live>) {
                 quoted(&column)
             ));
             let json = |value: &str| serde_json::to_string(value).unwrap();
+            // Outside SQL, `${` is the beginning of a variable's name.
+            let plain = |value: &str| json(&value.replace("${", "$${"));
             let sandbox = Sandbox::with_spec(&format!(
                 "version = 1\n[vars]\ntext = {}\n[[trigger]]\nname = {}\ntable = {}\ntiming = 'after'\nevents = ['update']\nupdate_of = [{}]\nwhen = {}\nbody = 'INSERT INTO log_of_all (what) VALUES ({{{{ vars.text | literal }}}});'\n",
-                json(&text),
-                json(&name.replace('{', "{% raw %}{{% endraw %}")),
-                json(&quoted(&table)),
-                json(&column),
+                plain(&text),
+                json(
+                    &name
+                        .replace("${", "$${")
+                        .replace('{', "{% raw %}{{% endraw %}")
+                ),
+                plain(&quoted(&table)),
+                plain(&column),
                 json(&format!(
                     "NEW.{} IS NOT NULL",
                     quoted(&column).replace('{', "{% raw %}{{% endraw %}")
