@@ -50,6 +50,9 @@ pub enum Expected {
     Released,
 }
 
+/// Says, in words, what has moved of what a job rests on.
+pub type Moved = Box<dyn Fn(&Catalog, &History) -> Vec<String>>;
+
 /// One migration that is to be run.
 pub struct Job {
     /// The statements in order.
@@ -61,7 +64,7 @@ pub struct Job {
     /// What was live, of the objects that were not what the history says: taken over, changed or dropped by hand.
     pub found: BTreeMap<ObjectId, Option<Definition>>,
     /// What the job rests on; the answer lists what has moved.
-    pub moved: Box<dyn Fn(&Catalog, &History) -> Vec<String>>,
+    pub moved: Moved,
     /// One line for the history.
     pub summary: String,
     /// The plan's digest.
@@ -84,7 +87,10 @@ impl Job {
                 sql: sql.clone(),
                 object: Some(id.clone()),
             }));
-            let was_recorded = change.rests_on.iter().any(|rested| rested.recorded.is_some());
+            let was_recorded = change
+                .rests_on
+                .iter()
+                .any(|rested| rested.recorded.is_some());
             match &change.before {
                 Some(before) if !was_recorded || !change.drift.is_empty() => {
                     found.insert(before.id(), Some(before.clone()));

@@ -119,6 +119,10 @@ impl Fields {
     }
 }
 
+#[expect(
+    clippy::too_many_lines,
+    reason = "one attribute after the other, all of them in sight"
+)]
 fn compare_triggers(before: &Trigger, after: &Trigger, judge: &Judge<'_>) -> Vec<FieldChange> {
     // `verbatim` is the same trigger once more, as text; it restores and says nothing that the others do not.
     let Trigger {
@@ -341,10 +345,9 @@ fn compare_conditions(
     judge: &Judge<'_>,
 ) {
     let (left, right) = match (before, after) {
-        (None, None) => return,
         (Some(Condition::Sql(left)), Some(Condition::Sql(right))) => (left, right),
         // Nobody asked for the text: whoever compares this way wrote the condition with the statement just run.
-        (Some(_), Some(_)) => return,
+        (None, None) | (Some(_), Some(_)) => return,
         (before, after) => {
             fields.texts(
                 "when",

@@ -134,7 +134,12 @@ impl Writer<'_> {
                 version,
                 rows: vec![],
             };
-            for Row { id, present, before } in chunk {
+            for Row {
+                id,
+                present,
+                before,
+            } in chunk
+            {
                 let ObjectRef {
                     kind,
                     schema,
@@ -149,7 +154,10 @@ impl Writer<'_> {
                     rendered_digest: None,
                     live_fingerprint: None,
                     definition: None,
-                    before: before.as_ref().map(|before| json(id, before.as_ref())).transpose()?,
+                    before: before
+                        .as_ref()
+                        .map(|before| json(id, before.as_ref()))
+                        .transpose()?,
                 };
                 if let Some(Present {
                     rendered_digest,

@@ -44,7 +44,9 @@ fn usage(error: &clap::Error) -> ExitCode {
             .any(|pair| matches!(pair, [flag, value] if flag == "--format" && value == "json"));
     if json {
         let text = error.render().to_string();
-        let message = text.trim().trim_start_matches("error: ");
+        // What follows is how to use it, for people.
+        let (message, _) = text.split_once("\n\nUsage:").unwrap_or((&text, ""));
+        let message = message.trim().trim_start_matches("error: ");
         let output = Output {
             format: Format::Json,
             color: Color::Never,

@@ -288,6 +288,7 @@ fn plan_back(
             id,
             before: live,
             after: target,
+            fields,
             create: None,
         };
         changes.push(Change {
@@ -296,14 +297,13 @@ fn plan_back(
             } else {
                 format!("as it was at version {to}")
             },
-            fields,
             rests_on,
             // Recorded is what was recorded then; the job sees to it.
             rendered_digest: Some(String::new()),
             ..step.change(database.dialect(), renderer, database.server())?
         });
     }
-    plan::arrange(changes, database, history, spec_digest, unchanged)?.sealed()
+    plan::arrange(changes, database, history, spec_digest, unchanged).sealed()
 }
 
 /// Objects that get an older name back instead of being dropped and created again.

@@ -93,7 +93,7 @@ impl How {
         };
         let bar = bar(context, job.up.len());
         let result = run(job, &settings, database, &mut |done| {
-            bar.set_position(done as u64)
+            bar.set_position(done as u64);
         });
         bar.finish_and_clear();
         result
@@ -149,7 +149,7 @@ impl Apply {
                 (spec, renderer, plan)
             }
         };
-        refuse_conflicts(&plan)?;
+        plan.refuse_conflicts()?;
         if plan.is_empty() {
             if context.output.format == Format::Json {
                 context.output.result(&json::applied(None)?)?;
@@ -217,25 +217,6 @@ fn same_target(plan: &Plan, database: &dyn Database) -> Result<(), Error> {
         .note(format!("this is {} {}", here.dialect, here.database))
         .help("plan again on this one")
         .into_error(Kind::Refused))
-}
-
-fn refuse_conflicts(plan: &Plan) -> Result<(), Error> {
-    let diagnostics: Vec<Diagnostic> = plan
-        .conflicts()
-        .map(|change| {
-            Diagnostic::new(format!("conflict: {}", change.object))
-                .note(change.because.clone())
-                .help("`--adopt` takes it over, and makes it as the spec says")
-        })
-        .collect();
-    if diagnostics.is_empty() {
-        Ok(())
-    } else {
-        Err(Error {
-            kind: Kind::Refused,
-            diagnostics,
-        })
-    }
 }
 
 /// Say what was done.

@@ -50,7 +50,7 @@ impl Render {
                 .filter_map(|id| desired.get(id))
                 .flat_map(|desired| &desired.ddl.statements);
             let texts: Vec<String> = statements
-                .map(|statement| format!("{statement};\n"))
+                .map(|statement| crate::report::script::closed(statement))
                 .collect();
             texts.join("\n")
         };

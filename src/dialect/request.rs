@@ -70,10 +70,11 @@ impl<'a> Reader<'a> {
         } else {
             text.value.clone()
         };
-        let problem = if rendered.trim().is_empty() {
+        // Anything else is a name to both engines, so that whatever is live can be in a spec.
+        let problem = if rendered.is_empty() {
             "the name is empty"
-        } else if rendered.contains(char::is_control) {
-            "the name has a control character"
+        } else if rendered.contains('\0') {
+            "the name has a NUL character"
         } else {
             return Some(rendered);
         };

@@ -13,10 +13,7 @@ use crate::model::{Action as TriggerAction, Definition, FunctionId, ObjectId};
 use crate::render::Renderer;
 
 use super::step::Step;
-use super::{
-    Action, Change, FORMAT_VERSION, ObjectRef, Plan, base_fingerprint, order,
-    rests_on,
-};
+use super::{Action, Change, FORMAT_VERSION, ObjectRef, Plan, base_fingerprint, order, rests_on};
 
 /// What the user said about how to plan.
 #[derive(Debug, Clone, Default)]
@@ -117,7 +114,7 @@ pub fn make(
         &history,
         spec_digest.to_owned(),
         unchanged,
-    )?;
+    );
     plan.unmanaged = unmanaged(desired, &history, &catalog);
     plan.sealed()
 }
@@ -129,14 +126,14 @@ pub(crate) fn arrange(
     history: &History,
     spec_digest: String,
     unchanged: usize,
-) -> Result<Plan, Error> {
+) -> Plan {
     order::order(&mut changes, database.dialect());
     let mut summary = BTreeMap::new();
     for change in &changes {
         *summary.entry(change.action).or_insert(0) += 1;
     }
     let target = database.target().clone();
-    Ok(Plan {
+    Plan {
         plan_id: String::new(),
         format_version: FORMAT_VERSION,
         tool_version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -148,7 +145,7 @@ pub(crate) fn arrange(
         unchanged,
         unmanaged: vec![],
         changes,
-    })
+    }
 }
 
 /// What must be read of the catalog: the schemas of everything that is desired or recorded.
@@ -522,12 +519,12 @@ impl Planner<'_> {
             id: &sides.id,
             before: live,
             after: sides.desired.map(|desired| desired.definition.clone()),
+            fields,
             create: sides.desired.map(|desired| &desired.ddl),
         };
         let database = &self.database;
         Ok(Change {
             because,
-            fields,
             drift,
             rests_on: rested,
             rendered_digest: sides.desired.map(|desired| desired.digest.clone()),
@@ -610,7 +607,10 @@ fn targeted(changes: Vec<Change>, targets: &[glob::Pattern], catalog: &Catalog) 
     });
     let calls = |change: &Change| {
         let sides = [&change.before, &change.after].into_iter().flatten();
-        sides.filter_map(Definition::calls).cloned().collect::<Vec<_>>()
+        sides
+            .filter_map(Definition::calls)
+            .cloned()
+            .collect::<Vec<_>>()
     };
     let called: BTreeSet<FunctionId> = kept.iter().flat_map(calls).collect();
     let left: BTreeSet<ObjectId> = left.iter().map(Change::id).collect();

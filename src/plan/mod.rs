@@ -16,7 +16,7 @@ use crate::db::{Catalog, Fingerprint, History, Target};
 use crate::desired::{digest, hex};
 use crate::dialect::LockMode;
 use crate::diff::FieldChange;
-use crate::error::Error;
+use crate::error::{Diagnostic, Error, Kind};
 use crate::model::{Definition, FunctionId, ObjectId, TableId, TriggerId};
 
 pub(crate) use make::arrange;
@@ -314,6 +314,25 @@ impl Plan {
         Ok(hex(&hasher.0.finalize()))
     }
 
+    /// An error that names every conflict, where there are any.
+    pub fn refuse_conflicts(&self) -> Result<(), Error> {
+        let diagnostics: Vec<Diagnostic> = self
+            .conflicts()
+            .map(|change| {
+                Diagnostic::new(format!("conflict: {}", change.object))
+                    .note(change.because.clone())
+                    .help("`--adopt` takes it over, and makes it as the spec says")
+            })
+            .collect();
+        if diagnostics.is_empty() {
+            return Ok(());
+        }
+        Err(Error {
+            kind: Kind::Refused,
+            diagnostics,
+        })
+    }
+
     /// One line: `2 created, 1 replaced`.
     pub fn summary_line(&self) -> String {
         let words = self
@@ -339,10 +358,6 @@ impl Plan {
     pub fn load(path: &Path) -> Result<Self, Error> {
         let text = crate::files::read(path)?;
         let name = path.display();
-        #[derive(Deserialize)]
-        struct Version {
-            format_version: u32,
-        }
         let version: Version = serde_json::from_str(&text).map_err(|error| {
             Error::failed(format!("`{name}` is not a saved plan: {error}"))
                 .help("save one with `triggerctl plan --out FILE`")
@@ -367,6 +382,12 @@ impl Plan {
         }
         Ok(plan)
     }
+}
+
+/// The part of the document that every format has.
+#[derive(Deserialize)]
+struct Version {
+    format_version: u32,
 }
 
 /// Hashes what is written to it: the document of a large plan is never held as text just for its digest.

@@ -1,6 +1,7 @@
 //! One step of a plan: from two definitions to the statements both ways, the locks and the hazards.
 
 use crate::dialect::{Ddl, Dialect, LockMode, Server};
+use crate::diff::FieldChange;
 use crate::error::Error;
 use crate::model::{Definition, ObjectId};
 use crate::render::Renderer;
@@ -17,6 +18,8 @@ pub(crate) struct Step<'a> {
     pub(crate) before: Option<Definition>,
     /// What is to be.
     pub(crate) after: Option<Definition>,
+    /// In what they differ, as the engine sees it.
+    pub(crate) fields: Vec<FieldChange>,
     /// The DDL that makes `after` from nothing, where it was worked out already.
     pub(crate) create: Option<&'a Ddl>,
 }
@@ -34,6 +37,7 @@ impl Step<'_> {
             id,
             before,
             after,
+            fields,
             create,
         } = self;
         let made = |definition: &Definition| dialect.create(definition, renderer, server);
@@ -46,16 +50,19 @@ impl Step<'_> {
                 (up, dialect.drop(after, renderer, server)?)
             }
             (_, Some(before), None) => (dialect.drop(before, renderer, server)?, made(before)?),
-            (_, Some(before), Some(after)) => (
-                dialect.alter(before, after, renderer, server)?,
-                dialect.alter(after, before, renderer, server)?,
-            ),
+            (_, Some(before), Some(after)) => {
+                let before = with_known_condition(before, after, &fields);
+                (
+                    dialect.alter(&before, after, renderer, server)?,
+                    dialect.alter(after, &before, renderer, server)?,
+                )
+            }
         };
         Ok(Change {
             action,
             object: ObjectRef::from(id),
             because: String::new(),
-            fields: vec![],
+            fields,
             drift: vec![],
             before,
             after,
@@ -104,4 +111,20 @@ fn hazards(action: Action, ddl: &Ddl, id: &ObjectId) -> Vec<Hazard> {
         });
     }
     hazards
+}
+
+/// `before` with the condition as `after` has it, where the engine judged the two the same: the text that the catalog
+/// prints for it must not make a step lock harder than it has to.
+fn with_known_condition(
+    before: &Definition,
+    after: &Definition,
+    fields: &[FieldChange],
+) -> Definition {
+    let mut before = before.clone();
+    if let (Definition::Trigger(before), Definition::Trigger(after)) = (&mut before, after)
+        && !fields.iter().any(|change| change.field == "when")
+    {
+        before.condition.clone_from(&after.condition);
+    }
+    before
 }

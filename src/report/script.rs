@@ -8,10 +8,23 @@ use serde::Serialize;
 
 use crate::apply::{Expected, Job};
 use crate::db::{Database, Migration};
-use crate::error::{Diagnostic, Error, Kind};
+use crate::error::Error;
 use crate::history::{Present, Row, Writer};
 use crate::model::ObjectId;
 use crate::plan::{Plan, RestsOn};
+
+/// What the templates of a script's two ends see.
+#[derive(Serialize)]
+struct Context<'a> {
+    history_schema: &'a str,
+    database: &'a str,
+    summary: &'a str,
+    tool_version: &'a str,
+    base_version: i64,
+    version: i64,
+    live_sql: Option<String>,
+    rests_on: Vec<&'a RestsOn>,
+}
 
 /// The script of a plan.
 pub fn plan(
@@ -19,29 +32,8 @@ pub fn plan(
     database: &mut dyn Database,
     writer: &Writer<'_>,
 ) -> Result<String, Error> {
-    if let Some(change) = plan.conflicts().next() {
-        return Err(Diagnostic::new(format!("conflict: {}", change.object))
-            .note(change.because.clone())
-            .help("`--adopt` takes it over, and makes it as the spec says")
-            .into_error(Kind::Refused));
-    }
-    #[derive(Serialize)]
-    struct Context<'a> {
-        history_schema: &'a str,
-        database: &'a str,
-        summary: &'a str,
-        tool_version: &'a str,
-        base_version: i64,
-        version: i64,
-        live_sql: Option<String>,
-        rests_on: Vec<&'a RestsOn>,
-    }
+    plan.refuse_conflicts()?;
     let job = Job::from_plan(plan)?;
-    let statements: BTreeMap<ObjectId, &[String]> = plan
-        .changes
-        .iter()
-        .map(|change| (change.id(), change.statements.as_slice()))
-        .collect();
     let summary = plan.summary_line();
     let context = Context {
         history_schema: writer.schema,
@@ -68,8 +60,8 @@ pub fn plan(
         .renderer
         .render_script("script_begin.sql", &context)?;
     let mut push = |statement: &str| {
-        out.push_str(statement);
-        out.push_str(";\n\n");
+        out.push_str(&closed(statement));
+        out.push('\n');
     };
     if !database.history()?.exists {
         for statement in writer.create()? {
@@ -105,6 +97,31 @@ pub fn plan(
     for statement in &job.up {
         push(&statement.sql);
     }
+    let rows = rows(plan, &job, database)?;
+    for statement in writer.objects(migration.version, &rows)? {
+        push(&statement);
+    }
+    out.push_str(&writer.renderer.render_script("script_end.sql", &context)?);
+    Ok(out)
+}
+
+/// A statement with its semicolon, on a line of its own where the text ends in a comment that would swallow it.
+pub fn closed(statement: &str) -> String {
+    let last = statement.lines().last().unwrap_or_default();
+    if last.contains("--") {
+        format!("{statement}\n;\n")
+    } else {
+        format!("{statement};\n")
+    }
+}
+
+/// The rows for the objects, as they are once the script has run.
+fn rows(plan: &Plan, job: &Job, database: &dyn Database) -> Result<Vec<Row>, Error> {
+    let statements: BTreeMap<ObjectId, &[String]> = plan
+        .changes
+        .iter()
+        .map(|change| (change.id(), change.statements.as_slice()))
+        .collect();
     let mut rows = vec![];
     for (id, expected) in &job.expected {
         let present = match expected {
@@ -130,9 +147,5 @@ pub fn plan(
             before: job.found.get(id).cloned(),
         });
     }
-    for statement in writer.objects(migration.version, &rows)? {
-        push(&statement);
-    }
-    out.push_str(&writer.renderer.render_script("script_end.sql", &context)?);
-    Ok(out)
+    Ok(rows)
 }

@@ -72,7 +72,7 @@ fn changes(plan: &Plan, detail: Detail, palette: &Palette) -> String {
 /// The closing line of a plan.
 pub fn summary(plan: &Plan) -> String {
     let count = |action: &Action| plan.summary.get(action).copied().unwrap_or(0);
-    let mut parts: Vec<String> = Action::ALL
+    let parts: Vec<String> = Action::ALL
         .iter()
         .filter(|action| action.differs() && count(action) > 0)
         .map(|action| match action {
@@ -83,7 +83,7 @@ pub fn summary(plan: &Plan) -> String {
     let mut text = if parts.is_empty() {
         "Nothing to do: the database is as the spec says".to_owned()
     } else {
-        parts.drain(..).collect::<Vec<_>>().join(", ")
+        parts.join(", ")
     };
     let mut also: Vec<String> = vec![];
     if plan.unchanged > 0 {
@@ -398,7 +398,11 @@ pub fn migration(migration: &Migration, palette: &Palette) -> String {
 /// What a rollback is about to do.
 pub fn rollback(rollback: &Rollback, detail: Detail, palette: &Palette) -> String {
     let mut out = String::new();
-    let many = if rollback.undone.len() == 1 { "version" } else { "versions" };
+    let many = if rollback.undone.len() == 1 {
+        "version"
+    } else {
+        "versions"
+    };
     let versions: Vec<String> = rollback
         .undone
         .iter()

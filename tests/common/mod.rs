@@ -7,6 +7,7 @@
     clippy::missing_panics_doc
 )]
 
+pub(crate) mod case;
 pub(crate) mod console;
 pub(crate) mod postgres;
 pub(crate) mod server;

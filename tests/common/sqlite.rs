@@ -30,6 +30,22 @@ impl Sqlite {
         this
     }
 
+    /// The same in WAL mode.
+    pub(crate) fn wal() -> Self {
+        let this = Self::new();
+        let mode = rows(this.connection(), "PRAGMA journal_mode = WAL").unwrap();
+        assert_eq!(mode, "wal\n");
+        this
+    }
+
+    /// While `work` goes on, nobody else has the database open.
+    pub(crate) fn left_alone<T>(&mut self, work: impl FnOnce(&mut Self) -> T) -> T {
+        self.connection.take().unwrap().close().unwrap();
+        let result = work(self);
+        self.connection = Some(Connection::open(self.path()).unwrap());
+        result
+    }
+
     pub(crate) fn path(&self) -> PathBuf {
         self.folder.path().join("test.db")
     }

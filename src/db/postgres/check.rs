@@ -8,7 +8,9 @@ use postgres::types::Type;
 use super::error::{Cause, words};
 use super::{Postgres, get};
 use crate::error::{Diagnostic, Error};
-use crate::model::{Condition, Definition, Function, FunctionId, FunctionSource, ObjectId, TableId, Trigger};
+use crate::model::{
+    Condition, Definition, Function, FunctionId, FunctionSource, ObjectId, TableId, Trigger,
+};
 
 /// What the catalog holds beside the definitions in question.
 #[derive(Default)]
@@ -75,10 +77,13 @@ impl Postgres {
             .into_iter()
             .filter_map(|(index, words)| {
                 let (id, (table, text)) = (triggers.get(index)?, conditions.get(index)?);
-                let fault = Diagnostic::new(format!("the condition of `{}` does not fit {table}", id.name()))
-                    .note(words)
-                    .note(format!("the condition is: {text}"))
-                    .help("correct `when`");
+                let fault = Diagnostic::new(format!(
+                    "the condition of `{}` does not fit {table}",
+                    id.name()
+                ))
+                .note(words)
+                .note(format!("the condition is: {text}"))
+                .help("correct `when`");
                 Some((id.clone(), fault))
             })
             .collect())

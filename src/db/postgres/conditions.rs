@@ -141,7 +141,10 @@ impl Postgres {
             Ok(rows) => rows,
             Err(failure) if self.cause(&failure) == Cause::Other => {
                 let refusal = Refusal {
-                    code: failure.code().map(|code| code.code().to_owned()).unwrap_or_default(),
+                    code: failure
+                        .code()
+                        .map(|code| code.code().to_owned())
+                        .unwrap_or_default(),
                     words: words(&failure),
                 };
                 self.batch(

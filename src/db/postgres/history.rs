@@ -182,10 +182,7 @@ WHERE"#,
     }
 
     /// See [`crate::db::Database::befores`].
-    pub(super) fn read_befores(
-        &mut self,
-        version: i64,
-    ) -> Result<Befores, Error> {
+    pub(super) fn read_befores(&mut self, version: i64) -> Result<Befores, Error> {
         if !self.history_exists()? {
             return Ok(BTreeMap::new());
         }

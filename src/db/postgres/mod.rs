@@ -23,7 +23,7 @@ use postgres::Row;
 use postgres::types::{FromSql, ToSql, Type};
 
 use super::{
-    Befores,    Catalog, ConditionPair, Database, Depth, History, Migration, Patience, Record, Scope,
+    Befores, Catalog, ConditionPair, Database, Depth, History, Migration, Patience, Record, Scope,
     Statement, Target, Verdict,
 };
 use crate::db::url::PostgresUrl;

@@ -104,10 +104,7 @@ fn object_id(row: &rusqlite::Row<'_>) -> rusqlite::Result<ObjectId> {
 }
 
 /// See [`crate::db::Database::befores`].
-pub(super) fn befores(
-    connection: &Connection,
-    version: i64,
-) -> Result<Befores, Error> {
+pub(super) fn befores(connection: &Connection, version: i64) -> Result<Befores, Error> {
     let mut found = BTreeMap::new();
     if !exists(connection)? {
         return Ok(found);

@@ -18,8 +18,8 @@ use rusqlite::Connection;
 pub use self::create::create;
 pub use self::open::{Options, open};
 use super::{
-    Befores,    Catalog, ConditionPair, Database, Depth, History, Intent, Migration, Patience, Record, Scope,
-    Statement, Target, Verdict,
+    Befores, Catalog, ConditionPair, Database, Depth, History, Intent, Migration, Patience, Record,
+    Scope, Statement, Target, Verdict,
 };
 use crate::dialect::sqlite::parse::bare_condition;
 use crate::dialect::{Dialect, Server, Table};

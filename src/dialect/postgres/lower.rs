@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use minijinja::context;
 
-use super::function::{check_name, comment_text, plain, search_path};
 use super::names::{LONGEST, generated_function};
+use super::shared::{check_name, comment_text, plain, search_path};
 use super::{Postgres, refuse};
 use crate::dialect::request::Reader;
 use crate::dialect::{Lowered, Request, inspect};

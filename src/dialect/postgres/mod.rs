@@ -6,6 +6,7 @@ mod keywords;
 mod lower;
 mod names;
 mod refuse;
+mod shared;
 mod trigger;
 
 use super::quoting::{self, Unquoted};
@@ -119,7 +120,7 @@ impl Dialect for Postgres {
         vars: &minijinja::Value,
         renderer: &Renderer,
     ) -> Result<Option<Lowered>, Vec<Diagnostic>> {
-        function::lower(function, schema, vars, renderer).map(Some)
+        shared::lower(function, schema, vars, renderer).map(Some)
     }
 
     fn create(

@@ -371,6 +371,8 @@ fn sqlite_reads_back_what_was_written() {
         "when = 'NEW.id IN (SELECT id FROM users) -- those'",
         "when = '(NEW.id > 0) AND (1)'",
         "when = '((NEW.id))'",
+        "when = 'EXISTS (SELECT 1 FROM users AS old WHERE old.id > 1)'",
+        "name = \"a\\tb\\n c \"",
         "timing = 'instead_of'\ntable = 'people'",
         "name = \"the \\\"Order\\\" of 'things'\"\nbody = '''\n\n   SELECT ';', [id], `id` FROM users; /* ; */\n SELECT CASE 1 WHEN \
          1 THEN 2 END;\n-- the end'''",
