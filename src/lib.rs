@@ -26,6 +26,7 @@ pub mod history;
 pub mod import;
 pub mod logging;
 pub mod model;
+mod parallel;
 pub mod plan;
 pub mod render;
 pub mod report;
