@@ -126,7 +126,9 @@ pub fn outline<'a>(
     let requests: Vec<Request<'_>> = wanted
         .iter()
         .zip(&resolved)
-        .flat_map(|((trigger, fields), tables)| tables.iter().map(move |table| (*trigger, fields, table)))
+        .flat_map(|((trigger, fields), tables)| {
+            tables.iter().map(move |table| (*trigger, fields, table))
+        })
         .map(|(spec, fields, table)| Request {
             spec,
             fields,
@@ -136,11 +138,7 @@ pub fn outline<'a>(
             pretend,
         })
         .collect();
-    let (lowered, ()) = parallel::map(
-        &requests,
-        |request| dialect.lower(request, renderer),
-        || (),
-    );
+    let (lowered, ()) = parallel::map(&requests, |request| dialect.lower(request, renderer), || ());
     for (request, lowered) in requests.iter().zip(lowered) {
         match lowered {
             Ok(objects) => {
@@ -180,9 +178,9 @@ impl Outline<'_> {
             let digest = digest(ddl.statements.iter().map(String::as_str));
             Ok((ddl, digest))
         };
-        let (rendered, value) = parallel::map(&self.objects, create, || meanwhile(&self));
+        let (created, value) = parallel::map(&self.objects, create, || meanwhile(&self));
         let mut set = vec![];
-        for ((id, object), rendered) in self.objects.into_iter().zip(rendered) {
+        for ((id, object), rendered) in self.objects.into_iter().zip(created) {
             let Object {
                 definition,
                 renamed_from,
