@@ -24,6 +24,7 @@ pub mod error;
 pub mod files;
 pub mod history;
 pub mod import;
+pub mod journal;
 pub mod logging;
 pub mod model;
 mod parallel;

@@ -7,6 +7,7 @@ pub mod import;
 pub mod init;
 pub mod plan;
 pub mod render;
+pub mod repair;
 pub mod rollback;
 pub mod validate;
 
