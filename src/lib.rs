@@ -27,6 +27,7 @@ pub mod import;
 pub mod journal;
 pub mod logging;
 pub mod model;
+mod parallel;
 pub mod plan;
 pub mod render;
 pub mod report;

@@ -123,7 +123,6 @@ impl Apply {
     pub fn run(&self, context: &Context) -> Result<Outcome, Error> {
         context.only("apply", &[Format::Text, Format::Json])?;
         self.how.must_be_able_to_ask(context, "apply")?;
-        self.go_on(context)?;
         let (spec, renderer, plan) = match &self.plan {
             None => {
                 let options = Options {
@@ -131,20 +130,25 @@ impl Apply {
                     targets: self.targets.patterns()?,
                     check_all: false,
                 };
+                let mut planned = make_plan(context, &options)?;
+                if self.go_on(context, Some(&planned.spec), &mut *planned.database)? {
+                    planned = make_plan(context, &options)?;
+                }
                 let Planned {
                     spec,
                     renderer,
                     database,
                     plan,
-                } = make_plan(context, &options)?;
+                } = planned;
                 self.show(context, &plan, &*database)?;
                 (Some(spec), renderer, plan)
             }
             Some(path) => {
                 let plan = Plan::load(path)?;
                 let spec = context.spec_if_any_for(&plan)?;
-                let database = context.connect(spec.as_ref(), Intent::Read)?;
+                let mut database = context.connect(spec.as_ref(), Intent::Read)?;
                 same_target(&plan, &*database)?;
+                self.go_on(context, spec.as_ref(), &mut *database)?;
                 let folder = spec.as_ref().and_then(|spec| spec.templates.as_deref());
                 let renderer = Renderer::new(database.dialect(), folder)?;
                 self.show(context, &plan, &*database)?;
@@ -172,15 +176,19 @@ impl Apply {
         Ok(Outcome::Done)
     }
 
-    /// Finish a migration that was broken off, where it is clear how, before anything is planned on what it left.
-    fn go_on(&self, context: &Context) -> Result<(), Error> {
-        let spec = context.spec_if_any()?;
-        let mut database = context.connect(spec.as_ref(), Intent::Read)?;
+    /// Finish a migration that was broken off, where it is clear how; whether there was one. What was planned on what it
+    /// left does not hold any more.
+    fn go_on(
+        &self,
+        context: &Context,
+        spec: Option<&Spec>,
+        database: &mut dyn Database,
+    ) -> Result<bool, Error> {
         if database.protocol() == Protocol::Transaction {
-            return Ok(());
+            return Ok(false);
         }
-        let Some(broken) = journal::broken(&mut *database)? else {
-            return Ok(());
+        let Some(broken) = journal::broken(database)? else {
+            return Ok(false);
         };
         context
             .output
@@ -194,12 +202,12 @@ impl Apply {
             .into_error(Kind::Uncertain));
         }
         self.how.confirm(context, "Finish it first?")?;
-        let mut database = context.connect(spec.as_ref(), Intent::Write)?;
-        let folder = spec.as_ref().and_then(|spec| spec.templates.as_deref());
+        let mut database = context.connect(spec, Intent::Write)?;
+        let folder = spec.and_then(|spec| spec.templates.as_deref());
         let renderer = Renderer::new(database.dialect(), folder)?;
         let writer = Writer {
             renderer: &renderer,
-            schema: history_schema(spec.as_ref()),
+            schema: history_schema(spec),
         };
         let ended = journal::repair(
             Way::Forward,
@@ -213,7 +221,7 @@ impl Apply {
                 migration.version, migration.state
             ))?;
         }
-        Ok(())
+        Ok(true)
     }
 
     fn show(&self, context: &Context, plan: &Plan, database: &dyn Database) -> Result<(), Error> {

@@ -43,21 +43,44 @@ struct Evidence {
     verdicts: BTreeMap<ConditionPair, Verdict>,
 }
 
-/// Compare the three sides and plan what ends the differences. Reads only.
-pub fn make(
-    desired: &DesiredSet,
-    spec_digest: &str,
+/// The recorded and the live side, as far as digests tell.
+pub struct Present {
+    /// What was recorded.
+    pub history: History,
+    /// What is live.
+    pub catalog: Catalog,
+}
+
+/// Read what there is, of these objects and around them.
+pub fn read<'a>(
+    ids: impl Iterator<Item = &'a ObjectId>,
     database: &mut dyn Database,
-    renderer: &Renderer,
-    options: &Options,
-) -> Result<Plan, Error> {
+) -> Result<Present, Error> {
     let history = database.history()?;
     if let Some(version) = history.unfinished {
         log::warn!(
             "migration {version} was begun and has no end: it is running, or was broken off; `triggerctl repair` shows what there is of it"
         );
     }
-    let catalog = database.catalog(&scope(desired, &history))?;
+    let mut scope = scope(ids, &history);
+    if scope.schemas.is_empty() {
+        // Nothing says where to look: where new names would go, so that what is there already shows as unmanaged.
+        scope.schemas.insert(database.current_schema()?);
+    }
+    let catalog = database.catalog(&scope)?;
+    Ok(Present { history, catalog })
+}
+
+/// Compare the three sides and plan what ends the differences. Reads only.
+pub fn make(
+    desired: &DesiredSet,
+    spec_digest: &str,
+    present: Present,
+    database: &mut dyn Database,
+    renderer: &Renderer,
+    options: &Options,
+) -> Result<Plan, Error> {
+    let Present { history, catalog } = present;
     let sides = sides(
         desired,
         &history,
@@ -138,17 +161,11 @@ pub(crate) fn arrange(
 }
 
 /// What must be read of the catalog: the schemas of everything that is desired or recorded.
-pub fn scope(desired: &DesiredSet, history: &History) -> Scope {
-    let renamed = desired
-        .values()
-        .filter_map(|desired| desired.renamed_from.as_ref());
-    let known: BTreeSet<ObjectId> = desired
-        .keys()
-        .chain(history.records.keys())
-        .chain(renamed)
-        .cloned()
-        .collect();
-    let schemas = known.iter().map(|id| id.schema().to_owned()).collect();
+fn scope<'a>(ids: impl Iterator<Item = &'a ObjectId>, history: &History) -> Scope {
+    let recorded = history.records.keys().cloned();
+    let known: BTreeSet<ObjectId> = ids.cloned().chain(recorded).collect();
+    let schemas: BTreeSet<&str> = known.iter().map(ObjectId::schema).collect();
+    let schemas = schemas.into_iter().map(str::to_owned).collect();
     Scope { schemas, known }
 }
 
