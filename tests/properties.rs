@@ -41,6 +41,7 @@ fn holds<S: Strategy>(cases: u32, strategy: S, property: impl Fn(S::Value)) {
 
 /// One `[[trigger]]`, by its choices.
 #[derive(Debug, Clone)]
+#[allow(clippy::struct_excessive_bools)] // Each is a choice of its own.
 struct Choice {
     table: usize,
     before: bool,
