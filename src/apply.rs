@@ -7,19 +7,21 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 
 use crate::db::{
-    Catalog, ConditionPair, Database, Depth, Fingerprint, History, Migration, Patience, Record,
-    Scope, Statement,
+    Catalog, ConditionPair, Database, Depth, Fingerprint, History, Migration, Patience, Protocol,
+    Record, Scope, Statement,
 };
 use crate::desired::digest;
 use crate::diff::{self, FieldChange, Judge};
 use crate::error::{Diagnostic, Error, Kind};
 use crate::history::{LiveFingerprint, Present, Row, Writer};
+use crate::journal;
 use crate::model::{Definition, ObjectId};
 use crate::plan::{self, Action, Plan};
 use crate::signal;
 
 /// How one object is to be in the end.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Expected {
     /// There, and like this.
     Present {
@@ -163,7 +165,11 @@ pub fn run(
     let mut attempts = 0_u32;
     loop {
         attempts += 1;
-        let error = match attempt(job, settings, database, progress) {
+        let attempt = match database.protocol() {
+            Protocol::Transaction => attempt(job, settings, database, progress),
+            Protocol::Journal => journal::attempt(job, settings, database, progress),
+        };
+        let error = match attempt {
             Ok(migration) => return Ok(migration),
             Err(error) => error,
         };
@@ -202,7 +208,7 @@ fn attempt(
     let clock = Instant::now();
     database.begin(settings.patience)?;
 
-    let scope = job_scope(job);
+    let scope = job_scope(&job.expected);
     let history = database.history()?;
     let catalog = database.catalog(&scope)?;
     let moved = (job.moved)(&catalog, &history);
@@ -220,29 +226,14 @@ fn attempt(
     database.check_live(&tables)?;
 
     let catalog = database.catalog(&scope)?;
-    let rows = verify(job, &catalog, database)?;
+    let rows = verify(&job.expected, &job.found, &catalog, database)?;
     let version = history.version + 1;
     let migration = Migration {
-        version,
         state: "applied".to_owned(),
-        message: settings.message.clone(),
-        summary: job.summary.clone(),
-        plan_id: job.plan_id.clone(),
-        spec_digest: job.spec_digest.clone(),
-        from_fingerprint: job.from_fingerprint.clone(),
-        to_fingerprint: fingerprint(job, &catalog),
-        up: job
-            .up
-            .iter()
-            .map(|statement| statement.sql.clone())
-            .collect(),
-        down: job.down.clone(),
-        started_at: started.to_string(),
+        to_fingerprint: fingerprint(&job.expected, &catalog),
         finished_at: Some(Timestamp::now().to_string()),
         duration_ms: i64::try_from(clock.elapsed().as_millis()).ok(),
-        error: None,
-        tool_version: env!("CARGO_PKG_VERSION").to_owned(),
-        applied_by: database.user(),
+        ..started_row(job, settings, version, started, database)
     };
     let mut records = if history.exists {
         vec![]
@@ -259,6 +250,38 @@ fn attempt(
     signal::check()?;
     database.commit()?;
     Ok(migration)
+}
+
+/// The row of a migration that begins.
+pub(crate) fn started_row(
+    job: &Job,
+    settings: &Settings<'_>,
+    version: i64,
+    started: Timestamp,
+    database: &dyn Database,
+) -> Migration {
+    Migration {
+        version,
+        state: "started".to_owned(),
+        message: settings.message.clone(),
+        summary: job.summary.clone(),
+        plan_id: job.plan_id.clone(),
+        spec_digest: job.spec_digest.clone(),
+        from_fingerprint: job.from_fingerprint.clone(),
+        to_fingerprint: String::new(),
+        up: job
+            .up
+            .iter()
+            .map(|statement| statement.sql.clone())
+            .collect(),
+        down: job.down.clone(),
+        started_at: started.to_string(),
+        finished_at: None,
+        duration_ms: None,
+        error: None,
+        tool_version: env!("CARGO_PKG_VERSION").to_owned(),
+        applied_by: database.user(),
+    }
 }
 
 /// Refuse a job that would take so many locks in its one transaction that others find none left.
@@ -291,18 +314,14 @@ fn affordable(job: &Job, database: &mut dyn Database) -> Result<(), Error> {
 }
 
 /// What to read of the catalog: the objects of the job and what stands around them.
-fn job_scope(job: &Job) -> Scope {
+pub(crate) fn job_scope(expected: &BTreeMap<ObjectId, Expected>) -> Scope {
     Scope {
-        schemas: job
-            .expected
-            .keys()
-            .map(|id| id.schema().to_owned())
-            .collect(),
-        known: job.expected.keys().cloned().collect(),
+        schemas: expected.keys().map(|id| id.schema().to_owned()).collect(),
+        known: expected.keys().cloned().collect(),
     }
 }
 
-fn stale(moved: &[String]) -> Error {
+pub(crate) fn stale(moved: &[String]) -> Error {
     const SHOWN: usize = 10;
     let mut diagnostic =
         Diagnostic::new("the plan does not fit any more: what it rests on has changed");
@@ -318,10 +337,15 @@ fn stale(moved: &[String]) -> Error {
 }
 
 /// The rows to record, once the catalog is seen to be what the job was to make of it.
-fn verify(job: &Job, catalog: &Catalog, database: &mut dyn Database) -> Result<Vec<Row>, Error> {
+pub(crate) fn verify(
+    expected: &BTreeMap<ObjectId, Expected>,
+    before: &BTreeMap<ObjectId, Option<Definition>>,
+    catalog: &Catalog,
+    database: &mut dyn Database,
+) -> Result<Vec<Row>, Error> {
     let (mut whole, mut structure) = (vec![], vec![]);
-    for (id, expected) in &job.expected {
-        match expected {
+    for (id, end) in expected {
+        match end {
             // What a template of the user's made is recorded as it was read.
             Expected::Present { custom: true, .. } => whole.push(id.clone()),
             Expected::Present { .. } | Expected::Returned { .. } => structure.push(id.clone()),
@@ -331,12 +355,12 @@ fn verify(job: &Job, catalog: &Catalog, database: &mut dyn Database) -> Result<V
     let mut live = database.definitions(&structure, Depth::Structure)?;
     live.extend(database.definitions(&whole, Depth::Whole)?);
     let mut rows = vec![];
-    for (id, expected) in &job.expected {
+    for (id, end) in expected {
         let found = catalog.fingerprints.get(id).zip(live.remove(id));
         rows.push(Row {
             id: id.clone(),
-            present: end_state(id, expected, found, catalog, database)?,
-            before: job.found.get(id).cloned(),
+            present: end_state(id, end, found, catalog, database)?,
+            before: before.get(id).cloned(),
         });
     }
     Ok(rows)
@@ -387,7 +411,13 @@ fn end_state(
             Present {
                 rendered_digest: rendered_digest.clone(),
                 live_fingerprint: known,
-                definition: if *custom { found } else { definition.clone() },
+                definition: if *custom {
+                    found
+                } else {
+                    let mut definition = definition.clone();
+                    database.dialect().complete(&mut definition, &found);
+                    definition
+                },
             }
         }
         Expected::Returned { definition, record } => {
@@ -415,7 +445,7 @@ fn end_state(
     }))
 }
 
-fn differences(
+pub(crate) fn differences(
     expected: &Definition,
     found: &Definition,
     database: &mut dyn Database,
@@ -461,9 +491,8 @@ fn unlike(id: &ObjectId, what: &str, fields: &[FieldChange]) -> Error {
 }
 
 /// Digest of the objects of the job, as they now are.
-fn fingerprint(job: &Job, catalog: &Catalog) -> String {
-    let texts: Vec<String> = job
-        .expected
+pub(crate) fn fingerprint(expected: &BTreeMap<ObjectId, Expected>, catalog: &Catalog) -> String {
+    let texts: Vec<String> = expected
         .keys()
         .map(|id| {
             format!(

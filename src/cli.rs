@@ -80,6 +80,7 @@ pub enum Command {
     Import(commands::import::ImportCommand),
     History(commands::history::HistoryCommand),
     Rollback(commands::rollback::Rollback),
+    Repair(commands::repair::Repair),
 }
 
 impl Command {
@@ -95,6 +96,7 @@ impl Command {
             Self::Import(command) => command.run(context),
             Self::History(command) => command.run(context),
             Self::Rollback(command) => command.run(context),
+            Self::Repair(command) => command.run(context),
         }
     }
 }

@@ -1,7 +1,8 @@
 //! The desired side: the spec, resolved against the live tables where there is a database, as one engine's objects with
 //! the DDL that makes them. Everything that is wrong with the spec in this dialect is reported together.
 
-use std::collections::BTreeMap;
+use std::borrow::Cow;
+use std::collections::{BTreeMap, HashMap};
 
 use sha2::{Digest, Sha256};
 
@@ -9,6 +10,7 @@ use crate::db::Database;
 use crate::dialect::{Ddl, Dialect, Lowered, Request, Server, Table};
 use crate::error::{Diagnostic, Error, Located, Span};
 use crate::model::{Definition, ObjectId, TableId};
+use crate::parallel;
 use crate::render::Renderer;
 use crate::spec::{Fields, Spec, TableRef, TableSelector, TriggerSpec};
 
@@ -65,27 +67,52 @@ pub fn from_spec(
     tables: &mut Tables<'_>,
     server: Server,
 ) -> Result<DesiredSet, Error> {
+    let outline = outline(spec, renderer, tables)?;
+    let (set, ()) = outline.render(renderer, server, |_| ())?;
+    Ok(set)
+}
+
+/// What the spec asks for, before its DDL is rendered.
+pub struct Outline<'a> {
+    spec: &'a Spec,
+    dialect: &'static dyn Dialect,
+    /// In the order of the identities.
+    objects: Vec<(ObjectId, Object)>,
+    problems: Vec<Diagnostic>,
+}
+
+/// One object that the spec asks for.
+struct Object {
+    definition: Definition,
+    renamed_from: Option<ObjectId>,
+    span: Span,
+}
+
+/// The objects that the spec asks for in the dialect of `tables`.
+pub fn outline<'a>(
+    spec: &'a Spec,
+    renderer: &Renderer,
+    tables: &mut Tables<'_>,
+) -> Result<Outline<'a>, Error> {
     let dialect = tables.dialect();
     let schema = tables.schema()?;
     let pretend = matches!(tables, Tables::Unknown(_));
     let vars = minijinja::Value::from(minijinja::value::Serde(&spec.vars));
     let mut problems = vec![];
-    let mut set = Collector {
+    let mut collector = Collector {
         dialect,
-        renderer,
-        server,
-        set: BTreeMap::new(),
-        names: BTreeMap::new(),
+        objects: BTreeMap::new(),
+        names: HashMap::new(),
     };
 
     for function in &spec.functions {
         match dialect.lower_function(function, &schema, &vars, renderer) {
-            Ok(Some(lowered)) => set.add(lowered, &function.name.span, &mut problems),
+            Ok(Some(lowered)) => collector.add(lowered, &function.name.span, &mut problems),
             Ok(None) => {}
             Err(found) => problems.extend(found),
         }
     }
-    let wanted: Vec<(&TriggerSpec, Fields)> = spec
+    let wanted: Vec<(&TriggerSpec, Cow<'_, Fields>)> = spec
         .triggers
         .iter()
         .filter_map(|trigger| Some((trigger, trigger.for_dialect(dialect.name())?)))
@@ -96,42 +123,108 @@ pub fn from_spec(
         &schema,
         &mut problems,
     )?;
-    for ((trigger, fields), tables) in wanted.iter().zip(&resolved) {
-        for table in tables {
-            let request = Request {
-                spec: trigger,
-                fields,
-                table,
-                vars: &vars,
-                schema: &schema,
-                pretend,
-            };
-            match dialect.lower(&request, renderer) {
-                Ok(objects) => {
-                    for lowered in objects {
-                        set.add(lowered, &trigger.name.span, &mut problems);
-                    }
+    let requests: Vec<Request<'_>> = wanted
+        .iter()
+        .zip(&resolved)
+        .flat_map(|((trigger, fields), tables)| {
+            tables.iter().map(move |table| (*trigger, fields, table))
+        })
+        .map(|(spec, fields, table)| Request {
+            spec,
+            fields,
+            table,
+            vars: &vars,
+            schema: &schema,
+            pretend,
+        })
+        .collect();
+    let (lowered, ()) = parallel::map(&requests, |request| dialect.lower(request, renderer), || ());
+    for (request, lowered) in requests.iter().zip(lowered) {
+        match lowered {
+            Ok(objects) => {
+                for lowered in objects {
+                    collector.add(lowered, &request.spec.name.span, &mut problems);
                 }
-                Err(found) => problems.extend(found),
             }
+            Err(found) => problems.extend(found),
         }
     }
-    in_file_order(spec, &mut problems);
-    Error::collected(problems)?;
-    Ok(set.set)
+    Ok(Outline {
+        spec,
+        dialect,
+        objects: collector.objects.into_iter().collect(),
+        problems,
+    })
+}
+
+impl Outline<'_> {
+    /// The identities of all objects, those that they had before among them.
+    pub fn ids(&self) -> impl Iterator<Item = &ObjectId> {
+        self.objects
+            .iter()
+            .flat_map(|(id, object)| std::iter::once(id).chain(&object.renamed_from))
+    }
+
+    /// Render the DDL of all objects, as `server` needs it, while `meanwhile` does something else. When there are
+    /// problems, they are the answer, whatever came of that.
+    pub fn render<T>(
+        mut self,
+        renderer: &Renderer,
+        server: Server,
+        meanwhile: impl FnOnce(&Self) -> T,
+    ) -> Result<(DesiredSet, T), Error> {
+        let create = |(_, object): &(ObjectId, Object)| {
+            let ddl = self.dialect.create(&object.definition, renderer, server)?;
+            let digest = digest(ddl.statements.iter().map(String::as_str));
+            Ok((ddl, digest))
+        };
+        let (created, value) = parallel::map(&self.objects, create, || meanwhile(&self));
+        let mut set = vec![];
+        for ((id, object), rendered) in self.objects.into_iter().zip(created) {
+            let Object {
+                definition,
+                renamed_from,
+                span,
+            } = object;
+            match rendered {
+                Ok((ddl, digest)) => set.push((
+                    id,
+                    Desired {
+                        definition,
+                        ddl,
+                        digest,
+                        renamed_from,
+                        span,
+                    },
+                )),
+                Err(error) => self.problems.extend(not_rendered(error, &span)),
+            }
+        }
+        in_file_order(self.spec, &mut self.problems);
+        Error::collected(self.problems)?;
+        Ok((set.into_iter().collect(), value))
+    }
+}
+
+fn not_rendered(error: Error, span: &Span) -> impl Iterator<Item = Diagnostic> {
+    error
+        .diagnostics
+        .into_iter()
+        .map(|diagnostic| match diagnostic.place {
+            Some(_) => diagnostic.related(span, "while rendering this"),
+            None => diagnostic.at(span),
+        })
 }
 
 /// The objects so far, and who may not be named like another.
-struct Collector<'a> {
+struct Collector {
     dialect: &'static dyn Dialect,
-    renderer: &'a Renderer,
-    server: Server,
-    set: DesiredSet,
+    objects: BTreeMap<ObjectId, Object>,
     /// Trigger names as the engine tells them apart, where a name may be used once only.
-    names: BTreeMap<(String, String), ObjectId>,
+    names: HashMap<(String, String), ObjectId>,
 }
 
-impl Collector<'_> {
+impl Collector {
     fn add(&mut self, lowered: Lowered, span: &Span, problems: &mut Vec<Diagnostic>) {
         let Lowered {
             definition,
@@ -139,7 +232,7 @@ impl Collector<'_> {
             generated: _,
         } = lowered;
         let id = definition.id();
-        if let Some(other) = self.set.get(&id) {
+        if let Some(other) = self.objects.get(&id) {
             // Triggers may share a function that is the same to the letter; nothing else may be there twice.
             if !matches!(id, ObjectId::Function(_)) || other.definition != definition {
                 problems.push(twice(&id, span, &other.span));
@@ -152,7 +245,7 @@ impl Collector<'_> {
                 trigger.name.to_ascii_lowercase(),
             );
             if let Some(other) = self.names.insert(key, id.clone())
-                && let Some(other) = self.set.get(&other)
+                && let Some(other) = self.objects.get(&other)
             {
                 problems.push(twice(&id, span, &other.span).help(format!(
                     "in {} a trigger's name is unique in the whole database: use `{{{{ table }}}}` in the name",
@@ -161,25 +254,10 @@ impl Collector<'_> {
                 return;
             }
         }
-        let ddl = match self.dialect.create(&definition, self.renderer, self.server) {
-            Ok(ddl) => ddl,
-            Err(error) => {
-                problems.extend(error.diagnostics.into_iter().map(|diagnostic| {
-                    match diagnostic.place {
-                        Some(_) => diagnostic.related(span, "while rendering this"),
-                        None => diagnostic.at(span),
-                    }
-                }));
-                return;
-            }
-        };
-        let digest = digest(ddl.statements.iter().map(String::as_str));
-        self.set.insert(
+        self.objects.insert(
             id,
-            Desired {
+            Object {
                 definition,
-                ddl,
-                digest,
                 renamed_from,
                 span: span.clone(),
             },

@@ -7,9 +7,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::db::{ConditionPair, Verdict};
 use crate::dialect::Dialect;
+use crate::dialect::mysql::LEXICAL_MODES;
 use crate::model::{
-    Action, Condition, Constraint, Deferral, Definition, EnabledState, Function, FunctionSource,
-    Orientation, Parallel, Security, Setting, TableId, TransitionTables, Trigger, Volatility,
+    Action, Condition, Constraint, Creation, Deferral, Definition, EnabledState, Function,
+    FunctionSource, Orientation, Parallel, Place, Security, Setting, TableId, TransitionTables,
+    Trigger, Volatility,
 };
 
 /// One attribute that differs.
@@ -140,6 +142,7 @@ fn compare_triggers(before: &Trigger, after: &Trigger, judge: &Judge<'_>) -> Vec
         comment,
         depends_on_extensions,
         verbatim: _,
+        creation,
     } = before;
     let Trigger {
         id: after_id,
@@ -156,6 +159,7 @@ fn compare_triggers(before: &Trigger, after: &Trigger, judge: &Judge<'_>) -> Vec
         comment: after_comment,
         depends_on_extensions: after_extensions,
         verbatim: _,
+        creation: after_creation,
     } = after;
     let mut fields = Fields::default();
     fields.judged(
@@ -243,7 +247,93 @@ fn compare_triggers(before: &Trigger, after: &Trigger, judge: &Judge<'_>) -> Vec
         after_extensions,
         show_names,
     );
+    if let (Some(creation), Some(after_creation)) = (creation, after_creation) {
+        compare_creations(&mut fields, creation, after_creation);
+    }
     fields.0
+}
+
+/// What one side leaves open is as the other side has it.
+fn compare_creations(fields: &mut Fields, before: &Creation, after: &Creation) {
+    let Creation {
+        definer,
+        sql_mode,
+        character_set_client,
+        collation_connection,
+        database_collation,
+        place,
+    } = before;
+    let Creation {
+        definer: after_definer,
+        sql_mode: after_sql_mode,
+        character_set_client: after_character_set_client,
+        collation_connection: after_collation_connection,
+        database_collation: after_database_collation,
+        place: after_place,
+    } = after;
+    for (field, left, right) in [
+        ("definer", definer, after_definer),
+        (
+            "character_set_client",
+            character_set_client,
+            after_character_set_client,
+        ),
+        (
+            "collation_connection",
+            collation_connection,
+            after_collation_connection,
+        ),
+        (
+            "database_collation",
+            database_collation,
+            after_database_collation,
+        ),
+    ] {
+        if let (Some(left), Some(right)) = (left, right) {
+            fields.texts(field, Some(left), Some(right));
+        }
+    }
+    let same_mode = match (sql_mode, after_sql_mode) {
+        (Some(left), Some(right)) => left == right,
+        // Text that was cut into tokens by other rules cannot be compared with what the spec means.
+        (Some(mode), None) | (None, Some(mode)) => !LEXICAL_MODES
+            .iter()
+            .any(|lexical| mode.split(',').any(|part| part == *lexical)),
+        (None, None) => true,
+    };
+    fields.judged(
+        "sql_mode",
+        sql_mode.as_deref(),
+        after_sql_mode.as_deref(),
+        same_mode,
+    );
+    if let (Some(place), Some(after_place)) = (place, after_place)
+        && !place.agrees(after_place)
+    {
+        fields.push(
+            "order",
+            Some(show_place(place)),
+            Some(show_place(after_place)),
+            None,
+        );
+    }
+}
+
+fn show_place(place: &Place) -> String {
+    match place {
+        Place::Follows(name) => format!("follows {name}"),
+        Place::Precedes(name) => format!("precedes {name}"),
+        Place::Among { before, after } => {
+            let list = |names: &[String]| {
+                if names.is_empty() {
+                    "nothing".to_owned()
+                } else {
+                    names.join(", ")
+                }
+            };
+            format!("after {}, before {}", list(before), list(after))
+        }
+    }
 }
 
 fn compare_functions(before: &Function, after: &Function, judge: &Judge<'_>) -> Vec<FieldChange> {

@@ -104,6 +104,61 @@ impl Writer<'_> {
             .render("history_insert_migration.sql", context)
     }
 
+    /// The statement that writes the journal of a migration whose row is there.
+    pub fn journal(&self, version: i64, journal: &str) -> Result<String, Error> {
+        #[derive(Serialize)]
+        struct Context<'a> {
+            history_schema: &'a str,
+            version: i64,
+            journal: &'a str,
+        }
+        let history_schema = self.schema;
+        self.renderer.render(
+            "history_start.sql",
+            Context {
+                history_schema,
+                version,
+                journal,
+            },
+        )
+    }
+
+    /// The statement that says how many statements of a migration have run.
+    pub fn progress(&self, version: i64, progress: usize) -> Result<String, Error> {
+        #[derive(Serialize)]
+        struct Context<'a> {
+            history_schema: &'a str,
+            version: i64,
+            progress: usize,
+        }
+        let history_schema = self.schema;
+        self.renderer.render(
+            "history_progress.sql",
+            Context {
+                history_schema,
+                version,
+                progress,
+            },
+        )
+    }
+
+    /// The statement that ends a migration that was written down when it began.
+    pub fn finish(&self, migration: &Migration) -> Result<String, Error> {
+        #[derive(Serialize)]
+        struct Context<'a> {
+            history_schema: &'a str,
+            migration: &'a Migration,
+        }
+        let history_schema = self.schema;
+        self.renderer.render(
+            "history_finish.sql",
+            Context {
+                history_schema,
+                migration,
+            },
+        )
+    }
+
     /// The statements that record objects as of `version`.
     pub fn objects(&self, version: i64, rows: &[Row]) -> Result<Vec<String>, Error> {
         #[derive(Serialize)]

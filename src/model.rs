@@ -84,6 +84,10 @@ impl ObjectId {
 
 impl fmt::Display for TableId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Without a database at hand, MySQL's tables are in none.
+        if self.schema.is_empty() {
+            return f.write_str(&self.name);
+        }
         write!(f, "{}.{}", self.schema, self.name)
     }
 }
@@ -279,6 +283,68 @@ pub struct Trigger {
     pub depends_on_extensions: BTreeSet<String>,
     /// The CREATE TRIGGER text that the engine keeps to the letter (SQLite); how a trigger is restored, not compared.
     pub verbatim: Option<String>,
+    /// What MySQL and MariaDB keep besides; `None` elsewhere.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub creation: Option<Box<Creation>>,
+}
+
+/// What MySQL and MariaDB keep of the session that created a trigger (information_schema.TRIGGERS), and its place among
+/// the triggers of the same table, timing and event. `None` is "not said": the session's own.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Creation {
+    /// With whose rights it runs: `user@host`.
+    pub definer: Option<String>,
+    /// The `sql_mode` that it runs under.
+    pub sql_mode: Option<String>,
+    /// `character_set_client`.
+    pub character_set_client: Option<String>,
+    /// `collation_connection`, by which its literals compare.
+    pub collation_connection: Option<String>,
+    /// The database's collation at that time.
+    pub database_collation: Option<String>,
+    /// Where it stands among its siblings.
+    pub place: Option<Place>,
+}
+
+/// A trigger's place among those of the same table, timing and event.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Place {
+    /// Somewhere behind this one, as the spec asks.
+    Follows(String),
+    /// Somewhere before this one, as the spec asks.
+    Precedes(String),
+    /// Between these, as the catalog has it; both lists in firing order.
+    Among {
+        /// Those that fire earlier.
+        before: Vec<String>,
+        /// Those that fire later.
+        after: Vec<String>,
+    },
+}
+
+impl Place {
+    /// Whether two sides can both be so.
+    pub fn agrees(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Among { before, .. }, Self::Follows(name))
+            | (Self::Follows(name), Self::Among { before, .. }) => before.contains(name),
+            (Self::Among { after, .. }, Self::Precedes(name))
+            | (Self::Precedes(name), Self::Among { after, .. }) => after.contains(name),
+            // Of two places that were read, only what is in both can tell: siblings come and go.
+            (
+                Self::Among { before, after },
+                Self::Among {
+                    before: other_before,
+                    after: other_after,
+                },
+            ) => {
+                !before.iter().any(|name| other_after.contains(name))
+                    && !after.iter().any(|name| other_before.contains(name))
+            }
+            (left, right) => left == right,
+        }
+    }
 }
 
 /// A map as a list of pairs: JSON's objects have texts for keys, and a table's identity is no text.
@@ -415,6 +481,14 @@ impl Definition {
         match self {
             Self::Function(function) => ObjectId::Function(function.id.clone()),
             Self::Trigger(trigger) => ObjectId::Trigger(trigger.id.clone()),
+        }
+    }
+
+    /// Where a trigger is, or is to be, among its siblings.
+    pub fn place(&self) -> Option<&Place> {
+        match self {
+            Self::Trigger(trigger) => trigger.creation.as_ref()?.place.as_ref(),
+            Self::Function(_) => None,
         }
     }
 

@@ -45,7 +45,15 @@ pub fn prepare(
     to: Option<i64>,
 ) -> Result<Rollback, Error> {
     let history = database.history()?;
-    let latest = history.version;
+    // A migration that failed has changed nothing, and is nothing to go back from.
+    let migrations = database.migrations(false)?;
+    let applied = migrations
+        .iter()
+        .filter(|migration| migration.state == "applied");
+    let latest = applied
+        .map(|migration| migration.version)
+        .max()
+        .unwrap_or(0);
     if latest == 0 {
         return Err(Error::failed(
             "there is nothing to roll back: no migration was applied yet",
@@ -62,9 +70,9 @@ pub fn prepare(
         )
         .help("`triggerctl history` lists them"));
     }
-    let (mut undone, kept): (Vec<_>, Vec<_>) = database
-        .migrations(false)?
+    let (mut undone, kept): (Vec<_>, Vec<_>) = migrations
         .into_iter()
+        .filter(|migration| migration.state == "applied")
         .partition(|migration| migration.version > to);
     undone.sort_by_key(|migration| std::cmp::Reverse(migration.version));
     let spec_digest = kept
@@ -300,7 +308,7 @@ fn plan_back(
             rests_on,
             // Recorded is what was recorded then; the job sees to it.
             rendered_digest: Some(String::new()),
-            ..step.change(database.dialect(), renderer, database.server())?
+            ..step.change(database, renderer)?
         });
     }
     plan::arrange(changes, database, history, spec_digest, unchanged).sealed()

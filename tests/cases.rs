@@ -14,7 +14,8 @@ mod common;
 use std::path::{Path, PathBuf};
 
 use common::{
-    Live, Sandbox, assert_same, compare_file, postgres::Postgres, repository, sqlite::Sqlite,
+    Live, Sandbox, assert_same, compare_file, mysql::Mysql, postgres::Postgres, repository,
+    sqlite::Sqlite,
 };
 use libtest_mimic::{Arguments, Trial};
 
@@ -34,6 +35,7 @@ fn main() {
         .flat_map(|folder| {
             let name = folder.file_name().unwrap().to_string_lossy().into_owned();
             let other = folder.clone();
+            let third = folder.clone();
             [
                 Trial::test(format!("{name}::sqlite"), move || {
                     check(&folder, &mut Sqlite::new());
@@ -41,6 +43,10 @@ fn main() {
                 }),
                 Trial::test(format!("{name}::postgres"), move || {
                     check(&other, &mut Postgres::new());
+                    Ok(())
+                }),
+                Trial::test(format!("{name}::mysql"), move || {
+                    check(&third, &mut Mysql::new());
                     Ok(())
                 }),
             ]
@@ -64,7 +70,7 @@ fn check(folder: &Path, live: &mut dyn Live) {
         let run = render.code(1);
         compare_file(&refused, &run.stderr);
         let plan = sandbox.on(live, &["plan", "--detailed-exitcode"]).code(1);
-        assert_same("what plan says", &run.stderr, &plan.stderr);
+        assert_same("what plan says", &run.stderr, &live.plain(&plan.stderr));
         assert_same("the database", &untouched, &live.everything());
         return;
     }
@@ -146,7 +152,7 @@ fn planned(sandbox: &Sandbox, live: &mut dyn Live) -> String {
         .iter()
         .flat_map(|change| change["statements"].as_array().expect("statements"))
         .fold(String::new(), |text, statement| {
-            text + statement.as_str().expect("a text") + ";\n"
+            text + &live.plain(statement.as_str().expect("a text")) + ";\n"
         })
 }
 

@@ -688,7 +688,7 @@ fn golang_migrate_282_no_dirty_state_after_a_failure() {
         "triggers.toml",
         spec(&[
             trigger("users_log", LOG),
-            trigger("users_wrong", "body = 'SELEKT 1;'"),
+            trigger("users_wrong", "body = 'SELECTED 1;'"),
         ]),
     );
     sandbox.on(live, &["apply", "--yes"]).code(1);

@@ -41,7 +41,10 @@ fn holds<S: Strategy>(cases: u32, strategy: S, property: impl Fn(S::Value)) {
 
 /// One `[[trigger]]`, by its choices.
 #[derive(Debug, Clone)]
-#[allow(clippy::struct_excessive_bools)] // Each is a choice of its own.
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a coin that was tossed"
+)]
 struct Choice {
     table: usize,
     before: bool,
@@ -343,6 +346,7 @@ fn a_trigger() -> impl Strategy<Value = Definition> {
             name: "t".into(),
         };
         Definition::Trigger(Trigger {
+            creation: None,
             id: TriggerId {
                 table,
                 name: "x".into(),

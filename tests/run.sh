@@ -8,7 +8,8 @@
 # It installs what is missing (Debian packages; a Python environment in target/venv; the oldest and the newest PostgreSQL
 # in target/postgres-14 and -18), starts private servers in a temporary folder, and takes them away again however it
 # ends. TRIGGERCTL_TEST_POSTGRES, _14 and _18, set to the URL of a superuser's maintenance database, make the tests use
-# that server instead; TRIGGERCTL_TEST_POSTGRES_SETTINGS, such as `work_mem=64MB wal_level=minimal`, adds settings to the
+# that server instead, as TRIGGERCTL_TEST_MYSQL does with a MySQL or MariaDB that lets root in without a password
+# (`mysql://root@localhost/?socket=/path`); TRIGGERCTL_TEST_POSTGRES_SETTINGS, such as `work_mem=64MB wal_level=minimal`, adds settings to the
 # private ones.
 set -euo pipefail
 exec </dev/null
@@ -21,7 +22,7 @@ temp=${TMPDIR:-/tmp}
 # A unix socket's path has at most 107 bytes.
 [ ${#temp} -le 40 ] || temp=/tmp
 readonly temp
-work='' log='' servers=()
+work='' log='' mariadb='' servers=()
 
 say() { printf 'tests/run.sh: %s\n' "$*" >&2; }
 die() {
@@ -54,6 +55,17 @@ postgres_bin() {
     done
 }
 
+# Servers' programs are not on everybody's path.
+mariadb_program() {
+    local path
+    for path in "/usr/sbin/$1" "/usr/bin/$1" "/usr/local/bin/$1"; do
+        if [ -x "$path" ]; then
+            printf '%s' "$path"
+            return
+        fi
+    done
+}
+
 install_missing() {
     local packages=()
     command -v cc >/dev/null || packages+=(gcc libc6-dev)
@@ -61,6 +73,8 @@ install_missing() {
     command -v setpriv >/dev/null || packages+=(util-linux)
     [ -n "$(postgres_bin)" ] || packages+=(postgresql)
     command -v psql >/dev/null || packages+=(postgresql-client)
+    # Not mariadb-server, which would start one of its own.
+    [ "$1" = no-others ] || [ -n "$(mariadb_program mariadbd)" ] || packages+=(mariadb-server-core mariadb-client)
     [ "$1" = no-others ] || command -v npm >/dev/null || packages+=(nodejs npm)
     python3 -c 'import venv, ensurepip' 2>/dev/null || packages+=(python3 python3-venv)
     [ ${#packages[@]} -gt 0 ] || return 0
@@ -119,12 +133,13 @@ server_user() {
     fi
 }
 
-# Run a command as the server's user; it gets SIGINT (a fast shutdown) when this script dies, kill -9 included.
+# Run a command as the server's user; it gets SIGINT (a fast shutdown), or $death_signal, when this script dies, kill -9
+# included.
 as_server() {
     if [ "$(id -u)" -eq 0 ]; then
-        exec setpriv --reuid="$user" --regid="$(id -g "$user")" --init-groups --pdeathsig INT -- "$@"
+        exec setpriv --reuid="$user" --regid="$(id -g "$user")" --init-groups --pdeathsig "${death_signal:-INT}" -- "$@"
     else
-        exec setpriv --pdeathsig INT -- "$@"
+        exec setpriv --pdeathsig "${death_signal:-INT}" -- "$@"
     fi
 }
 
@@ -193,6 +208,34 @@ start_other() {
     export "$name=$url"
 }
 
+# A private MariaDB on a socket in $work.
+start_mariadb() {
+    local user deadline data=$work/data-mariadb client
+    user=$(server_user)
+    cd "$work"
+    quietly mariadb-install-db as_server_quietly mariadb-install-db --no-defaults --datadir="$data" \
+        --auth-root-authentication-method=normal --skip-test-db
+    (
+        exec 9>&-
+        # It takes SIGTERM for what SIGINT is to PostgreSQL.
+        death_signal=TERM as_server env "$(mariadb_program mariadbd)" --no-defaults --datadir="$data" --socket="$work/mariadb.sock" \
+            --pid-file="$work/mariadb.pid" --skip-networking --innodb-flush-log-at-trx-commit=0 --sync-binlog=0 \
+            --max-connections=300
+    ) >"$work/server-mariadb.log" 2>&1 &
+    mariadb=$!
+    log=$work/server-mariadb.log
+    cd "$OLDPWD"
+    client=$(command -v mariadb-admin || command -v mysqladmin)
+    deadline=$((SECONDS + 60))
+    until "$client" --no-defaults -uroot --socket="$work/mariadb.sock" ping >/dev/null 2>&1; do
+        kill -0 "$mariadb" 2>/dev/null || die 'the private MariaDB did not start'
+        [ $SECONDS -lt $deadline ] || die 'the private MariaDB was not ready within 60 seconds'
+        sleep 0.05
+    done
+    log=''
+    export TRIGGERCTL_TEST_MYSQL="mysql://root@localhost/?socket=$work/mariadb.sock"
+}
+
 as_server_quietly() { (exec 9>&- && as_server "$@"); }
 
 # shellcheck disable=SC2317 # Called by the trap.
@@ -200,6 +243,7 @@ clean_up() {
     local status=$? server
     trap - EXIT
     trap '' INT TERM HUP
+    if [ -n "$mariadb" ] && kill -TERM "$mariadb" 2>/dev/null; then wait "$mariadb" 2>/dev/null || true; fi
     for server in ${servers[@]+"${servers[@]}"}; do kill -INT "$server" 2>/dev/null || true; done
     for server in ${servers[@]+"${servers[@]}"}; do wait "$server" 2>/dev/null || true; done
     [ -z "$work" ] || rm -rf "$work"
@@ -237,12 +281,13 @@ if [ -z "${TRIGGERCTL_TEST_POSTGRES:-}" ]; then
 fi
 if [ "${1:-}" != --exec ]; then
     for version in "${others[@]}"; do start_other "$version"; done
+    [ -n "${TRIGGERCTL_TEST_MYSQL:-}" ] || start_mariadb
 fi
 
 # --- the tests ------------------------------------------------------------------------------------------------------
 
 # Only what a test sets itself may reach the binary.
-unset "${!PG@}" TRIGGERCTL_URL NO_COLOR CLICOLOR_FORCE 2>/dev/null || true
+unset "${!PG@}" MYSQL_PWD MYSQL_HOST MYSQL_TCP_PORT MYSQL_UNIX_PORT TRIGGERCTL_URL NO_COLOR CLICOLOR_FORCE 2>/dev/null || true
 
 if [ "${1:-}" = --exec ]; then # For tests/bench/run.sh: another command that needs the server.
     "${@:2}"

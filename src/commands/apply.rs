@@ -6,9 +6,10 @@ use std::time::Duration;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::apply::{Job, Settings, run};
-use crate::db::{Database, Intent, Migration, Patience};
+use crate::db::{Database, Intent, Migration, Patience, Protocol};
 use crate::error::{Diagnostic, Error, Kind};
 use crate::history::Writer;
+use crate::journal::{self, Way};
 use crate::plan::{Options, Plan};
 use crate::render::Renderer;
 use crate::report::{Format, json, text};
@@ -129,20 +130,25 @@ impl Apply {
                     targets: self.targets.patterns()?,
                     check_all: false,
                 };
+                let mut planned = make_plan(context, &options)?;
+                if self.go_on(context, Some(&planned.spec), &mut *planned.database)? {
+                    planned = make_plan(context, &options)?;
+                }
                 let Planned {
                     spec,
                     renderer,
                     database,
                     plan,
-                } = make_plan(context, &options)?;
+                } = planned;
                 self.show(context, &plan, &*database)?;
                 (Some(spec), renderer, plan)
             }
             Some(path) => {
                 let plan = Plan::load(path)?;
                 let spec = context.spec_if_any_for(&plan)?;
-                let database = context.connect(spec.as_ref(), Intent::Read)?;
+                let mut database = context.connect(spec.as_ref(), Intent::Read)?;
                 same_target(&plan, &*database)?;
+                self.go_on(context, spec.as_ref(), &mut *database)?;
                 let folder = spec.as_ref().and_then(|spec| spec.templates.as_deref());
                 let renderer = Renderer::new(database.dialect(), folder)?;
                 self.show(context, &plan, &*database)?;
@@ -168,6 +174,54 @@ impl Apply {
             .run(context, &Job::from_plan(&plan)?, writer, &mut *database)?;
         report(context, &migration)?;
         Ok(Outcome::Done)
+    }
+
+    /// Finish a migration that was broken off, where it is clear how; whether there was one. What was planned on what it
+    /// left does not hold any more.
+    fn go_on(
+        &self,
+        context: &Context,
+        spec: Option<&Spec>,
+        database: &mut dyn Database,
+    ) -> Result<bool, Error> {
+        if database.protocol() == Protocol::Transaction {
+            return Ok(false);
+        }
+        let Some(broken) = journal::broken(database)? else {
+            return Ok(false);
+        };
+        context
+            .output
+            .remark(&super::repair::shown(Some(&broken)))?;
+        if !broken.is_clear() {
+            return Err(Diagnostic::new(format!(
+                "migration {} was broken off, and it is not clear how to go on",
+                broken.migration.version
+            ))
+            .help("`triggerctl repair` shows the choices")
+            .into_error(Kind::Uncertain));
+        }
+        self.how.confirm(context, "Finish it first?")?;
+        let mut database = context.connect(spec, Intent::Write)?;
+        let folder = spec.and_then(|spec| spec.templates.as_deref());
+        let renderer = Renderer::new(database.dialect(), folder)?;
+        let writer = Writer {
+            renderer: &renderer,
+            schema: history_schema(spec),
+        };
+        let ended = journal::repair(
+            Way::Forward,
+            super::repair::PATIENCE,
+            writer,
+            &mut *database,
+        )?;
+        if let Some(migration) = ended {
+            context.output.remark(&format!(
+                "Migration {} is finished now, and recorded as {}.\n",
+                migration.version, migration.state
+            ))?;
+        }
+        Ok(true)
     }
 
     fn show(&self, context: &Context, plan: &Plan, database: &dyn Database) -> Result<(), Error> {

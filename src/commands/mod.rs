@@ -7,6 +7,7 @@ pub mod import;
 pub mod init;
 pub mod plan;
 pub mod render;
+pub mod repair;
 pub mod rollback;
 pub mod validate;
 
@@ -17,7 +18,7 @@ use crate::db::url::DatabaseUrl;
 use crate::db::{self, Database, Intent};
 use crate::desired::{self, Tables};
 use crate::error::{Error, Kind};
-use crate::plan::{Options, Plan};
+use crate::plan::{Options, Plan, make, read};
 use crate::render::Renderer;
 use crate::report::{Format, Output, text};
 use crate::spec::{LoadOptions, Spec};
@@ -192,8 +193,18 @@ pub fn make_plan(context: &Context, options: &Options) -> Result<Planned, Error>
     let mut database = context.connect(Some(&spec), Intent::Read)?;
     let renderer = Renderer::new(database.dialect(), spec.templates.as_deref())?;
     let server = database.server();
-    let desired = desired::from_spec(&spec, &renderer, &mut Tables::Live(&mut *database), server)?;
-    let plan = crate::plan::make(&desired, &spec.digest, &mut *database, &renderer, options)?;
+    let outline = desired::outline(&spec, &renderer, &mut Tables::Live(&mut *database))?;
+    let (desired, present) = outline.render(&renderer, server, |outline| {
+        read(outline.ids(), &mut *database)
+    })?;
+    let plan = make(
+        &desired,
+        &spec.digest,
+        present?,
+        &mut *database,
+        &renderer,
+        options,
+    )?;
     Ok(Planned {
         spec,
         renderer,

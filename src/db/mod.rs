@@ -1,6 +1,7 @@
 //! One connection to one database: the only place that imports a driver. `connect` picks the engine by URL; each
 //! engine is one file (or folder) that implements [`Database`].
 
+pub mod mysql;
 pub mod postgres;
 pub mod sqlite;
 pub mod url;
@@ -12,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use crate::dialect::{Dialect, Server, Table};
 use crate::error::{Diagnostic, Error};
 use crate::history::LiveFingerprint;
-use crate::model::{Definition, FunctionId, ObjectId, TableId, TriggerId};
+use crate::model::{Definition, FunctionId, ObjectId, Place, TableId, TriggerId};
 use crate::spec::TableRef;
 
 /// The schema of the history tables, unless the spec says otherwise.
@@ -55,6 +56,7 @@ pub fn connect(
             url,
             settings.history_schema.clone(),
         )?),
+        url::DatabaseUrl::Mysql(url) => Box::new(mysql::Mysql::open(url, intent)?),
     })
 }
 
@@ -84,6 +86,9 @@ pub struct Catalog {
     /// Triggers of the scope that are not listed because their function belongs to an extension, which may have put it
     /// there itself.
     pub of_extensions: BTreeSet<TriggerId>,
+    /// Where triggers stand among their siblings, for engines that let that be chosen. It is in no fingerprint: it
+    /// changes when a sibling comes or goes.
+    pub places: BTreeMap<ObjectId, Place>,
 }
 
 /// What to read.
@@ -106,7 +111,7 @@ pub enum Depth {
 }
 
 /// What was recorded about one object at the last apply that touched it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Record {
     /// Digest of the DDL that the spec rendered to.
     pub rendered_digest: String,
@@ -123,8 +128,32 @@ pub struct History {
     pub exists: bool,
     /// The highest version number; 0 before the first migration.
     pub version: i64,
+    /// A migration that was begun and has no end: it is running, or was broken off. Engines with transactional DDL
+    /// know none.
+    pub unfinished: Option<i64>,
     /// The objects that are recorded as being there, with their latest record.
     pub records: BTreeMap<ObjectId, Record>,
+}
+
+/// How an engine keeps a migration whole.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Protocol {
+    /// It is one transaction: [`Database::abort`] undoes everything.
+    Transaction,
+    /// Every statement stays once it has run: a journal in the history says what was meant (see [`crate::journal`]), and
+    /// [`Database::abort`] only gives back the locks.
+    Journal,
+}
+
+/// A migration that was begun and has no end, as the history has it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unfinished {
+    /// Its row.
+    pub migration: Migration,
+    /// Its journal as JSON; `None` when not even that was written.
+    pub journal: Option<String>,
+    /// How many statements are known to have run.
+    pub progress: i64,
 }
 
 /// One row of `migrations`.
@@ -257,6 +286,11 @@ pub trait Database {
         ids: &[ObjectId],
         depth: Depth,
     ) -> Result<BTreeMap<ObjectId, Definition>, Error>;
+    /// The definition without what a new object has anyway on this connection (its user as the definer, its settings):
+    /// for DDL that says no more than it needs to.
+    fn spared<'a>(&self, definition: &'a Definition) -> std::borrow::Cow<'a, Definition> {
+        std::borrow::Cow::Borrowed(definition)
+    }
     /// Judge pairs of conditions; one verdict a pair, in order.
     fn same_conditions(&mut self, pairs: &[ConditionPair]) -> Result<Vec<Verdict>, Error>;
     /// What the engine would say when these definitions fire, found without changing anything: missing tables and
@@ -272,7 +306,26 @@ pub trait Database {
         Ok(tables.len())
     }
 
-    /// Begin a migration: take the migration lock and open the transaction. One attempt: [`crate::error::Kind::Busy`]
+    /// How it keeps a migration whole.
+    fn protocol(&self) -> Protocol {
+        Protocol::Transaction
+    }
+    /// The migration that was begun and has no end.
+    fn unfinished(&mut self) -> Result<Option<Unfinished>, Error> {
+        Ok(None)
+    }
+    /// Hold all others off these tables until [`Database::release`], so that what changes about one table is seen at
+    /// once. Only with [`Protocol::Journal`].
+    fn hold(&mut self, tables: &BTreeSet<TableId>) -> Result<(), Error> {
+        let _ = tables;
+        Ok(())
+    }
+    /// The end of [`Database::hold`].
+    fn release(&mut self) -> Result<(), Error> {
+        Ok(())
+    }
+
+    /// Begin a migration: take the migration lock and, with [`Protocol::Transaction`], open the transaction. One attempt: [`crate::error::Kind::Busy`]
     /// when a lock is not to be had within `lock_timeout`.
     fn begin(&mut self, patience: Patience) -> Result<(), Error>;
     /// Run statements in order, in as few round trips as the engine allows, calling `progress` with the number that

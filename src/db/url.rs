@@ -12,13 +12,15 @@ use percent_encoding::percent_decode_str;
 use crate::error::{Diagnostic, Error};
 
 mod keywords;
+mod mysql;
 pub(crate) mod parameters;
 mod postgres;
 
+pub use mysql::MysqlUrl;
 pub use postgres::PostgresUrl;
 
 /// The forms that every "this is no database URL" error lists.
-const FORMS: &str = "a database is `sqlite:path`, `sqlite::memory:`, `postgres://user@host:port/name`, the path of an \
+const FORMS: &str = "a database is `sqlite:path`, `sqlite::memory:`, `postgres://user@host:port/name`, `mysql://user@host:port/name`, the path of an \
                      existing SQLite file, or a libpq string such as `host=localhost dbname=name`";
 
 /// What schemes are called, for "did you mean".
@@ -31,6 +33,8 @@ pub enum DatabaseUrl {
     Sqlite(SqliteLocation),
     /// A PostgreSQL database: the libpq parameters as given.
     Postgres(PostgresUrl),
+    /// A MySQL or MariaDB database.
+    Mysql(MysqlUrl),
 }
 
 /// Where a SQLite database is.
@@ -49,6 +53,7 @@ impl DatabaseUrl {
             Self::Sqlite(SqliteLocation::File(path)) => format!("sqlite:{}", path.display()),
             Self::Sqlite(SqliteLocation::Memory) => "sqlite::memory:".to_owned(),
             Self::Postgres(url) => url.display(),
+            Self::Mysql(url) => url.display(),
         }
     }
 }
@@ -71,6 +76,7 @@ impl DatabaseUrl {
                 Some(format!("sqlite:{path}"))
             }
             Self::Postgres(url) => Some(url.display()),
+            Self::Mysql(url) => Some(url.display()),
         }
     }
 
@@ -79,6 +85,7 @@ impl DatabaseUrl {
         match self {
             Self::Sqlite(_) => false,
             Self::Postgres(url) => url.get("password").is_some(),
+            Self::Mysql(url) => url.password().is_some(),
         }
     }
 
@@ -87,6 +94,7 @@ impl DatabaseUrl {
         match self {
             Self::Sqlite(_) => "sqlite",
             Self::Postgres(_) => "postgres",
+            Self::Mysql(_) => "mysql",
         }
     }
 }
@@ -125,10 +133,7 @@ pub fn parse(text: &str, base: &Path) -> Result<DatabaseUrl, Error> {
         "postgres" | "postgresql" => {
             postgres::parse(rest, driver.is_some()).map(DatabaseUrl::Postgres)
         }
-        "mysql" | "mariadb" => Err(Error::failed(format!(
-            "`{engine}` is not supported: this build speaks SQLite and PostgreSQL"
-        ))
-        .help(FORMS)),
+        "mysql" | "mariadb" => mysql::parse(engine, rest).map(DatabaseUrl::Mysql),
         _ if base.join(text).exists() => existing_file(base.join(text)),
         _ => Err(unknown_scheme(engine)),
     }

@@ -2,6 +2,7 @@
 //! database. A new dialect is one file here, one in `db`, one folder in `templates`, and a line in [`ALL`].
 
 mod inspect;
+pub mod mysql;
 pub mod postgres;
 mod quoting;
 mod request;
@@ -26,7 +27,7 @@ use crate::spec::{Fields, FunctionSpec, TriggerSpec};
 use crate::sql::Syntax;
 
 /// Every dialect.
-pub static ALL: &[&dyn Dialect] = &[&sqlite::Sqlite, &postgres::Postgres];
+pub static ALL: &[&dyn Dialect] = &[&sqlite::Sqlite, &postgres::Postgres, &mysql::Mysql];
 
 /// The dialect of this name, as specs and template folders spell it.
 pub fn by_name(name: &str) -> Option<&'static dyn Dialect> {
@@ -241,6 +242,22 @@ pub trait Dialect: Sync {
         renderer: &Renderer,
         server: Server,
     ) -> Result<Ddl, Error>;
+
+    /// Take over what a definition leaves open and another one of the same object says: what an engine keeps of the
+    /// session that created it. Before comparing with what was recorded, and before recording what was made.
+    fn complete(&self, definition: &mut Definition, from: &Definition) {
+        let _ = (definition, from);
+    }
+    /// The trigger that a statement creates or drops, where the name stands for one in `schema` unless it says otherwise.
+    /// Asked only of engines without transactional DDL, to find out how far a broken-off migration came.
+    fn subject(&self, sql: &str, schema: &str) -> Option<TriggerId> {
+        let _ = (sql, schema);
+        None
+    }
+    /// What ends a statement in a script for the engine's own client.
+    fn script_terminator(&self) -> &'static str {
+        ";"
+    }
 
     /// Whether two bodies are the same to this engine: token by token where it keeps the text, else byte by byte.
     fn same_body(&self, left: &str, right: &str) -> bool;

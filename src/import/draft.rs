@@ -50,6 +50,8 @@ pub(super) struct OwnDraft {
     pub(super) declare: Option<String>,
     pub(super) security: Security,
     pub(super) search_path: Vec<String>,
+    /// MySQL's.
+    pub(super) definer: Option<String>,
 }
 
 /// One `[[function]]`.
@@ -102,6 +104,7 @@ impl TriggerDraft {
             declare,
             security,
             search_path,
+            definer,
         } = own;
         let fields = Fields {
             timing: Some(at(*timing)),
@@ -131,7 +134,7 @@ impl TriggerDraft {
             declare: declare.clone().map(at),
             security: (*security != Security::Invoker).then(|| at(*security)),
             search_path: texts(search_path),
-            definer: None,
+            definer: definer.clone().map(at),
             order: None,
         };
         TriggerSpec {

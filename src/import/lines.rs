@@ -90,6 +90,7 @@ impl OwnDraft {
             declare,
             security,
             search_path,
+            definer,
         } = self;
         let mut keys = Keys::default();
         if *enabled != EnabledState::Origin {
@@ -131,6 +132,9 @@ impl OwnDraft {
             keys.word("security", "definer");
         }
         keys.texts("search_path", search_path);
+        if let Some(definer) = definer {
+            keys.text("definer", definer);
+        }
         keys
     }
 }

@@ -156,6 +156,7 @@ impl Source<'_> {
             depends_on_extensions: _,
             comment,
             verbatim,
+            creation,
         } = trigger;
         let mut notes = vec![];
         if let Some(sql) = verbatim {
@@ -199,6 +200,9 @@ impl Source<'_> {
                 declare: None,
                 security: Security::Invoker,
                 search_path: vec![],
+                definer: creation
+                    .as_ref()
+                    .and_then(|creation| creation.definer.clone()),
             },
         }
     }

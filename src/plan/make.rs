@@ -43,23 +43,53 @@ struct Evidence {
     verdicts: BTreeMap<ConditionPair, Verdict>,
 }
 
+/// The recorded and the live side, as far as digests tell.
+pub struct Present {
+    /// What was recorded.
+    pub history: History,
+    /// What is live.
+    pub catalog: Catalog,
+}
+
+/// Read what there is, of these objects and around them.
+pub fn read<'a>(
+    ids: impl Iterator<Item = &'a ObjectId>,
+    database: &mut dyn Database,
+) -> Result<Present, Error> {
+    let history = database.history()?;
+    if let Some(version) = history.unfinished {
+        log::warn!(
+            "migration {version} was begun and has no end: it is running, or was broken off; `triggerctl repair` shows what there is of it"
+        );
+    }
+    let mut scope = scope(ids, &history);
+    if scope.schemas.is_empty() {
+        // Nothing says where to look: where new names would go, so that what is there already shows as unmanaged.
+        scope.schemas.insert(database.current_schema()?);
+    }
+    let catalog = database.catalog(&scope)?;
+    Ok(Present { history, catalog })
+}
+
 /// Compare the three sides and plan what ends the differences. Reads only.
 pub fn make(
     desired: &DesiredSet,
     spec_digest: &str,
+    present: Present,
     database: &mut dyn Database,
     renderer: &Renderer,
     options: &Options,
 ) -> Result<Plan, Error> {
-    let history = database.history()?;
-    let catalog = database.catalog(&scope(desired, &history))?;
+    let Present { history, catalog } = present;
     let sides = sides(
         desired,
         &history,
         &catalog,
         database.dialect().names_are_per_table(),
     );
-    let (settled, open): (Vec<_>, Vec<_>) = sides.into_iter().partition(is_settled);
+    let (settled, open): (Vec<_>, Vec<_>) = sides
+        .into_iter()
+        .partition(|sides| is_settled(sides, &catalog));
     let evidence = gather(&open, &history, database)?;
 
     let mut planner = Planner {
@@ -131,17 +161,11 @@ pub(crate) fn arrange(
 }
 
 /// What must be read of the catalog: the schemas of everything that is desired or recorded.
-pub fn scope(desired: &DesiredSet, history: &History) -> Scope {
-    let renamed = desired
-        .values()
-        .filter_map(|desired| desired.renamed_from.as_ref());
-    let known: BTreeSet<ObjectId> = desired
-        .keys()
-        .chain(history.records.keys())
-        .chain(renamed)
-        .cloned()
-        .collect();
-    let schemas = known.iter().map(|id| id.schema().to_owned()).collect();
+fn scope<'a>(ids: impl Iterator<Item = &'a ObjectId>, history: &History) -> Scope {
+    let recorded = history.records.keys().cloned();
+    let known: BTreeSet<ObjectId> = ids.cloned().chain(recorded).collect();
+    let schemas: BTreeSet<&str> = known.iter().map(ObjectId::schema).collect();
+    let schemas = schemas.into_iter().map(str::to_owned).collect();
     Scope { schemas, known }
 }
 
@@ -217,10 +241,13 @@ fn name_taken_elsewhere<'a>(sides: &mut [Sides<'a>], history: &History, catalog:
 }
 
 /// The fast path: rendered as recorded, and live as recorded.
-fn is_settled(sides: &Sides<'_>) -> bool {
+fn is_settled(sides: &Sides<'_>, catalog: &Catalog) -> bool {
     match (sides.desired, sides.record, sides.live) {
         (Some(desired), Some(record), Some(live)) => {
-            sides.id == sides.from
+            let place = desired.definition.place();
+            let stands = place.zip(catalog.places.get(&sides.id));
+            stands.is_none_or(|(wanted, found)| wanted.agrees(found))
+                && sides.id == sides.from
                 && desired.digest == record.rendered_digest
                 && *live == record.live_fingerprint
         }
@@ -376,7 +403,8 @@ impl Planner<'_> {
         live: &Definition,
         drift: Vec<FieldChange>,
     ) -> Result<Change, Error> {
-        let mut fields = diff::compare(live, &desired.definition, &self.judge());
+        let wanted = self.wanted(sides, desired);
+        let mut fields = diff::compare(live, &wanted, &self.judge());
         let rendered_anew = record.is_none_or(|record| record.rendered_digest != desired.digest);
         if desired.ddl.custom {
             // What a template of the user's adds, the definition does not show: live is right when it is as recorded
@@ -438,6 +466,13 @@ impl Planner<'_> {
                     "in the database already, not created by triggerctl, and different: {names}"
                 ),
             )
+        } else if drift.is_empty() && !rendered_anew {
+            // What no fingerprint holds: its place among its siblings.
+            let version = record.map_or(0, |record| record.version);
+            (
+                Action::Restore,
+                format!("changed by hand since version {version}: {names}"),
+            )
         } else if drift.is_empty() {
             (Action::Replace, format!("the spec changed: {names}"))
         } else {
@@ -479,6 +514,15 @@ impl Planner<'_> {
         }
     }
 
+    /// What the spec asks for, with what it leaves open as it was recorded.
+    fn wanted(&self, sides: &Sides<'_>, desired: &Desired) -> Definition {
+        let mut wanted = desired.definition.clone();
+        if let Some(recorded) = self.evidence.recorded.get(&sides.from) {
+            self.database.dialect().complete(&mut wanted, recorded);
+        }
+        wanted
+    }
+
     fn judge(&self) -> Judge<'_> {
         Judge {
             dialect: self.database.dialect(),
@@ -506,17 +550,16 @@ impl Planner<'_> {
             action,
             id: &sides.id,
             before: live,
-            after: sides.desired.map(|desired| desired.definition.clone()),
+            after: sides.desired.map(|desired| self.wanted(sides, desired)),
             fields,
             create: sides.desired.map(|desired| &desired.ddl),
         };
-        let database = &self.database;
         Ok(Change {
             because,
             drift,
             rests_on: rested,
             rendered_digest: sides.desired.map(|desired| desired.digest.clone()),
-            ..step.change(database.dialect(), self.renderer, database.server())?
+            ..step.change(self.database, self.renderer)?
         })
     }
 }

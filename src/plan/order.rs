@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 
 use crate::dialect::{Dialect, LockMode};
-use crate::model::{Definition, ObjectId};
+use crate::model::{Definition, ObjectId, Place};
 
 use super::{Action, Change};
 
@@ -24,6 +24,7 @@ pub(super) fn order(changes: &mut Vec<Change>, dialect: &dyn Dialect) {
             _ => triggers.push(change),
         }
     }
+    let ranks = ranks(&triggers);
     triggers.sort_by_cached_key(|change| {
         let locks_hard = change
             .locks
@@ -40,7 +41,8 @@ pub(super) fn order(changes: &mut Vec<Change>, dialect: &dyn Dialect) {
             Action::Rename => 1,
             _ => 2,
         };
-        (turn, table, !goes, !locks_hard, id)
+        let rank = ranks.get(&id).copied().unwrap_or(0);
+        (turn, table, !goes, !locks_hard, rank, id)
     });
     last.sort_by_cached_key(|change| (change.action, change.id()));
 
@@ -58,4 +60,33 @@ pub(super) fn order(changes: &mut Vec<Change>, dialect: &dyn Dialect) {
     changes.extend(functions.into_values());
     changes.extend(ordered);
     changes.extend(last);
+}
+
+/// How many of these changes must come before each one, because its place is told by another trigger's.
+fn ranks(changes: &[Change]) -> BTreeMap<ObjectId, usize> {
+    let mut reference: BTreeMap<ObjectId, ObjectId> = BTreeMap::new();
+    for change in changes {
+        let place = change.after.as_ref().and_then(Definition::place);
+        let (Some(Place::Follows(name) | Place::Precedes(name)), ObjectId::Trigger(mut id)) =
+            (place, change.id())
+        else {
+            continue;
+        };
+        id.name.clone_from(name);
+        reference.insert(change.id(), ObjectId::Trigger(id));
+    }
+    let rank = |id: &ObjectId| {
+        let mut rank = 0;
+        let mut at = id;
+        // A circle has no first: the engine refuses it.
+        while let Some(next) = reference.get(at).filter(|_| rank <= changes.len()) {
+            at = next;
+            rank += 1;
+        }
+        rank
+    };
+    changes
+        .iter()
+        .map(|change| (change.id(), rank(&change.id())))
+        .collect()
 }

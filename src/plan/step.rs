@@ -1,6 +1,7 @@
 //! One step of a plan: from two definitions to the statements both ways, the locks and the hazards.
 
-use crate::dialect::{Ddl, Dialect, LockMode, Server};
+use crate::db::Database;
+use crate::dialect::{Ddl, LockMode};
 use crate::diff::FieldChange;
 use crate::error::Error;
 use crate::model::{Definition, ObjectId};
@@ -28,9 +29,8 @@ impl Step<'_> {
     /// The change, without its reasons and what it rests on.
     pub(crate) fn change(
         self,
-        dialect: &dyn Dialect,
+        database: &dyn Database,
         renderer: &Renderer,
-        server: Server,
     ) -> Result<Change, Error> {
         let Self {
             action,
@@ -40,21 +40,29 @@ impl Step<'_> {
             fields,
             create,
         } = self;
-        let made = |definition: &Definition| dialect.create(definition, renderer, server);
+        let (dialect, server) = (database.dialect(), database.server());
+        let made = |definition: &Definition| {
+            dialect.create(&database.spared(definition), renderer, server)
+        };
         let (up, down) = match (action, &before, &after) {
             (Action::Adopt | Action::Forget | Action::Conflict, _, _) | (_, None, None) => {
                 Default::default()
             }
             (_, None, Some(after)) => {
-                let up = create.cloned().map_or_else(|| made(after), Ok)?;
+                // What the spec leaves open comes back as it was recorded, and the DDL of the spec does not know of it.
+                let up = match create {
+                    Some(create) if create.custom || !has_own_settings(after) => create.clone(),
+                    _ => made(after)?,
+                };
                 (up, dialect.drop(after, renderer, server)?)
             }
             (_, Some(before), None) => (dialect.drop(before, renderer, server)?, made(before)?),
             (_, Some(before), Some(after)) => {
                 let before = with_known_condition(before, after, &fields);
+                let (before, after) = (database.spared(&before), database.spared(after));
                 (
-                    dialect.alter(&before, after, renderer, server)?,
-                    dialect.alter(after, &before, renderer, server)?,
+                    dialect.alter(&before, &after, renderer, server)?,
+                    dialect.alter(&after, &before, renderer, server)?,
                 )
             }
         };
@@ -75,6 +83,11 @@ impl Step<'_> {
             rendered_digest: None,
         })
     }
+}
+
+/// Whether a definition says more than its SQL: the settings of the session that creates it.
+fn has_own_settings(definition: &Definition) -> bool {
+    matches!(definition, Definition::Trigger(trigger) if trigger.creation.is_some())
 }
 
 fn locks(ddl: &Ddl, id: &ObjectId) -> Vec<Lock> {

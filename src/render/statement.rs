@@ -5,7 +5,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use crate::error::{Diagnostic, SourceFile, Span};
-use crate::sql::{Syntax, TokenKind, tokens, top_level_semicolons};
+use crate::sql::{Syntax, TokenKind, TriggerBodies, tokens, top_level_semicolons};
 
 /// Why a text is not one statement.
 pub(super) struct Problem {
@@ -105,7 +105,7 @@ fn ends(text: &str, syntax: &Syntax) -> (Option<Range<usize>>, Option<usize>) {
             semicolon = Some(token.range.start);
         }
     }
-    if syntax.trigger_bodies && semicolon.is_some() {
+    if syntax.trigger_bodies != TriggerBodies::None && semicolon.is_some() {
         semicolon = top_level_semicolons(text, syntax).first().copied();
     }
     (None, semicolon)

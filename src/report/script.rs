@@ -59,9 +59,16 @@ pub fn plan(
     let mut out = writer
         .renderer
         .render_script("script_begin.sql", &context)?;
+    let terminator = database.dialect().script_terminator();
     let mut push = |statement: &str| {
-        out.push_str(&closed(statement));
-        out.push('\n');
+        if terminator == ";" {
+            out.push_str(&closed(statement));
+            out.push('\n');
+        } else {
+            out.push_str(statement);
+            out.push_str(terminator);
+            out.push_str("\n\n");
+        }
     };
     if !database.history()?.exists {
         for statement in writer.create()? {

@@ -1,16 +1,18 @@
 //! What is said for one dialect, laid over what is said for all.
 
+use std::borrow::Cow;
+
 use super::{Fields, TriggerSpec};
 
 impl TriggerSpec {
     /// The fields that hold in `dialect`; `None` where `dialects` leaves it out.
-    pub fn for_dialect(&self, dialect: &str) -> Option<Fields> {
+    pub fn for_dialect(&self, dialect: &str) -> Option<Cow<'_, Fields>> {
         if !self.is_for(dialect) {
             return None;
         }
         Some(match self.overrides.get(dialect) {
-            Some(own) => own.as_ref().clone().over(&self.fields),
-            None => self.fields.clone(),
+            Some(own) => Cow::Owned(own.as_ref().clone().over(&self.fields)),
+            None => Cow::Borrowed(&self.fields),
         })
     }
 }

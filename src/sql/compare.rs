@@ -34,9 +34,10 @@ fn significant(text: &str, syntax: &Syntax) -> Vec<Token> {
 fn same_token(left: (TokenKind, &str), right: (TokenKind, &str), syntax: &Syntax) -> bool {
     use TokenKind::{Number, QuotedName, Word};
     match (left.0, right.0) {
-        (Word, Word) | (Number, Number) => left.1.eq_ignore_ascii_case(right.1),
+        (Word, Word) => same_word(left.1, right.1, syntax),
+        (Number, Number) => left.1.eq_ignore_ascii_case(right.1),
         (QuotedName, QuotedName) => {
-            left.1 == right.1 || (syntax.reserved.is_some() && same_quoted(left.1, right.1))
+            left.1 == right.1 || (syntax.reserved.is_some() && same_quoted(left.1, right.1, syntax))
         }
         (Word, QuotedName) => same_name(left.1, right.1, syntax),
         (QuotedName, Word) => same_name(right.1, left.1, syntax),
@@ -44,9 +45,24 @@ fn same_token(left: (TokenKind, &str), right: (TokenKind, &str), syntax: &Syntax
     }
 }
 
-fn same_quoted(left: &str, right: &str) -> bool {
+/// Two words without quotes: keywords, or names.
+fn same_word(left: &str, right: &str, syntax: &Syntax) -> bool {
+    left == right
+        || (left.eq_ignore_ascii_case(right)
+            && (!syntax.names_keep_case || is_reserved(left, syntax)))
+}
+
+fn is_reserved(word: &str, syntax: &Syntax) -> bool {
+    syntax.reserved.is_some_and(|reserved| {
+        reserved
+            .binary_search(&word.to_ascii_lowercase().as_str())
+            .is_ok()
+    })
+}
+
+fn same_quoted(left: &str, right: &str, syntax: &Syntax) -> bool {
     let (left_name, right_name) = (unquote(left), unquote(right));
-    if left.starts_with('"') && right.starts_with('"') {
+    if syntax.names_keep_case || (left.starts_with('"') && right.starts_with('"')) {
         left_name == right_name
     } else {
         // `[name]` and `` `name` `` are never strings.
@@ -55,11 +71,13 @@ fn same_quoted(left: &str, right: &str) -> bool {
 }
 
 fn same_name(word: &str, quoted: &str, syntax: &Syntax) -> bool {
-    let Some(reserved) = syntax.reserved else {
+    if syntax.reserved.is_none() || is_reserved(word, syntax) {
         return false;
-    };
-    word.eq_ignore_ascii_case(&unquote(quoted))
-        && reserved
-            .binary_search(&word.to_ascii_lowercase().as_str())
-            .is_err()
+    }
+    let quoted = unquote(quoted);
+    if syntax.names_keep_case {
+        word == quoted
+    } else {
+        word.eq_ignore_ascii_case(&quoted)
+    }
 }

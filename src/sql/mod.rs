@@ -1,6 +1,7 @@
 //! Cutting SQL text into tokens, so that literals, quoted names, dollar quotes and comments are never mistaken for
 //! something else. This is a lexer, not a parser: what is valid is the engine's to say.
 
+mod blocks;
 mod compare;
 mod lexer;
 mod statements;
@@ -9,9 +10,10 @@ mod syntax;
 use std::borrow::Cow;
 use std::ops::Range;
 
+pub use blocks::{Blocks, Unbalanced};
 pub use compare::same_tokens;
 pub use lexer::tokens;
-pub use statements::{statement_end, top_level_semicolons};
+pub use statements::{is_executable_comment, statement_end, top_level_semicolons};
 pub use syntax::{MYSQL, POSTGRES, SQLITE};
 
 /// What differs between engines when their SQL is cut into tokens.
@@ -42,13 +44,27 @@ pub struct Syntax {
     pub free_operators: bool,
     /// A byte order mark counts as white space (SQLite).
     pub byte_order_mark: bool,
-    /// `CREATE TRIGGER … END` holds statements, each with its semicolon (SQLite).
-    pub trigger_bodies: bool,
+    /// How far a `CREATE TRIGGER` reaches that holds statements, each with its semicolon.
+    pub trigger_bodies: TriggerBodies,
+    /// Some names differ by case alone (MySQL's tables, where the file system tells them apart): words that are not
+    /// [`Syntax::reserved`] are then compared to the letter.
+    pub names_keep_case: bool,
     /// The characters that begin a parameter or variable.
     pub parameters: &'static str,
     /// Lower-case words that mean something else when they stand in quotes. Any other word is the same name with and
     /// without quotes; `None` where a name in quotes and one without are always taken for different ones.
     pub reserved: Option<&'static [&'static str]>,
+}
+
+/// How statements stand in a `CREATE TRIGGER`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TriggerBodies {
+    /// They do not (PostgreSQL).
+    None,
+    /// Up to the first END that follows a semicolon (SQLite).
+    ToEnd,
+    /// In blocks that nest: BEGIN, IF, CASE, LOOP and the like, each with its END (MySQL).
+    Blocks,
 }
 
 /// What a token is.

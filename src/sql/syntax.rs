@@ -1,6 +1,7 @@
 //! The lexical rules of each engine.
 
-use super::Syntax;
+use super::{Syntax, TriggerBodies};
+use crate::dialect::mysql::keywords::RESERVED as MYSQL_RESERVED;
 
 /// SQLite (`tokenize.c`).
 pub const SQLITE: Syntax = Syntax {
@@ -16,7 +17,8 @@ pub const SQLITE: Syntax = Syntax {
     double_quoted_strings: false,
     free_operators: false,
     byte_order_mark: true,
-    trigger_bodies: true,
+    trigger_bodies: TriggerBodies::ToEnd,
+    names_keep_case: false,
     parameters: "?$@#:",
     reserved: Some(SQLITE_RESERVED),
 };
@@ -35,7 +37,8 @@ pub const POSTGRES: Syntax = Syntax {
     double_quoted_strings: false,
     free_operators: true,
     byte_order_mark: false,
-    trigger_bodies: false,
+    trigger_bodies: TriggerBodies::None,
+    names_keep_case: false,
     parameters: "$",
     reserved: None,
 };
@@ -54,9 +57,10 @@ pub const MYSQL: Syntax = Syntax {
     double_quoted_strings: true,
     free_operators: false,
     byte_order_mark: false,
-    trigger_bodies: false,
+    trigger_bodies: TriggerBodies::Blocks,
+    names_keep_case: true,
     parameters: "?@",
-    reserved: None,
+    reserved: Some(MYSQL_RESERVED),
 };
 
 /// SQLite's keywords without those that `parse.y` lets stand for a name (`%fallback ID`), and of these again the ones

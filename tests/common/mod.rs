@@ -9,6 +9,7 @@
 
 pub(crate) mod case;
 pub(crate) mod console;
+pub(crate) mod mysql;
 pub(crate) mod postgres;
 pub(crate) mod server;
 pub(crate) mod sqlite;
@@ -33,6 +34,10 @@ pub(crate) trait Live {
     fn everything(&mut self) -> String;
     /// The history table's name as it is written in a query.
     fn migrations(&self) -> &'static str;
+    /// The text without the name of this database of the test's own, where DDL holds it.
+    fn plain(&self, text: &str) -> String {
+        text.to_owned()
+    }
     /// The engine's own client, reading a script on its standard input, stopping at the first error.
     fn client(&self) -> Command;
 
@@ -123,7 +128,11 @@ impl Sandbox {
             .stdin(Stdio::null());
         for (name, _) in std::env::vars_os() {
             let text = name.to_string_lossy();
-            if text.starts_with("PG") || text.starts_with("TRIGGERCTL_") || text.contains("COLOR") {
+            if text.starts_with("PG")
+                || text.starts_with("MYSQL_")
+                || text.starts_with("TRIGGERCTL_")
+                || text.contains("COLOR")
+            {
                 command.env_remove(&name);
             }
         }

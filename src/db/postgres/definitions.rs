@@ -253,6 +253,7 @@ fn trigger(row: &Row, arguments: Vec<String>) -> Result<Trigger, Error> {
         comment: get(row, 18)?,
         depends_on_extensions: extensions(row, 19)?,
         verbatim: None,
+        creation: None,
     })
 }
 

@@ -46,6 +46,7 @@ impl Postgres {
         Ok(History {
             exists: true,
             version: version.unwrap_or_default(),
+            unfinished: None,
             records: self.read_records(None)?,
         })
     }

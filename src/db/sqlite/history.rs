@@ -44,6 +44,7 @@ pub(super) fn history(connection: &Connection) -> Result<History, Error> {
     Ok(History {
         exists: true,
         version,
+        unfinished: None,
         records: records(connection, i64::MAX)?,
     })
 }

@@ -7,7 +7,7 @@ fn read(text: &str) -> DatabaseUrl {
 fn postgres(text: &str) -> PostgresUrl {
     match read(text) {
         DatabaseUrl::Postgres(url) => url,
-        DatabaseUrl::Sqlite(_) => panic!("{text} was taken as SQLite"),
+        other => panic!("{text} was taken as {}", other.dialect()),
     }
 }
 
@@ -204,8 +204,9 @@ fn errors_name_what_was_meant() {
         ("", "is empty"),
         ("postgers://h/d", "did you mean `postgres:`"),
         ("sqlite3:app.db", "did you mean `sqlite:`"),
-        ("mysql://h/d", "speaks SQLite and PostgreSQL"),
-        ("mariadb+pymysql://h/d", "speaks SQLite and PostgreSQL"),
+        ("mysql:h/d", "is not followed by `//`"),
+        ("mariadb+pymysql://h/d?sockte=x", "did you mean `socket`"),
+        ("mysql://h:0/d", "no number from 1 to 65535"),
         ("postgres:app", "must be followed by `//`"),
         ("postgres://h/d?sslmod=require", "did you mean `sslmode`"),
         ("postgres://h/d?require_auth=md5", "cannot be restricted"),
@@ -241,7 +242,14 @@ fn no_error_shows_a_password() {
         "postgres://me:sec%FFret@h/d",
         "postgres://me:sec%00ret@h/d",
         "postgers://me:secret@h/d",
-        "mysql://me:secret@h/d",
+        "mysql://me:secret@h/d?nonsense=1",
+        "mysql://me:sec/ret@h/d",
+        "mysql://me:sec?ret@h/d",
+        "mysql://me:1?sec=x@h/d",
+        "mysql://me:x@sec/ret@h/d",
+        "mysql://me:secret@h:x/d",
+        "mysql://me:sec%zzret@h/d",
+        "mysql:me:secret@h/d",
         "me:secret@h/d",
         "//me:secret@h/d",
         "password=sec ret",
@@ -292,5 +300,26 @@ proptest::proptest! {
             Err(error) => format!("{error:?}"),
         };
         proptest::prop_assert!(!shown.contains("KRYPTOS"), "{text}: {shown}");
+    }
+}
+
+#[test]
+fn reads_mysql() {
+    for (text, shown) in [
+        ("mysql://h/d", "mysql://h/d"),
+        (
+            "mariadb+pymysql://me:se%20cret@h:3307/d%2Fe?charset=utf8mb4",
+            "mariadb://me@h:3307/d%2Fe?charset=utf8mb4",
+        ),
+        (
+            "mysql://me@/d?unix_socket=/tmp/a.sock&ssl_mode=REQUIRED",
+            "mysql://me@/d?socket=/tmp/a.sock&ssl-mode=REQUIRED",
+        ),
+        ("mysql://[::1]:3306/", "mysql://[::1]:3306/"),
+    ] {
+        let url = parse(text, Path::new("")).unwrap();
+        assert_eq!(url.display(), shown);
+        assert_eq!(url.has_password(), text.contains("se%20cret"));
+        assert_eq!(parse(shown, Path::new("")).unwrap().display(), shown);
     }
 }

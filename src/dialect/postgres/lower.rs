@@ -132,6 +132,7 @@ fn read(reader: &mut Reader<'_>) -> Option<Vec<Lowered>> {
         comment: comment_text(description.as_ref()),
         depends_on_extensions: BTreeSet::new(),
         verbatim: None,
+        creation: None,
     };
     let renamed_from = old_name.map(|name| {
         ObjectId::Trigger(TriggerId {

@@ -108,6 +108,7 @@ fn redefined(before: &Trigger, after: &Trigger) -> bool {
         comment: _,
         depends_on_extensions: _,
         verbatim: _,
+        creation: _,
     } = before;
     let sorted = |columns: &[String]| {
         let mut columns = columns.to_vec();
@@ -164,6 +165,7 @@ fn create_trigger(
         comment: _,
         depends_on_extensions: _,
         verbatim: _,
+        creation: _,
     } = trigger;
     let Action::Call {
         function,

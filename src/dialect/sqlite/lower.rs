@@ -91,6 +91,7 @@ fn read(reader: &mut Reader<'_>) -> Option<Vec<Lowered>> {
             comment: None,
             depends_on_extensions: BTreeSet::new(),
             verbatim: None,
+            creation: None,
         };
         lowered.push(Lowered {
             definition: Definition::Trigger(trigger),

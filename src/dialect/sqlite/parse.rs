@@ -75,6 +75,7 @@ pub fn parse(sql: &str, table: TableId) -> Result<Trigger, Error> {
         comment: None,
         depends_on_extensions: BTreeSet::new(),
         verbatim: Some(sql.to_owned()),
+        creation: None,
     })
 }
 

@@ -100,7 +100,9 @@ fn maintenance() -> PostgresUrl {
         .expect("TRIGGERCTL_TEST_POSTGRES must be the URL of a PostgreSQL superuser's database");
     match crate::db::url::parse(&url, std::path::Path::new(".")).expect("a URL") {
         DatabaseUrl::Postgres(url) => url,
-        other @ DatabaseUrl::Sqlite(_) => panic!("not a PostgreSQL URL: {}", other.display()),
+        other @ (DatabaseUrl::Sqlite(_) | DatabaseUrl::Mysql(_)) => {
+            panic!("not a PostgreSQL URL: {}", other.display())
+        }
     }
 }
 

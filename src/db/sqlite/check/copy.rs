@@ -38,14 +38,39 @@ impl Copy {
     /// Copy the schema of `main`: all of it but triggers on tables. Virtual tables are created for real where their
     /// module is known.
     pub(super) fn of(live: &Connection) -> rusqlite::Result<Self> {
+        Self::with(live, std::iter::empty())
+    }
+
+    /// The same with more triggers, which take the place of those of their names. Each comes with the text that
+    /// `sqlite_schema` would hold; one that could not be created makes it fail.
+    pub(super) fn with<'a>(
+        live: &Connection,
+        triggers: impl Iterator<Item = (&'a TriggerId, &'a str)>,
+    ) -> rusqlite::Result<Self> {
         let kinds = kinds(live)?;
-        let (virtuals, rows): (Vec<Row>, Vec<Row>) = rows(live)?
+        let triggers: Vec<Row> = triggers
+            .map(|(id, sql)| Row {
+                kind: "trigger".to_owned(),
+                name: id.name.clone(),
+                table: id.table.name.clone(),
+                has_root: false,
+                sql: Some(sql.to_owned()),
+            })
+            .collect();
+        let replaced: HashSet<String> = triggers
+            .iter()
+            .map(|row| row.name.to_ascii_lowercase())
+            .collect();
+        let (virtuals, mut rows): (Vec<Row>, Vec<Row>) = rows(live)?
             .into_iter()
             .filter(|row| {
                 !kinds.shadows.contains(&row.table)
-                    && (row.kind != "trigger" || kinds.views.contains(&row.table))
+                    && (row.kind != "trigger"
+                        || kinds.views.contains(&row.table)
+                            && !replaced.contains(&row.name.to_ascii_lowercase()))
             })
             .partition(|row| row.kind == "table" && kinds.virtuals.contains(&row.name));
+        rows.extend(triggers);
         let connection = Connection::open_in_memory()?;
         connection.pragma_update(None, "foreign_keys", false)?;
         connection.collation_needed(stand_in_for_collation)?;

@@ -5,6 +5,7 @@ mod copy;
 mod fire;
 mod live;
 mod locate;
+mod together;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -39,6 +40,9 @@ pub(super) fn check(
         }
     }
     if triggers.is_empty() {
+        return Ok(vec![]);
+    }
+    if triggers.len() > 1 && together::all_sound(live, &triggers) {
         return Ok(vec![]);
     }
     let copy = match Copy::of(live) {

@@ -116,6 +116,41 @@ fn good_triggers_are_good() {
     assert_eq!(schema_of(&connection), before);
 }
 
+/// The short way over all at once must not hide what one by one would show.
+#[test]
+fn finds_the_one_among_many() {
+    let connection = database();
+    let good = "CREATE TRIGGER fine AFTER INSERT ON users BEGIN SELECT NEW.age; END";
+    for (bad, message) in [
+        (
+            "CREATE TRIGGER bad AFTER UPDATE OF age ON users BEGIN SELECT NEW.missing; END",
+            "no such column: NEW.missing",
+        ),
+        (
+            "CREATE TRIGGER bad AFTER DELETE ON users BEGIN DELETE FROM nowhere; END",
+            "no such table: main.nowhere",
+        ),
+        (
+            "CREATE TRIGGER sqlite_bad AFTER DELETE ON users BEGIN SELECT 1; END",
+            "reserved for internal use",
+        ),
+        (
+            "CREATE TRIGGER bad BEFORE DELETE ON seen BEGIN SELECT 1; END",
+            "cannot create BEFORE trigger on view",
+        ),
+        (
+            "CREATE TRIGGER bad AFTER INSERT ON unknown BEGIN SELECT 1; END",
+            "no such table",
+        ),
+    ] {
+        let together = found(&connection, &[good, bad]);
+        assert_eq!(together, found(&connection, &[bad]), "{bad}");
+        assert_eq!(together.len(), 1, "{bad}");
+        let text = format!("{together:?}");
+        assert!(text.contains(message), "{bad}: {text}");
+    }
+}
+
 #[test]
 fn says_what_is_missing_and_where() {
     let connection = database();

@@ -1,0 +1,330 @@
+//! The live triggers: the list and the structure from information_schema, the text from SHOW CREATE TRIGGER, since
+//! ACTION_STATEMENT loses characters. Both are read at once, many statements in one round trip.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use mysql::prelude::Queryable;
+use mysql::{Row, from_value_opt};
+use sha2::{Digest, Sha256};
+
+use super::{Mysql, column, errors};
+use crate::db::{Catalog, Scope};
+use crate::dialect::mysql::{stored, syntax_under};
+use crate::error::{Error, Kind};
+use crate::model::{
+    Action, Creation, Definition, EnabledState, Event, ObjectId, Orientation, Place, TableId,
+    Timing, TransitionTables, Trigger, TriggerId,
+};
+
+/// Statements in one round trip.
+const BATCH: usize = 100;
+
+/// SHA-256 of parts, in lower-case hex.
+pub(super) fn digest<'a>(parts: impl IntoIterator<Item = &'a str>) -> String {
+    let mut hash = Sha256::new();
+    for part in parts {
+        hash.update(part.len().to_be_bytes());
+        hash.update(part.as_bytes());
+    }
+    hash.finalize()
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
+}
+
+/// One row of information_schema.TRIGGERS.
+struct Listed {
+    id: TriggerId,
+    timing: Timing,
+    event: Event,
+    order: u64,
+    creation: Creation,
+}
+
+impl Mysql {
+    pub(super) fn read_catalog(&mut self, scope: &Scope) -> Result<Catalog, Error> {
+        let mut schemas = scope.schemas.clone();
+        schemas.extend(scope.known.iter().map(|id| id.schema().to_owned()));
+        schemas.retain(|schema| !schema.is_empty());
+        self.live = BTreeMap::new();
+        if schemas.is_empty() {
+            return Ok(Catalog::default());
+        }
+        self.may_see_triggers(&schemas, &scope.known)?;
+        let listed = self.list(&schemas)?;
+        let texts = self.texts(&listed)?;
+        // MySQL's trigger names know no case: the spelling that is asked for is the one that is answered.
+        let spelled: HashMap<(String, String), &TriggerId> = if self.is_mariadb() {
+            HashMap::new()
+        } else {
+            let known = scope.known.iter().filter_map(|id| match id {
+                ObjectId::Trigger(trigger) => Some((key(trigger), trigger)),
+                ObjectId::Function(_) => None,
+            });
+            known.collect()
+        };
+        let mut catalog = Catalog::default();
+        let mut siblings: BTreeMap<(TableId, Timing, Event), Vec<(u64, String)>> = BTreeMap::new();
+        for row in &listed {
+            siblings
+                .entry((row.id.table.clone(), row.timing, row.event))
+                .or_default()
+                .push((row.order, row.id.name.clone()));
+        }
+        for names in siblings.values_mut() {
+            names.sort();
+        }
+        for (row, text) in listed.into_iter().zip(texts) {
+            let Some(text) = text else { continue };
+            let Listed {
+                id,
+                timing,
+                event,
+                order: _,
+                mut creation,
+            } = row;
+            let names: Vec<&String> = siblings
+                .get(&(id.table.clone(), timing, event))
+                .into_iter()
+                .flatten()
+                .map(|(_, name)| name)
+                .collect();
+            let at = names.iter().position(|name| **name == id.name).unwrap_or(0);
+            let list = |names: Option<&[&String]>| {
+                names
+                    .unwrap_or_default()
+                    .iter()
+                    .map(|name| (*name).clone())
+                    .collect()
+            };
+            creation.place = Some(Place::Among {
+                before: list(names.get(..at)),
+                after: list(names.get(at + 1..)),
+            });
+            let spelled = spelled.get(&key(&id)).map_or(&id, |known| *known).clone();
+            let fingerprint = fingerprint(&id, timing, event, &creation, &text);
+            let definition = self.definition(spelled.clone(), timing, event, creation, text)?;
+            catalog
+                .fingerprints
+                .insert(ObjectId::Trigger(spelled.clone()), fingerprint);
+            self.live.insert(ObjectId::Trigger(spelled), definition);
+        }
+        catalog.places = self
+            .live
+            .iter()
+            .filter_map(|(id, definition)| match definition {
+                Definition::Trigger(trigger) => {
+                    Some((id.clone(), trigger.creation.as_ref()?.place.clone()?))
+                }
+                Definition::Function(_) => None,
+            })
+            .collect();
+        Ok(catalog)
+    }
+
+    fn definition(
+        &self,
+        id: TriggerId,
+        timing: Timing,
+        event: Event,
+        creation: Creation,
+        text: String,
+    ) -> Result<Definition, Error> {
+        let syntax = syntax_under(creation.sql_mode.as_deref().unwrap_or_default());
+        let Some(parts) = stored::parts(&text, &syntax) else {
+            return Err(
+                Error::failed(format!("the text of trigger {id} cannot be read")).note(text),
+            );
+        };
+        let body = text.get(parts.body..).unwrap_or_default();
+        let body = stored::bare_body(body, &syntax);
+        // The line ends that the template puts around it.
+        let body = body.strip_prefix('\n').unwrap_or(body);
+        let body = body.strip_suffix('\n').unwrap_or(body).to_owned();
+        let verbatim = if self.current.as_deref() == Some(id.table.schema.as_str()) {
+            text
+        } else {
+            stored::qualified(&text, &id.table.schema, &syntax)
+        };
+        Ok(Definition::Trigger(Trigger {
+            id,
+            timing,
+            events: BTreeSet::from([event]),
+            update_of: vec![],
+            orientation: Orientation::Row,
+            condition: None,
+            action: Action::Body(body),
+            transition_tables: TransitionTables::default(),
+            constraint: None,
+            enabled: EnabledState::Origin,
+            enabled_on_partitions: BTreeMap::new(),
+            comment: None,
+            depends_on_extensions: BTreeSet::new(),
+            verbatim: Some(verbatim),
+            creation: Some(Box::new(creation)),
+        }))
+    }
+
+    fn list(&mut self, schemas: &BTreeSet<String>) -> Result<Vec<Listed>, Error> {
+        let names: Vec<String> = schemas
+            .iter()
+            .map(|schema| super::literal(schema))
+            .collect();
+        let sql = format!(
+            "SELECT TRIGGER_SCHEMA, TRIGGER_NAME, EVENT_OBJECT_TABLE, ACTION_TIMING, EVENT_MANIPULATION, ACTION_ORDER,
+                    DEFINER, SQL_MODE, CHARACTER_SET_CLIENT, COLLATION_CONNECTION, DATABASE_COLLATION,
+                    ACTION_STATEMENT IS NULL
+             FROM information_schema.TRIGGERS WHERE TRIGGER_SCHEMA IN ({}) ORDER BY 1, 2",
+            names.join(", ")
+        );
+        let mut listed = vec![];
+        for row in self.rows("read the triggers", &sql)? {
+            let id = TriggerId {
+                table: TableId {
+                    schema: column(&row, 0)?,
+                    name: column(&row, 2)?,
+                },
+                name: column(&row, 1)?,
+            };
+            if !schemas.contains(&id.table.schema) && self.names_keep_case {
+                continue;
+            }
+            let hidden: bool = column::<u64>(&row, 11)? != 0;
+            if hidden {
+                return Err(super::privileges::unseen(&id.table.schema));
+            }
+            let timing: String = column(&row, 3)?;
+            let event: String = column(&row, 4)?;
+            listed.push(Listed {
+                timing: if timing == "BEFORE" {
+                    Timing::Before
+                } else {
+                    Timing::After
+                },
+                event: match event.as_str() {
+                    "INSERT" => Event::Insert,
+                    "UPDATE" => Event::Update,
+                    "DELETE" => Event::Delete,
+                    other => {
+                        return Err(Error::failed(format!(
+                            "trigger {id} is for {other}, which is not known here"
+                        )));
+                    }
+                },
+                order: column(&row, 5)?,
+                creation: Creation {
+                    definer: Some(column(&row, 6)?),
+                    sql_mode: Some(column(&row, 7)?),
+                    character_set_client: Some(column(&row, 8)?),
+                    collation_connection: Some(column(&row, 9)?),
+                    database_collation: Some(column(&row, 10)?),
+                    place: None,
+                },
+                id,
+            });
+        }
+        Ok(listed)
+    }
+
+    /// The statements to the letter, in the same order; `None` for a trigger that has just gone.
+    fn texts(&mut self, listed: &[Listed]) -> Result<Vec<Option<String>>, Error> {
+        let mut texts = Vec::with_capacity(listed.len());
+        for batch in listed.chunks(BATCH) {
+            let statements: Vec<String> = batch
+                .iter()
+                .map(|row| {
+                    format!(
+                        "SHOW CREATE TRIGGER {}.{}",
+                        super::quoted(&row.id.table.schema),
+                        super::quoted(&row.id.name)
+                    )
+                })
+                .collect();
+            let found = match self.show(&statements.join(";")) {
+                Ok(found) if found.len() == batch.len() => found,
+                // One of them is not there any more, or cannot be shown: find out which, one by one.
+                _ => {
+                    let mut found = vec![];
+                    for statement in &statements {
+                        match self.show(statement) {
+                            Ok(mut text) => found.push(text.pop().flatten()),
+                            // There is no such trigger.
+                            Err(error) if errors::code(&error) == Some(1360) => found.push(None),
+                            Err(error) => return Err(errors::cannot("read a trigger", &error)),
+                        }
+                    }
+                    found
+                }
+            };
+            for (row, text) in batch.iter().zip(&found) {
+                if text.as_deref() == Some("") {
+                    return Err(super::privileges::unseen(&row.id.table.schema));
+                }
+            }
+            texts.extend(found);
+        }
+        Ok(texts)
+    }
+
+    fn show(&mut self, sql: &str) -> Result<Vec<Option<String>>, mysql::Error> {
+        let mut result = self.conn.query_iter(sql)?;
+        let mut texts = vec![];
+        while let Some(set) = result.iter() {
+            for row in set {
+                let row: Row = row?;
+                let text = row.get_opt::<mysql::Value, _>(2).and_then(Result::ok);
+                // Without the privilege the column is NULL.
+                let text = text
+                    .and_then(|value| from_value_opt::<Option<String>>(value).ok())
+                    .flatten();
+                texts.push(Some(text.unwrap_or_default()));
+            }
+        }
+        Ok(texts)
+    }
+}
+
+fn key(id: &TriggerId) -> (String, String) {
+    (id.table.to_string(), id.name.to_lowercase())
+}
+
+fn fingerprint(
+    id: &TriggerId,
+    timing: Timing,
+    event: Event,
+    creation: &Creation,
+    text: &str,
+) -> String {
+    // The place among siblings is not in it: it changes when one of them comes or goes.
+    let Creation {
+        definer,
+        sql_mode,
+        character_set_client,
+        collation_connection,
+        database_collation,
+        place: _,
+    } = creation;
+    let part = |part: &'static str| part;
+    digest([
+        id.table.schema.as_str(),
+        &id.table.name,
+        &id.name,
+        part(timing.keyword()),
+        part(event.keyword()),
+        definer.as_deref().unwrap_or_default(),
+        sql_mode.as_deref().unwrap_or_default(),
+        character_set_client.as_deref().unwrap_or_default(),
+        collation_connection.as_deref().unwrap_or_default(),
+        database_collation.as_deref().unwrap_or_default(),
+        text,
+    ])
+}
+
+/// A definition that was asked for and is not there.
+pub(super) fn gone(id: &ObjectId) -> Error {
+    Error::new(
+        Kind::Failed,
+        format!("{id} was changed while it was being read"),
+    )
+    .help("try again")
+}

@@ -1,0 +1,237 @@
+//! What a body would fail on when it fires: tables, columns and functions that are not there. Its statements are
+//! prepared, never run, with `?` for the row and for variables. What cannot be prepared so is left to the engine.
+
+use std::collections::BTreeSet;
+
+use mysql::prelude::Queryable;
+
+use super::{Mysql, errors};
+use crate::error::{Diagnostic, Error};
+use crate::model::{Action, Definition, ObjectId, Trigger};
+use crate::sql::{Blocks, MYSQL, Token, TokenKind, tokens, unquote};
+
+impl Mysql {
+    pub(super) fn find_faults(
+        &mut self,
+        definitions: &[&Definition],
+    ) -> Result<Vec<(ObjectId, Diagnostic)>, Error> {
+        let mut faults = vec![];
+        for definition in definitions {
+            let Definition::Trigger(trigger) = definition else {
+                continue;
+            };
+            let Trigger {
+                id,
+                action: Action::Body(body),
+                ..
+            } = trigger
+            else {
+                continue;
+            };
+            // Names without a database are looked for in the trigger's: only ours can be asked.
+            if id.table.schema != self.current() {
+                continue;
+            }
+            for statement in preparable(body) {
+                let Err(error) = self.conn.prep(&statement) else {
+                    continue;
+                };
+                if errors::is_lost(&error) {
+                    return Err(errors::cannot("check the triggers", &error));
+                }
+                // No such table, no such column, no such function. All else may be the doing of the `?`.
+                if matches!(errors::code(&error), Some(1146 | 1054 | 1305)) {
+                    let diagnostic = Diagnostic::new(format!(
+                        "trigger `{}` would fail when it fires: {}",
+                        id.name,
+                        errors::words(&error)
+                    ))
+                    .note(format!("in the statement: {}", one_line(&statement)))
+                    .help("correct the name, or create what it speaks of first");
+                    faults.push((ObjectId::Trigger(id.clone()), diagnostic));
+                    break;
+                }
+            }
+        }
+        Ok(faults)
+    }
+}
+
+fn one_line(text: &str) -> String {
+    const MOST: usize = 120;
+    let line: String = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    match line.char_indices().nth(MOST) {
+        Some((at, _)) => format!("{}…", line.get(..at).unwrap_or_default()),
+        None => line,
+    }
+}
+
+/// The statements that can be prepared: INSERT, REPLACE, UPDATE, DELETE, SELECT, and conditions and values as SELECTs.
+fn preparable(body: &str) -> Vec<String> {
+    let all: Vec<Token> = tokens(body, &MYSQL)
+        .filter(|token| !token.is_blank())
+        .collect();
+    let locals = locals(body, &all);
+    let mut found = vec![];
+    let mut blocks = Blocks::new();
+    for (index, token) in all.iter().enumerate() {
+        let starts = blocks.starts();
+        blocks.take(token, all.get(index + 1), body);
+        if !starts {
+            continue;
+        }
+        let is = |word: &str| token.is_word(body, word);
+        let rest = all.get(index..).unwrap_or_default();
+        let to = |end: &dyn Fn(&Token) -> bool| {
+            let length = rest.iter().position(end).unwrap_or(rest.len());
+            rest.get(..length).unwrap_or_default()
+        };
+        let semicolon = |token: &Token| token.is_operator(body, ";");
+        if ["insert", "replace", "update", "delete", "select", "with"]
+            .iter()
+            .any(|word| is(word))
+        {
+            found.push(open(body, to(&semicolon), &locals));
+        } else if is("if") || is("while") {
+            let condition = to(&|token: &Token| {
+                token.is_word(body, "then") || token.is_word(body, "do") || semicolon(token)
+            });
+            found.push(format!(
+                "SELECT {}",
+                open(body, condition.get(1..).unwrap_or_default(), &locals)
+            ));
+        } else if is("set") {
+            let statement = to(&semicolon);
+            let equals = statement
+                .iter()
+                .position(|token| token.is_operator(body, "=") || token.is_operator(body, ":="));
+            let value = equals
+                .and_then(|at| statement.get(at + 1..))
+                .unwrap_or_default();
+            // `SET a = 1, b = 2` would be two columns, one of them a comparison.
+            let mut depth = 0_i32;
+            let several = value.iter().any(|token| {
+                depth += i32::from(token.is_operator(body, "("))
+                    - i32::from(token.is_operator(body, ")"));
+                depth == 0 && token.is_operator(body, ",")
+            });
+            if !several && !value.is_empty() {
+                found.push(format!("SELECT {}", open(body, value, &locals)));
+            }
+        }
+    }
+    found
+}
+
+/// The names that DECLARE makes: of variables, cursors and conditions.
+fn locals(body: &str, all: &[Token]) -> BTreeSet<String> {
+    let mut names = BTreeSet::new();
+    for (index, token) in all.iter().enumerate() {
+        if !token.is_word(body, "declare") {
+            continue;
+        }
+        let mut position = index + 1;
+        while let Some(name) = all
+            .get(position)
+            .filter(|token| matches!(token.kind, TokenKind::Word | TokenKind::QuotedName))
+        {
+            names.insert(unquote(name.text(body)).to_lowercase());
+            if !all
+                .get(position + 1)
+                .is_some_and(|token| token.is_operator(body, ","))
+            {
+                break;
+            }
+            position += 2;
+        }
+    }
+    names
+}
+
+/// A statement with `?` for NEW.x, OLD.x and local variables, and without INTO and what follows it in a SELECT.
+fn open(body: &str, statement: &[Token], locals: &BTreeSet<String>) -> String {
+    let mut text = String::new();
+    let is_select = statement
+        .first()
+        .is_some_and(|token| token.is_word(body, "select"));
+    let mut position = 0;
+    let mut after_dot = false;
+    let mut end = None;
+    while let Some(token) = statement.get(position) {
+        let next_is = |ahead: usize, operator: &str| {
+            statement
+                .get(position + ahead)
+                .is_some_and(|token| token.is_operator(body, operator))
+        };
+        let is_row = token.is_word(body, "new") || token.is_word(body, "old");
+        let name = matches!(token.kind, TokenKind::Word | TokenKind::QuotedName)
+            .then(|| unquote(token.text(body)).to_lowercase());
+        let previous_after_dot = std::mem::replace(&mut after_dot, token.is_operator(body, "."));
+        // What stands between the tokens stays: `max (x)` is no call of the built-in `max`.
+        text.push_str(
+            end.and_then(|end| body.get(end..token.range.start))
+                .unwrap_or_default(),
+        );
+        end = Some(token.range.end);
+        if is_row && !previous_after_dot && next_is(1, ".") {
+            text.push('?');
+            end = statement.get(position + 2).map(|column| column.range.end);
+            position += 3;
+            continue;
+        }
+        if is_select && token.is_word(body, "into") {
+            position += 1;
+            // One variable after another.
+            while let Some(token) = statement.get(position) {
+                let part = matches!(
+                    token.kind,
+                    TokenKind::Word | TokenKind::QuotedName | TokenKind::Parameter
+                );
+                let row = token.is_word(body, "new");
+                if !part {
+                    break;
+                }
+                position += if row { 3 } else { 1 };
+                if !statement
+                    .get(position)
+                    .is_some_and(|token| token.is_operator(body, ","))
+                {
+                    break;
+                }
+                position += 1;
+            }
+            end = position
+                .checked_sub(1)
+                .and_then(|last| statement.get(last))
+                .map(|token| token.range.end);
+            continue;
+        }
+        let local = name.is_some_and(|name| locals.contains(&name))
+            && !previous_after_dot
+            && !next_is(1, ".")
+            && !next_is(1, "(");
+        text.push_str(if local { "?" } else { token.text(body) });
+        position += 1;
+    }
+    text.trim_start().to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn opens_statements() {
+        let body = "DECLARE n, m int DEFAULT 1; SELECT max(x) INTO n, @b FROM t WHERE a = NEW.a AND t.n = n; \
+                    IF n > OLD.`b` THEN INSERT INTO l VALUES (n, f(NEW.x)); END IF; SET NEW.a = g(n) + 1";
+        assert_eq!(
+            preparable(body),
+            [
+                "SELECT max(x)  FROM t WHERE a = ? AND t.n = ?",
+                "SELECT ? > ?",
+                "INSERT INTO l VALUES (?, f(?))",
+                "SELECT g(?) + 1",
+            ]
+        );
+    }
+}

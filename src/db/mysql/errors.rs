@@ -1,0 +1,158 @@
+//! The engines' errors as ours: what was being done, their words and code, and what helps.
+
+use std::sync::Arc;
+
+use mysql::Error as Driver;
+
+use crate::db::Statement;
+use crate::error::{Diagnostic, Error, Kind, SourceFile, Span};
+use crate::sql::{MYSQL, tokens};
+
+/// The engine's own number for an error ("server error message reference").
+pub(super) fn code(error: &Driver) -> Option<u16> {
+    match error {
+        Driver::MySqlError(error) => Some(error.code),
+        _ => None,
+    }
+}
+
+/// The exit code that an error leads to.
+pub(super) fn kind(error: &Driver) -> Kind {
+    match code(error) {
+        // Lock wait timeout, deadlock, NOWAIT.
+        Some(1205 | 1213 | 3572 | 4025) => Kind::Busy,
+        // Query execution was interrupted; a statement timeout.
+        Some(1317 | 1969 | 3024) => Kind::Interrupted,
+        _ => Kind::Failed,
+    }
+}
+
+/// Whether the connection is gone: what it was doing may or may not have been done.
+pub(super) fn is_lost(error: &Driver) -> bool {
+    match error {
+        Driver::IoError(_) | Driver::CodecError(_) => true,
+        // Server shutdown, connection killed, server gone away, lost connection.
+        Driver::MySqlError(error) => matches!(error.code, 1053 | 1927 | 2006 | 2013 | 4031),
+        _ => false,
+    }
+}
+
+/// The engine's words.
+pub(super) fn words(error: &Driver) -> String {
+    match error {
+        Driver::MySqlError(error) => error.message.clone(),
+        Driver::IoError(error) => error.to_string(),
+        other => other.to_string(),
+    }
+}
+
+/// An error while doing something that is no statement of the plan: `doing` goes on "cannot …".
+pub(super) fn cannot(doing: &str, error: &Driver) -> Error {
+    match kind(error) {
+        Kind::Busy => busy(error),
+        Kind::Interrupted => Error::new(Kind::Interrupted, "interrupted"),
+        kind => explain(
+            Error::new(kind, format!("cannot {doing}: {}", words(error))),
+            error,
+        ),
+    }
+}
+
+/// Somebody else holds the lock.
+pub(super) fn busy(error: &Driver) -> Error {
+    explain(
+        Error::new(Kind::Busy, "a table is locked by another connection"),
+        error,
+    )
+    .help("try again when the other connection has ended its transaction, or wait longer with `--wait`")
+}
+
+fn explain(explained: Error, error: &Driver) -> Error {
+    let explained = match error {
+        Driver::MySqlError(error) => explained.note(format!(
+            "the server's error {} ({}): {}",
+            error.code, error.state, error.message
+        )),
+        _ => explained,
+    };
+    match code(error) {
+        Some(1419) => explained.help(
+            "with the binary log on, set log_bin_trust_function_creators=1 on the server, or use a role with SUPER",
+        ),
+        Some(1227) => explained.help(
+            "to name another definer takes SET USER (MariaDB), SET_ANY_DEFINER (MySQL) or SUPER: grant it, or leave `definer` out",
+        ),
+        Some(1044 | 1142) => explained.help("grant the role what it lacks: it needs TRIGGER, LOCK TABLES, SELECT, INSERT, UPDATE and CREATE"),
+        Some(1290) => explained.help("the server is read-only: connect to the one that takes writes"),
+        _ => explained,
+    }
+}
+
+/// Connecting failed. Names no password.
+pub(super) fn connecting(error: &Driver, address: &str, user: Option<&str>) -> Error {
+    let user = user.unwrap_or("");
+    match error {
+        Driver::MySqlError(failure) => match failure.code {
+            1045 | 1698 => explain(
+                Error::failed(format!("the server at {address} does not let `{user}` in")),
+                error,
+            )
+            .help("check the user and the password: in the URL, MYSQL_PWD, or `[client]` of ~/.my.cnf"),
+            1049 => explain(Error::failed(format!("the server at {address} has no such database")), error)
+                .help("create it first, or correct its name in the URL"),
+            1044 => explain(Error::failed(format!("`{user}` may not use this database")), error),
+            1040 => Error::new(Kind::Busy, format!("the server at {address} takes no more connections"))
+                .note(failure.message.clone()),
+            _ => explain(Error::failed(format!("cannot connect to {address}: {}", failure.message)), error),
+        },
+        Driver::IoError(failure) => Error::failed(format!("cannot reach a server at {address}"))
+            .note(failure.to_string())
+            .help("is it running, and are host, port or socket right?"),
+        Driver::TlsError(failure) => Error::failed(format!("no TLS connection to {address}"))
+            .note(failure.to_string())
+            .help("check `ssl-ca` and `ssl-mode`"),
+        other => Error::failed(format!("cannot connect to {address}")).note(other.to_string()),
+    }
+}
+
+/// A statement failed: says which, and for which object.
+pub(super) fn statement(statement: &Statement, error: &Driver) -> Error {
+    if is_lost(error) {
+        return Error::new(
+            Kind::Uncertain,
+            format!("the connection broke during `{}`", name(statement)),
+        )
+        .note(words(error));
+    }
+    match kind(error) {
+        Kind::Busy => busy(error),
+        Kind::Interrupted => Error::new(Kind::Interrupted, "interrupted"),
+        kind => {
+            let name = name(statement);
+            let end = statement.sql.find('\n').unwrap_or(statement.sql.len());
+            let file = Arc::new(SourceFile {
+                name: format!("<{name}>"),
+                text: statement.sql.clone(),
+            });
+            let diagnostic =
+                Diagnostic::new(format!("`{name}` failed: {}", words(error))).at(&Span {
+                    file,
+                    range: 0..end,
+                });
+            explain(diagnostic.into_error(kind), error)
+        }
+    }
+}
+
+/// `create trigger users_age on app.users`.
+fn name(statement: &Statement) -> String {
+    let sql = &statement.sql;
+    let verb = tokens(sql, &MYSQL)
+        .find(|token| !token.is_blank())
+        .map(|token| token.text(sql).to_ascii_lowercase())
+        .unwrap_or_default();
+    match &statement.object {
+        Some(object) => format!("{verb} {object}"),
+        None => verb,
+    }
+}

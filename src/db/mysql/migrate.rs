@@ -1,0 +1,131 @@
+//! The locks of a migration, and its statements. There is no transaction to undo: what is run stays.
+
+use std::collections::BTreeSet;
+
+use mysql::prelude::Queryable;
+
+use super::{HISTORY_TABLES, Mysql, catalog, column, errors, literal, quoted};
+use crate::db::{Intent, Patience, Statement};
+use crate::error::{Error, Kind};
+use crate::model::TableId;
+use crate::sql::{MYSQL, tokens};
+
+/// The least that a lock is waited for, in seconds: the engines count whole ones, and a writer's transaction may take
+/// as long.
+const LEAST_WAIT: u64 = 2;
+
+impl Mysql {
+    /// The migration lock's name, which is the server's: at most 64 bytes.
+    fn lock_name(&self) -> String {
+        let digest = catalog::digest([self.current()]);
+        format!("triggerctl:{}", digest.get(..32).unwrap_or_default())
+    }
+
+    pub(super) fn begin_migration(&mut self, patience: Patience) -> Result<(), Error> {
+        if self.intent == Intent::Read {
+            return Err(Error::failed("the database was opened for reading"));
+        }
+        let seconds = patience.lock_timeout.as_secs_f64().ceil().max(1.0);
+        let name = literal(&self.lock_name());
+        let rows = self.rows(
+            "take the migration lock",
+            &format!("SELECT GET_LOCK({name}, {seconds})"),
+        )?;
+        let taken: Option<u64> = rows
+            .first()
+            .map(|row| column(row, 0))
+            .transpose()?
+            .flatten();
+        if taken != Some(1) {
+            return Err(Error::new(Kind::Busy, "another triggerctl is at work on this database")
+                .help("try again when it is done; the lock of one that was killed goes after some seconds"));
+        }
+        let wait = patience.lock_timeout.as_secs().max(LEAST_WAIT);
+        // The default is a day or a year, and whoever waits for a lock makes all others wait.
+        self.execute(
+            "set how long to wait for locks",
+            &format!("SET SESSION lock_wait_timeout = {wait}, innodb_lock_wait_timeout = {wait}"),
+        )
+    }
+
+    /// Hold everybody off these tables. The history is locked with them: under LOCK TABLES nothing else can be used.
+    pub(super) fn lock_tables(&mut self, tables: &BTreeSet<TableId>) -> Result<(), Error> {
+        let history = HISTORY_TABLES
+            .iter()
+            .map(|table| format!("{}.{} WRITE", quoted(self.current()), quoted(table)));
+        let locks: Vec<String> = tables
+            .iter()
+            .map(|table| format!("{}.{} WRITE", quoted(&table.schema), quoted(&table.name)))
+            .chain(history)
+            .collect();
+        let Err(error) = self
+            .conn
+            .query_drop(format!("LOCK TABLES {}", locks.join(", ")))
+        else {
+            return Ok(());
+        };
+        match errors::code(&error) {
+            // A trigger that is there uses what is not there: no row can be written anyway, and no gap can open. It may
+            // be what the migration mends.
+            Some(1146 | 1054 | 1305 | 1449 | 1356) => {
+                log::info!("the tables are not locked: {}", errors::words(&error));
+                Ok(())
+            }
+            // One statement replaces a trigger there, so that only the set of them is not seen as one.
+            Some(1044 | 1142) if self.is_mariadb() => {
+                log::warn!(
+                    "without the LOCK TABLES privilege, writers may see some of a table's triggers changed before others"
+                );
+                Ok(())
+            }
+            _ if errors::is_lost(&error) => {
+                Err(Error::new(Kind::Uncertain, "the connection broke").note(errors::words(&error)))
+            }
+            _ => Err(errors::cannot("lock the tables", &error)),
+        }
+    }
+
+    pub(super) fn run_statements(
+        &mut self,
+        statements: &[Statement],
+        progress: &mut dyn FnMut(usize),
+    ) -> Result<(), Error> {
+        for (index, statement) in statements.iter().enumerate() {
+            let is_set = tokens(&statement.sql, &MYSQL)
+                .find(|token| !token.is_blank())
+                .is_some_and(|token| token.is_word(&statement.sql, "set"));
+            let after_set = self.dirty
+                && index > 0
+                && statements
+                    .get(index - 1)
+                    .is_some_and(|before| before.sql.starts_with("SET SESSION"));
+            if self.dirty && !is_set && !after_set {
+                self.set_session()?;
+            }
+            self.dirty |= is_set;
+            self.conn
+                .query_drop(&statement.sql)
+                .map_err(|error| errors::statement(statement, &error))?;
+            progress(index + 1);
+        }
+        // What was set was for these statements.
+        if self.dirty {
+            self.set_session()
+        } else {
+            Ok(())
+        }
+    }
+
+    /// Give back every lock.
+    pub(super) fn end_migration(&mut self) -> Result<(), Error> {
+        let name = literal(&self.lock_name());
+        // A transaction that is open here is one that failed.
+        let undone = self.execute("end the migration", "ROLLBACK");
+        let unlocked = self.execute("unlock the tables", "UNLOCK TABLES");
+        let released = self.execute(
+            "give back the migration lock",
+            &format!("DO RELEASE_LOCK({name})"),
+        );
+        undone.and(unlocked).and(released)
+    }
+}

@@ -1,0 +1,433 @@
+//! MySQL and MariaDB behind [`Database`]. DDL commits by itself there: a migration is kept whole by a journal (see
+//! [`crate::journal`]), a lock by name, and LOCK TABLES around what changes on one table.
+
+mod catalog;
+mod check;
+mod connect;
+mod errors;
+mod history;
+mod migrate;
+mod privileges;
+mod tables;
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::collections::BTreeSet;
+
+use mysql::prelude::{FromValue, Queryable};
+use mysql::{Conn, Opts, Row};
+
+use super::url::MysqlUrl;
+use super::{
+    Befores, Catalog, ConditionPair, Database, Depth, History, Intent, Migration, Patience,
+    Protocol, Record, Scope, Statement, Target, Unfinished, Verdict,
+};
+use crate::dialect::{Dialect, Server, Table};
+use crate::error::{Diagnostic, Error, Kind};
+use crate::history::LiveFingerprint;
+use crate::model::{Creation, Definition, ObjectId, TableId};
+use crate::spec::TableRef;
+
+/// The tables of the history, which are nobody's to put triggers on.
+const HISTORY_TABLES: [&str; 2] = ["triggerctl_migrations", "triggerctl_objects"];
+
+/// Databases of the server's own.
+const SYSTEM: &str = "'information_schema', 'mysql', 'performance_schema', 'sys'";
+
+/// Modes that change how our own statements are read: never on in our session.
+const UNWANTED_MODES: [&str; 9] = [
+    "ANSI_QUOTES",
+    "NO_BACKSLASH_ESCAPES",
+    "ANSI",
+    "DB2",
+    "MAXDB",
+    "MSSQL",
+    "ORACLE",
+    "POSTGRESQL",
+    "NO_TABLE_OPTIONS",
+];
+
+/// One open connection to a MySQL or MariaDB server.
+pub struct Mysql {
+    conn: Conn,
+    opts: Opts,
+    target: Target,
+    server: Server,
+    user: String,
+    current: Option<String>,
+    names_keep_case: bool,
+    intent: Intent,
+    /// What a trigger has that is created in this session.
+    session: Creation,
+    /// A statement has changed the session's settings.
+    dirty: bool,
+    /// Where this role has the TRIGGER privilege; read once.
+    trigger_levels: Option<Vec<privileges::Level>>,
+    /// What the last read of the catalog found.
+    live: BTreeMap<ObjectId, Definition>,
+}
+
+impl Mysql {
+    /// Connect, ask the server once who and what it is, and set the session up. Refuses what has no triggers.
+    pub fn open(url: &MysqlUrl, intent: Intent) -> Result<Self, Error> {
+        let connect::Connection {
+            mut conn,
+            opts,
+            address,
+        } = connect::connect(url)?;
+        let failed = |error: mysql::Error| errors::cannot("ask the server for its version", &error);
+        let row: Option<Row> = conn
+            .query_first("SELECT @@version, DATABASE(), CURRENT_USER(), @@SESSION.sql_mode, @@lower_case_table_names, @@hostname, @@port")
+            .map_err(failed)?;
+        let row = row.ok_or_else(|| Error::failed("the server gave no answer"))?;
+        let version: String = column(&row, 0)?;
+        if version.contains("TiDB") {
+            return Err(Error::failed("TiDB has no triggers")
+                .note(format!("the server says that it is {version}"))
+                .help("put the rules into the application, or use MySQL or MariaDB"));
+        }
+        let server = server(&version);
+        let current: Option<String> = column(&row, 1)?;
+        let Some(current) = current else {
+            return Err(
+                Error::new(Kind::Usage, "the URL names no database").help(format!(
+                    "write `{}://user@host:port/database`: the history is kept there",
+                    url.scheme
+                )),
+            );
+        };
+        let user: String = column(&row, 2)?;
+        let sql_mode: String = column(&row, 3)?;
+        let sql_mode = wanted_mode(&sql_mode);
+        let case: u64 = column(&row, 4)?;
+        let host: String = column(&row, 5)?;
+        let port: u64 = column(&row, 6)?;
+        // A socket may be of a server without a port.
+        let place = if port == 0 {
+            format!("{host}:{address}")
+        } else {
+            format!("{host}:{port}")
+        };
+        let mut database = Self {
+            conn,
+            opts,
+            target: Target {
+                dialect: "mysql".to_owned(),
+                server_version: version,
+                database: format!("{place}/{current}"),
+            },
+            server,
+            user,
+            current: Some(current),
+            names_keep_case: case == 0,
+            intent,
+            session: Creation {
+                sql_mode: Some(sql_mode),
+                ..Creation::default()
+            },
+            dirty: false,
+            trigger_levels: None,
+            live: BTreeMap::new(),
+        };
+        database.set_session()?;
+        let rows = database.rows(
+            "set up the session",
+            "SELECT @@SESSION.character_set_client, @@SESSION.collation_connection, @@SESSION.sql_mode",
+        )?;
+        if let Some(row) = rows.first() {
+            database.session.character_set_client = Some(column(row, 0)?);
+            database.session.collation_connection = Some(column(row, 1)?);
+            database.session.sql_mode = Some(column(row, 2)?);
+        }
+        database.session.definer = Some(database.user.clone());
+        // Not SET TRANSACTION READ ONLY: under it no body could be prepared, which is how it is checked.
+        Ok(database)
+    }
+
+    /// The settings that our statements are read under, and that triggers are created with.
+    fn set_session(&mut self) -> Result<(), Error> {
+        let mode = self.session.sql_mode.clone().unwrap_or_default();
+        self.execute("set up the session", "SET NAMES utf8mb4")?;
+        self.execute(
+            "set up the session",
+            &format!("SET SESSION sql_mode = {}, autocommit = 1", literal(&mode)),
+        )?;
+        self.dirty = false;
+        Ok(())
+    }
+
+    fn is_mariadb(&self) -> bool {
+        crate::dialect::mysql::is_mariadb(self.server)
+    }
+
+    /// A query of our own; `purpose` goes on "cannot …".
+    fn rows(&mut self, purpose: &str, sql: &str) -> Result<Vec<Row>, Error> {
+        self.conn
+            .query(sql)
+            .map_err(|error| errors::cannot(purpose, &error))
+    }
+
+    /// A statement of our own.
+    fn execute(&mut self, purpose: &str, sql: &str) -> Result<(), Error> {
+        self.conn
+            .query_drop(sql)
+            .map_err(|error| errors::cannot(purpose, &error))
+    }
+
+    fn current(&self) -> &str {
+        self.current.as_deref().unwrap_or_default()
+    }
+
+    /// Whether two names of tables or databases are the same to this server.
+    fn same_table_name(&self, left: &str, right: &str) -> bool {
+        left == right || (!self.names_keep_case && left.to_lowercase() == right.to_lowercase())
+    }
+}
+
+/// `10.11.19-MariaDB-0+deb12u1` or `9.7.4`. Old servers of MariaDB put `5.5.5-` before it.
+fn server(version: &str) -> Server {
+    let version = version.strip_prefix("5.5.5-").unwrap_or(version);
+    let mut numbers = version
+        .split(['.', '-'])
+        .map(|part| part.parse().unwrap_or(0));
+    Server {
+        major: numbers.next().unwrap_or(0),
+        minor: numbers.next().unwrap_or(0),
+    }
+}
+
+fn wanted_mode(mode: &str) -> String {
+    let parts: Vec<&str> = mode
+        .split(',')
+        .filter(|part| {
+            !UNWANTED_MODES
+                .iter()
+                .any(|unwanted| part.eq_ignore_ascii_case(unwanted))
+        })
+        .collect();
+    parts.join(",")
+}
+
+/// One column of a row.
+fn column<T: FromValue>(row: &Row, index: usize) -> Result<T, Error> {
+    match row.get_opt(index) {
+        Some(Ok(value)) => Ok(value),
+        Some(Err(error)) => Err(Error::failed(format!(
+            "cannot understand the server's answer: {error}"
+        ))),
+        None => Err(Error::failed("the server's answer has too few columns")),
+    }
+}
+
+/// A string, as it is read in our session.
+fn literal(text: &str) -> String {
+    format!("'{}'", text.replace('\\', "\\\\").replace('\'', "''"))
+}
+
+/// A name, always quoted: for statements that nobody reads.
+fn quoted(name: &str) -> String {
+    format!("`{}`", name.replace('`', "``"))
+}
+
+impl Database for Mysql {
+    fn dialect(&self) -> &'static dyn Dialect {
+        &crate::dialect::mysql::Mysql
+    }
+
+    fn server(&self) -> Server {
+        self.server
+    }
+
+    fn target(&self) -> &Target {
+        &self.target
+    }
+
+    fn user(&self) -> String {
+        self.user.clone()
+    }
+
+    fn tables(&mut self, references: &[TableRef]) -> Result<Vec<Vec<Table>>, Error> {
+        self.read_tables(references)
+    }
+
+    fn table_names(&mut self, schema: Option<&str>) -> Result<Vec<TableId>, Error> {
+        self.read_table_names(schema)
+    }
+
+    fn schemas(&mut self) -> Result<Vec<String>, Error> {
+        Ok(vec![self.current().to_owned()])
+    }
+
+    fn current_schema(&mut self) -> Result<String, Error> {
+        Ok(self.current().to_owned())
+    }
+
+    fn history(&mut self) -> Result<History, Error> {
+        self.read_history()
+    }
+
+    fn migrations(&mut self, statements: bool) -> Result<Vec<Migration>, Error> {
+        self.read_migrations(statements)
+    }
+
+    fn recorded(
+        &mut self,
+        ids: &[ObjectId],
+        version: i64,
+    ) -> Result<BTreeMap<ObjectId, Definition>, Error> {
+        self.read_recorded(ids, version)
+    }
+
+    fn records_at(&mut self, version: i64) -> Result<BTreeMap<ObjectId, Record>, Error> {
+        self.read_records_at(version)
+    }
+
+    fn befores(&mut self, version: i64) -> Result<Befores, Error> {
+        self.read_befores(version)
+    }
+
+    fn catalog(&mut self, scope: &Scope) -> Result<Catalog, Error> {
+        self.read_catalog(scope)
+    }
+
+    fn definitions(
+        &mut self,
+        ids: &[ObjectId],
+        _depth: Depth,
+    ) -> Result<BTreeMap<ObjectId, Definition>, Error> {
+        // The last read of the catalog has them all, text included.
+        ids.iter()
+            .map(|id| {
+                let definition = self.live.get(id).ok_or_else(|| catalog::gone(id))?;
+                Ok((id.clone(), definition.clone()))
+            })
+            .collect()
+    }
+
+    fn spared<'a>(&self, definition: &'a Definition) -> Cow<'a, Definition> {
+        let Definition::Trigger(trigger) = definition else {
+            return Cow::Borrowed(definition);
+        };
+        let Some(creation) = &trigger.creation else {
+            return Cow::Borrowed(definition);
+        };
+        let mut spared = trigger.clone();
+        let mut creation = creation.clone();
+        let own = &self.session;
+        for (theirs, ours) in [
+            (&mut creation.definer, &own.definer),
+            (&mut creation.sql_mode, &own.sql_mode),
+            (
+                &mut creation.character_set_client,
+                &own.character_set_client,
+            ),
+            (
+                &mut creation.collation_connection,
+                &own.collation_connection,
+            ),
+        ] {
+            if theirs == ours {
+                *theirs = None;
+            }
+        }
+        spared.creation = Some(creation);
+        Cow::Owned(Definition::Trigger(spared))
+    }
+
+    fn same_conditions(&mut self, pairs: &[ConditionPair]) -> Result<Vec<Verdict>, Error> {
+        // Conditions stand in the body: nobody asks.
+        Ok(pairs
+            .iter()
+            .map(|pair| {
+                if pair.left == pair.right {
+                    Verdict::Same
+                } else {
+                    Verdict::Different
+                }
+            })
+            .collect())
+    }
+
+    fn check(&mut self, definitions: &[&Definition]) -> Result<Vec<(ObjectId, Diagnostic)>, Error> {
+        self.find_faults(definitions)
+    }
+
+    fn protocol(&self) -> Protocol {
+        Protocol::Journal
+    }
+
+    fn unfinished(&mut self) -> Result<Option<Unfinished>, Error> {
+        self.read_unfinished()
+    }
+
+    fn begin(&mut self, patience: Patience) -> Result<(), Error> {
+        self.begin_migration(patience)
+    }
+
+    fn hold(&mut self, tables: &BTreeSet<TableId>) -> Result<(), Error> {
+        self.lock_tables(tables)
+    }
+
+    fn release(&mut self) -> Result<(), Error> {
+        self.execute("unlock the tables", "UNLOCK TABLES")
+    }
+
+    fn run(
+        &mut self,
+        statements: &[Statement],
+        progress: &mut dyn FnMut(usize),
+    ) -> Result<(), Error> {
+        self.run_statements(statements, progress)
+    }
+
+    fn commit(&mut self) -> Result<(), Error> {
+        self.end_migration()
+    }
+
+    fn abort(&mut self) -> Result<(), Error> {
+        self.end_migration()
+    }
+
+    fn fingerprint_after(&self, _: &ObjectId, _: &[String]) -> Result<LiveFingerprint, Error> {
+        Ok(LiveFingerprint::Later)
+    }
+
+    fn interrupter(&self) -> Box<dyn Fn() + Send> {
+        let opts = self.opts.clone();
+        let id = self.conn.connection_id();
+        Box::new(move || {
+            if let Ok(mut other) = Conn::new(opts.clone()) {
+                let _ = other.query_drop(format!("KILL QUERY {id}"));
+            }
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_versions() {
+        let of = |text| server(text);
+        assert_eq!(
+            of("10.11.19-MariaDB-0+deb12u1"),
+            Server {
+                major: 10,
+                minor: 11
+            }
+        );
+        assert_eq!(
+            of("5.5.5-11.8.2-MariaDB"),
+            Server {
+                major: 11,
+                minor: 8
+            }
+        );
+        assert_eq!(of("9.7.4"), Server { major: 9, minor: 7 });
+        assert_eq!(
+            wanted_mode("REAL_AS_FLOAT,ANSI_QUOTES,ANSI,STRICT_TRANS_TABLES"),
+            "REAL_AS_FLOAT,STRICT_TRANS_TABLES"
+        );
+    }
+}

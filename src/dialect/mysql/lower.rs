@@ -1,0 +1,304 @@
+//! A `[[trigger]]` as the triggers of MySQL and MariaDB, and everything that they cannot do.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use minijinja::context;
+
+use super::{Mysql, check};
+use crate::dialect::request::Reader;
+use crate::dialect::{Lowered, Request, TableKind, inspect, texts};
+use crate::error::{Diagnostic, Located};
+use crate::model::{
+    Action, Creation, Definition, EnabledState, Event, ObjectId, Orientation, Place, Timing,
+    TransitionTables, Trigger, TriggerId,
+};
+use crate::render::Renderer;
+use crate::spec::{Fields, OrderSpec};
+use crate::sql::MYSQL;
+
+/// Characters of a trigger's name (the manuals, "identifier length limits").
+const LONGEST_NAME: usize = 64;
+
+pub(super) fn lower(
+    request: &Request<'_>,
+    renderer: &Renderer,
+) -> Result<Vec<Lowered>, Vec<Diagnostic>> {
+    let mut reader = Reader::new(&Mysql, request, renderer);
+    let lowered = read(&mut reader);
+    match lowered {
+        Some(lowered) if reader.problems.is_empty() => Ok(lowered),
+        _ => Err(reader.problems),
+    }
+}
+
+/// The triggers; `None` or problems in the reader where it cannot be.
+fn read(reader: &mut Reader<'_>) -> Option<Vec<Lowered>> {
+    let request = reader.request;
+    let Fields {
+        timing: _,
+        events: _,
+        update_of: _,
+        for_each: _,
+        when,
+        body,
+        // There is no COMMENT ON TRIGGER: the description is for the reader of the spec.
+        description: _,
+        renamed_from,
+        enabled: _,
+        constraint: _,
+        referencing: _,
+        function: _,
+        args: _,
+        function_name: _,
+        declare: _,
+        security: _,
+        search_path: _,
+        definer,
+        order,
+    } = request.fields;
+    refuse_fields(reader, request.fields);
+
+    let name = reader.name(&request.spec.name);
+    let old_name = renamed_from.as_ref().map(|text| reader.name(text));
+    let timing = reader.timing();
+    let events = reader.events();
+    if body.is_none() {
+        reader.missing("body", "body = \"INSERT INTO …;\"");
+    }
+    let (name, timing, events, body) = (name?, timing?, events?, body.as_ref()?);
+    let update_of = reader.update_of();
+    check_events(reader, timing, &events);
+    check_table(reader, timing);
+    let creation = creation(definer.as_ref(), order.as_ref());
+
+    let mut lowered = vec![];
+    let several = events.len() > 1;
+    for &event in events.iter().filter(|event| **event != Event::Truncate) {
+        let name_of = |name: &str| {
+            if several {
+                format!("{name}_{}", event.word())
+            } else {
+                name.to_owned()
+            }
+        };
+        let id = |name: &str| TriggerId {
+            table: request.table.id.clone(),
+            name: name_of(name),
+        };
+        let id_now = id(&name);
+        check_name(reader, &id_now.name);
+        let condition = when
+            .as_ref()
+            .map(|when| condition(reader, when, &id_now.name, event));
+        let body = check::statements(reader, body, &id_now.name, timing, event);
+        let body = body?;
+        let condition = match condition {
+            Some(condition) => Some(condition?),
+            None => None,
+        };
+        let columns = if event == Event::Update {
+            update_of.as_slice()
+        } else {
+            &[]
+        };
+        let body = guarded(reader, body, condition, columns)?;
+        let renamed_from = match &old_name {
+            Some(Some(old)) => Some(ObjectId::Trigger(id(old))),
+            _ => None,
+        };
+        lowered.push(Lowered {
+            definition: Definition::Trigger(Trigger {
+                id: id_now,
+                timing,
+                events: BTreeSet::from([event]),
+                // Both stand in the body, as an IF.
+                update_of: vec![],
+                condition: None,
+                orientation: Orientation::Row,
+                action: Action::Body(body),
+                transition_tables: TransitionTables::default(),
+                constraint: None,
+                enabled: EnabledState::Origin,
+                enabled_on_partitions: BTreeMap::new(),
+                comment: None,
+                depends_on_extensions: BTreeSet::new(),
+                verbatim: None,
+                creation: Some(Box::new(creation.clone())),
+            }),
+            renamed_from,
+            generated: false,
+        });
+    }
+    Some(lowered)
+}
+
+/// What these engines lack, each with the way out.
+fn refuse_fields(reader: &mut Reader<'_>, fields: &Fields) {
+    if let Some(for_each) = &fields.for_each
+        && for_each.value == Orientation::Statement
+    {
+        reader.refuse(
+            "MySQL has no statement-level triggers",
+            &for_each.span,
+            "use `for_each = \"row\"`, or leave mysql out of `dialects`",
+        );
+    }
+    if let Some(enabled) = &fields.enabled
+        && enabled.value != EnabledState::Origin
+    {
+        reader.refuse(
+            "MySQL cannot disable a trigger",
+            &enabled.span,
+            "leave the trigger out for mysql with `dialects` instead",
+        );
+    }
+    let elsewhere = "put it under the dialect that has it, or leave mysql out of `dialects`";
+    let body = "write the statements in `body` instead";
+    reader.refuse_field(fields.constraint.as_ref(), "constraint triggers", elsewhere);
+    reader.refuse_field(fields.referencing.as_ref(), "transition tables", elsewhere);
+    reader.refuse_field(fields.function.as_ref(), "trigger functions", body);
+    reader.refuse_field(fields.args.as_ref(), "trigger arguments", body);
+    reader.refuse_field(
+        fields.function_name.as_ref(),
+        "trigger functions",
+        elsewhere,
+    );
+    reader.refuse_field(
+        fields.declare.as_ref(),
+        "place for variables before BEGIN",
+        "begin the `body` with DECLARE instead",
+    );
+    reader.refuse_field(
+        fields.security.as_ref(),
+        "choice of security for a trigger: it always runs with its definer's rights",
+        "name the `definer` in `[trigger.mysql]`",
+    );
+    reader.refuse_field(fields.search_path.as_ref(), "search path", elsewhere);
+}
+
+fn creation(definer: Option<&Located<String>>, order: Option<&Located<OrderSpec>>) -> Creation {
+    let place = order.map(|order| match &order.value {
+        OrderSpec::Follows(name) => Place::Follows(name.clone()),
+        OrderSpec::Precedes(name) => Place::Precedes(name.clone()),
+    });
+    let definer = definer
+        .map(|definer| definer.value.clone())
+        // Whoever creates it, which is what is done without a definer.
+        .filter(|definer| {
+            !matches!(
+                definer.to_ascii_lowercase().as_str(),
+                "current_user" | "current_user()"
+            )
+        });
+    Creation {
+        definer,
+        place,
+        ..Creation::default()
+    }
+}
+
+fn check_events(reader: &mut Reader<'_>, timing: Timing, events: &BTreeSet<Event>) {
+    if events.contains(&Event::Truncate) {
+        let at = reader.event_span(Event::Truncate);
+        reader.refuse(
+            "MySQL fires no triggers on TRUNCATE",
+            &at,
+            "use `delete` and empty the table with DELETE, or leave mysql out of `dialects`",
+        );
+    }
+    if timing == Timing::InsteadOf {
+        let request = reader.request;
+        let at = request
+            .fields
+            .timing
+            .as_ref()
+            .map_or_else(|| request.spec.span.clone(), |timing| timing.span.clone());
+        reader.refuse(
+            "MySQL has no INSTEAD OF triggers",
+            &at,
+            "use `timing = \"before\"` on the table below the view, or leave mysql out of `dialects`",
+        );
+    }
+}
+
+fn check_table(reader: &mut Reader<'_>, timing: Timing) {
+    let table = &reader.request.table;
+    let kind = table.facts.as_ref().map(|facts| facts.kind);
+    if kind == Some(TableKind::View) && timing != Timing::InsteadOf {
+        let message = format!(
+            "`{}` is a view: MySQL has no triggers on views",
+            table.id.name
+        );
+        let at = reader.request.spec.span.clone();
+        reader.refuse(message, &at, "put the trigger on the table below it");
+    }
+}
+
+fn check_name(reader: &mut Reader<'_>, name: &str) {
+    let length = name.chars().count();
+    let at = reader.request.spec.name.span.clone();
+    if length > LONGEST_NAME {
+        reader.refuse(
+            format!(
+                "the name `{name}` has {length} characters, and MySQL takes {LONGEST_NAME} at most"
+            ),
+            &at,
+            "choose a shorter name",
+        );
+    } else if name.chars().any(|character| character > '\u{ffff}') {
+        reader.refuse(
+            format!("the name `{name}` has a character that MySQL takes in no name"),
+            &at,
+            "choose a name without emoji and other characters beyond U+FFFF",
+        );
+    } else if name.ends_with(' ') {
+        reader.refuse(
+            format!("the name `{name}` ends in a space, which MySQL refuses"),
+            &at,
+            "remove the space",
+        );
+    }
+}
+
+fn condition(
+    reader: &mut Reader<'_>,
+    when: &Located<String>,
+    trigger: &str,
+    event: Event,
+) -> Option<String> {
+    let sql = reader.sql(when, trigger, Some(event))?;
+    let sound = inspect::check_condition(&sql, &MYSQL);
+    if !reader.sound("when", when, &sql, sound) || !check::rows(reader, "when", when, &sql, event) {
+        return None;
+    }
+    Some(inspect::closed(sql.trim(), &MYSQL).into_owned())
+}
+
+/// The body within an IF, where `when` or `update_of` ask for one.
+fn guarded(
+    reader: &mut Reader<'_>,
+    body: String,
+    condition: Option<String>,
+    columns: &[String],
+) -> Option<String> {
+    if condition.is_none() && columns.is_empty() {
+        return Some(body);
+    }
+    // Declarations stand at the beginning of a block.
+    let block = inspect::statement_starts(&body, &MYSQL)
+        .first()
+        .is_some_and(|(word, _)| word.eq_ignore_ascii_case("declare"));
+    let context = context! {
+        condition,
+        update_of => texts(columns),
+        block,
+        body => inspect::statements(&body, &MYSQL),
+    };
+    match reader.renderer.text("trigger_body.sql", context) {
+        Ok(text) => Some(text),
+        Err(error) => {
+            reader.problems.extend(error.diagnostics);
+            None
+        }
+    }
+}

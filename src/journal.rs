@@ -1,0 +1,820 @@
+//! Migrations on engines whose DDL commits by itself. Before anything is run, the history says what is meant: every
+//! object as it is and as it is to be, and every statement. Each statement that ran is counted. What goes wrong is
+//! undone at once, by the definitions that were written down; what is broken off (a kill, a power failure) is found by
+//! the next run, which looks at each object: as before, as it is to be, in between, or something else. Only in the last
+//! case does it ask a person; it never guesses.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::time::{Duration, Instant};
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::apply::{
+    Expected, Job, Settings, differences, fingerprint, job_scope, stale, started_row, verify,
+};
+use crate::db::{
+    Catalog, Database, Depth, Fingerprint, Migration, Patience, Scope, Statement, Unfinished,
+};
+use crate::error::{Diagnostic, Error, Kind};
+use crate::history::Writer;
+use crate::model::{Definition, ObjectId, TableId, TriggerId};
+use crate::plan::ObjectRef;
+use crate::signal;
+
+/// What is written down before a migration runs.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct Journal {
+    steps: Vec<Step>,
+    objects: Vec<Object>,
+    /// What was live where it was not what the history says: see [`Job::found`].
+    found: Vec<(ObjectId, Option<Definition>)>,
+}
+
+/// One statement.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct Step {
+    sql: String,
+    /// The object that it creates or drops; `None` for settings of the session.
+    about: Option<ObjectRef>,
+}
+
+/// One object, before and after.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct Object {
+    id: ObjectId,
+    before: Option<Before>,
+    end: Expected,
+}
+
+/// An object as it was.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct Before {
+    fingerprint: Fingerprint,
+    definition: Definition,
+}
+
+/// How one object is found after a migration was broken off.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Found {
+    /// As it was before the migration.
+    Before,
+    /// As it is to be.
+    After,
+    /// Dropped, and not made again yet.
+    Between,
+    /// Like neither.
+    Other,
+}
+
+impl fmt::Display for Found {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Before => "as before",
+            Self::After => "done",
+            Self::Between => "dropped, and not made again yet",
+            Self::Other => "neither as before nor as planned: somebody else changed it",
+        })
+    }
+}
+
+/// A migration that was broken off, and what was found of it.
+pub struct Broken {
+    /// Its row.
+    pub migration: Migration,
+    /// Each object, in the order of the identities.
+    pub found: Vec<(ObjectId, Found)>,
+    /// How many statements are known to have run, and of how many.
+    pub progress: (i64, usize),
+}
+
+impl Broken {
+    /// Whether every object is in a state that the migration can have left it in.
+    pub fn is_clear(&self) -> bool {
+        self.found.iter().all(|(_, found)| *found != Found::Other)
+    }
+}
+
+/// Which way out of a broken-off migration.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Way {
+    /// Finish it.
+    Forward,
+    /// Undo it.
+    Back,
+    /// Leave everything as it is found, and record nothing of it.
+    Leave,
+}
+
+/// Run a job: one attempt. On an error nothing has changed, unless it is [`Kind::Uncertain`].
+pub(crate) fn attempt(
+    job: &Job,
+    settings: &Settings<'_>,
+    database: &mut dyn Database,
+    progress: &mut dyn FnMut(usize),
+) -> Result<Migration, Error> {
+    let (started, clock) = (Timestamp::now(), Instant::now());
+    database.begin(settings.patience)?;
+    if let Some(unfinished) = database.unfinished()? {
+        return Err(unfinished_error(unfinished.migration.version));
+    }
+    let scope = job_scope(&job.expected);
+    let history = database.history()?;
+    let catalog = database.catalog(&scope)?;
+    let moved = (job.moved)(&catalog, &history);
+    if !moved.is_empty() {
+        return Err(stale(&moved));
+    }
+    signal::check()?;
+
+    let journal = write_down(job, &catalog, database)?;
+    let version = history.version + 1;
+    let migration = started_row(job, settings, version, started, database);
+    let text = serde_json::to_string(&journal)
+        .map_err(|error| Error::failed(format!("the journal cannot be written: {error}")))?;
+    let writer = &settings.writer;
+    let mut first = if history.exists {
+        vec![]
+    } else {
+        writer.create()?
+    };
+    first.push("START TRANSACTION".to_owned());
+    first.push(writer.migration(&migration)?);
+    first.push(writer.journal(version, &text)?);
+    first.push("COMMIT".to_owned());
+    run_plain(&first, database)?;
+
+    let runner = Runner {
+        journal: &journal,
+        version,
+        settings,
+    };
+    let ended = runner
+        .run(database, progress)
+        .and_then(|()| runner.finish(&migration, clock, database));
+    ended.or_else(|error| Err(runner.undone(&migration, clock, error, database)))
+}
+
+fn unfinished_error(version: i64) -> Error {
+    Diagnostic::new(format!("migration {version} was begun and has no end"))
+        .help("`triggerctl repair` shows what there is of it, and finishes or undoes it")
+        .into_error(Kind::Refused)
+}
+
+/// What the job is about, before and after.
+fn write_down(job: &Job, catalog: &Catalog, database: &mut dyn Database) -> Result<Journal, Error> {
+    let live: Vec<ObjectId> = job
+        .expected
+        .keys()
+        .filter(|id| catalog.fingerprints.contains_key(id))
+        .cloned()
+        .collect();
+    let mut definitions = database.definitions(&live, Depth::Whole)?;
+    let objects: Vec<Object> = job
+        .expected
+        .iter()
+        .map(|(id, end)| {
+            let fingerprint = catalog.fingerprints.get(id).cloned();
+            let before = fingerprint.zip(definitions.remove(id));
+            Object {
+                id: id.clone(),
+                before: before.map(|(fingerprint, definition)| Before {
+                    fingerprint,
+                    definition,
+                }),
+                end: end.clone(),
+            }
+        })
+        .collect();
+    let dialect = database.dialect();
+    let schema = database.current_schema()?;
+    let steps = job
+        .up
+        .iter()
+        .map(|statement| {
+            let subject = dialect.subject(&statement.sql, &schema);
+            let about = match (&subject, &statement.object) {
+                (None, _) => None,
+                (Some(subject), given) => objects
+                    .iter()
+                    .map(|object| &object.id)
+                    .find(|id| names(id, subject))
+                    .or(given.as_ref())
+                    .map(ObjectRef::from),
+            };
+            if subject.is_some() && about.is_none() {
+                return Err(Error::failed(
+                    "a statement is about a trigger that the migration does not name",
+                )
+                .note(statement.sql.clone()));
+            }
+            Ok(Step {
+                sql: statement.sql.clone(),
+                about,
+            })
+        })
+        .collect::<Result<_, _>>()?;
+    let found = job
+        .found
+        .iter()
+        .map(|(id, definition)| (id.clone(), definition.clone()))
+        .collect();
+    Ok(Journal {
+        steps,
+        objects,
+        found,
+    })
+}
+
+/// Whether this is the trigger that a statement speaks of. DROP names no table; a name is unique in its database.
+fn names(id: &ObjectId, subject: &TriggerId) -> bool {
+    id.schema() == subject.table.schema && id.name() == subject.name
+}
+
+/// Statements about the history itself.
+fn run_plain(statements: &[String], database: &mut dyn Database) -> Result<(), Error> {
+    let statements: Vec<Statement> = statements
+        .iter()
+        .map(|sql| Statement {
+            sql: sql.clone(),
+            object: None,
+        })
+        .collect();
+    database.run(&statements, &mut |_| ())
+}
+
+/// Carries a journal out.
+struct Runner<'a> {
+    journal: &'a Journal,
+    version: i64,
+    settings: &'a Settings<'a>,
+}
+
+/// Statements of one table, and which objects they are about.
+struct Group {
+    table: Option<TableId>,
+    statements: Vec<Statement>,
+}
+
+impl Runner<'_> {
+    fn expected(&self) -> BTreeMap<ObjectId, Expected> {
+        let objects = self.journal.objects.iter();
+        objects
+            .map(|object| (object.id.clone(), object.end.clone()))
+            .collect()
+    }
+
+    fn scope(&self) -> Scope {
+        job_scope(&self.expected())
+    }
+
+    /// All statements, table by table.
+    fn run(
+        &self,
+        database: &mut dyn Database,
+        progress: &mut dyn FnMut(usize),
+    ) -> Result<(), Error> {
+        let statements = self.journal.steps.iter().map(Step::statement).collect();
+        let mut done = 0;
+        for group in groups(statements) {
+            self.run_group(&group, database, &mut || {
+                done += 1;
+                progress(done);
+                done
+            })?;
+        }
+        Ok(())
+    }
+
+    /// The statements of one table, while nobody else can use it. `count` counts them.
+    fn run_group(
+        &self,
+        group: &Group,
+        database: &mut dyn Database,
+        count: &mut dyn FnMut() -> usize,
+    ) -> Result<(), Error> {
+        if let Some(table) = &group.table {
+            hold(
+                &BTreeSet::from([table.clone()]),
+                self.settings.patience,
+                database,
+            )?;
+        }
+        let result = self.run_held(group, database, count);
+        if group.table.is_some() {
+            let released = database.release();
+            result?;
+            return released;
+        }
+        result
+    }
+
+    fn run_held(
+        &self,
+        group: &Group,
+        database: &mut dyn Database,
+        count: &mut dyn FnMut() -> usize,
+    ) -> Result<(), Error> {
+        let mut settings: Vec<Statement> = vec![];
+        for statement in &group.statements {
+            signal::check()?;
+            // What is set for a statement stays with it, for the progress in between would take it back.
+            settings.push(statement.clone());
+            let done = count();
+            if statement.object.is_none() {
+                continue;
+            }
+            database.run(&std::mem::take(&mut settings), &mut |_| ())?;
+            run_plain(
+                &[self.settings.writer.progress(self.version, done)?],
+                database,
+            )?;
+        }
+        database.run(&settings, &mut |_| ())
+    }
+
+    /// See that all is as planned, and write it down.
+    fn finish(
+        &self,
+        started: &Migration,
+        clock: Instant,
+        database: &mut dyn Database,
+    ) -> Result<Migration, Error> {
+        let expected = self.expected();
+        let catalog = database.catalog(&job_scope(&expected))?;
+        let rows = verify(
+            &expected,
+            &self.journal.found.iter().cloned().collect(),
+            &catalog,
+            database,
+        )?;
+        let migration = Migration {
+            state: "applied".to_owned(),
+            to_fingerprint: fingerprint(&expected, &catalog),
+            finished_at: Some(Timestamp::now().to_string()),
+            duration_ms: i64::try_from(clock.elapsed().as_millis()).ok(),
+            ..started.clone()
+        };
+        let writer = &self.settings.writer;
+        let mut records = vec!["START TRANSACTION".to_owned()];
+        records.extend(writer.objects(self.version, &rows)?);
+        records.push(writer.finish(&migration)?);
+        records.push("COMMIT".to_owned());
+        run_plain(&records, database)?;
+        database.commit()?;
+        Ok(migration)
+    }
+
+    /// The end of a migration that cannot go on: undo what it did, and say so.
+    fn undone(
+        &self,
+        started: &Migration,
+        clock: Instant,
+        error: Error,
+        database: &mut dyn Database,
+    ) -> Error {
+        if error.kind == Kind::Uncertain {
+            return self.left(error, None);
+        }
+        let back = self.back(database).and_then(|()| {
+            let migration = Migration {
+                state: "failed".to_owned(),
+                finished_at: Some(Timestamp::now().to_string()),
+                duration_ms: i64::try_from(clock.elapsed().as_millis()).ok(),
+                error: Some(error.to_string()),
+                ..started.clone()
+            };
+            run_plain(&[self.settings.writer.finish(&migration)?], database)
+        });
+        match back {
+            Ok(()) => error.note(format!(
+                "what had been done was undone: nothing has changed; migration {} is recorded as failed",
+                self.version
+            )),
+            Err(second) => self.left(error, Some(second)),
+        }
+    }
+
+    /// Nobody could undo it.
+    fn left(&self, error: Error, second: Option<Error>) -> Error {
+        let mut error = Error {
+            kind: Kind::Uncertain,
+            ..error
+        }
+        .note(format!(
+            "migration {} is neither done nor undone",
+            self.version
+        ));
+        if let Some(second) = second {
+            error = error.note(format!("undoing it failed: {second}"));
+        }
+        error.help("`triggerctl repair` shows the state of each trigger, and finishes or undoes it")
+    }
+
+    /// Every object as it was, by the definitions that were written down.
+    fn back(&self, database: &mut dyn Database) -> Result<(), Error> {
+        self.lead(Way::Back, database)
+    }
+
+    /// Lead every object to where the journal says: forward or back.
+    fn lead(&self, way: Way, database: &mut dyn Database) -> Result<(), Error> {
+        let catalog = database.catalog(&self.scope())?;
+        let live = definitions(&catalog, database)?;
+        let mut drops = vec![];
+        let mut makes: Vec<(usize, Vec<Statement>)> = vec![];
+        for object in &self.journal.objects {
+            let now = live.get(&object.id);
+            let found = found(object, &catalog, now, database)?;
+            let there = match way {
+                Way::Back => found == Found::Before,
+                Way::Forward => found == Found::After,
+                Way::Leave => true,
+            };
+            if there {
+                continue;
+            }
+            let target = match (way, &object.end) {
+                (Way::Back, _) => object
+                    .before
+                    .as_ref()
+                    .map(|before| before.definition.clone()),
+                (
+                    _,
+                    Expected::Present { definition, .. } | Expected::Returned { definition, .. },
+                ) => Some(definition.clone()),
+                (_, Expected::Absent | Expected::Missing { .. } | Expected::Released) => None,
+            };
+            if way == Way::Forward
+                && matches!(
+                    object.end,
+                    Expected::Released | Expected::Present { custom: true, .. }
+                )
+            {
+                makes.push((0, self.rest_of(object, found)));
+                continue;
+            }
+            let (renderer, server) = (self.settings.writer.renderer, database.server());
+            let dialect = database.dialect();
+            let target = target.map(|target| {
+                let mut target = database.spared(&target).into_owned();
+                forget_missing_siblings(&mut target, &catalog);
+                target
+            });
+            let ddl = match (now, &target) {
+                (None, None) => continue,
+                (Some(now), None) => dialect.drop(now, renderer, server)?,
+                (None, Some(target)) => dialect.create(target, renderer, server)?,
+                (Some(now), Some(target)) => dialect.alter(now, target, renderer, server)?,
+            };
+            let statements: Vec<Statement> = ddl
+                .statements
+                .into_iter()
+                .map(|sql| {
+                    let is_about = dialect.subject(&sql, object.id.schema()).is_some();
+                    Statement {
+                        sql,
+                        object: is_about.then(|| object.id.clone()),
+                    }
+                })
+                .collect();
+            match &target {
+                None => drops.extend(statements),
+                // Those that fired first come first: whoever is made comes last.
+                Some(target) => makes.push((earlier_siblings(target), statements)),
+            }
+        }
+        makes.sort_by_key(|(rank, statements)| {
+            let table = statements
+                .iter()
+                .find_map(|statement| statement.object.as_ref()?.table().cloned());
+            (table, *rank)
+        });
+        drops.extend(makes.into_iter().flat_map(|(_, statements)| statements));
+        for group in groups(drops) {
+            if let Some(table) = &group.table {
+                hold(
+                    &BTreeSet::from([table.clone()]),
+                    self.settings.patience,
+                    database,
+                )?;
+            }
+            let result = database.run(&group.statements, &mut |_| ());
+            let released = database.release();
+            result?;
+            released?;
+        }
+        let catalog = database.catalog(&self.scope())?;
+        let live = definitions(&catalog, database)?;
+        for object in &self.journal.objects {
+            let found = found(object, &catalog, live.get(&object.id), database)?;
+            if way == Way::Back && found != Found::Before {
+                return Err(Error::new(
+                    Kind::Uncertain,
+                    format!("{} is not as it was", object.id),
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    /// What is left to be done about one object by the statements themselves, for whose end there is no definition.
+    fn rest_of(&self, object: &Object, found: Found) -> Vec<Statement> {
+        let mut statements: Vec<Statement> = vec![];
+        let mut settings = vec![];
+        for step in &self.journal.steps {
+            let statement = step.statement();
+            match &statement.object {
+                None => settings.push(statement),
+                Some(id) if *id == object.id => {
+                    statements.append(&mut settings);
+                    statements.push(statement);
+                }
+                Some(_) => settings.clear(),
+            }
+        }
+        if found == Found::Between {
+            // All that is missing is its last making.
+            let last_drop = statements.iter().rposition(|statement| {
+                statement.object.is_some()
+                    && statement
+                        .sql
+                        .trim_start()
+                        .get(..4)
+                        .is_some_and(|verb| verb.eq_ignore_ascii_case("drop"))
+            });
+            if let Some(at) = last_drop {
+                statements.drain(..=at);
+            }
+        }
+        statements
+    }
+}
+
+impl Step {
+    fn statement(&self) -> Statement {
+        Statement {
+            sql: self.sql.clone(),
+            object: self.about.as_ref().map(ObjectId::from),
+        }
+    }
+}
+
+/// Statements in runs of the same table; settings go with the statement that follows them.
+fn groups(statements: Vec<Statement>) -> Vec<Group> {
+    let mut groups: Vec<Group> = vec![];
+    let mut settings = vec![];
+    for statement in statements {
+        let Some(table) = statement.object.as_ref().map(|id| id.table().cloned()) else {
+            settings.push(statement);
+            continue;
+        };
+        let fits = groups.last().is_some_and(|group| group.table == table);
+        if !fits {
+            groups.push(Group {
+                table,
+                statements: vec![],
+            });
+        }
+        if let Some(group) = groups.last_mut() {
+            group.statements.append(&mut settings);
+            group.statements.push(statement);
+        }
+    }
+    if let Some(group) = groups.last_mut() {
+        group.statements.append(&mut settings);
+    }
+    groups
+}
+
+/// Hold others off these tables; a busy table is tried again, with pauses, until the patience is over.
+fn hold(
+    tables: &BTreeSet<TableId>,
+    patience: Patience,
+    database: &mut dyn Database,
+) -> Result<(), Error> {
+    let start = Instant::now();
+    let mut pause = Duration::from_millis(50);
+    loop {
+        let error = match database.hold(tables) {
+            Ok(()) => return Ok(()),
+            Err(error) => error,
+        };
+        signal::check()?;
+        if error.kind != Kind::Busy || start.elapsed() + pause >= patience.total {
+            return Err(error);
+        }
+        log::info!("{error}; trying again");
+        std::thread::sleep(pause + Duration::from_millis(fastrand::u64(0..=50)));
+        pause = (pause * 2).min(Duration::from_secs(2));
+    }
+}
+
+fn definitions(
+    catalog: &Catalog,
+    database: &mut dyn Database,
+) -> Result<BTreeMap<ObjectId, Definition>, Error> {
+    let ids: Vec<ObjectId> = catalog.fingerprints.keys().cloned().collect();
+    database.definitions(&ids, Depth::Whole)
+}
+
+/// How one object is found.
+fn found(
+    object: &Object,
+    catalog: &Catalog,
+    now: Option<&Definition>,
+    database: &mut dyn Database,
+) -> Result<Found, Error> {
+    let live = catalog.fingerprints.get(&object.id);
+    let is_before = match (&object.before, live, now) {
+        (None, None, _) => true,
+        (Some(before), Some(live), _) if before.fingerprint == *live => true,
+        (Some(before), Some(_), Some(now)) => {
+            differences(&before.definition, now, database)?.is_empty()
+        }
+        _ => false,
+    };
+    let is_after = match (&object.end, now) {
+        (Expected::Absent | Expected::Missing { .. }, None) => true,
+        (
+            Expected::Present {
+                definition,
+                rendered_digest: _,
+                custom: false,
+            }
+            | Expected::Returned {
+                definition,
+                record: _,
+            },
+            Some(now),
+        ) => differences(definition, now, database)?.is_empty(),
+        // The statements say what it is to be: gone, as far as that can be seen.
+        (Expected::Released, None) => true,
+        _ => false,
+    };
+    Ok(
+        if is_after && !(is_before && matches!(object.end, Expected::Released)) {
+            Found::After
+        } else if is_before {
+            Found::Before
+        } else if now.is_none() {
+            Found::Between
+        } else {
+            Found::Other
+        },
+    )
+}
+
+/// A place can be told only by those that are there.
+fn forget_missing_siblings(definition: &mut Definition, catalog: &Catalog) {
+    let Definition::Trigger(trigger) = definition else {
+        return;
+    };
+    let (schema, creation) = (
+        trigger.id.table.schema.clone(),
+        trigger.creation.as_deref_mut(),
+    );
+    let is_there = |name: &String| {
+        catalog
+            .fingerprints
+            .keys()
+            .any(|id| id.schema() == schema && id.name() == name)
+    };
+    if let Some(crate::model::Place::Among { before, after }) =
+        creation.and_then(|creation| creation.place.as_mut())
+    {
+        before.retain(is_there);
+        after.retain(is_there);
+    }
+}
+
+fn earlier_siblings(definition: &Definition) -> usize {
+    match definition.place() {
+        Some(crate::model::Place::Among { before, .. }) => before.len(),
+        _ => 0,
+    }
+}
+
+/// What there is of a migration that was broken off; `None` when there is none. Takes no lock, so it may still be
+/// running: see [`repair`].
+pub fn broken(database: &mut dyn Database) -> Result<Option<Broken>, Error> {
+    let Some(unfinished) = database.unfinished()? else {
+        return Ok(None);
+    };
+    let Unfinished {
+        migration,
+        journal,
+        progress,
+    } = unfinished;
+    let Some(journal) = journal else {
+        return Ok(Some(Broken {
+            migration,
+            found: vec![],
+            progress: (0, 0),
+        }));
+    };
+    let journal = parse(&journal, migration.version)?;
+    let expected: BTreeMap<_, _> = journal
+        .objects
+        .iter()
+        .map(|object| (object.id.clone(), object.end.clone()))
+        .collect();
+    let catalog = database.catalog(&job_scope(&expected))?;
+    let live = definitions(&catalog, database)?;
+    let states = journal
+        .objects
+        .iter()
+        .map(|object| {
+            Ok((
+                object.id.clone(),
+                found(object, &catalog, live.get(&object.id), database)?,
+            ))
+        })
+        .collect::<Result<_, Error>>()?;
+    Ok(Some(Broken {
+        migration,
+        found: states,
+        progress: (progress, journal.steps.len()),
+    }))
+}
+
+fn parse(journal: &str, version: i64) -> Result<Journal, Error> {
+    serde_json::from_str(journal).map_err(|error| {
+        Error::new(
+            Kind::Uncertain,
+            format!("the journal of migration {version} cannot be read: {error}"),
+        )
+        .help("was it written by a newer triggerctl, or changed by hand?")
+    })
+}
+
+/// End a migration that was broken off, under the migration lock. The answer is its row as it is now.
+pub fn repair(
+    way: Way,
+    patience: Patience,
+    writer: Writer<'_>,
+    database: &mut dyn Database,
+) -> Result<Option<Migration>, Error> {
+    database.begin(patience)?;
+    let result = repair_locked(way, patience, writer, database);
+    let ended = database.abort();
+    let migration = result?;
+    ended?;
+    Ok(migration)
+}
+
+fn repair_locked(
+    way: Way,
+    patience: Patience,
+    writer: Writer<'_>,
+    database: &mut dyn Database,
+) -> Result<Option<Migration>, Error> {
+    let clock = Instant::now();
+    let Some(Unfinished {
+        migration,
+        journal,
+        progress: _,
+    }) = database.unfinished()?
+    else {
+        return Ok(None);
+    };
+    let journal = match &journal {
+        Some(journal) => parse(journal, migration.version)?,
+        // Nothing had been run.
+        None => Journal {
+            steps: vec![],
+            objects: vec![],
+            found: vec![],
+        },
+    };
+    let way = if journal.steps.is_empty() && journal.objects.is_empty() {
+        Way::Leave
+    } else {
+        way
+    };
+    let settings = Settings {
+        patience,
+        message: None,
+        writer,
+    };
+    let runner = Runner {
+        journal: &journal,
+        version: migration.version,
+        settings: &settings,
+    };
+    runner.lead(way, database)?;
+    if way == Way::Forward {
+        return runner.finish(&migration, clock, database).map(Some);
+    }
+    let migration = Migration {
+        state: "failed".to_owned(),
+        finished_at: Some(Timestamp::now().to_string()),
+        error: Some(match way {
+            Way::Back => "broken off, and undone afterwards".to_owned(),
+            Way::Leave | Way::Forward => "broken off, and left as it was found".to_owned(),
+        }),
+        ..migration
+    };
+    run_plain(&[settings.writer.finish(&migration)?], database)?;
+    Ok(Some(migration))
+}

@@ -1,0 +1,70 @@
+//! The same work on many things, on all processors: rendering ten thousand triggers is nearly all that a plan with
+//! nothing to do has to do itself, and while it waits for the database it can go on.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+
+/// So many are taken at once; fewer than two such parts are not worth a thread.
+const PART: usize = 64;
+
+/// More threads than this only wait for each other in the allocator.
+const MOST_THREADS: usize = 8;
+
+/// Do `work` on each item, in any order; the results are in that of the items. `meanwhile` runs on this thread, which
+/// then helps.
+pub(crate) fn map<I: Sync, O: Send, T>(
+    items: &[I],
+    work: impl Fn(&I) -> O + Sync,
+    meanwhile: impl FnOnce() -> T,
+) -> (Vec<O>, T) {
+    let next = AtomicUsize::new(0);
+    let take_parts = || {
+        let mut done = vec![];
+        loop {
+            let number = next.fetch_add(1, Ordering::Relaxed);
+            let Some(part) = items.chunks(PART).nth(number) else {
+                return done;
+            };
+            done.push((number, part.iter().map(&work).collect::<Vec<O>>()));
+        }
+    };
+    let helpers = thread::available_parallelism()
+        .map_or(1, usize::from)
+        .min(items.len() / PART)
+        .clamp(1, MOST_THREADS)
+        .saturating_sub(1)
+        // With one processor too, there is something to do while the database works.
+        .max(usize::from(items.len() >= 2 * PART));
+    thread::scope(|scope| {
+        let threads: Vec<_> = (0..helpers).map(|_| scope.spawn(take_parts)).collect();
+        let value = meanwhile();
+        let mut parts = take_parts();
+        for thread in threads {
+            match thread.join() {
+                Ok(done) => parts.extend(done),
+                Err(panic) => std::panic::resume_unwind(panic),
+            }
+        }
+        parts.sort_unstable_by_key(|(number, _)| *number);
+        let results = parts.into_iter().flat_map(|(_, results)| results).collect();
+        (results, value)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keeps_the_order() {
+        for count in [0, 1, PART, 10 * PART + 1] {
+            let items: Vec<usize> = (0..count).collect();
+            let (doubled, value) = map(&items, |item| item * 2, || "meanwhile");
+            assert_eq!(
+                doubled,
+                items.iter().map(|item| item * 2).collect::<Vec<_>>()
+            );
+            assert_eq!(value, "meanwhile");
+        }
+    }
+}

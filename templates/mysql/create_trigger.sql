@@ -1,0 +1,6 @@
+CREATE {% if or_replace %}OR REPLACE {% endif %}{% if definer is not none %}DEFINER = {{ definer.user | ident }}{% if definer.host is not none %}@{{ definer.host | ident }}{% endif %} {% endif %}TRIGGER {{ name | ident }}
+{{ timing | keyword }} {{ event | keyword }} ON {{ table | ident }}
+FOR EACH ROW{% if place is not none %} {{ place.word | keyword }} {{ place.name | ident }}{% endif %}
+BEGIN
+{{ body | sql }}
+END

@@ -1,0 +1,223 @@
+//! A MySQL or MariaDB database of its own on the server at `TRIGGERCTL_TEST_MYSQL`.
+
+use std::fmt::Write as _;
+use std::process::Command;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use mysql::prelude::Queryable;
+use mysql::{Conn, Opts, Row, Value};
+
+use super::Live;
+
+static COUNT: AtomicU32 = AtomicU32::new(0);
+
+pub(crate) struct Mysql {
+    name: String,
+    conn: Conn,
+}
+
+/// The server to test on: `mysql://root@localhost/?socket=/path`.
+pub(crate) fn server_url() -> String {
+    std::env::var("TRIGGERCTL_TEST_MYSQL").unwrap_or_else(|_| {
+        panic!("TRIGGERCTL_TEST_MYSQL is not set: run tests/run.sh, or set it to the URL of an administrator")
+    })
+}
+
+/// The same server, another database.
+pub(crate) fn with_database(url: &str, name: &str) -> String {
+    super::postgres::with_database(url, name)
+}
+
+impl Mysql {
+    /// An empty database on the shared server.
+    pub(crate) fn new() -> Self {
+        let name = format!(
+            "triggerctl_test_{}_{}",
+            std::process::id(),
+            COUNT.fetch_add(1, Ordering::Relaxed)
+        );
+        let mut conn = connect(&with_database(&server_url(), ""));
+        for sql in [
+            format!("DROP DATABASE IF EXISTS {name}"),
+            format!("CREATE DATABASE {name} CHARACTER SET utf8mb4"),
+            format!("USE {name}"),
+            "SET NAMES utf8mb4".to_owned(),
+            // Names in double quotes, as the other dialects have them.
+            "SET SESSION sql_mode = CONCAT(@@SESSION.sql_mode, ',ANSI_QUOTES')".to_owned(),
+        ] {
+            conn.query_drop(sql).unwrap();
+        }
+        Self { name, conn }
+    }
+
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Another connection to the same database.
+    pub(crate) fn connect(&self) -> Conn {
+        connect(&self.url())
+    }
+
+    pub(crate) fn conn(&mut self) -> &mut Conn {
+        &mut self.conn
+    }
+
+    fn rows(&mut self, sql: &str) -> String {
+        let rows = self.run(sql);
+        assert!(!rows.starts_with("error: "), "{rows}{sql}");
+        rows
+    }
+
+    fn triggers(&mut self) -> String {
+        let name = self.name.clone();
+        let list = self.rows(&format!(
+            "SELECT TRIGGER_NAME, EVENT_OBJECT_TABLE, ACTION_ORDER FROM information_schema.TRIGGERS
+             WHERE TRIGGER_SCHEMA = '{name}' ORDER BY 1"
+        ));
+        let mut text = String::new();
+        for line in list.lines() {
+            let _ = writeln!(text, "{line}");
+            let trigger = line.split('|').next().unwrap();
+            let row: Row = self
+                .conn
+                .query_first(format!(
+                    "SHOW CREATE TRIGGER `{}`",
+                    trigger.replace('`', "``")
+                ))
+                .unwrap()
+                .unwrap();
+            // All but the last column, which is when it was created.
+            for index in 0..6 {
+                let _ = writeln!(text, "  {}", value(&row[index]));
+            }
+        }
+        text
+    }
+}
+
+pub(crate) fn connect(url: &str) -> Conn {
+    let opts = Opts::from_url(&url.replacen("mariadb://", "mysql://", 1)).unwrap();
+    let opts = mysql::OptsBuilder::from_opts(opts)
+        .prefer_socket(false)
+        .init(vec!["SET NAMES utf8mb4"]);
+    Conn::new(opts).unwrap_or_else(|error| panic!("cannot connect to {url}: {error}"))
+}
+
+impl Drop for Mysql {
+    fn drop(&mut self) {
+        let _ = self.conn.query_drop("ROLLBACK");
+        let _ = self.conn.query_drop("UNLOCK TABLES");
+        let _ = self
+            .conn
+            .query_drop(format!("DROP DATABASE IF EXISTS {}", self.name));
+    }
+}
+
+fn value(value: &Value) -> String {
+    match value {
+        Value::NULL => "NULL".to_owned(),
+        Value::Bytes(bytes) => String::from_utf8_lossy(bytes).into_owned(),
+        other => other.as_sql(true).trim_matches('\'').to_owned(),
+    }
+}
+
+impl Live for Mysql {
+    fn dialect(&self) -> &'static str {
+        "mysql"
+    }
+
+    fn url(&self) -> String {
+        with_database(&server_url(), &self.name)
+    }
+
+    fn batch(&mut self, sql: &str) {
+        let mut result = self
+            .conn
+            .query_iter(sql)
+            .unwrap_or_else(|error| panic!("{error}\n{sql}"));
+        while let Some(set) = result.iter() {
+            for row in set {
+                row.unwrap_or_else(|error| panic!("{error}\n{sql}"));
+            }
+        }
+    }
+
+    fn run(&mut self, sql: &str) -> String {
+        let mut text = String::new();
+        let error = |error: mysql::Error| match error {
+            mysql::Error::MySqlError(error) => format!("error: {}\n", error.message),
+            other => format!("error: {other}\n"),
+        };
+        let mut result = match self.conn.query_iter(sql) {
+            Ok(result) => result,
+            Err(failure) => return error(failure),
+        };
+        while let Some(set) = result.iter() {
+            for row in set {
+                match row {
+                    Ok(row) => {
+                        let values: Vec<_> = row.unwrap().iter().map(value).collect();
+                        let _ = writeln!(text, "{}", values.join("|"));
+                    }
+                    Err(failure) => return error(failure),
+                }
+            }
+        }
+        text
+    }
+
+    fn snapshot(&mut self) -> String {
+        let name = self.name.clone();
+        let tables = self.rows(&format!(
+            "SELECT TABLE_NAME, TABLE_TYPE FROM information_schema.TABLES
+             WHERE TABLE_SCHEMA = '{name}' AND TABLE_NAME NOT LIKE 'triggerctl\\_%' ORDER BY 1"
+        ));
+        tables + &self.triggers()
+    }
+
+    fn everything(&mut self) -> String {
+        let name = self.name.clone();
+        let tables = self.rows(&format!(
+            "SELECT TABLE_NAME FROM information_schema.TABLES WHERE TABLE_SCHEMA = '{name}' ORDER BY 1"
+        ));
+        let mut text = self.snapshot();
+        for table in tables.lines() {
+            let _ = writeln!(text, "{table}");
+            if table.starts_with("triggerctl_") {
+                text += &self.rows(&format!("SELECT * FROM {table} ORDER BY 1, 2, 3, 4, 5"));
+            }
+        }
+        text
+    }
+
+    fn migrations(&self) -> &'static str {
+        "triggerctl_migrations"
+    }
+
+    fn plain(&self, text: &str) -> String {
+        text.replace(&format!("{}.", self.name), "")
+    }
+
+    fn client(&self) -> Command {
+        let program = ["mariadb", "mysql"]
+            .into_iter()
+            .find(|program| Command::new(program).arg("--version").output().is_ok())
+            .unwrap_or("mysql");
+        let url = server_url();
+        let mut command = Command::new(program);
+        command.args([
+            "--no-defaults",
+            "--default-character-set=utf8mb4",
+            "--user=root",
+        ]);
+        match url.split_once("socket=") {
+            Some((_, socket)) => {
+                command.arg(format!("--socket={}", socket.split('&').next().unwrap()))
+            }
+            None => &mut command,
+        };
+        command.arg(&self.name);
+        command
+    }
+}
