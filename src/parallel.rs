@@ -60,7 +60,10 @@ mod tests {
         for count in [0, 1, PART, 10 * PART + 1] {
             let items: Vec<usize> = (0..count).collect();
             let (doubled, value) = map(&items, |item| item * 2, || "meanwhile");
-            assert_eq!(doubled, items.iter().map(|item| item * 2).collect::<Vec<_>>());
+            assert_eq!(
+                doubled,
+                items.iter().map(|item| item * 2).collect::<Vec<_>>()
+            );
             assert_eq!(value, "meanwhile");
         }
     }
