@@ -171,8 +171,8 @@ impl Outline<'_> {
             let digest = digest(ddl.statements.iter().map(String::as_str));
             Ok((ddl, digest))
         };
-        let (rendered, value) = parallel::map(&self.objects, create, || meanwhile(&self));
-        for ((_, object), rendered) in self.objects.iter_mut().zip(rendered) {
+        let (created, value) = parallel::map(&self.objects, create, || meanwhile(&self));
+        for ((_, object), rendered) in self.objects.iter_mut().zip(created) {
             match rendered {
                 Ok((ddl, digest)) => (object.ddl, object.digest) = (ddl, digest),
                 Err(error) => self.problems.extend(not_rendered(error, &object.span)),

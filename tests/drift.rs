@@ -32,7 +32,7 @@ fn main() {
                 format!("drift::{dialect}::{}", topic.name),
                 move || {
                     let check = |case: &Drift, sandbox: &Sandbox, live: &mut dyn Live| {
-                        check_drift(case, sandbox, live)
+                        check_drift(case, sandbox, live);
                     };
                     each(dialect, &topic.drifts, |case| &case.name, check)
                 },
@@ -43,7 +43,7 @@ fn main() {
                 format!("edit::{dialect}::{}", topic.name),
                 move || {
                     let check = |case: &Edit, sandbox: &Sandbox, live: &mut dyn Live| {
-                        check_edit(case, sandbox, live)
+                        check_edit(case, sandbox, live);
                     };
                     each(dialect, &topic.edit, |case| &case.name, check)
                 },
@@ -274,11 +274,6 @@ fn settle(
     let plan = run.json();
     assert!(plan["changes"].is_array(), "{run}");
     let told = told(&plan, fields);
-    if told != expected {
-        for line in told.lines() {
-            println!("--> {line}");
-        }
-    }
     assert_same("the plan", expected, &told);
     let run = run.code(code);
     consistent(&plan, &run);

@@ -57,7 +57,12 @@ pub fn read<'a>(
     database: &mut dyn Database,
 ) -> Result<Present, Error> {
     let history = database.history()?;
-    let catalog = database.catalog(&scope(ids, &history))?;
+    let mut scope = scope(ids, &history);
+    if scope.schemas.is_empty() {
+        // Nothing says where to look: where new names would go, so that what is there already shows as unmanaged.
+        scope.schemas.insert(database.current_schema()?);
+    }
+    let catalog = database.catalog(&scope)?;
     Ok(Present { history, catalog })
 }
 

@@ -32,13 +32,15 @@ pub(super) fn order(changes: &mut Vec<Change>, dialect: &dyn Dialect) {
         let goes = matches!(change.action, Action::Drop);
         let id = change.id();
         let table = id.table().cloned();
-        // Where a name is unique in the whole database, it must be free before it is used on another table.
-        let first = if dialect.names_are_per_table() {
-            false
-        } else {
-            !goes
+        // Where a name is unique in the whole database, it must be free before it is used on another table: first those
+        // that give up a name, then those that give up one for another.
+        let turn = match change.action {
+            _ if dialect.names_are_per_table() => 0,
+            Action::Drop => 0,
+            Action::Rename => 1,
+            _ => 2,
         };
-        (first, table, !goes, !locks_hard, id)
+        (turn, table, !goes, !locks_hard, id)
     });
     last.sort_by_cached_key(|change| (change.action, change.id()));
 

@@ -80,7 +80,7 @@ impl Sqlite {
         Ok(Self::new(connection, None, Intent::Write))
     }
 
-    /// What the file `path`, which does not exist, will be when [`create`] has made it from `script`: to plan with, and
+    /// What the file `path`, which does not exist, will be when [`create()`] has made it from `script`: to plan with, and
     /// to write nothing. Its [`Target`] is that of the file.
     pub fn open_missing_in_memory(path: &Path, script: &Path) -> Result<Self, Error> {
         let Self { connection, .. } = Self::in_memory(Some(script))?;
