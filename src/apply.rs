@@ -78,40 +78,54 @@ pub struct Job {
 }
 
 impl Job {
-    /// The job of carrying out a plan.
-    pub fn from_plan(plan: &Plan) -> Result<Self, Error> {
-        let mut up = vec![];
-        let (mut expected, mut found) = (BTreeMap::new(), BTreeMap::new());
-        for change in &plan.changes {
-            let id = change.id();
-            let statements = change.statements.iter();
-            up.extend(statements.map(|sql| Statement {
-                sql: sql.clone(),
+    /// The job of carrying out a plan. It takes the plan apart: a large one is not held twice.
+    pub fn from_plan(plan: Plan) -> Result<Self, Error> {
+        let summary = plan.summary_line();
+        let mut job = Self {
+            up: vec![],
+            down: vec![],
+            expected: BTreeMap::new(),
+            found: BTreeMap::new(),
+            moved: Box::new(|_, _| vec![]),
+            summary,
+            plan_id: plan.plan_id,
+            spec_digest: plan.spec_digest,
+            from_fingerprint: plan.base_fingerprint,
+        };
+        let mut reverses = vec![];
+        let mut rests_on = vec![];
+        for change in plan.changes {
+            let (id, old_id) = (change.id(), change.old_id());
+            let statements = change.statements.into_iter();
+            job.up.extend(statements.map(|sql| Statement {
+                sql,
                 object: Some(id.clone()),
             }));
+            reverses.push(change.reverse);
             let was_recorded = change
                 .rests_on
                 .iter()
                 .any(|rested| rested.recorded.is_some());
-            match &change.before {
+            rests_on.extend(change.rests_on);
+            match change.before {
                 Some(before) if !was_recorded || !change.drift.is_empty() => {
-                    found.insert(before.id(), Some(before.clone()));
+                    job.found.insert(before.id(), Some(before));
                 }
                 None if was_recorded => {
-                    found.insert(id.clone(), None);
+                    job.found.insert(id.clone(), None);
                 }
                 _ => {}
             }
-            if let Some(old) = change.old_id() {
-                expected.insert(old, Expected::Absent);
+            if let Some(old) = old_id {
+                job.expected.insert(old, Expected::Absent);
             }
-            let end = match (change.action, &change.after, &change.rendered_digest) {
+            let end = match (change.action, change.after, change.rendered_digest) {
                 (Action::Conflict, _, _) => continue,
                 (Action::Drop, _, _) => Expected::Absent,
                 (Action::Forget, _, _) => Expected::Released,
                 (_, Some(definition), Some(rendered_digest)) => Expected::Present {
-                    definition: definition.clone(),
-                    rendered_digest: rendered_digest.clone(),
+                    definition,
+                    rendered_digest,
                     custom: change.custom,
                 },
                 (_, _, _) => {
@@ -120,26 +134,14 @@ impl Job {
                     )));
                 }
             };
-            expected.insert(id, end);
+            job.expected.insert(id, end);
         }
-        let down = plan
-            .changes
-            .iter()
-            .rev()
-            .flat_map(|change| change.reverse.iter().cloned())
-            .collect();
-        let base = plan.clone();
-        Ok(Self {
-            up,
-            down,
-            expected,
-            found,
-            moved: Box::new(move |catalog, history| plan::moved(&base, catalog, history)),
-            summary: plan.summary_line(),
-            plan_id: plan.plan_id.clone(),
-            spec_digest: plan.spec_digest.clone(),
-            from_fingerprint: plan.base_fingerprint.clone(),
-        })
+        job.down = reverses.into_iter().rev().flatten().collect();
+        let base_version = plan.base_version;
+        job.moved = Box::new(move |catalog, history| {
+            plan::moved(base_version, &rests_on, catalog, history)
+        });
+        Ok(job)
     }
 }
 
@@ -241,12 +243,13 @@ fn attempt(
         settings.writer.create()?
     };
     records.push(settings.writer.migration(&migration)?);
-    records.extend(settings.writer.objects(version, &rows)?);
-    let records: Vec<Statement> = records
-        .into_iter()
-        .map(|sql| Statement { sql, object: None })
-        .collect();
-    database.run(&records, &mut |_| ())?;
+    let mut record = |sql: String| database.run(&[Statement { sql, object: None }], &mut |_| ());
+    for sql in records {
+        record(sql)?;
+    }
+    for sql in settings.writer.objects(version, &rows) {
+        record(sql?)?;
+    }
     signal::check()?;
     database.commit()?;
     Ok(migration)

@@ -30,7 +30,7 @@ pub struct Desired {
 }
 
 /// Everything that the spec asks for in one dialect.
-pub type DesiredSet = BTreeMap<ObjectId, Desired>;
+pub type DesiredSet = BTreeMap<ObjectId, Box<Desired>>;
 
 /// Where tables are looked up: in a live database, or nowhere.
 pub enum Tables<'a> {
@@ -76,16 +76,9 @@ pub fn from_spec(
 pub struct Outline<'a> {
     spec: &'a Spec,
     dialect: &'static dyn Dialect,
-    /// In the order of the identities.
-    objects: Vec<(ObjectId, Object)>,
+    /// In the order of the identities; the DDL and its digest are still empty.
+    objects: Vec<(ObjectId, Box<Desired>)>,
     problems: Vec<Diagnostic>,
-}
-
-/// One object that the spec asks for.
-struct Object {
-    definition: Definition,
-    renamed_from: Option<ObjectId>,
-    span: Span,
 }
 
 /// The objects that the spec asks for in the dialect of `tables`.
@@ -173,36 +166,21 @@ impl Outline<'_> {
         server: Server,
         meanwhile: impl FnOnce(&Self) -> T,
     ) -> Result<(DesiredSet, T), Error> {
-        let create = |(_, object): &(ObjectId, Object)| {
+        let create = |(_, object): &(ObjectId, Box<Desired>)| {
             let ddl = self.dialect.create(&object.definition, renderer, server)?;
             let digest = digest(ddl.statements.iter().map(String::as_str));
             Ok((ddl, digest))
         };
         let (created, value) = parallel::map(&self.objects, create, || meanwhile(&self));
-        let mut set = vec![];
-        for ((id, object), rendered) in self.objects.into_iter().zip(created) {
-            let Object {
-                definition,
-                renamed_from,
-                span,
-            } = object;
+        for ((_, object), rendered) in self.objects.iter_mut().zip(created) {
             match rendered {
-                Ok((ddl, digest)) => set.push((
-                    id,
-                    Desired {
-                        definition,
-                        ddl,
-                        digest,
-                        renamed_from,
-                        span,
-                    },
-                )),
-                Err(error) => self.problems.extend(not_rendered(error, &span)),
+                Ok((ddl, digest)) => (object.ddl, object.digest) = (ddl, digest),
+                Err(error) => self.problems.extend(not_rendered(error, &object.span)),
             }
         }
         in_file_order(self.spec, &mut self.problems);
         Error::collected(self.problems)?;
-        Ok((set.into_iter().collect(), value))
+        Ok((self.objects.into_iter().collect(), value))
     }
 }
 
@@ -219,7 +197,7 @@ fn not_rendered(error: Error, span: &Span) -> impl Iterator<Item = Diagnostic> {
 /// The objects so far, and who may not be named like another.
 struct Collector {
     dialect: &'static dyn Dialect,
-    objects: BTreeMap<ObjectId, Object>,
+    objects: DesiredSet,
     /// Trigger names as the engine tells them apart, where a name may be used once only.
     names: HashMap<(String, String), ObjectId>,
 }
@@ -256,11 +234,13 @@ impl Collector {
         }
         self.objects.insert(
             id,
-            Object {
+            Box::new(Desired {
                 definition,
+                ddl: Ddl::default(),
+                digest: String::new(),
                 renamed_from,
                 span: span.clone(),
-            },
+            }),
         );
     }
 }

@@ -6,7 +6,6 @@ use serde::Serialize;
 use crate::db::Migration;
 use crate::error::Error;
 use crate::model::{Definition, ObjectId};
-use crate::plan::ObjectRef;
 use crate::render::Renderer;
 
 /// Rows in one INSERT: few round trips, and no statement grows beyond reason.
@@ -159,22 +158,31 @@ impl Writer<'_> {
         )
     }
 
-    /// The statements that record objects as of `version`.
-    pub fn objects(&self, version: i64, rows: &[Row]) -> Result<Vec<String>, Error> {
+    /// The statements that record objects as of `version`; each is rendered when it is asked for.
+    pub fn objects<'a>(
+        &'a self,
+        version: i64,
+        rows: &'a [Row],
+    ) -> impl Iterator<Item = Result<String, Error>> + 'a {
+        rows.chunks(ROWS_PER_STATEMENT)
+            .map(move |rows| self.some_objects(version, rows))
+    }
+
+    fn some_objects(&self, version: i64, rows: &[Row]) -> Result<String, Error> {
         #[derive(Serialize)]
         struct Context<'a> {
             history_schema: &'a str,
             version: i64,
-            rows: Vec<ContextRow>,
+            rows: Vec<ContextRow<'a>>,
         }
         #[derive(Serialize)]
-        struct ContextRow {
-            kind: String,
-            schema: String,
-            table: String,
-            name: String,
-            rendered_digest: Option<String>,
-            live_fingerprint: Option<String>,
+        struct ContextRow<'a> {
+            kind: &'a str,
+            schema: &'a str,
+            table: &'a str,
+            name: &'a str,
+            rendered_digest: Option<&'a str>,
+            live_fingerprint: Option<&'a str>,
             definition: Option<String>,
             before: Option<String>,
         }
@@ -182,58 +190,45 @@ impl Writer<'_> {
             serde_json::to_string(&definition)
                 .map_err(|error| Error::failed(format!("{id} cannot be recorded: {error}")))
         };
-        let mut statements = vec![];
-        for chunk in rows.chunks(ROWS_PER_STATEMENT) {
-            let mut context = Context {
-                history_schema: self.schema,
-                version,
-                rows: vec![],
+        let mut context = Context {
+            history_schema: self.schema,
+            version,
+            rows: vec![],
+        };
+        for Row {
+            id,
+            present,
+            before,
+        } in rows
+        {
+            let mut row = ContextRow {
+                kind: id.kind(),
+                schema: id.schema(),
+                table: id.table().map_or("", |table| table.name.as_str()),
+                name: id.name(),
+                rendered_digest: None,
+                live_fingerprint: None,
+                definition: None,
+                before: before
+                    .as_ref()
+                    .map(|before| json(id, before.as_ref()))
+                    .transpose()?,
             };
-            for Row {
-                id,
-                present,
-                before,
-            } in chunk
+            if let Some(Present {
+                rendered_digest,
+                live_fingerprint,
+                definition,
+            }) = present
             {
-                let ObjectRef {
-                    kind,
-                    schema,
-                    table,
-                    name,
-                } = ObjectRef::from(id);
-                let mut row = ContextRow {
-                    kind,
-                    schema,
-                    table: table.unwrap_or_default(),
-                    name,
-                    rendered_digest: None,
-                    live_fingerprint: None,
-                    definition: None,
-                    before: before
-                        .as_ref()
-                        .map(|before| json(id, before.as_ref()))
-                        .transpose()?,
+                row.rendered_digest = Some(rendered_digest);
+                row.live_fingerprint = match live_fingerprint {
+                    LiveFingerprint::Known(fingerprint) => Some(fingerprint),
+                    LiveFingerprint::Later => None,
                 };
-                if let Some(Present {
-                    rendered_digest,
-                    live_fingerprint,
-                    definition,
-                }) = present
-                {
-                    row.rendered_digest = Some(rendered_digest.clone());
-                    row.live_fingerprint = match live_fingerprint {
-                        LiveFingerprint::Known(fingerprint) => Some(fingerprint.clone()),
-                        LiveFingerprint::Later => None,
-                    };
-                    row.definition = Some(json(id, Some(definition))?);
-                }
-                context.rows.push(row);
+                row.definition = Some(json(id, Some(definition))?);
             }
-            statements.push(
-                self.renderer
-                    .render("history_insert_objects.sql", context)?,
-            );
+            context.rows.push(row);
         }
-        Ok(statements)
+        self.renderer.render("history_insert_objects.sql", context)
     }
 }

@@ -358,7 +358,9 @@ impl Runner<'_> {
         };
         let writer = &self.settings.writer;
         let mut records = vec!["START TRANSACTION".to_owned()];
-        records.extend(writer.objects(self.version, &rows)?);
+        for statement in writer.objects(self.version, &rows) {
+            records.push(statement?);
+        }
         records.push(writer.finish(&migration)?);
         records.push("COMMIT".to_owned());
         run_plain(&records, database)?;

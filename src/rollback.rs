@@ -82,7 +82,7 @@ pub fn prepare(
 
     let touched = touched(to, &history, database)?;
     let plan = plan_back(&touched, &history, spec_digest, to, database, renderer)?;
-    let mut job = Job::from_plan(&plan)?;
+    let mut job = Job::from_plan(plan.clone())?;
     job.summary = format!("rolled back to version {to}");
     job.expected = touched
         .into_iter()

@@ -171,7 +171,7 @@ impl Apply {
         };
         let migration = self
             .how
-            .run(context, &Job::from_plan(&plan)?, writer, &mut *database)?;
+            .run(context, &Job::from_plan(plan)?, writer, &mut *database)?;
         report(context, &migration)?;
         Ok(Outcome::Done)
     }

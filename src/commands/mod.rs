@@ -177,7 +177,7 @@ pub fn history_schema(spec: Option<&Spec>) -> &str {
 
 /// A plan, and what it takes to carry it out.
 pub struct Planned {
-    /// The spec.
+    /// The spec, without its triggers and functions.
     pub spec: Spec,
     /// The templates.
     pub renderer: Renderer,
@@ -189,7 +189,7 @@ pub struct Planned {
 
 /// Load, connect, plan. Changes nothing.
 pub fn make_plan(context: &Context, options: &Options) -> Result<Planned, Error> {
-    let spec = context.spec()?;
+    let mut spec = context.spec()?;
     let mut database = context.connect(Some(&spec), Intent::Read)?;
     let renderer = Renderer::new(database.dialect(), spec.templates.as_deref())?;
     let server = database.server();
@@ -197,6 +197,9 @@ pub fn make_plan(context: &Context, options: &Options) -> Result<Planned, Error>
     let (desired, present) = outline.render(&renderer, server, |outline| {
         read(outline.ids(), &mut *database)
     })?;
+    // What is desired has taken from them what it needs; ten thousand of them are as much memory again.
+    spec.triggers = vec![];
+    spec.functions = vec![];
     let plan = make(
         &desired,
         &spec.digest,

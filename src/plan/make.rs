@@ -118,7 +118,7 @@ pub fn make(
     let to_check = desired
         .iter()
         .filter(|(id, _)| options.check_all || differing.contains(id));
-    check_bodies(to_check.map(|(_, desired)| desired), planner.database)?;
+    check_bodies(to_check.map(|(_, desired)| &**desired), planner.database)?;
 
     let mut plan = arrange(
         changes,

@@ -441,16 +441,21 @@ pub(crate) fn rests_on(id: &ObjectId, catalog: &Catalog, history: &History) -> R
 }
 
 /// Everything that the plan rests on and that is no longer so, in words.
-pub(crate) fn moved(plan: &Plan, catalog: &Catalog, history: &History) -> Vec<String> {
+pub(crate) fn moved(
+    base_version: i64,
+    rests_on: &[RestsOn],
+    catalog: &Catalog,
+    history: &History,
+) -> Vec<String> {
     let mut moved = vec![];
-    if history.version != plan.base_version {
+    if history.version != base_version {
         moved.push(format!(
             "the history is at version {}, and the plan was made at version {}",
-            history.version, plan.base_version
+            history.version, base_version
         ));
     }
-    for was in plan.changes.iter().flat_map(|change| &change.rests_on) {
-        let now = rests_on(&ObjectId::from(&was.object), catalog, history);
+    for was in rests_on {
+        let now = self::rests_on(&ObjectId::from(&was.object), catalog, history);
         let what = match (&was.live, &now.live) {
             (None, Some(_)) => "exists now",
             (Some(_), None) => "is gone",

@@ -33,7 +33,7 @@ pub fn plan(
     writer: &Writer<'_>,
 ) -> Result<String, Error> {
     plan.refuse_conflicts()?;
-    let job = Job::from_plan(plan)?;
+    let job = Job::from_plan(plan.clone())?;
     let summary = plan.summary_line();
     let context = Context {
         history_schema: writer.schema,
@@ -105,7 +105,8 @@ pub fn plan(
         push(&statement.sql);
     }
     let rows = rows(plan, &job, database)?;
-    for statement in writer.objects(migration.version, &rows)? {
+    for statement in writer.objects(migration.version, &rows) {
+        let statement = statement?;
         push(&statement);
     }
     out.push_str(&writer.renderer.render_script("script_end.sql", &context)?);

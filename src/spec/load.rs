@@ -115,6 +115,7 @@ impl Loader<'_> {
         };
         // The file itself has no header: what is missing in it is missing at its start.
         let mut record = checker.record(place, &table, 0..0);
+        drop(table);
         let mut builder = Builder {
             problems: &mut self.problems,
         };

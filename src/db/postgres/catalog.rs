@@ -1,7 +1,7 @@
 //! One read of the catalog: every trigger in scope and every function with a fingerprint that the server computes, so
 //! that ten thousand unchanged objects cost a hash each and no definition travels.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeSet, HashMap};
 
 use postgres::types::Type;
 
@@ -83,7 +83,7 @@ impl Postgres {
         )?;
 
         let mut triggers: Vec<(TriggerId, u32, Option<String>)> = vec![];
-        let mut functions: BTreeMap<u32, (FunctionId, Option<String>)> = BTreeMap::new();
+        let mut functions: HashMap<u32, (FunctionId, Option<String>)> = HashMap::new();
         for row in &rows {
             let schema: String = get(row, 0)?;
             let table: Option<String> = get(row, 1)?;
@@ -110,24 +110,14 @@ impl Postgres {
     fn sort_out(
         scope: &Scope,
         triggers: Vec<(TriggerId, u32, Option<String>)>,
-        functions: BTreeMap<u32, (FunctionId, Option<String>)>,
+        functions: HashMap<u32, (FunctionId, Option<String>)>,
     ) -> Catalog {
         let mut catalog = Catalog::default();
-        let mut known = BTreeMap::new();
-        for (oid, (id, _)) in &functions {
-            let object = ObjectId::Function(id.clone());
-            if scope.known.contains(&object) {
-                known.insert(*oid, id.clone());
-            }
-        }
+        // A map is made of a list at once in a fraction of the time that it takes to put in one after the other.
+        let mut fingerprints = Vec::with_capacity(triggers.len() + functions.len());
+        let mut callers: HashMap<u32, BTreeSet<TriggerId>> = HashMap::new();
         for (id, function, fingerprint) in triggers {
-            if let Some(called) = known.get(&function) {
-                catalog
-                    .callers
-                    .entry(called.clone())
-                    .or_default()
-                    .insert(id.clone());
-            }
+            callers.entry(function).or_default().insert(id.clone());
             let of_extension = functions
                 .get(&function)
                 .is_some_and(|(_, fingerprint)| fingerprint.is_none());
@@ -136,19 +126,27 @@ impl Postgres {
                 // An extension that puts its function on a table of the user's did so itself, unless the spec or the
                 // history says that we did.
                 if !of_extension || scope.known.contains(&object) {
-                    catalog.fingerprints.insert(object, fingerprint);
+                    fingerprints.push((object, fingerprint));
                 } else if let ObjectId::Trigger(id) = object {
                     catalog.of_extensions.insert(id);
                 }
             }
         }
-        for (id, fingerprint) in functions.into_values() {
+        let mut called = vec![];
+        for (oid, (id, fingerprint)) in functions {
+            let object = ObjectId::Function(id);
+            if scope.known.contains(&object)
+                && let Some(callers) = callers.remove(&oid)
+                && let ObjectId::Function(id) = &object
+            {
+                called.push((id.clone(), callers));
+            }
             if let Some(fingerprint) = fingerprint {
-                catalog
-                    .fingerprints
-                    .insert(ObjectId::Function(id), fingerprint);
+                fingerprints.push((object, fingerprint));
             }
         }
+        catalog.fingerprints = fingerprints.into_iter().collect();
+        catalog.callers = called.into_iter().collect();
         catalog
     }
 }

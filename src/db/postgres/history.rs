@@ -118,7 +118,8 @@ impl Postgres {
             &sql,
             &[(&version.unwrap_or(i64::MAX), Type::INT8)],
         )?;
-        let mut records = BTreeMap::new();
+        // A map is made of a list at once in a fraction of the time that it takes to put in one after the other.
+        let mut records = Vec::with_capacity(rows.len());
         for row in &rows {
             let there: bool = get(row, 7)?;
             if there {
@@ -127,10 +128,10 @@ impl Postgres {
                     rendered_digest: get(row, 5)?,
                     live_fingerprint: get(row, 6)?,
                 };
-                records.insert(object_id(row)?, record);
+                records.push((object_id(row)?, record));
             }
         }
-        Ok(records)
+        Ok(records.into_iter().collect())
     }
 
     /// See [`crate::db::Database::recorded`].

@@ -53,8 +53,8 @@ pub(super) fn catalog(connection: &Connection, scope: &Scope) -> Result<(Catalog
         .collect();
     let everything = scope.schemas.contains(MAIN);
     let read = || -> rusqlite::Result<(Catalog, Rows)> {
-        let mut catalog = Catalog::default();
-        let mut places = Rows::new();
+        let mut fingerprints = vec![];
+        let mut places = vec![];
         let mut statement = connection.prepare(
             "SELECT rowid, tbl_name, name, sql FROM sqlite_schema WHERE type = 'trigger'",
         )?;
@@ -75,10 +75,15 @@ pub(super) fn catalog(connection: &Connection, scope: &Scope) -> Result<(Catalog
             let text = row.get_ref(3)?;
             let fingerprint = digest(text.as_bytes().map_err(rusqlite::Error::from)?);
             let id = ObjectId::Trigger(id);
-            places.insert(id.clone(), row.get(0)?);
-            catalog.fingerprints.insert(id, fingerprint);
+            places.push((id.clone(), row.get(0)?));
+            fingerprints.push((id, fingerprint));
         }
-        Ok((catalog, places))
+        // A map is made of a list at once in a fraction of the time that it takes to put in one after the other.
+        let catalog = Catalog {
+            fingerprints: fingerprints.into_iter().collect(),
+            ..Catalog::default()
+        };
+        Ok((catalog, places.into_iter().collect()))
     };
     read().map_err(|error| cannot("read the triggers", &error))
 }

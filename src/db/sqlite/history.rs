@@ -70,7 +70,8 @@ fn records(connection: &Connection, version: i64) -> Result<BTreeMap<ObjectId, R
              FROM triggerctl_objects WHERE version <= ?1 GROUP BY kind, schema, \"table\", name",
         )?;
         let mut rows = statement.query([version])?;
-        let mut records = BTreeMap::new();
+        // A map is made of a list at once in a fraction of the time that it takes to put in one after the other.
+        let mut records = vec![];
         while let Some(row) = rows.next()? {
             let gone: bool = row.get(5)?;
             if gone {
@@ -81,9 +82,9 @@ fn records(connection: &Connection, version: i64) -> Result<BTreeMap<ObjectId, R
                 rendered_digest: row.get(6)?,
                 live_fingerprint: row.get(7)?,
             };
-            records.insert(object_id(row)?, record);
+            records.push((object_id(row)?, record));
         }
-        Ok(records)
+        Ok(records.into_iter().collect())
     };
     read().map_err(|error| cannot("read the history", &error))
 }
