@@ -385,10 +385,9 @@ fn a_foreign_definer_is_refused_by_the_server_and_undone() {
         .code(1)
         .says(&["the server's error", "undone"]);
     sandbox.on(&live, &["apply", "--yes"]).ok();
-    assert!(
-        live.snapshot().contains("root@localhost")
-            || live.snapshot().contains("`root`@`localhost`")
-    );
+    // MySQL quotes as the session that asks does.
+    let definer = live.snapshot().replace(['`', '"'], "");
+    assert!(definer.contains("DEFINER=root@localhost"), "{definer}");
     // A definer changed by hand is drift, though nothing else is.
     live.batch(&format!(
         "DROP TRIGGER a; CREATE DEFINER = plain{}@localhost TRIGGER a AFTER INSERT ON t0 FOR EACH ROW BEGIN INSERT INTO log VALUES ('a 1'); END",
