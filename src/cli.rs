@@ -9,7 +9,7 @@ use crate::commands;
 use crate::error::Error;
 use crate::report::{Color, Format};
 
-/// Declarative database triggers: one TOML file, real triggers in SQLite and PostgreSQL.
+/// Declarative database triggers: one TOML file, real triggers in SQLite, PostgreSQL, MySQL and MariaDB.
 #[derive(Debug, Parser)]
 #[command(
     name = "triggerctl",

@@ -74,6 +74,21 @@ impl How {
         Err(Error::new(Kind::Refused, "declined: nothing was changed"))
     }
 
+    /// A connection for the migration: the one that read, where it will do and nobody was asked meanwhile (who may have
+    /// taken an hour to answer).
+    pub fn writable(
+        &self,
+        context: &Context,
+        spec: Option<&Spec>,
+        read: Box<dyn Database>,
+    ) -> Result<Box<dyn Database>, Error> {
+        if self.yes && read.can_migrate() {
+            return Ok(read);
+        }
+        drop(read);
+        context.connect(spec, Intent::Write)
+    }
+
     /// Run a job as the next migration, with progress, and stop cleanly at a signal.
     pub fn run(
         &self,
@@ -123,13 +138,9 @@ impl Apply {
     pub fn run(&self, context: &Context) -> Result<Outcome, Error> {
         context.only("apply", &[Format::Text, Format::Json])?;
         self.how.must_be_able_to_ask(context, "apply")?;
-        let (spec, renderer, plan) = match &self.plan {
+        let (spec, renderer, plan, database) = match &self.plan {
             None => {
-                let options = Options {
-                    adopt: self.adopt,
-                    targets: self.targets.patterns()?,
-                    check_all: false,
-                };
+                let options = self.options(self.how.yes)?;
                 let mut planned = make_plan(context, &options)?;
                 if self.go_on(context, Some(&planned.spec), &mut *planned.database)? {
                     planned = make_plan(context, &options)?;
@@ -141,7 +152,7 @@ impl Apply {
                     plan,
                 } = planned;
                 self.show(context, &plan, &*database)?;
-                (Some(spec), renderer, plan)
+                (Some(spec), renderer, plan, database)
             }
             Some(path) => {
                 let plan = Plan::load(path)?;
@@ -152,7 +163,7 @@ impl Apply {
                 let folder = spec.as_ref().and_then(|spec| spec.templates.as_deref());
                 let renderer = Renderer::new(database.dialect(), folder)?;
                 self.show(context, &plan, &*database)?;
-                (spec, renderer, plan)
+                (spec, renderer, plan, database)
             }
         };
         plan.refuse_conflicts()?;
@@ -164,14 +175,23 @@ impl Apply {
         }
         self.how.confirm(context, "Make these changes?")?;
 
-        let mut database = context.connect(spec.as_ref(), Intent::Write)?;
+        let mut database = self.how.writable(context, spec.as_ref(), database)?;
         let writer = Writer {
             renderer: &renderer,
             schema: history_schema(spec.as_ref()),
         };
-        let migration = self
-            .how
-            .run(context, &Job::from_plan(plan)?, writer, &mut *database)?;
+        let job = Job::from_plan(plan)?;
+        let migration = match self.how.run(context, &job, writer, &mut *database) {
+            Ok(migration) => migration,
+            Err(error) => {
+                // What is wrong with a body was left to the migration to find; the check says it with its place in the
+                // spec.
+                if error.kind == Kind::Failed && self.plan.is_none() {
+                    make_plan(context, &self.options(false)?)?;
+                }
+                return Err(error);
+            }
+        };
         report(context, &migration)?;
         Ok(Outcome::Done)
     }
@@ -222,6 +242,15 @@ impl Apply {
             ))?;
         }
         Ok(true)
+    }
+
+    fn options(&self, apply_follows: bool) -> Result<Options, Error> {
+        Ok(Options {
+            adopt: self.adopt,
+            targets: self.targets.patterns()?,
+            check_all: false,
+            apply_follows,
+        })
     }
 
     fn show(&self, context: &Context, plan: &Plan, database: &dyn Database) -> Result<(), Error> {

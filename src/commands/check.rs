@@ -34,6 +34,7 @@ impl Check {
             adopt: false,
             targets: self.targets.patterns()?,
             check_all: true,
+            apply_follows: false,
         };
         let Planned {
             spec: _,

@@ -34,6 +34,7 @@ impl PlanCommand {
             adopt: self.adopt,
             targets: self.targets.patterns()?,
             check_all: false,
+            apply_follows: false,
         };
         let Planned {
             spec,

@@ -78,7 +78,7 @@ impl Render {
         };
         dialect::by_name(&name).ok_or_else(|| {
             Error::new(Kind::Usage, format!("there is no dialect `{name}`"))
-                .help(format!("there are {}", dialect::names().join(" and ")))
+                .help(format!("there are {}", dialect::names().join(", ")))
         })
     }
 }

@@ -40,7 +40,7 @@ impl Rollback {
         }
         self.how.confirm(context, "Go back?")?;
 
-        let mut database = context.connect(spec.as_ref(), Intent::Write)?;
+        let mut database = self.how.writable(context, spec.as_ref(), database)?;
         let writer = Writer {
             renderer: &renderer,
             schema: history_schema(spec.as_ref()),

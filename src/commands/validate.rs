@@ -64,7 +64,7 @@ impl Validate {
             };
             format!(
                 "Valid for {}: {}{functions}.\n",
-                titles.join(" and "),
+                titles.join(", "),
                 plural(triggers, "trigger")
             )
         };
@@ -76,7 +76,7 @@ impl Validate {
         let find = |name: &String| {
             dialect::by_name(name).ok_or_else(|| {
                 Error::new(Kind::Usage, format!("there is no dialect `{name}`"))
-                    .help(format!("there are {}", dialect::names().join(" and ")))
+                    .help(format!("there are {}", dialect::names().join(", ")))
             })
         };
         self.dialect.iter().map(find).collect()

@@ -325,6 +325,10 @@ pub trait Database {
         Ok(())
     }
 
+    /// Whether a connection that was opened for reading can run a migration just as well.
+    fn can_migrate(&self) -> bool {
+        false
+    }
     /// Begin a migration: take the migration lock and, with [`Protocol::Transaction`], open the transaction. One attempt: [`crate::error::Kind::Busy`]
     /// when a lock is not to be had within `lock_timeout`.
     fn begin(&mut self, patience: Patience) -> Result<(), Error>;
@@ -335,6 +339,10 @@ pub trait Database {
         statements: &[Statement],
         progress: &mut dyn FnMut(usize),
     ) -> Result<(), Error>;
+    /// Whether [`Database::check_live`] finds all that [`Database::check`] does.
+    fn checks_live(&self) -> bool {
+        false
+    }
     /// Within the migration, after its statements: whether what fires on these tables can run at all. For engines
     /// that accept a body without looking at it; an error undoes the migration.
     fn check_live(&mut self, tables: &BTreeSet<TableId>) -> Result<(), Error> {

@@ -24,6 +24,8 @@ pub struct Options {
     pub targets: Vec<glob::Pattern>,
     /// Have the engine check every desired body, not only those that change.
     pub check_all: bool,
+    /// The plan is about to be carried out: where bodies are checked again within the migration, that is enough.
+    pub apply_follows: bool,
 }
 
 /// What the sides say of one object. `from` is its identity on the recorded and the live side: another one than `id`
@@ -115,9 +117,10 @@ pub fn make(
         .filter(|change| change.action.differs())
         .map(Change::id)
         .collect();
+    let is_left = options.apply_follows && planner.database.checks_live();
     let to_check = desired
         .iter()
-        .filter(|(id, _)| options.check_all || differing.contains(id));
+        .filter(|(id, _)| !is_left && (options.check_all || differing.contains(id)));
     check_bodies(to_check.map(|(_, desired)| &**desired), planner.database)?;
 
     let mut plan = arrange(

@@ -293,6 +293,11 @@ impl Database for Postgres {
         self.count_locks(tables)
     }
 
+    fn can_migrate(&self) -> bool {
+        // Reading sets nothing for the session; what it is for is said in each transaction.
+        true
+    }
+
     fn begin(&mut self, patience: Patience) -> Result<(), Error> {
         self.begin_migration(patience)
     }

@@ -223,6 +223,10 @@ impl Database for Sqlite {
         migrate::run(&self.connection, statements, progress)
     }
 
+    fn checks_live(&self) -> bool {
+        true
+    }
+
     fn check_live(&mut self, tables: &BTreeSet<TableId>) -> Result<(), Error> {
         check::check_live(&self.connection, self.path.as_deref(), tables)
     }
