@@ -507,7 +507,7 @@ fn a_body_that_would_fail_is_found_before() {
     tables(&mut live, 1);
     for (body, words) in [
         ("INSERT INTO lgo VALUES (1);", "lgo"),
-        ("INSERT INTO log (waht) VALUES (NEW.id);", "waht"),
+        ("INSERT INTO log (whatever) VALUES (NEW.id);", "whatever"),
         ("IF NEW.id > no_such(1) THEN SET @a = 1; END IF;", "no_such"),
     ] {
         let sandbox = spec(&format!(

@@ -66,7 +66,7 @@ fn one_line(text: &str) -> String {
     }
 }
 
-/// The statements that can be prepared: INSERT, REPLACE, UPDATE, DELETE, SELECT, and conditions and values as SELECTs.
+/// The statements that can be prepared: INSERT, REPLACE, UPDATE, DELETE, SELECT, and conditions and values, each in a SELECT.
 fn preparable(body: &str) -> Vec<String> {
     let all: Vec<Token> = tokens(body, &MYSQL)
         .filter(|token| !token.is_blank())
