@@ -6,9 +6,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::apply::{Expected, Job};
-use crate::db::{ConditionPair, Database, Depth, Fingerprint, History, Migration, Record, Scope};
-use crate::diff::{self, FieldChange, Judge};
+use crate::apply::{Expected, Job, differences};
+use crate::db::{Database, Depth, Fingerprint, History, Migration, Record, Scope};
 use crate::error::{Diagnostic, Error, Kind};
 use crate::model::{Action as TriggerAction, Definition, FunctionId, ObjectId};
 use crate::plan::{self, Action, Change, ObjectRef, Plan, RestsOn, Step};
@@ -219,25 +218,6 @@ fn refuse_what_moved(
             "`triggerctl plan` shows the differences; `triggerctl apply` restores the recorded state",
         )
         .into_error(Kind::Refused))
-}
-
-fn differences(
-    left: &Definition,
-    right: &Definition,
-    database: &mut dyn Database,
-) -> Result<Vec<FieldChange>, Error> {
-    let pairs: Vec<ConditionPair> = diff::undecided(left, right).into_iter().collect();
-    let verdicts = if pairs.is_empty() {
-        vec![]
-    } else {
-        database.same_conditions(&pairs)?
-    };
-    let verdicts = pairs.into_iter().zip(verdicts).collect();
-    let judge = Judge {
-        dialect: database.dialect(),
-        verdicts: &verdicts,
-    };
-    Ok(diff::compare(left, right, &judge))
 }
 
 /// The plan that leads from what is live to what was.

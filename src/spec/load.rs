@@ -2,7 +2,6 @@
 
 use std::collections::{HashMap, HashSet};
 use std::ffi::OsString;
-use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -165,11 +164,6 @@ impl Loader<'_> {
         if !self.problems.is_empty() {
             return Err(self.into_error());
         }
-        let mut digest = String::with_capacity(64);
-        for byte in self.digest.finalize() {
-            // Writing to a string cannot fail.
-            let _ = write!(digest, "{byte:02x}");
-        }
         Ok(Spec {
             files: self.files,
             folder: if self.folder.as_os_str().is_empty() {
@@ -177,7 +171,7 @@ impl Loader<'_> {
             } else {
                 self.folder
             },
-            digest,
+            digest: crate::desired::hex(&self.digest.finalize()),
             database,
             environments: names,
             vars,

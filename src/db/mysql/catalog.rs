@@ -26,12 +26,7 @@ pub(super) fn digest<'a>(parts: impl IntoIterator<Item = &'a str>) -> String {
         hash.update(part.len().to_be_bytes());
         hash.update(part.as_bytes());
     }
-    hash.finalize().iter().fold(String::new(), |mut hex, byte| {
-        for nibble in [byte >> 4, byte & 0xf] {
-            hex.extend(char::from_digit(u32::from(nibble), 16));
-        }
-        hex
-    })
+    crate::desired::hex(&hash.finalize())
 }
 
 /// One row of information_schema.TRIGGERS.

@@ -8,6 +8,7 @@ use sha2::{Digest, Sha256};
 use super::errors::cannot;
 use super::names::MAIN;
 use crate::db::{Catalog, Fingerprint, Scope};
+use crate::desired::hex;
 use crate::dialect::sqlite::parse::{parse, stored_text};
 use crate::error::Error;
 use crate::model::{Definition, ObjectId, TableId, TriggerId};
@@ -18,19 +19,7 @@ pub(super) type Rows = HashMap<ObjectId, i64>;
 
 /// SHA-256 in lower-case hex.
 pub(super) fn digest(text: &[u8]) -> String {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    let digit = |nibble: u8| {
-        DIGITS
-            .get(usize::from(nibble))
-            .copied()
-            .map_or('?', char::from)
-    };
-    let mut hex = String::with_capacity(64);
-    for byte in Sha256::digest(text) {
-        hex.push(digit(byte >> 4));
-        hex.push(digit(byte & 0xf));
-    }
-    hex
+    hex(&Sha256::digest(text))
 }
 
 /// Names are the same when they are equal but for ASCII case.
