@@ -15,9 +15,11 @@ use crate::diff::{self, FieldChange, Judge};
 use crate::error::{Diagnostic, Error, Kind};
 use crate::history::{LiveFingerprint, Present, Row, Writer};
 use crate::journal;
-use crate::model::{Definition, ObjectId};
+use crate::kinds::tables::NewTable;
+use crate::model::{Definition, ObjectId, TableId};
 use crate::plan::{self, Action, Plan};
 use crate::signal;
+use crate::spec::TableRef;
 
 /// How one object is to be in the end.
 #[derive(Debug, Clone, serde::Serialize, serde::Deserialize)]
@@ -57,6 +59,8 @@ pub type Moved = Box<dyn Fn(&Catalog, &History) -> Vec<String>>;
 
 /// One migration that is to be run.
 pub struct Job {
+    /// Tables to create before anything else; nothing ever drops them.
+    pub tables: Vec<NewTable>,
     /// The statements in order.
     pub up: Vec<Statement>,
     /// The statements that undo it, in the order in which to run them.
@@ -82,6 +86,7 @@ impl Job {
     pub fn from_plan(plan: Plan) -> Result<Self, Error> {
         let summary = plan.summary_line();
         let mut job = Self {
+            tables: plan.tables,
             up: vec![],
             down: vec![],
             expected: BTreeMap::new(),
@@ -142,6 +147,15 @@ impl Job {
             plan::moved(base_version, &rests_on, catalog, history)
         });
         Ok(job)
+    }
+}
+
+impl Job {
+    /// All statements in the order in which they run.
+    pub fn statements(&self) -> Vec<String> {
+        let tables = self.tables.iter().map(|table| &table.sql);
+        let up = self.up.iter().map(|statement| &statement.sql);
+        tables.chain(up).cloned().collect()
     }
 }
 
@@ -217,8 +231,10 @@ fn attempt(
     if !moved.is_empty() {
         return Err(stale(&moved));
     }
+    not_there(&job.tables, database)?;
     signal::check()?;
 
+    create_tables(&job.tables, database)?;
     database.run(&job.up, progress)?;
     let tables = job
         .expected
@@ -255,6 +271,58 @@ fn attempt(
     Ok(migration)
 }
 
+/// Refuse to go on where a table that is to be created is there by now.
+pub(crate) fn not_there(tables: &[NewTable], database: &mut dyn Database) -> Result<(), Error> {
+    let moved: Vec<String> = existing(tables, database)?
+        .into_iter()
+        .map(|table| format!("the table {table} exists now"))
+        .collect();
+    if moved.is_empty() {
+        Ok(())
+    } else {
+        Err(stale(&moved))
+    }
+}
+
+/// Those of these tables that are there.
+pub(crate) fn existing(
+    tables: &[NewTable],
+    database: &mut dyn Database,
+) -> Result<BTreeSet<TableId>, Error> {
+    if tables.is_empty() {
+        return Ok(BTreeSet::new());
+    }
+    let references: Vec<TableRef> = tables
+        .iter()
+        .map(|table| TableRef {
+            schema: Some(table.table.schema.clone()),
+            name: table.table.name.clone(),
+        })
+        .collect();
+    let found = database.tables(&references)?;
+    Ok(tables
+        .iter()
+        .zip(found)
+        .filter(|(_, found)| !found.is_empty())
+        .map(|(table, _)| table.table.clone())
+        .collect())
+}
+
+/// Create tables.
+pub(crate) fn create_tables(tables: &[NewTable], database: &mut dyn Database) -> Result<(), Error> {
+    let statements: Vec<Statement> = tables
+        .iter()
+        .map(|table| Statement {
+            sql: table.sql.clone(),
+            object: None,
+        })
+        .collect();
+    if statements.is_empty() {
+        return Ok(());
+    }
+    database.run(&statements, &mut |_| ())
+}
+
 /// The row of a migration that begins.
 pub(crate) fn started_row(
     job: &Job,
@@ -272,11 +340,7 @@ pub(crate) fn started_row(
         spec_digest: job.spec_digest.clone(),
         from_fingerprint: job.from_fingerprint.clone(),
         to_fingerprint: String::new(),
-        up: job
-            .up
-            .iter()
-            .map(|statement| statement.sql.clone())
-            .collect(),
+        up: job.statements(),
         down: job.down.clone(),
         started_at: started.to_string(),
         finished_at: None,

@@ -9,6 +9,8 @@ use sha2::{Digest, Sha256};
 use crate::db::Database;
 use crate::dialect::{Ddl, Dialect, Lowered, Request, Server, Table};
 use crate::error::{Diagnostic, Error, Located, Span};
+use crate::kinds::expand::{Expanded, Looked, Site, Use, blamed};
+use crate::kinds::tables::{Needed, NewTable};
 use crate::model::{Definition, ObjectId, TableId};
 use crate::parallel;
 use crate::render::Renderer;
@@ -78,6 +80,8 @@ pub struct Outline<'a> {
     dialect: &'static dyn Dialect,
     /// In the order of the identities; the DDL and its digest are still empty.
     objects: Vec<(ObjectId, Box<Desired>)>,
+    /// Tables that kinds write to and that are to be created first.
+    pub tables: Vec<NewTable>,
     problems: Vec<Diagnostic>,
 }
 
@@ -105,7 +109,7 @@ pub fn outline<'a>(
             Err(found) => problems.extend(found),
         }
     }
-    let wanted: Vec<(&TriggerSpec, Cow<'_, Fields>)> = spec
+    let wanted: Vec<(&'a TriggerSpec, Cow<'a, Fields>)> = spec
         .triggers
         .iter()
         .filter_map(|trigger| Some((trigger, trigger.for_dialect(dialect.name())?)))
@@ -116,21 +120,38 @@ pub fn outline<'a>(
         &schema,
         &mut problems,
     )?;
-    let requests: Vec<Request<'_>> = wanted
-        .iter()
-        .zip(&resolved)
-        .flat_map(|((trigger, fields), tables)| {
-            tables.iter().map(move |table| (*trigger, fields, table))
-        })
-        .map(|(spec, fields, table)| Request {
-            spec,
+    let site = Site {
+        dialect,
+        renderer,
+        vars: &vars,
+        schema: &schema,
+        pretend,
+    };
+    let expanded = expanded(spec, &wanted, &resolved, &site, tables, &mut problems)?;
+    let mut requests: Vec<Request<'_>> = vec![];
+    for ((trigger, fields), tables) in wanted.iter().zip(&resolved) {
+        let plain = tables.iter().filter(|_| trigger.usage.is_none());
+        requests.extend(plain.map(|table| Request {
+            spec: trigger,
             fields,
             table,
             vars: &vars,
             schema: &schema,
             pretend,
-        })
-        .collect();
+            kind: None,
+        }));
+    }
+    for (table, expanded) in &expanded.triggers {
+        requests.push(Request {
+            spec: &expanded.spec,
+            fields: &expanded.fields,
+            table,
+            vars: &vars,
+            schema: &schema,
+            pretend,
+            kind: Some(&expanded.addition),
+        });
+    }
     let (lowered, ()) = parallel::map(&requests, |request| dialect.lower(request, renderer), || ());
     for (request, lowered) in requests.iter().zip(lowered) {
         match lowered {
@@ -139,15 +160,119 @@ pub fn outline<'a>(
                     collector.add(lowered, &request.spec.name.span, &mut problems);
                 }
             }
-            Err(found) => problems.extend(found),
+            Err(found) => problems.extend(match request.kind {
+                Some(kind) => blamed(found, &kind.used),
+                None => found,
+            }),
         }
     }
     Ok(Outline {
         spec,
         dialect,
         objects: collector.objects.into_iter().collect(),
+        tables: expanded.tables,
         problems,
     })
+}
+
+/// What the uses of kinds become.
+#[derive(Default)]
+struct AllExpanded<'a> {
+    /// The triggers, each with its table.
+    triggers: Vec<(&'a Table, Expanded)>,
+    /// Tables that are to be created, in the order of their names.
+    tables: Vec<NewTable>,
+}
+
+/// The triggers that every `use` stands for, on every table.
+fn expanded<'a>(
+    spec: &'a Spec,
+    wanted: &'a [(&'a TriggerSpec, Cow<'a, Fields>)],
+    resolved: &'a [Vec<Table>],
+    site: &Site<'_>,
+    tables: &mut Tables<'_>,
+    problems: &mut Vec<Diagnostic>,
+) -> Result<AllExpanded<'a>, Error> {
+    let mut uses: Vec<(Use<'_>, &'a Table)> = vec![];
+    for ((trigger, fields), found) in wanted.iter().zip(resolved) {
+        let Some(usage) = &trigger.usage else {
+            continue;
+        };
+        let Some(kind) = spec.kinds.get(&usage.kind.value) else {
+            continue;
+        };
+        for table in found {
+            match Use::new(trigger, fields, usage, kind, site.dialect) {
+                Ok(one) => uses.push((one, table)),
+                Err(found) => {
+                    problems.extend(found);
+                    break;
+                }
+            }
+        }
+    }
+    let mut all = AllExpanded::default();
+    if uses.is_empty() {
+        return Ok(all);
+    }
+    let mut looked = Looked::new();
+    if let Tables::Live(database) = tables {
+        let mut references: Vec<TableRef> = vec![];
+        for (one, table) in &uses {
+            for reference in one.references(table, site) {
+                if !references.contains(&reference) {
+                    references.push(reference);
+                }
+            }
+        }
+        if !references.is_empty() {
+            let found = database.tables(&references)?;
+            let first = found.into_iter().map(|found| found.into_iter().next());
+            looked.extend(references.into_iter().zip(first));
+        }
+    }
+    let mut needed: BTreeMap<TableId, Needed> = BTreeMap::new();
+    for (one, table) in &uses {
+        match one.expand(table, site, &looked) {
+            Ok(expansion) => {
+                let triggers = expansion.triggers.into_iter();
+                all.triggers
+                    .extend(triggers.map(|trigger| (*table, trigger)));
+                for table in expansion.needed {
+                    need(table, &mut needed, problems);
+                }
+            }
+            Err(found) => problems.extend(found),
+        }
+    }
+    for needed in needed.into_values() {
+        if needed.create {
+            all.tables.push(needed.new);
+        } else {
+            problems.push(needed.missing());
+        }
+    }
+    Ok(all)
+}
+
+/// Several uses may write to one table, as long as they agree on how it is made.
+fn need(table: Needed, needed: &mut BTreeMap<TableId, Needed>, problems: &mut Vec<Diagnostic>) {
+    let Some(other) = needed.get_mut(&table.new.table) else {
+        needed.insert(table.new.table.clone(), table);
+        return;
+    };
+    if other.new.sql != table.new.sql && (other.create || table.create) {
+        problems.push(
+            Diagnostic::new(format!(
+                "two uses would create the table `{}`, each in its own way",
+                table.new.table.name
+            ))
+            .at(&table.span)
+            .related(&other.span, "the other one")
+            .help("let each write to a table of its own, or create one that fits both first"),
+        );
+    }
+    other.create |= table.create;
 }
 
 impl Outline<'_> {

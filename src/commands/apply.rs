@@ -250,6 +250,7 @@ impl Apply {
             targets: self.targets.patterns()?,
             check_all: false,
             apply_follows,
+            tables: vec![],
         })
     }
 

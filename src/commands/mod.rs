@@ -193,7 +193,11 @@ pub fn make_plan(context: &Context, options: &Options) -> Result<Planned, Error>
     let mut database = context.connect(Some(&spec), Intent::Read)?;
     let renderer = Renderer::new(database.dialect(), spec.templates.as_deref())?;
     let server = database.server();
-    let outline = desired::outline(&spec, &renderer, &mut Tables::Live(&mut *database))?;
+    let mut outline = desired::outline(&spec, &renderer, &mut Tables::Live(&mut *database))?;
+    let options = Options {
+        tables: std::mem::take(&mut outline.tables),
+        ..options.clone()
+    };
     let (desired, present) = outline.render(&renderer, server, |outline| {
         read(outline.ids(), &mut *database)
     })?;
@@ -206,7 +210,7 @@ pub fn make_plan(context: &Context, options: &Options) -> Result<Planned, Error>
         present?,
         &mut *database,
         &renderer,
-        options,
+        &options,
     )?;
     Ok(Planned {
         spec,

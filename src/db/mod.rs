@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use crate::dialect::{Dialect, Server, Table};
 use crate::error::{Diagnostic, Error};
 use crate::history::LiveFingerprint;
+use crate::kinds::tables::NewTable;
 use crate::model::{Definition, FunctionId, ObjectId, Place, TableId, TriggerId};
 use crate::spec::TableRef;
 
@@ -295,7 +296,12 @@ pub trait Database {
     fn same_conditions(&mut self, pairs: &[ConditionPair]) -> Result<Vec<Verdict>, Error>;
     /// What the engine would say when these definitions fire, found without changing anything: missing tables and
     /// columns, a function that is not there. Statements before the diagnostics that it returns have no effect.
-    fn check(&mut self, definitions: &[&Definition]) -> Result<Vec<(ObjectId, Diagnostic)>, Error>;
+    /// `new` are tables that are to be created before them.
+    fn check(
+        &mut self,
+        definitions: &[&Definition],
+        new: &[NewTable],
+    ) -> Result<Vec<(ObjectId, Diagnostic)>, Error>;
 
     /// How many table locks one transaction may take without crowding others out; `None` where there is no limit.
     fn lock_budget(&mut self) -> Result<Option<usize>, Error> {

@@ -21,8 +21,9 @@ pub(crate) mod testing;
 use minijinja::Value;
 
 use crate::error::{Diagnostic, Error};
+use crate::kinds::expand::Addition;
 use crate::model::{Definition, ObjectId, TableId, TriggerId};
-use crate::render::Renderer;
+use crate::render::{Renderer, map};
 use crate::spec::{Fields, FunctionSpec, TriggerSpec};
 use crate::sql::Syntax;
 
@@ -49,6 +50,8 @@ macro_rules! templates {
     };
 }
 use templates;
+
+pub(crate) use request::scope;
 
 /// A table, for the filter `ident`.
 fn value(table: &TableId) -> Value {
@@ -92,6 +95,30 @@ pub struct TableFacts {
     pub generated: Vec<String>,
     /// It is a partition, or it inherits.
     pub is_child: bool,
+    /// The types of the columns, in their order, as the catalog prints them.
+    pub types: Vec<String>,
+    /// The columns of the primary key, in the key's order; empty where there is none.
+    pub primary_key: Vec<String>,
+    /// What tells a row of this table from all others: the primary key or, in SQLite, the rowid under a name that no
+    /// column has. Empty where nothing does.
+    pub row_key: Vec<String>,
+}
+
+impl TableFacts {
+    /// What templates may know of a table.
+    pub(crate) fn values(&self) -> Vec<(&'static str, Value)> {
+        let types = self.columns.iter().zip(&self.types);
+        vec![
+            ("columns", texts(&self.columns)),
+            ("generated", texts(&self.generated)),
+            (
+                "types",
+                map(types.map(|(column, kind)| (column.as_str(), Value::from(kind.as_str())))),
+            ),
+            ("primary_key", texts(&self.primary_key)),
+            ("row_key", texts(&self.row_key)),
+        ]
+    }
 }
 
 /// The kinds of relations that can, or cannot, have triggers.
@@ -174,6 +201,8 @@ pub struct Request<'a> {
     pub schema: &'a str,
     /// What only a database can tell is made up (the columns), so that the rest can be checked without one.
     pub pretend: bool,
+    /// What its kind adds, where it comes of one.
+    pub kind: Option<&'a Addition>,
 }
 
 /// One SQL engine's rules.

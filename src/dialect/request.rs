@@ -9,7 +9,7 @@ use minijinja::Value;
 use minijinja::value::{Enumerator, Object};
 
 use super::inspect::Flaw;
-use super::{Dialect, Request};
+use super::{Dialect, Request, Table, TableFacts, TableKind};
 use crate::error::{Diagnostic, Located, Span};
 use crate::model::{Event, Timing};
 use crate::render::{Renderer, is_template};
@@ -225,21 +225,61 @@ impl<'a> Reader<'a> {
 
     /// What templates of the spec see.
     pub(super) fn scope(&self, trigger: Option<&str>, event: Option<Event>) -> Value {
-        let table = &self.request.table;
-        Value::from_object(Scope {
-            dialect: self.dialect.name(),
-            table: Some(Value::from(table.id.name.as_str())),
-            schema: Value::from(table.id.schema.as_str()),
+        let Request {
+            spec: _,
+            fields: _,
+            table,
+            vars,
+            schema: _,
+            pretend,
+            kind,
+        } = *self.request;
+        let scope = Scope {
             trigger: trigger.map(Value::from),
             event,
-            columns: match &table.facts {
-                Some(facts) => Some(facts.columns.iter().map(String::as_str).collect()),
-                None if self.request.pretend => Some(Value::from(["column"])),
-                None => None,
-            },
-            vars: self.request.vars.clone(),
-        })
+            ..Scope::of_table(
+                self.dialect,
+                table,
+                vars,
+                pretend,
+                kind.map(|kind| &kind.with),
+            )
+        };
+        Value::from_object(scope)
     }
+
+    /// The conditions of the kind and of the user's beside it, where there are any, each read by `read`, as one.
+    pub(super) fn condition(
+        &mut self,
+        mut read: impl FnMut(&mut Self, &Located<String>) -> Option<String>,
+    ) -> Option<Option<String>> {
+        let own = self.request.fields.when.as_ref();
+        let also = self.request.kind.and_then(|kind| kind.also.as_ref());
+        let (left, right) = match (also, own) {
+            (None, None) => return Some(None),
+            (Some(one), None) | (None, Some(one)) => return read(self, one).map(Some),
+            (Some(left), Some(right)) => (read(self, left), read(self, right)),
+        };
+        // A comment at the end of the first would swallow what follows.
+        let syntax = self.dialect.syntax();
+        let (left, right) = (left?, right?);
+        Some(Some(format!(
+            "({}) AND ({})",
+            super::inspect::closed(left.trim(), syntax),
+            super::inspect::closed(right.trim(), syntax)
+        )))
+    }
+}
+
+/// What templates see that are rendered for a table, before there is a trigger.
+pub(crate) fn scope(
+    dialect: &'static dyn Dialect,
+    table: &Table,
+    vars: &Value,
+    pretend: bool,
+    with: Option<&Value>,
+) -> Value {
+    Value::from_object(Scope::of_table(dialect, table, vars, pretend, with))
 }
 
 /// The place of a part of a rendered text: exact where the text holds no template, else the whole of it.
@@ -261,10 +301,58 @@ pub(super) struct Scope {
     pub(super) event: Option<Event>,
     pub(super) columns: Option<Value>,
     pub(super) vars: Value,
+    /// What is known of the table besides: `types`, `primary_key`, `generated`, `row_key`.
+    pub(super) facts: Vec<(&'static str, Value)>,
+    /// The parameters of a kind.
+    pub(super) with: Option<Value>,
+}
+
+impl Scope {
+    fn of_table(
+        dialect: &'static dyn Dialect,
+        table: &Table,
+        vars: &Value,
+        pretend: bool,
+        with: Option<&Value>,
+    ) -> Self {
+        let facts = match &table.facts {
+            Some(facts) => facts.values(),
+            None if pretend => TableFacts {
+                kind: TableKind::Table,
+                columns: vec!["column".to_owned()],
+                generated: vec![],
+                is_child: false,
+                types: vec!["text".to_owned()],
+                primary_key: vec!["column".to_owned()],
+                row_key: vec!["column".to_owned()],
+            }
+            .values(),
+            None => vec![],
+        };
+        let columns = facts.iter().find(|(name, _)| *name == "columns");
+        Self {
+            dialect: dialect.name(),
+            table: Some(Value::from(table.id.name.as_str())),
+            schema: Value::from(table.id.schema.as_str()),
+            trigger: None,
+            event: None,
+            columns: columns.map(|(_, columns)| columns.clone()),
+            vars: vars.clone(),
+            facts,
+            with: with.cloned(),
+        }
+    }
 }
 
 impl Object for Scope {
     fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
+        // A kind's parameter may be named like what is known of the table anyway (`columns`).
+        if let Some(with) = &self.with
+            && let Ok(value) = with.get_item(key)
+            && !value.is_undefined()
+        {
+            return Some(value);
+        }
         match key.as_str()? {
             "dialect" => Some(Value::from(self.dialect)),
             "table" => self.table.clone(),
@@ -272,8 +360,13 @@ impl Object for Scope {
             "trigger" => self.trigger.clone(),
             "event" => self.event.map(|event| Value::from(event.word())),
             "columns" => self.columns.clone(),
+            "table_columns" => self.columns.clone(),
             "vars" => Some(self.vars.clone()),
-            _ => None,
+            "with" => self.with.clone(),
+            other => {
+                let known = self.facts.iter().find(|(name, _)| *name == other);
+                known.map(|(_, value)| value.clone())
+            }
         }
     }
 

@@ -138,6 +138,7 @@ impl TriggerDraft {
             order: None,
         };
         TriggerSpec {
+            usage: None,
             span: nowhere(),
             name: at(name.clone()),
             tables: TableSelector::One(at(table.clone())),

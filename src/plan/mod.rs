@@ -17,6 +17,7 @@ use crate::desired::{digest, hex};
 use crate::dialect::LockMode;
 use crate::diff::FieldChange;
 use crate::error::{Diagnostic, Error, Kind};
+use crate::kinds::tables::NewTable;
 use crate::model::{Definition, FunctionId, ObjectId, TableId, TriggerId};
 
 pub(crate) use make::arrange;
@@ -252,6 +253,9 @@ pub struct Plan {
     pub unchanged: usize,
     /// Live triggers in the same schemas that triggerctl does not manage.
     pub unmanaged: Vec<ObjectRef>,
+    /// Tables that kinds write to, created before anything else and never dropped.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tables: Vec<NewTable>,
     /// The changes.
     pub changes: Vec<Change>,
 }
@@ -259,12 +263,12 @@ pub struct Plan {
 impl Plan {
     /// Whether the database differs from the spec.
     pub fn differs(&self) -> bool {
-        self.changes.iter().any(|change| change.action.differs())
+        !self.tables.is_empty() || self.changes.iter().any(|change| change.action.differs())
     }
 
     /// Whether there is nothing to do or to write down.
     pub fn is_empty(&self) -> bool {
-        self.changes.is_empty()
+        self.tables.is_empty() && self.changes.is_empty()
     }
 
     /// The changes that are refused.
@@ -294,6 +298,7 @@ impl Plan {
             summary,
             unchanged,
             unmanaged,
+            tables,
             changes,
         } = self;
         let members = (
@@ -306,6 +311,7 @@ impl Plan {
             summary,
             unchanged,
             unmanaged,
+            tables,
             changes,
         );
         let mut hasher = Hasher(Sha256::new());
@@ -339,7 +345,11 @@ impl Plan {
             .summary
             .iter()
             .map(|(action, count)| format!("{count} {}", action.past()));
-        words.collect::<Vec<_>>().join(", ")
+        let tables = (!self.tables.is_empty()).then(|| match self.tables.len() {
+            1 => "1 table created".to_owned(),
+            count => format!("{count} tables created"),
+        });
+        words.chain(tables).collect::<Vec<_>>().join(", ")
     }
 
     /// The document.

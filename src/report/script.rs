@@ -86,11 +86,7 @@ pub fn plan(
         from_fingerprint: job.from_fingerprint.clone(),
         // What the objects are in the end is not known before the script ran.
         to_fingerprint: String::new(),
-        up: job
-            .up
-            .iter()
-            .map(|statement| statement.sql.clone())
-            .collect(),
+        up: job.statements(),
         down: job.down.clone(),
         started_at: now.clone(),
         finished_at: Some(now),
@@ -101,8 +97,8 @@ pub fn plan(
     };
     // First, so that of two that run the same script one fails before it has done anything.
     push(&writer.migration(&migration)?);
-    for statement in &job.up {
-        push(&statement.sql);
+    for statement in job.statements() {
+        push(&statement);
     }
     let rows = rows(plan, &job, database)?;
     for statement in writer.objects(migration.version, &rows) {

@@ -47,6 +47,23 @@ pub fn plan(plan: &Plan, detail: Detail, palette: &Palette) -> String {
 /// The changes of a plan, one after the other.
 fn changes(plan: &Plan, detail: Detail, palette: &Palette) -> String {
     let mut out = String::new();
+    for table in &plan.tables {
+        let named = if detail.schemas {
+            table.table.to_string()
+        } else {
+            table.table.name.clone()
+        };
+        let _ = writeln!(
+            out,
+            "{added}+ create{added:#} table {named}\n    the kind `{}` writes to it; nothing drops it again, not even rollback",
+            table.kind,
+            added = palette.added,
+        );
+        for line in table.sql.lines().filter(|_| detail.statements) {
+            let _ = writeln!(out, "    {line}");
+        }
+        out.push('\n');
+    }
     let shown = detail.most.unwrap_or(usize::MAX);
     for change in plan.changes.iter().take(shown) {
         let text = self::change(change, detail, palette);
@@ -80,6 +97,12 @@ pub fn summary(plan: &Plan) -> String {
             action => format!("{} to {}", count(action), action.word()),
         })
         .collect();
+    let tables = match plan.tables.len() {
+        0 => None,
+        1 => Some("1 table to create".to_owned()),
+        count => Some(format!("{count} tables to create")),
+    };
+    let parts: Vec<String> = tables.into_iter().chain(parts).collect();
     let mut text = if parts.is_empty() {
         "Nothing to do: the database is as the spec says".to_owned()
     } else {

@@ -1,6 +1,6 @@
 //! From a path to a [`Spec`]: the main file, what it includes, the chosen environment, the templates folder.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -11,8 +11,9 @@ use sha2::{Digest, Sha256};
 use super::build::Builder;
 use super::keys::{DIALECTS, DialectKeys, Section};
 use super::value::{Checker, Place, Record, Value};
-use super::{FunctionSpec, Spec, TriggerSpec, check, source};
-use crate::error::{Diagnostic, Error, Kind, SourceFile};
+use super::{FunctionSpec, Spec, TriggerSpec, UseSpec, check, source, unknown};
+use crate::error::{self, Diagnostic, Error, SourceFile};
+use crate::kinds::{Kind, Library};
 
 /// What a spec is read for.
 #[derive(Debug, Clone)]
@@ -107,6 +108,7 @@ impl Loader<'_> {
             file: &file,
             options: self.options,
             problems: &mut self.problems,
+            expressions: false,
         };
         let place = Place {
             section,
@@ -160,6 +162,7 @@ impl Loader<'_> {
             Some(Value::Text(folder)) => self.templates(&folder),
             _ => None,
         };
+        let kinds = self.kinds(templates.as_deref());
         check::unique(&self.triggers, &self.functions, &mut self.problems);
         if !self.problems.is_empty() {
             return Err(self.into_error());
@@ -178,7 +181,48 @@ impl Loader<'_> {
             templates,
             triggers: self.triggers,
             functions: self.functions,
+            kinds,
         })
+    }
+
+    /// The kinds that triggers use, and whether each use says what its kind needs to know.
+    fn kinds(&mut self, templates: Option<&Path>) -> BTreeMap<String, Arc<Kind>> {
+        let library = Library::new(templates);
+        let mut kinds: BTreeMap<String, Option<Arc<Kind>>> = BTreeMap::new();
+        for trigger in &self.triggers {
+            let Some(usage) = &trigger.usage else {
+                continue;
+            };
+            let name = &usage.kind.value;
+            if !kinds.contains_key(name) {
+                let before = self.problems.len();
+                let kind = library.load(name, &mut self.problems).map(Arc::new);
+                if kind.is_none() && self.problems.len() == before {
+                    self.problems.push(unknown_kind(usage, &library));
+                }
+                self.files
+                    .extend(kind.iter().map(|kind| Arc::clone(&kind.file)));
+                kinds.insert(name.clone(), kind);
+            }
+            let Some(Some(kind)) = kinds.get(name) else {
+                continue;
+            };
+            let mut found = vec![];
+            for (dialect, _) in self.options.dialects {
+                if trigger.is_for(dialect) && !kind.without.contains_key(*dialect) {
+                    kind.bind(usage, dialect, &mut found);
+                }
+            }
+            for problem in found {
+                if !self.problems.contains(&problem) {
+                    self.problems.push(problem);
+                }
+            }
+        }
+        kinds
+            .into_iter()
+            .filter_map(|(name, kind)| Some((name, kind?)))
+            .collect()
     }
 
     /// All that is wrong, in file order; what has no place comes first.
@@ -199,8 +243,23 @@ impl Loader<'_> {
             })
         });
         Error {
-            kind: Kind::Failed,
+            kind: error::Kind::Failed,
             diagnostics,
         }
     }
+}
+
+fn unknown_kind(usage: &UseSpec, library: &Library) -> Diagnostic {
+    let name = &usage.kind.value;
+    let names = library.names();
+    let shown = unknown::short(name);
+    let diagnostic = match unknown::closest(name, names.iter().map(String::as_str)) {
+        Some(close) => Diagnostic::new(format!(
+            "there is no kind `{shown}`, did you mean `{close}`?"
+        )),
+        None => Diagnostic::new(format!("there is no kind `{shown}`")),
+    };
+    diagnostic
+        .at(&usage.kind.span)
+        .help("`triggerctl kinds` lists them; one of your own is a folder `kinds/NAME` in your templates folder")
 }

@@ -7,6 +7,7 @@ use mysql::prelude::Queryable;
 
 use super::{Mysql, errors};
 use crate::error::{Diagnostic, Error};
+use crate::kinds::tables::NewTable;
 use crate::model::{Action, Definition, ObjectId, Trigger};
 use crate::sql::{Blocks, MYSQL, Token, TokenKind, tokens, unquote};
 
@@ -14,6 +15,7 @@ impl Mysql {
     pub(super) fn find_faults(
         &mut self,
         definitions: &[&Definition],
+        new: &[NewTable],
     ) -> Result<Vec<(ObjectId, Diagnostic)>, Error> {
         let mut faults = vec![];
         for definition in definitions {
@@ -36,6 +38,10 @@ impl Mysql {
                 let Err(error) = self.conn.prep(&statement) else {
                     continue;
                 };
+                // It is about a table that will be there by then.
+                if errors::code(&error) == Some(1146) && speaks_of(&statement, new) {
+                    continue;
+                }
                 if errors::is_lost(&error) {
                     return Err(errors::cannot("check the triggers", &error));
                 }
@@ -55,6 +61,18 @@ impl Mysql {
         }
         Ok(faults)
     }
+}
+
+/// Whether one of these tables is named in a statement.
+fn speaks_of(statement: &str, tables: &[NewTable]) -> bool {
+    tokens(statement, &MYSQL)
+        .filter(|token| matches!(token.kind, TokenKind::Word | TokenKind::QuotedName))
+        .any(|token| {
+            let name = unquote(token.text(statement));
+            tables
+                .iter()
+                .any(|new| new.table.name.eq_ignore_ascii_case(&name))
+        })
 }
 
 fn one_line(text: &str) -> String {

@@ -31,6 +31,7 @@ use crate::dialect::postgres::Postgres as DIALECT;
 use crate::dialect::{Dialect, Server, Table};
 use crate::error::{Diagnostic, Error};
 use crate::history::LiveFingerprint;
+use crate::kinds::tables::NewTable;
 use crate::model::{Definition, ObjectId, TableId};
 use crate::spec::TableRef;
 
@@ -281,8 +282,12 @@ impl Database for Postgres {
         self.judge(pairs)
     }
 
-    fn check(&mut self, definitions: &[&Definition]) -> Result<Vec<(ObjectId, Diagnostic)>, Error> {
-        self.find_faults(definitions)
+    fn check(
+        &mut self,
+        definitions: &[&Definition],
+        new: &[NewTable],
+    ) -> Result<Vec<(ObjectId, Diagnostic)>, Error> {
+        self.find_faults(definitions, new)
     }
 
     fn lock_budget(&mut self) -> Result<Option<usize>, Error> {

@@ -56,6 +56,9 @@ impl Postgres {
             let kind: i8 = get(row, 3)?;
             let columns: Option<Vec<String>> = get(row, 4)?;
             let generated: Option<Vec<String>> = get(row, 5)?;
+            let types: Option<Vec<String>> = get(row, 7)?;
+            let primary_key: Option<Vec<String>> = get(row, 8)?;
+            let primary_key = primary_key.unwrap_or_default();
             let table = Table {
                 id: TableId {
                     schema: get(row, 1)?,
@@ -72,6 +75,9 @@ impl Postgres {
                     columns: columns.unwrap_or_default(),
                     generated: generated.unwrap_or_default(),
                     is_child: get(row, 6)?,
+                    types: types.unwrap_or_default(),
+                    row_key: primary_key.clone(),
+                    primary_key,
                 }),
             };
             if let Some(matches) = usize::try_from(number)

@@ -33,12 +33,14 @@ struct Listed {
     kind: TableKind,
     /// A table in which a virtual table keeps its data.
     shadow: bool,
+    /// WITHOUT ROWID.
+    keyed: bool,
 }
 
 fn list(connection: &Connection) -> Result<Vec<Listed>, Error> {
     let read = || -> rusqlite::Result<Vec<Listed>> {
         let mut statement = connection.prepare(
-            "SELECT name, type FROM pragma_table_list WHERE schema = 'main' ORDER BY name",
+            "SELECT name, type, wr FROM pragma_table_list WHERE schema = 'main' ORDER BY name",
         )?;
         let rows = statement.query_map([], |row| {
             let kind: String = row.get(1)?;
@@ -50,6 +52,7 @@ fn list(connection: &Connection) -> Result<Vec<Listed>, Error> {
                     _ => TableKind::Table,
                 },
                 shadow: kind == "shadow",
+                keyed: row.get(2)?,
             })
         })?;
         rows.collect()
@@ -62,18 +65,24 @@ fn list(connection: &Connection) -> Result<Vec<Listed>, Error> {
 pub(super) struct Column {
     pub(super) name: String,
     pub(super) generated: bool,
+    /// Its declared type.
+    pub(super) kind: String,
+    /// Its place in the primary key, from 1; 0 when it is not part of it.
+    pub(super) key: i64,
 }
 
 /// The columns of a table or view, hidden ones of virtual tables aside; empty when there is no such table.
 pub(super) fn columns(connection: &Connection, table: &str) -> rusqlite::Result<Vec<Column>> {
     // `hidden` is 1 for hidden columns of virtual tables, 2 and 3 for generated ones (the manual on table_xinfo).
     let mut statement = connection.prepare_cached(
-        "SELECT name, hidden FROM pragma_table_xinfo(?1, 'main') WHERE hidden <> 1",
+        "SELECT name, hidden, type, pk FROM pragma_table_xinfo(?1, 'main') WHERE hidden <> 1",
     )?;
     let rows = statement.query_map([table], |row| {
         Ok(Column {
             name: row.get(0)?,
             generated: row.get::<_, i64>(1)? != 0,
+            kind: row.get(2)?,
+            key: row.get(3)?,
         })
     })?;
     rows.collect()
@@ -94,7 +103,17 @@ fn facts(connection: &Connection, listed: &Listed) -> Result<TableFacts, Error> 
             ));
         }
     };
+    let mut key: Vec<&Column> = columns.iter().filter(|column| column.key > 0).collect();
+    key.sort_by_key(|column| column.key);
+    let primary_key: Vec<String> = key.iter().map(|column| column.name.clone()).collect();
     Ok(TableFacts {
+        row_key: match listed.kind {
+            TableKind::Table if listed.keyed => primary_key.clone(),
+            TableKind::Table => rowid(&columns).map_or(vec![], |name| vec![name.to_owned()]),
+            _ => vec![],
+        },
+        primary_key,
+        types: columns.iter().map(|column| column.kind.clone()).collect(),
         kind: listed.kind,
         generated: columns
             .iter()
@@ -103,6 +122,15 @@ fn facts(connection: &Connection, listed: &Listed) -> Result<TableFacts, Error> 
             .collect(),
         columns: columns.into_iter().map(|column| column.name).collect(),
         is_child: false,
+    })
+}
+
+/// A name for the rowid that no column has (the manual, "ROWIDs and the INTEGER PRIMARY KEY").
+fn rowid(columns: &[Column]) -> Option<&'static str> {
+    ["rowid", "_rowid_", "oid"].into_iter().find(|name| {
+        !columns
+            .iter()
+            .any(|column| column.name.eq_ignore_ascii_case(name))
     })
 }
 

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use minijinja::context;
 
-use super::names::{LONGEST, generated_function};
+use super::names::{LONGEST, generated_function, shared_function};
 use super::shared::{check_name, comment_text, plain, search_path};
 use super::{Postgres, refuse};
 use crate::dialect::request::Reader;
@@ -55,7 +55,8 @@ fn read(reader: &mut Reader<'_>) -> Option<Vec<Lowered>> {
         events: _,
         update_of: _,
         for_each,
-        when,
+        // See `Reader::condition`.
+        when: _,
         description,
         renamed_from,
         enabled,
@@ -102,10 +103,11 @@ fn read(reader: &mut Reader<'_>) -> Option<Vec<Lowered>> {
     let update_of = reader.update_of();
     refuse::impossible(reader, &firing);
 
-    let condition = match when {
-        Some(when) => condition(reader, when, &name, &firing),
-        None => None,
-    };
+    // Where it cannot be read, that is among the reader's problems.
+    let condition = reader
+        .condition(|reader, when| condition(reader, when, &name, &firing))
+        .flatten()
+        .map(Condition::Sql);
     let (called, generated) = called(reader, &name, old_name.as_deref(), &firing)?;
     let trigger = Trigger {
         id: TriggerId {
@@ -234,14 +236,14 @@ fn condition(
     when: &Located<String>,
     trigger: &str,
     firing: &Firing,
-) -> Option<Condition> {
+) -> Option<String> {
     let sql = reader.sql(when, trigger, firing.only_event())?;
     let check = inspect::check_condition(&sql, &POSTGRES);
     if !reader.sound("when", when, &sql, check) {
         return None;
     }
     refuse::wrong_condition(reader, when, &sql, firing);
-    Some(Condition::Sql(sql.trim().to_owned()))
+    Some(sql.trim().to_owned())
 }
 
 /// The function that holds the trigger's body.
@@ -301,6 +303,11 @@ fn generated(reader: &mut Reader<'_>, trigger: &str, firing: &Firing) -> Option<
     }
     if let Some(path) = &request.fields.search_path {
         function.settings.push(search_path(path));
+    }
+    if let Some(shared) = request.kind.and_then(|kind| kind.shared.as_deref())
+        && request.fields.function_name.is_none()
+    {
+        function.id.name = shared_function(shared, &function);
     }
     Some(function)
 }

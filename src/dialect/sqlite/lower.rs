@@ -66,13 +66,9 @@ fn read(reader: &mut Reader<'_>) -> Option<Vec<Lowered>> {
         };
         let own = id(&name);
         // Both before either is given up, so that what is wrong with them is reported together.
-        let when = request.fields.when.as_ref();
-        let condition = when.map(|when| condition(reader, when, &own.name, event));
+        let condition = reader.condition(|reader, when| condition(reader, when, &own.name, event));
         let body = statements(reader, body, &own.name, event)?;
-        let condition = match condition {
-            Some(condition) => Some(condition?),
-            None => None,
-        };
+        let condition = condition?.map(Condition::Sql);
         let trigger = Trigger {
             id: own,
             timing,
@@ -232,14 +228,14 @@ fn condition(
     when: &Located<String>,
     trigger: &str,
     event: Event,
-) -> Option<Condition> {
+) -> Option<String> {
     let sql = reader.sql(when, trigger, Some(event))?;
     let check = inspect::check_condition(&sql, &SQLITE);
     if !reader.sound("when", when, &sql, check) {
         return None;
     }
     check_rows(reader, when, &sql, event);
-    Some(Condition::Sql(bare_condition(&sql).to_owned()))
+    Some(bare_condition(&sql).to_owned())
 }
 
 /// SQLite takes a wrong OLD or NEW when it creates the trigger, and fails when it fires.
