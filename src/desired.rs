@@ -3,16 +3,18 @@
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
 
 use crate::db::Database;
-use crate::dialect::{Ddl, Dialect, Lowered, Request, Server, Table};
-use crate::error::{Diagnostic, Error, Located, Span};
-use crate::model::{Definition, ObjectId, TableId};
+use crate::dialect::{Ddl, Dialect, Lowered, Request, Server};
+use crate::error::{Diagnostic, Error, Span};
+use crate::model::{Definition, ObjectId};
 use crate::parallel;
 use crate::render::Renderer;
-use crate::spec::{Fields, Spec, TableRef, TableSelector, TriggerSpec};
+use crate::selectors::{self, Uncovered};
+use crate::spec::{Fields, Spec, TriggerSpec};
 
 /// One object that the spec asks for.
 #[derive(Debug, Clone)]
@@ -27,6 +29,8 @@ pub struct Desired {
     pub renamed_from: Option<ObjectId>,
     /// Where it is named in the spec.
     pub span: Span,
+    /// The selector that its table was chosen by, as it is written; `None` where the table is named.
+    pub selected_by: Option<Arc<str>>,
 }
 
 /// Everything that the spec asks for in one dialect.
@@ -43,7 +47,7 @@ pub enum Tables<'a> {
 }
 
 impl Tables<'_> {
-    fn dialect(&self) -> &'static dyn Dialect {
+    pub(crate) fn dialect(&self) -> &'static dyn Dialect {
         match self {
             Self::Live(database) => database.dialect(),
             Self::Offline(dialect) | Self::Unknown(dialect) => *dialect,
@@ -79,6 +83,10 @@ pub struct Outline<'a> {
     /// In the order of the identities; the DDL and its digest are still empty.
     objects: Vec<(ObjectId, Box<Desired>)>,
     problems: Vec<Diagnostic>,
+    /// What is no error, and probably not what was meant.
+    pub warnings: Vec<Diagnostic>,
+    /// Tables that lack what a `[[require]]` says they must have.
+    pub uncovered: Vec<Uncovered>,
 }
 
 /// The objects that the spec asks for in the dialect of `tables`.
@@ -100,7 +108,9 @@ pub fn outline<'a>(
 
     for function in &spec.functions {
         match dialect.lower_function(function, &schema, &vars, renderer) {
-            Ok(Some(lowered)) => collector.add(lowered, &function.name.span, &mut problems),
+            Ok(Some(lowered)) => {
+                collector.add(lowered, &Source::of(&function.name.span), &mut problems);
+            }
             Ok(None) => {}
             Err(found) => problems.extend(found),
         }
@@ -110,43 +120,59 @@ pub fn outline<'a>(
         .iter()
         .filter_map(|trigger| Some((trigger, trigger.for_dialect(dialect.name())?)))
         .collect();
-    let resolved = resolve(
-        wanted.iter().map(|(trigger, _)| *trigger),
+    let mut selection = selectors::resolve(
+        wanted.iter().map(|(trigger, fields)| (*trigger, &**fields)),
+        &spec.requires,
         tables,
         &schema,
         &mut problems,
     )?;
     let requests: Vec<Request<'_>> = wanted
         .iter()
-        .zip(&resolved)
+        .zip(&selection.triggers)
         .flat_map(|((trigger, fields), tables)| {
-            tables.iter().map(move |table| (*trigger, fields, table))
+            tables.iter().map(move |chosen| (*trigger, fields, chosen))
         })
-        .map(|(spec, fields, table)| Request {
+        .map(|(spec, fields, chosen)| Request {
             spec,
             fields,
-            table,
+            table: &chosen.table,
             vars: &vars,
             schema: &schema,
             pretend,
         })
         .collect();
     let (lowered, ()) = parallel::map(&requests, |request| dialect.lower(request, renderer), || ());
-    for (request, lowered) in requests.iter().zip(lowered) {
+    let chosen = selection.triggers.iter().flatten();
+    for ((request, chosen), lowered) in requests.iter().zip(chosen).zip(lowered) {
+        let source = Source {
+            span: &request.spec.name.span,
+            selected_by: chosen.selected_by.as_ref(),
+        };
         match lowered {
             Ok(objects) => {
                 for lowered in objects {
-                    collector.add(lowered, &request.spec.name.span, &mut problems);
+                    collector.add(lowered, &source, &mut problems);
                 }
             }
             Err(found) => problems.extend(found),
         }
     }
+    let uncovered = selectors::uncovered(
+        &selection.rules,
+        &requests,
+        (dialect, &vars),
+        renderer,
+        &mut problems,
+    );
+    drop(requests);
     Ok(Outline {
         spec,
         dialect,
         objects: collector.objects.into_iter().collect(),
         problems,
+        warnings: std::mem::take(&mut selection.warnings),
+        uncovered,
     })
 }
 
@@ -194,6 +220,23 @@ fn not_rendered(error: Error, span: &Span) -> impl Iterator<Item = Diagnostic> {
         })
 }
 
+/// Where an object of the spec comes from.
+struct Source<'a> {
+    /// Where it is named.
+    span: &'a Span,
+    /// The selector that its table was chosen by.
+    selected_by: Option<&'a Arc<str>>,
+}
+
+impl<'a> Source<'a> {
+    fn of(span: &'a Span) -> Self {
+        Self {
+            span,
+            selected_by: None,
+        }
+    }
+}
+
 /// The objects so far, and who may not be named like another.
 struct Collector {
     dialect: &'static dyn Dialect,
@@ -203,13 +246,15 @@ struct Collector {
 }
 
 impl Collector {
-    fn add(&mut self, lowered: Lowered, span: &Span, problems: &mut Vec<Diagnostic>) {
+    fn add(&mut self, lowered: Lowered, source: &Source<'_>, problems: &mut Vec<Diagnostic>) {
+        let Source { span, selected_by } = *source;
         let Lowered {
             definition,
             renamed_from,
             generated: _,
         } = lowered;
         let id = definition.id();
+        let is_trigger = matches!(id, ObjectId::Trigger(_));
         if let Some(other) = self.objects.get(&id) {
             // Triggers may share a function that is the same to the letter; nothing else may be there twice.
             if !matches!(id, ObjectId::Function(_)) || other.definition != definition {
@@ -240,6 +285,7 @@ impl Collector {
                 digest: String::new(),
                 renamed_from,
                 span: span.clone(),
+                selected_by: selected_by.filter(|_| is_trigger).cloned(),
             }),
         );
     }
@@ -258,143 +304,6 @@ fn twice(id: &ObjectId, span: &Span, first: &Span) -> Diagnostic {
     Diagnostic::new(message)
         .labelled(span, format!("this {kind}"))
         .related(first, "is defined here first")
-}
-
-/// The tables of each trigger, in the same order. A trigger on a table that is not there is a problem; a glob that
-/// matches nothing is not.
-fn resolve<'a>(
-    triggers: impl Iterator<Item = &'a TriggerSpec> + Clone,
-    tables: &mut Tables<'_>,
-    schema: &str,
-    problems: &mut Vec<Diagnostic>,
-) -> Result<Vec<Vec<Table>>, Error> {
-    let mut known: BTreeMap<(Option<&str>, &str), Vec<Table>> = BTreeMap::new();
-    match tables {
-        Tables::Live(database) => {
-            let mut references: Vec<&TableRef> = triggers
-                .clone()
-                .flat_map(references)
-                .map(|table| &table.value)
-                .collect();
-            references.sort_by_key(|table| key(table));
-            references.dedup_by_key(|table| key(table));
-            let owned: Vec<TableRef> = references.iter().map(|table| (*table).clone()).collect();
-            let found = database.tables(&owned)?;
-            known.extend(references.into_iter().map(key).zip(found));
-        }
-        Tables::Offline(_) | Tables::Unknown(_) => {
-            for reference in triggers.clone().flat_map(references) {
-                let TableRef {
-                    schema: given,
-                    name,
-                } = &reference.value;
-                if !reference.value.is_glob() {
-                    let id = TableId {
-                        schema: given.as_deref().unwrap_or(schema).to_owned(),
-                        name: name.clone(),
-                    };
-                    known.insert(key(&reference.value), vec![Table { id, facts: None }]);
-                } else if let Tables::Offline(dialect) = tables {
-                    problems.push(
-                        Diagnostic::new(format!(
-                            "`{}` is a pattern: which tables it stands for is known only with a database",
-                            reference.value
-                        ))
-                        .at(&reference.span)
-                        .help(format!("`triggerctl plan --format sql` with the URL of a {} database renders it", dialect.title())),
-                    );
-                }
-            }
-        }
-    }
-    let mut resolved = vec![];
-    for trigger in triggers {
-        resolved.push(chosen(trigger, &known, tables, problems)?);
-    }
-    Ok(resolved)
-}
-
-fn references(trigger: &TriggerSpec) -> &[Located<TableRef>] {
-    match &trigger.tables {
-        TableSelector::One(table) => std::slice::from_ref(table),
-        TableSelector::Many {
-            include,
-            exclude: _,
-        } => include,
-    }
-}
-
-fn key(table: &TableRef) -> (Option<&str>, &str) {
-    (table.schema.as_deref(), table.name.as_str())
-}
-
-fn chosen(
-    trigger: &TriggerSpec,
-    known: &BTreeMap<(Option<&str>, &str), Vec<Table>>,
-    tables: &mut Tables<'_>,
-    problems: &mut Vec<Diagnostic>,
-) -> Result<Vec<Table>, Error> {
-    let exclude = match &trigger.tables {
-        TableSelector::One(_) => [].as_slice(),
-        TableSelector::Many {
-            include: _,
-            exclude,
-        } => exclude.as_slice(),
-    };
-    let mut chosen: Vec<Table> = vec![];
-    for reference in references(trigger) {
-        let found = known
-            .get(&key(&reference.value))
-            .map(Vec::as_slice)
-            .unwrap_or_default();
-        if found.is_empty() && !reference.value.is_glob() {
-            problems.push(missing_table(reference, tables)?);
-        }
-        for table in found {
-            let excluded = exclude
-                .iter()
-                .any(|pattern| pattern.value.matches(&table.id.schema, &table.id.name));
-            if !excluded && !chosen.iter().any(|other| other.id == table.id) {
-                chosen.push(table.clone());
-            }
-        }
-    }
-    Ok(chosen)
-}
-
-fn missing_table(
-    reference: &Located<TableRef>,
-    tables: &mut Tables<'_>,
-) -> Result<Diagnostic, Error> {
-    let table = &reference.value;
-    let mut diagnostic = Diagnostic::new(format!(
-        "there is no table or view `{table}` in the database"
-    ))
-    .labelled(&reference.span, "not in the database");
-    if let Tables::Live(database) = tables {
-        let names = database.table_names(table.schema.as_deref())?;
-        let near = names
-            .iter()
-            .map(|id| {
-                (
-                    strsim::jaro_winkler(&id.name.to_lowercase(), &table.name.to_lowercase()),
-                    id,
-                )
-            })
-            .filter(|(likeness, _)| *likeness > 0.8)
-            .max_by(|(left, _), (right, _)| left.total_cmp(right));
-        diagnostic = match near {
-            Some((_, id)) if table.schema.is_some() => {
-                diagnostic.help(format!("did you mean `{id}`?"))
-            }
-            Some((_, id)) => diagnostic.help(format!("did you mean `{}`?", id.name)),
-            None if names.is_empty() => {
-                diagnostic.help("it has no tables at all: is this the right database?")
-            }
-            None => diagnostic.help("create the table first, or correct its name here"),
-        };
-    }
-    Ok(diagnostic)
 }
 
 /// Sort by file and place, and let what several tables or dialects complain about in the same words be said once.

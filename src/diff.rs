@@ -126,7 +126,8 @@ impl Fields {
     reason = "one attribute after the other, all of them in sight"
 )]
 fn compare_triggers(before: &Trigger, after: &Trigger, judge: &Judge<'_>) -> Vec<FieldChange> {
-    // `verbatim` is the same trigger once more, as text; it restores and says nothing that the others do not.
+    // `verbatim` is the same trigger once more, as text; it restores and says nothing that the others do not. `seen` is
+    // where the texts came from, and no engine knows of it.
     let Trigger {
         id,
         timing,
@@ -143,6 +144,7 @@ fn compare_triggers(before: &Trigger, after: &Trigger, judge: &Judge<'_>) -> Vec
         depends_on_extensions,
         verbatim: _,
         creation,
+        seen: _,
     } = before;
     let Trigger {
         id: after_id,
@@ -160,6 +162,7 @@ fn compare_triggers(before: &Trigger, after: &Trigger, judge: &Judge<'_>) -> Vec
         depends_on_extensions: after_extensions,
         verbatim: _,
         creation: after_creation,
+        seen: _,
     } = after;
     let mut fields = Fields::default();
     fields.judged(
@@ -352,6 +355,7 @@ fn compare_functions(before: &Function, after: &Function, judge: &Judge<'_>) -> 
         owner: _,
         grants: _,
         depends_on_extensions,
+        seen: _,
     } = before;
     let Function {
         id: after_id,
@@ -367,6 +371,7 @@ fn compare_functions(before: &Function, after: &Function, judge: &Judge<'_>) -> 
         owner: _,
         grants: _,
         depends_on_extensions: after_extensions,
+        seen: _,
     } = after;
     let mut fields = Fields::default();
     fields.values("schema", &id.schema, &after_id.schema, |schema| {

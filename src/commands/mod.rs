@@ -16,9 +16,9 @@ use std::path::Path;
 use crate::cli::Common;
 use crate::db::url::DatabaseUrl;
 use crate::db::{self, Database, Intent};
-use crate::desired::{self, Tables};
+use crate::desired::{self, Outline, Tables};
 use crate::error::{Error, Kind};
-use crate::plan::{Options, Plan, make, read};
+use crate::plan::{Options, Plan, Remarks, make, read};
 use crate::render::Renderer;
 use crate::report::{Format, Output, text};
 use crate::spec::{LoadOptions, Spec};
@@ -193,7 +193,8 @@ pub fn make_plan(context: &Context, options: &Options) -> Result<Planned, Error>
     let mut database = context.connect(Some(&spec), Intent::Read)?;
     let renderer = Renderer::new(database.dialect(), spec.templates.as_deref())?;
     let server = database.server();
-    let outline = desired::outline(&spec, &renderer, &mut Tables::Live(&mut *database))?;
+    let mut outline = desired::outline(&spec, &renderer, &mut Tables::Live(&mut *database))?;
+    let remarks = remarks(&mut outline);
     let (desired, present) = outline.render(&renderer, server, |outline| {
         read(outline.ids(), &mut *database)
     })?;
@@ -202,7 +203,7 @@ pub fn make_plan(context: &Context, options: &Options) -> Result<Planned, Error>
     spec.functions = vec![];
     let plan = make(
         &desired,
-        &spec.digest,
+        (&spec.digest, remarks),
         present?,
         &mut *database,
         &renderer,
@@ -214,6 +215,28 @@ pub fn make_plan(context: &Context, options: &Options) -> Result<Planned, Error>
         database,
         plan,
     })
+}
+
+/// What the spec's selectors and rules have to say; warnings are said here, once.
+fn remarks(outline: &mut Outline<'_>) -> Remarks {
+    let warnings: Vec<String> = outline
+        .warnings
+        .drain(..)
+        .map(|warning| match &warning.place {
+            Some((span, _)) => {
+                let (line, column) = span.line_column();
+                format!("{} ({}:{line}:{column})", warning.message, span.file.name)
+            }
+            None => warning.message,
+        })
+        .collect();
+    for warning in &warnings {
+        log::warn!("{warning}");
+    }
+    Remarks {
+        warnings,
+        uncovered: std::mem::take(&mut outline.uncovered),
+    }
 }
 
 /// Patterns of `--target`.

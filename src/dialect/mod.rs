@@ -7,6 +7,7 @@ pub mod postgres;
 mod quoting;
 mod request;
 mod script;
+mod seen;
 pub mod sqlite;
 #[cfg(test)]
 #[allow(
@@ -17,6 +18,8 @@ pub mod sqlite;
     clippy::needless_pass_by_value
 )]
 pub(crate) mod testing;
+
+pub use request::name_on;
 
 use minijinja::Value;
 

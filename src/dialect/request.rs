@@ -9,9 +9,11 @@ use minijinja::Value;
 use minijinja::value::{Enumerator, Object};
 
 use super::inspect::Flaw;
-use super::{Dialect, Request};
-use crate::error::{Diagnostic, Located, Span};
-use crate::model::{Event, Timing};
+use super::seen::Note;
+use super::{Dialect, Request, Table};
+use crate::desired::digest;
+use crate::error::{Diagnostic, Error, Located, Span};
+use crate::model::{Event, Seen, Timing};
 use crate::render::{Renderer, is_template};
 
 /// A request that is being read.
@@ -21,6 +23,10 @@ pub(super) struct Reader<'a> {
     pub(super) renderer: &'a Renderer,
     /// What is wrong so far.
     pub(super) problems: Vec<Diagnostic>,
+    /// Whether a text since the last [`Self::take_seen`] read the columns.
+    columns: Note,
+    /// The templates since then.
+    templates: Vec<String>,
 }
 
 impl<'a> Reader<'a> {
@@ -34,6 +40,8 @@ impl<'a> Reader<'a> {
             request,
             renderer,
             problems: vec![],
+            columns: Note::default(),
+            templates: vec![],
         }
     }
 
@@ -89,6 +97,7 @@ impl<'a> Reader<'a> {
         trigger: &str,
         event: Option<Event>,
     ) -> Option<String> {
+        self.templates.push(text.value.clone());
         if !is_template(&text.value) {
             return Some(text.value.clone());
         }
@@ -106,6 +115,25 @@ impl<'a> Reader<'a> {
                 None
             }
         }
+    }
+
+    /// What the texts since the last time read of the table; `None` where they read nothing of it.
+    pub(super) fn take_seen(&mut self) -> Option<Box<Seen>> {
+        let templates = std::mem::take(&mut self.templates);
+        let columns = std::mem::take(&mut self.columns);
+        let facts = self.request.table.facts.as_ref()?;
+        let read = columns.was_read().then(|| facts.columns.clone());
+        read.as_ref()?;
+        let table = &self.request.table.id;
+        Some(Box::new(Seen {
+            table: if self.dialect.qualifies() && table.schema != self.request.schema {
+                table.to_string()
+            } else {
+                table.name.clone()
+            },
+            templates: digest(templates.iter().map(String::as_str)),
+            columns: read,
+        }))
     }
 
     /// Report a flaw of a rendered text; true where there was none.
@@ -233,13 +261,40 @@ impl<'a> Reader<'a> {
             trigger: trigger.map(Value::from),
             event,
             columns: match &table.facts {
-                Some(facts) => Some(facts.columns.iter().map(String::as_str).collect()),
+                Some(facts) => Some(
+                    self.columns
+                        .on(facts.columns.iter().map(String::as_str).collect()),
+                ),
                 None if self.request.pretend => Some(Value::from(["column"])),
                 None => None,
             },
             vars: self.request.vars.clone(),
         })
     }
+}
+
+/// What a name of the spec is on one table: `{{ table }}_audit` on `orders` is `orders_audit`.
+///
+/// # Errors
+/// What is wrong with the template.
+pub fn name_on(
+    table: &Table,
+    text: &Located<String>,
+    vars: &Value,
+    dialect: &'static dyn Dialect,
+    renderer: &Renderer,
+) -> Result<String, Error> {
+    let columns = table.facts.as_ref().map(|facts| &facts.columns);
+    let scope = Value::from_object(Scope {
+        dialect: dialect.name(),
+        table: Some(Value::from(table.id.name.as_str())),
+        schema: Value::from(table.id.schema.as_str()),
+        trigger: None,
+        event: None,
+        columns: columns.map(|columns| columns.iter().map(String::as_str).collect()),
+        vars: vars.clone(),
+    });
+    renderer.name(text, scope)
 }
 
 /// The place of a part of a rendered text: exact where the text holds no template, else the whole of it.

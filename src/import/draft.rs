@@ -115,6 +115,7 @@ impl TriggerDraft {
             body: body.clone().map(at),
             description: description.clone().map(at),
             renamed_from: None,
+            bypass: None,
             enabled: (*enabled != EnabledState::Origin).then(|| at(*enabled)),
             constraint: constraint.as_ref().map(|constraint| {
                 at(ConstraintSpec {
@@ -130,6 +131,7 @@ impl TriggerDraft {
             }),
             function: function.clone().map(at),
             args: texts(args),
+            shared: None,
             function_name: function_name.clone().map(at),
             declare: declare.clone().map(at),
             security: (*security != Security::Invoker).then(|| at(*security)),

@@ -157,6 +157,7 @@ impl Source<'_> {
             comment,
             verbatim,
             creation,
+            seen: _,
         } = trigger;
         let mut notes = vec![];
         if let Some(sql) = verbatim {
@@ -314,6 +315,7 @@ impl Source<'_> {
             grants,
             // Has no key: the comparison of what was written with what is live names it.
             depends_on_extensions: _,
+            seen: _,
         } = function;
         let mut draft = FunctionDraft {
             id: id.clone(),

@@ -9,9 +9,11 @@ use crate::db::{
 use crate::desired::{Desired, DesiredSet};
 use crate::diff::{self, FieldChange, Judge};
 use crate::error::{Diagnostic, Error};
-use crate::model::{Action as TriggerAction, Definition, FunctionId, ObjectId};
+use crate::model::{Action as TriggerAction, Definition, FunctionId, ObjectId, TriggerId};
 use crate::render::Renderer;
+use crate::selectors::Uncovered;
 
+use super::because::followed;
 use super::step::Step;
 use super::{Action, Change, FORMAT_VERSION, ObjectRef, Plan, base_fingerprint, order, rests_on};
 
@@ -53,6 +55,15 @@ pub struct Present {
     pub catalog: Catalog,
 }
 
+/// What a plan says of the spec besides its changes.
+#[derive(Debug, Default)]
+pub struct Remarks {
+    /// What is no error, and probably not what was meant.
+    pub warnings: Vec<String>,
+    /// Tables that lack what they must have.
+    pub uncovered: Vec<Uncovered>,
+}
+
 /// Read what there is, of these objects and around them.
 pub fn read<'a>(
     ids: impl Iterator<Item = &'a ObjectId>,
@@ -76,7 +87,7 @@ pub fn read<'a>(
 /// Compare the three sides and plan what ends the differences. Reads only.
 pub fn make(
     desired: &DesiredSet,
-    spec_digest: &str,
+    (spec_digest, remarks): (&str, Remarks),
     present: Present,
     database: &mut dyn Database,
     renderer: &Renderer,
@@ -131,6 +142,8 @@ pub fn make(
         unchanged,
     );
     plan.unmanaged = unmanaged(desired, &history, &catalog);
+    plan.warnings = remarks.warnings;
+    plan.uncovered = required(remarks.uncovered, &options.targets);
     plan.sealed()
 }
 
@@ -159,6 +172,8 @@ pub(crate) fn arrange(
         summary,
         unchanged,
         unmanaged: vec![],
+        warnings: vec![],
+        uncovered: vec![],
         changes,
     }
 }
@@ -424,6 +439,7 @@ impl Planner<'_> {
             }
         }
         let names = names(&fields);
+        let followed = followed(self.evidence.recorded.get(&sides.from), &wanted);
         let (action, because) = if sides.id != sides.from && sides.id.table() != sides.from.table()
         {
             let message = format!(
@@ -477,14 +493,21 @@ impl Planner<'_> {
                 format!("changed by hand since version {version}: {names}"),
             )
         } else if drift.is_empty() {
-            (Action::Replace, format!("the spec changed: {names}"))
+            let because = match followed {
+                None => format!("the spec changed: {names}"),
+                Some(followed) if followed.templates_changed => {
+                    format!("the spec changed, and {}: {names}", followed.what)
+                }
+                Some(followed) => format!("{names} changes because {}", followed.what),
+            };
+            (Action::Replace, because)
         } else {
             let version = record.map_or(0, |record| record.version);
             let drifted = self::names(&drift);
-            let also = if rendered_anew {
-                ", and the spec changed too"
-            } else {
-                ""
+            let also = match followed {
+                Some(followed) if rendered_anew => format!(", and {}", followed.what),
+                _ if rendered_anew => ", and the spec changed too".to_owned(),
+                _ => String::new(),
             };
             (
                 Action::Restore,
@@ -559,6 +582,10 @@ impl Planner<'_> {
         };
         Ok(Change {
             because,
+            selected_by: sides
+                .desired
+                .and_then(|desired| desired.selected_by.as_deref())
+                .map(str::to_owned),
             drift,
             rests_on: rested,
             rendered_digest: sides.desired.map(|desired| desired.digest.clone()),
@@ -615,24 +642,40 @@ fn keep_called_functions(changes: &mut [Change], catalog: &Catalog) {
     }
 }
 
+/// The tables without a required trigger, as far as `--target` lets that trigger through.
+fn required(mut uncovered: Vec<Uncovered>, targets: &[glob::Pattern]) -> Vec<Uncovered> {
+    if !targets.is_empty() {
+        uncovered.retain(|missing| {
+            let id = ObjectId::Trigger(TriggerId {
+                table: missing.table.clone(),
+                name: missing.trigger.clone(),
+            });
+            is_target(&id, targets)
+        });
+    }
+    uncovered
+}
+
+fn is_target(id: &ObjectId, targets: &[glob::Pattern]) -> bool {
+    let mut spellings = vec![
+        id.name().to_owned(),
+        format!("{}.{}", id.schema(), id.name()),
+    ];
+    if let Some(table) = id.table() {
+        spellings.push(format!("{}.{}", table.name, id.name()));
+        spellings.push(format!("{table}.{}", id.name()));
+    }
+    targets
+        .iter()
+        .any(|target| spellings.iter().any(|spelling| target.matches(spelling)))
+}
+
 /// The changes that `--target` lets through: the triggers that match, and the functions that only they need.
 fn targeted(changes: Vec<Change>, targets: &[glob::Pattern], catalog: &Catalog) -> Vec<Change> {
     if targets.is_empty() {
         return changes;
     }
-    let matches = |id: &ObjectId| {
-        let mut spellings = vec![
-            id.name().to_owned(),
-            format!("{}.{}", id.schema(), id.name()),
-        ];
-        if let Some(table) = id.table() {
-            spellings.push(format!("{}.{}", table.name, id.name()));
-            spellings.push(format!("{table}.{}", id.name()));
-        }
-        targets
-            .iter()
-            .any(|target| spellings.iter().any(|spelling| target.matches(spelling)))
-    };
+    let matches = |id: &ObjectId| is_target(id, targets);
     let (triggers, functions): (Vec<_>, Vec<_>) = changes
         .into_iter()
         .partition(|change| change.object.table.is_some());

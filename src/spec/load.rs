@@ -11,7 +11,7 @@ use sha2::{Digest, Sha256};
 use super::build::Builder;
 use super::keys::{DIALECTS, DialectKeys, Section};
 use super::value::{Checker, Place, Record, Value};
-use super::{FunctionSpec, Spec, TriggerSpec, check, source};
+use super::{FunctionSpec, RequireSpec, Spec, TriggerSpec, check, source};
 use crate::error::{Diagnostic, Error, Kind, SourceFile};
 
 /// What a spec is read for.
@@ -60,6 +60,7 @@ impl Spec {
             problems: vec![],
             triggers: vec![],
             functions: vec![],
+            requires: vec![],
         };
         let record = loader.file(&path.display().to_string(), bytes, Section::Top);
         let Some(record) = record else {
@@ -79,6 +80,7 @@ pub(super) struct Loader<'a> {
     pub(super) problems: Vec<Diagnostic>,
     triggers: Vec<TriggerSpec>,
     functions: Vec<FunctionSpec>,
+    requires: Vec<RequireSpec>,
 }
 
 impl Loader<'_> {
@@ -134,6 +136,12 @@ impl Loader<'_> {
                 .filter_map(|record| builder.function(record));
             self.functions.extend(functions);
         }
+        if let Some(Value::Records(records)) = record.take("require") {
+            let requires = records
+                .into_iter()
+                .filter_map(|record| builder.require(record));
+            self.requires.extend(requires);
+        }
         Some(record)
     }
 
@@ -178,6 +186,7 @@ impl Loader<'_> {
             templates,
             triggers: self.triggers,
             functions: self.functions,
+            requires: self.requires,
         })
     }
 

@@ -44,11 +44,13 @@ fn read(reader: &mut Reader<'_>) -> Option<Vec<Lowered>> {
         // There is no COMMENT ON TRIGGER: the description is for the reader of the spec.
         description: _,
         renamed_from,
+        bypass: _,
         enabled: _,
         constraint: _,
         referencing: _,
         function: _,
         args: _,
+        shared: _,
         function_name: _,
         declare: _,
         security: _,
@@ -124,6 +126,7 @@ fn read(reader: &mut Reader<'_>) -> Option<Vec<Lowered>> {
                 depends_on_extensions: BTreeSet::new(),
                 verbatim: None,
                 creation: Some(Box::new(creation.clone())),
+                seen: reader.take_seen(),
             }),
             renamed_from,
             generated: false,
@@ -158,6 +161,7 @@ fn refuse_fields(reader: &mut Reader<'_>, fields: &Fields) {
     reader.refuse_field(fields.referencing.as_ref(), "transition tables", elsewhere);
     reader.refuse_field(fields.function.as_ref(), "trigger functions", body);
     reader.refuse_field(fields.args.as_ref(), "trigger arguments", body);
+    reader.refuse_field(fields.shared.as_ref(), "trigger functions", elsewhere);
     reader.refuse_field(
         fields.function_name.as_ref(),
         "trigger functions",

@@ -58,10 +58,12 @@ fn read(reader: &mut Reader<'_>) -> Option<Vec<Lowered>> {
         when,
         description,
         renamed_from,
+        bypass: _,
         enabled,
         constraint,
         referencing,
         args,
+        shared: _,
         // The function, and what a generated one is made of: see `called` and `generated`.
         function: _,
         body: _,
@@ -106,6 +108,7 @@ fn read(reader: &mut Reader<'_>) -> Option<Vec<Lowered>> {
         Some(when) => condition(reader, when, &name, &firing),
         None => None,
     };
+    let seen = reader.take_seen();
     let (called, generated) = called(reader, &name, old_name.as_deref(), &firing)?;
     let trigger = Trigger {
         id: TriggerId {
@@ -133,6 +136,7 @@ fn read(reader: &mut Reader<'_>) -> Option<Vec<Lowered>> {
         depends_on_extensions: BTreeSet::new(),
         verbatim: None,
         creation: None,
+        seen,
     };
     let renamed_from = old_name.map(|name| {
         ObjectId::Trigger(TriggerId {
@@ -296,6 +300,7 @@ fn generated(reader: &mut Reader<'_>, trigger: &str, firing: &Firing) -> Option<
         }
     };
     let mut function = plain(id, "plpgsql", source);
+    function.seen = reader.take_seen();
     if let Some(security) = &request.fields.security {
         function.security = security.value;
     }

@@ -36,6 +36,7 @@ impl Dialect for Postgres {
             "referencing",
             "function",
             "args",
+            "shared",
             "function_name",
             "declare",
             "security",

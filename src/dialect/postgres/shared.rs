@@ -48,6 +48,7 @@ pub(super) fn plain(id: FunctionId, language: &str, body: String) -> Function {
         owner: None,
         grants: None,
         depends_on_extensions: BTreeSet::new(),
+        seen: None,
     }
 }
 

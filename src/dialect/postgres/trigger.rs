@@ -109,6 +109,7 @@ fn redefined(before: &Trigger, after: &Trigger) -> bool {
         depends_on_extensions: _,
         verbatim: _,
         creation: _,
+        seen: _,
     } = before;
     let sorted = |columns: &[String]| {
         let mut columns = columns.to_vec();
@@ -166,6 +167,7 @@ fn create_trigger(
         depends_on_extensions: _,
         verbatim: _,
         creation: _,
+        seen: _,
     } = trigger;
     let Action::Call {
         function,

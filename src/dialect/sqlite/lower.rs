@@ -92,6 +92,7 @@ fn read(reader: &mut Reader<'_>) -> Option<Vec<Lowered>> {
             depends_on_extensions: BTreeSet::new(),
             verbatim: None,
             creation: None,
+            seen: reader.take_seen(),
         };
         lowered.push(Lowered {
             definition: Definition::Trigger(trigger),
@@ -114,11 +115,13 @@ fn refuse_others_fields(reader: &mut Reader<'_>) {
         // SQLite keeps no comments: the description is for the reader of the spec.
         description: _,
         renamed_from: _,
+        bypass: _,
         enabled,
         constraint,
         referencing,
         function,
         args,
+        shared,
         function_name,
         declare,
         security,
@@ -150,6 +153,7 @@ fn refuse_others_fields(reader: &mut Reader<'_>) {
     let elsewhere = "put it under the dialect that has it, or leave sqlite out of `dialects`";
     reader.refuse_field(constraint.as_ref(), "constraint triggers", elsewhere);
     reader.refuse_field(referencing.as_ref(), "transition tables", elsewhere);
+    reader.refuse_field(shared.as_ref(), "trigger functions", elsewhere);
     reader.refuse_field(function_name.as_ref(), "trigger functions", elsewhere);
     reader.refuse_field(declare.as_ref(), "variables in a trigger", elsewhere);
     let what = "security context of a trigger";
