@@ -2,7 +2,7 @@
 //! the DDL that makes them. Everything that is wrong with the spec in this dialect is reported together.
 
 use std::borrow::Cow;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
@@ -10,11 +10,16 @@ use sha2::{Digest, Sha256};
 use crate::db::Database;
 use crate::dialect::{Ddl, Dialect, Lowered, Request, Server};
 use crate::error::{Diagnostic, Error, Span};
-use crate::model::{Definition, ObjectId};
+use crate::model::{Definition, FunctionSource, ObjectId, TableId};
 use crate::parallel;
 use crate::render::Renderer;
 use crate::selectors::{self, Uncovered};
-use crate::spec::{Fields, Spec, TriggerSpec};
+use crate::spec::{Fields, Spec, TableRef, TriggerSpec};
+
+/// The table that holds what is switched off, where the engine has no settings of a session.
+const BYPASS_TABLE: &str = "triggerctl_bypass";
+/// The template that creates it; other dialects have none.
+const BYPASS_TABLE_DDL: &str = "bypass_table.sql";
 
 /// One object that the spec asks for.
 #[derive(Debug, Clone)]
@@ -104,6 +109,8 @@ pub fn outline<'a>(
         dialect,
         objects: BTreeMap::new(),
         names: HashMap::new(),
+        shared: HashMap::new(),
+        unlike: HashSet::new(),
     };
 
     for function in &spec.functions {
@@ -142,11 +149,13 @@ pub fn outline<'a>(
             pretend,
         })
         .collect();
+    problems.extend(bypass_table(&requests, tables, renderer)?);
     let (lowered, ()) = parallel::map(&requests, |request| dialect.lower(request, renderer), || ());
     let chosen = selection.triggers.iter().flatten();
     for ((request, chosen), lowered) in requests.iter().zip(chosen).zip(lowered) {
         let source = Source {
             span: &request.spec.name.span,
+            shared: shared(request),
             selected_by: chosen.selected_by.as_ref(),
         };
         match lowered {
@@ -224,6 +233,8 @@ fn not_rendered(error: Error, span: &Span) -> impl Iterator<Item = Diagnostic> {
 struct Source<'a> {
     /// Where it is named.
     span: &'a Span,
+    /// Its table and `shared = true`, where its function is one for many tables.
+    shared: Option<(&'a TableId, &'a Span)>,
     /// The selector that its table was chosen by.
     selected_by: Option<&'a Arc<str>>,
 }
@@ -232,6 +243,7 @@ impl<'a> Source<'a> {
     fn of(span: &'a Span) -> Self {
         Self {
             span,
+            shared: None,
             selected_by: None,
         }
     }
@@ -243,11 +255,19 @@ struct Collector {
     objects: DesiredSet,
     /// Trigger names as the engine tells them apart, where a name may be used once only.
     names: HashMap<(String, String), ObjectId>,
+    /// Functions of several tables, with the first one.
+    shared: HashMap<ObjectId, TableId>,
+    /// Those of them that are reported already.
+    unlike: HashSet<ObjectId>,
 }
 
 impl Collector {
     fn add(&mut self, lowered: Lowered, source: &Source<'_>, problems: &mut Vec<Diagnostic>) {
-        let Source { span, selected_by } = *source;
+        let Source {
+            span,
+            shared,
+            selected_by,
+        } = *source;
         let Lowered {
             definition,
             renamed_from,
@@ -255,12 +275,22 @@ impl Collector {
         } = lowered;
         let id = definition.id();
         let is_trigger = matches!(id, ObjectId::Trigger(_));
-        if let Some(other) = self.objects.get(&id) {
+        if let Some(other) = self.objects.get_mut(&id) {
             // Triggers may share a function that is the same to the letter; nothing else may be there twice.
-            if !matches!(id, ObjectId::Function(_)) || other.definition != definition {
+            let Some(ours) = same_function(&mut other.definition, definition) else {
+                return;
+            };
+            if let Some(first) = shared.and(self.shared.get(&id)) {
+                if self.unlike.insert(id.clone()) {
+                    problems.extend(unlike(&other.definition, first, &ours, shared));
+                }
+            } else {
                 problems.push(twice(&id, span, &other.span));
             }
             return;
+        }
+        if let (Some((table, _)), ObjectId::Function(_)) = (shared, &id) {
+            self.shared.insert(id.clone(), table.clone());
         }
         if let (ObjectId::Trigger(trigger), false) = (&id, self.dialect.names_are_per_table()) {
             let key = (
@@ -289,6 +319,97 @@ impl Collector {
             }),
         );
     }
+}
+
+/// The table of switches that an engine without settings of a session needs, where a trigger asks for it and it is not
+/// there: making tables is not this program's business.
+fn bypass_table(
+    requests: &[Request<'_>],
+    tables: &mut Tables<'_>,
+    renderer: &Renderer,
+) -> Result<Option<Diagnostic>, Error> {
+    let bypass = requests
+        .iter()
+        .find_map(|request| request.fields.bypass.as_ref());
+    let (Some(bypass), Tables::Live(database)) = (bypass, tables) else {
+        return Ok(None);
+    };
+    if !renderer.has(BYPASS_TABLE_DDL) {
+        return Ok(None);
+    }
+    let table = TableRef {
+        schema: None,
+        name: BYPASS_TABLE.to_owned(),
+    };
+    let found = database.tables(&[table])?;
+    if found.iter().any(|tables| !tables.is_empty()) {
+        return Ok(None);
+    }
+    let ddl = renderer.render(BYPASS_TABLE_DDL, ())?;
+    Ok(Some(
+        Diagnostic::new(format!(
+            "`bypass` needs the table `{BYPASS_TABLE}`, which is not in the database"
+        ))
+        .at(&bypass.span)
+        .help(format!("create it with the other tables: `{ddl};`")),
+    ))
+}
+
+/// The table of a request, and where it says that its function is shared.
+fn shared<'a>(request: &Request<'a>) -> Option<(&'a TableId, &'a Span)> {
+    let shared = request.fields.shared.as_ref()?;
+    shared.value.then_some((&request.table.id, &shared.span))
+}
+
+/// `None` where the second is the function that the first is, whatever table each was rendered for; else the second.
+fn same_function(first: &mut Definition, mut second: Definition) -> Option<Definition> {
+    if matches!(first, Definition::Trigger(_)) {
+        return Some(second);
+    }
+    if first.seen() != second.seen() {
+        // It is no one table's text.
+        let seen = first.seen().cloned().map(Box::new);
+        first.set_seen(None);
+        second.set_seen(None);
+        if *first != second {
+            first.set_seen(seen);
+            return Some(second);
+        }
+        return None;
+    }
+    (*first != second).then_some(second)
+}
+
+/// A shared function that two tables render differently: where, and what to do about it.
+fn unlike(
+    one: &Definition,
+    first: &TableId,
+    other: &Definition,
+    shared: Option<(&TableId, &Span)>,
+) -> Option<Diagnostic> {
+    let (Definition::Function(one), Definition::Function(other), Some((table, span))) =
+        (one, other, shared)
+    else {
+        return None;
+    };
+    let mut diagnostic = Diagnostic::new(format!(
+        "the shared function `{}` would not be the same for all its tables",
+        one.id
+    ))
+    .at(span);
+    if let (FunctionSource::Body(one), FunctionSource::Body(other)) = (&one.source, &other.source)
+        && let Some((left, right)) = one
+            .lines()
+            .zip(other.lines())
+            .find(|(left, right)| left != right)
+    {
+        diagnostic = diagnostic
+            .note(format!("for {first}: {}", left.trim()))
+            .note(format!("for {table}: {}", right.trim()));
+    }
+    Some(diagnostic.help(
+        "write `{{ table_name() }}` where the table's name is a value, pass what else differs in `args` (TG_ARGV), or take `shared` away",
+    ))
 }
 
 fn twice(id: &ObjectId, span: &Span, first: &Span) -> Diagnostic {

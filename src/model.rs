@@ -162,6 +162,15 @@ impl Event {
 }
 
 impl Timing {
+    /// `before`, `after` or `instead_of`, as the spec has it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Before => "before",
+            Self::After => "after",
+            Self::InsteadOf => "instead_of",
+        }
+    }
+
     /// `BEFORE`, `AFTER` or `INSTEAD OF`.
     pub fn keyword(self) -> &'static str {
         match self {

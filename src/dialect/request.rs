@@ -5,10 +5,10 @@ use std::collections::BTreeSet;
 use std::ops::Range;
 use std::sync::Arc;
 
-use minijinja::Value;
+use minijinja::{Value, context};
 use minijinja::value::{Enumerator, Object};
 
-use super::inspect::Flaw;
+use super::inspect::{self, Flaw};
 use super::seen::Note;
 use super::{Dialect, Request, Table};
 use crate::desired::digest;
@@ -112,6 +112,37 @@ impl<'a> Reader<'a> {
                     self.request.table.id
                 );
                 self.problems.extend(error.note(note).diagnostics);
+                None
+            }
+        }
+    }
+
+    /// A text of the spec that is no SQL, rendered.
+    pub(super) fn text(&mut self, text: &Located<String>, trigger: &str) -> Option<String> {
+        match self
+            .renderer
+            .name(text, self.scope(Some(trigger), None))
+        {
+            Ok(rendered) => Some(rendered),
+            Err(error) => {
+                self.problems.extend(error.diagnostics);
+                None
+            }
+        }
+    }
+
+    /// The condition, with the trigger's off switch in it where it has one; `None` where that cannot be rendered.
+    pub(super) fn with_bypass(&mut self, condition: Option<String>) -> Option<Option<String>> {
+        let Some(setting) = &self.request.fields.bypass else {
+            return Some(condition);
+        };
+        let condition =
+            condition.map(|text| inspect::closed(&text, self.dialect.syntax()).into_owned());
+        let context = context! { setting => setting.value.as_str(), condition };
+        match self.renderer.text("bypass.sql", context) {
+            Ok(text) => Some(Some(text.trim_end().to_owned())),
+            Err(error) => {
+                self.problems.extend(error.diagnostics);
                 None
             }
         }
@@ -259,6 +290,7 @@ impl<'a> Reader<'a> {
             table: Some(Value::from(table.id.name.as_str())),
             schema: Value::from(table.id.schema.as_str()),
             trigger: trigger.map(Value::from),
+            timing: self.request.fields.timing.as_ref().map(|timing| timing.value),
             event,
             columns: match &table.facts {
                 Some(facts) => Some(
@@ -290,6 +322,7 @@ pub fn name_on(
         table: Some(Value::from(table.id.name.as_str())),
         schema: Value::from(table.id.schema.as_str()),
         trigger: None,
+        timing: None,
         event: None,
         columns: columns.map(|columns| columns.iter().map(String::as_str).collect()),
         vars: vars.clone(),
@@ -313,6 +346,7 @@ pub(super) struct Scope {
     pub(super) table: Option<Value>,
     pub(super) schema: Value,
     pub(super) trigger: Option<Value>,
+    pub(super) timing: Option<Timing>,
     pub(super) event: Option<Event>,
     pub(super) columns: Option<Value>,
     pub(super) vars: Value,
@@ -325,6 +359,7 @@ impl Object for Scope {
             "table" => self.table.clone(),
             "schema" => Some(self.schema.clone()),
             "trigger" => self.trigger.clone(),
+            "timing" => self.timing.map(|timing| Value::from(timing.word())),
             "event" => self.event.map(|event| Value::from(event.word())),
             "columns" => self.columns.clone(),
             "vars" => Some(self.vars.clone()),
@@ -334,7 +369,7 @@ impl Object for Scope {
 
     fn enumerate(self: &Arc<Self>) -> Enumerator {
         Enumerator::Str(&[
-            "dialect", "table", "schema", "trigger", "event", "columns", "vars",
+            "dialect", "table", "schema", "trigger", "timing", "event", "columns", "vars",
         ])
     }
 }

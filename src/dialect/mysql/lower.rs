@@ -98,6 +98,7 @@ fn read(reader: &mut Reader<'_>) -> Option<Vec<Lowered>> {
             Some(condition) => Some(condition?),
             None => None,
         };
+        let condition = reader.with_bypass(condition)?;
         let columns = if event == Event::Update {
             update_of.as_slice()
         } else {

@@ -66,6 +66,7 @@ impl Dialect for Mysql {
     fn templates(&self) -> &'static [(&'static str, &'static str)] {
         super::templates!(
             "mysql":
+            "bypass.sql",
             "create_trigger.sql",
             "drop_trigger.sql",
             "helpers.sql",

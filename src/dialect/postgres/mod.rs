@@ -51,6 +51,7 @@ impl Dialect for Postgres {
     fn templates(&self) -> &'static [(&'static str, &'static str)] {
         super::templates!(
             "postgres":
+            "bypass.sql",
             "comment_function.sql",
             "comment_trigger.sql",
             "create_function.sql",

@@ -214,6 +214,7 @@ fn body_text(
         table: None,
         schema: Value::from(id.schema.as_str()),
         trigger: None,
+        timing: None,
         event: None,
         columns: None,
         vars: vars.clone(),

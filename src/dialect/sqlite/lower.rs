@@ -73,6 +73,7 @@ fn read(reader: &mut Reader<'_>) -> Option<Vec<Lowered>> {
             Some(condition) => Some(condition?),
             None => None,
         };
+        let condition = reader.with_bypass(condition)?.map(Condition::Sql);
         let trigger = Trigger {
             id: own,
             timing,
@@ -236,14 +237,14 @@ fn condition(
     when: &Located<String>,
     trigger: &str,
     event: Event,
-) -> Option<Condition> {
+) -> Option<String> {
     let sql = reader.sql(when, trigger, Some(event))?;
     let check = inspect::check_condition(&sql, &SQLITE);
     if !reader.sound("when", when, &sql, check) {
         return None;
     }
     check_rows(reader, when, &sql, event);
-    Some(Condition::Sql(bare_condition(&sql).to_owned()))
+    Some(bare_condition(&sql).to_owned())
 }
 
 /// SQLite takes a wrong OLD or NEW when it creates the trigger, and fails when it fires.

@@ -43,6 +43,8 @@ impl Dialect for Sqlite {
     fn templates(&self) -> &'static [(&'static str, &'static str)] {
         super::templates!(
             "sqlite":
+            "bypass.sql",
+            "bypass_table.sql",
             "create_trigger.sql",
             "drop_trigger.sql",
             "helpers.sql",
