@@ -12,6 +12,7 @@ mod load;
 mod merge;
 mod names;
 mod source;
+mod split;
 #[cfg(test)]
 mod tests;
 mod text;
@@ -28,7 +29,7 @@ use crate::model::{
 };
 
 pub use keys::{DIALECTS, DialectKeys, KEYS, Key, Section, Shape};
-pub use load::LoadOptions;
+pub use load::{Draft, LoadOptions};
 pub use names::NameError;
 pub use text::inner_span;
 
