@@ -2,14 +2,14 @@
 //! the DDL that makes them. Everything that is wrong with the spec in this dialect is reported together.
 
 use std::borrow::Cow;
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
 
 use crate::db::Database;
-use crate::dialect::{Ddl, Dialect, Lowered, Request, Server};
-use crate::error::{Diagnostic, Error, Span};
+use crate::dialect::{Beside, Ddl, Dialect, Lowered, Request, Server};
+use crate::error::{Diagnostic, Error, Located, Span};
 use crate::model::{Definition, FunctionSource, ObjectId, TableId};
 use crate::parallel;
 use crate::render::Renderer;
@@ -134,6 +134,8 @@ pub fn outline<'a>(
         &schema,
         &mut problems,
     )?;
+    let beside = beside(spec, &wanted, tables, &schema, &mut problems)?;
+    let live = matches!(tables, Tables::Live(_));
     let requests: Vec<Request<'_>> = wanted
         .iter()
         .zip(&selection.triggers)
@@ -145,8 +147,9 @@ pub fn outline<'a>(
             fields,
             table: &chosen.table,
             vars: &vars,
-            schema: &schema,
-            pretend,
+            beside: &beside,
+            // What else is wrong with a trigger on a table that is not there.
+            pretend: pretend || (live && chosen.table.facts.is_none()),
         })
         .collect();
     problems.extend(bypass_table(&requests, tables, renderer)?);
@@ -337,10 +340,7 @@ fn bypass_table(
     if !renderer.has(BYPASS_TABLE_DDL) {
         return Ok(None);
     }
-    let table = TableRef {
-        schema: None,
-        name: BYPASS_TABLE.to_owned(),
-    };
+    let table = TableRef::exactly(None, BYPASS_TABLE.to_owned());
     let found = database.tables(&[table])?;
     if found.iter().any(|tables| !tables.is_empty()) {
         return Ok(None);
@@ -425,6 +425,73 @@ fn twice(id: &ObjectId, span: &Span, first: &Span) -> Diagnostic {
     Diagnostic::new(message)
         .labelled(span, format!("this {kind}"))
         .related(first, "is defined here first")
+}
+
+/// What the triggers name beside their tables, as the database resolves it. A table that is not there is a problem.
+fn beside(
+    spec: &Spec,
+    wanted: &[(&TriggerSpec, Cow<'_, Fields>)],
+    tables: &mut Tables<'_>,
+    schema: &str,
+    problems: &mut Vec<Diagnostic>,
+) -> Result<Beside, Error> {
+    let mut beside = Beside::nothing(schema);
+    let Tables::Live(database) = &mut *tables else {
+        return Ok(beside);
+    };
+    let mut references: Vec<&Located<TableRef>> = vec![];
+    let mut functions: BTreeSet<&str> = BTreeSet::new();
+    for (_, fields) in wanted {
+        let from = fields
+            .constraint
+            .as_ref()
+            .and_then(|constraint| constraint.value.from.as_ref());
+        let partitions = fields.enabled_on.iter().flat_map(|states| &states.value);
+        references.extend(from);
+        references.extend(partitions.map(|entry| &entry.partition));
+        functions.extend(
+            fields
+                .function
+                .as_ref()
+                .filter(|function| function.value.schema.is_none())
+                .map(|function| function.value.name.as_str()),
+        );
+    }
+    // Those of the spec are made where new names go.
+    for function in &spec.functions {
+        let TableRef {
+            schema: given,
+            name,
+            is_pattern: _,
+        } = &function.name.value;
+        if given.as_deref().is_none_or(|given| given == schema) {
+            functions.remove(name.as_str());
+        }
+    }
+    if !functions.is_empty() {
+        let functions: Vec<&str> = functions.into_iter().collect();
+        beside.functions = database.function_schemas(&functions)?;
+    }
+    if references.is_empty() {
+        return Ok(beside);
+    }
+    let asked: Vec<TableRef> = references.iter().map(|table| table.value.clone()).collect();
+    let found = database.tables(&asked)?;
+    for (reference, found) in references.into_iter().zip(found) {
+        let TableRef {
+            schema,
+            name,
+            is_pattern: _,
+        } = &reference.value;
+        match found.into_iter().next() {
+            Some(table) => {
+                let key = (schema.clone(), name.clone());
+                beside.tables.insert(key, table);
+            }
+            None => problems.push(selectors::missing_table(reference, tables)?),
+        }
+    }
+    Ok(beside)
 }
 
 /// Sort by file and place, and let what several tables or dialects complain about in the same words be said once.

@@ -72,11 +72,11 @@ pub fn resolve<'a, 'b>(
 
     let mut selection = Selection::default();
     for wanted in &triggers {
-        let chosen = chosen(wanted, &known, tables, &mut selection.warnings, problems)?;
+        let chosen = chosen(wanted, &known, (tables, schema), &mut selection.warnings, problems)?;
         selection.triggers.push(chosen);
     }
     for (rule, wanted) in rules.into_iter().zip(&wanted_by_rules) {
-        let chosen = chosen(wanted, &known, tables, &mut selection.warnings, problems)?;
+        let chosen = chosen(wanted, &known, (tables, schema), &mut selection.warnings, problems)?;
         selection.rules.push((rule, chosen));
     }
     Ok(selection)
@@ -168,10 +168,17 @@ impl<'a> Wanted<'a> {
     }
 }
 
-type Known<'a> = BTreeMap<(Option<&'a str>, &'a str), Vec<Table>>;
+/// What tells one reference from another.
+type Key<'a> = (Option<&'a str>, &'a str, bool);
 
-fn key(table: &TableRef) -> (Option<&str>, &str) {
-    (table.schema.as_deref(), table.name.as_str())
+type Known<'a> = BTreeMap<Key<'a>, Vec<Table>>;
+
+fn key(table: &TableRef) -> Key<'_> {
+    (
+        table.schema.as_deref(),
+        table.name.as_str(),
+        table.is_pattern,
+    )
 }
 
 /// What every reference stands for, asked of the database at once.
@@ -208,6 +215,7 @@ fn known<'a>(
                     let TableRef {
                         schema: given,
                         name,
+                        is_pattern: _,
                     } = &reference.value;
                     if !reference.value.is_glob() {
                         let id = TableId {
@@ -243,7 +251,7 @@ fn needs_database(
 fn chosen(
     wanted: &Wanted<'_>,
     known: &Known<'_>,
-    tables: &mut Tables<'_>,
+    (tables, schema): (&mut Tables<'_>, &str),
     warnings: &mut Vec<Diagnostic>,
     problems: &mut Vec<Diagnostic>,
 ) -> Result<Vec<Chosen>, Error> {
@@ -266,6 +274,18 @@ fn chosen(
             .collect();
         if found.is_empty() && !is_glob {
             problems.push(missing_table(reference, tables)?);
+            // Lowered all the same, so that what else is wrong is said with it.
+            let schema_given = reference.value.schema.as_deref();
+            chosen.push(Chosen {
+                table: Table {
+                    id: TableId {
+                        schema: schema_given.unwrap_or(schema).to_owned(),
+                        name: reference.value.name.clone(),
+                    },
+                    facts: None,
+                },
+                selected_by: None,
+            });
         } else if found.is_empty() && is_live {
             let kind = if wanted.views { "view" } else { "table" };
             warnings.push(
@@ -331,6 +351,7 @@ fn lacking<'a>(
         let pattern = TableRef {
             schema: None,
             name: folded(&column.value),
+            is_pattern: true,
         };
         !facts
             .columns
@@ -339,7 +360,11 @@ fn lacking<'a>(
     })
 }
 
-fn missing_table(
+/// That a table is not there, and which one may be meant.
+///
+/// # Errors
+/// Those of the database.
+pub(crate) fn missing_table(
     reference: &Located<TableRef>,
     tables: &mut Tables<'_>,
 ) -> Result<Diagnostic, Error> {

@@ -157,7 +157,7 @@ impl<'a> Reader<'a> {
         read.as_ref()?;
         let table = &self.request.table.id;
         Some(Box::new(Seen {
-            table: if self.dialect.qualifies() && table.schema != self.request.schema {
+            table: if self.dialect.qualifies() && table.schema != self.request.beside.schema {
                 table.to_string()
             } else {
                 table.name.clone()

@@ -12,7 +12,7 @@ use super::keys::DialectKeys;
 use super::text::inner_span;
 use super::value::{Record, Value};
 use super::{
-    ConstraintSpec, Fields, FunctionSpec, OrderSpec, ReferencingSpec, RequireSpec, TableRef,
+    ConstraintSpec, EnabledOn, Fields, FunctionSpec, OrderSpec, ReferencingSpec, RequireSpec, TableRef,
     TableSelector, TriggerSpec,
 };
 use crate::error::{Diagnostic, Located, Span};
@@ -83,6 +83,20 @@ fn many(record: &mut Record) -> Option<TableSelector> {
         having_columns: having_columns
             .map(|columns| columns.value)
             .unwrap_or_default(),
+    })
+}
+
+fn enabled_on(value: Option<Value>) -> Option<Located<Vec<EnabledOn>>> {
+    let Some(Value::Named(states)) = value else {
+        return None;
+    };
+    let entry = |(partition, state): (Located<TableRef>, Value)| {
+        let state = chosen(state)?;
+        Some(EnabledOn { partition, state })
+    };
+    Some(Located {
+        value: states.value.into_iter().filter_map(entry).collect(),
+        span: states.span,
     })
 }
 
@@ -228,6 +242,10 @@ impl Builder<'_> {
             security: record.take("security").and_then(chosen),
             search_path: self.search_path(record),
             definer: record.take("definer").and_then(text),
+            enabled_on: enabled_on(record.take("enabled_on")),
+            depends_on_extensions: record
+                .take("depends_on_extensions")
+                .and_then(|value| list(value, text)),
             order: self.order(record.take("order")),
         }
     }
@@ -403,6 +421,9 @@ impl Builder<'_> {
                 _ => None,
             },
             description: record.take("description").and_then(text),
+            depends_on_extensions: record
+                .take("depends_on_extensions")
+                .and_then(|value| list(value, text)),
             span: record.span,
         })
     }
@@ -459,7 +480,7 @@ mod tests {
             "timing" => word::<Timing>(of).is_some(),
             "events" => word::<Event>(of).is_some(),
             "for_each" => word::<Orientation>(of).is_some(),
-            "enabled" => word::<EnabledState>(of).is_some(),
+            "enabled" | "enabled_on" => word::<EnabledState>(of).is_some(),
             "security" => word::<Security>(of).is_some(),
             "volatility" => word::<Volatility>(of).is_some(),
             "parallel" => word::<Parallel>(of).is_some(),
@@ -475,7 +496,7 @@ mod tests {
         for key in KEYS {
             let words = match key.shape {
                 Shape::Word(words) => words,
-                Shape::List(Shape::Word(words)) => *words,
+                Shape::List(Shape::Word(words)) | Shape::Named(Shape::Word(words)) => *words,
                 _ => continue,
             };
             for of in words {
@@ -483,6 +504,6 @@ mod tests {
                 count += 1;
             }
         }
-        assert_eq!(count, 23);
+        assert_eq!(count, 27);
     }
 }
