@@ -53,12 +53,12 @@ pub struct Present {
     pub catalog: Catalog,
 }
 
-/// Read what there is, of these objects and around them.
+/// Read what is live, of these objects, those that are recorded, and around them.
 pub fn read<'a>(
     ids: impl Iterator<Item = &'a ObjectId>,
+    history: History,
     database: &mut dyn Database,
 ) -> Result<Present, Error> {
-    let history = database.history()?;
     if let Some(version) = history.unfinished {
         log::warn!(
             "migration {version} was begun and has no end: it is running, or was broken off; `triggerctl repair` shows what there is of it"
@@ -131,6 +131,29 @@ pub fn make(
         unchanged,
     );
     plan.unmanaged = unmanaged(desired, &history, &catalog);
+    plan.sealed()
+}
+
+/// The plan where the spec asks for what is recorded, and all of that is live as it was recorded.
+pub fn settled(
+    spec_digest: &str,
+    present: &Present,
+    database: &dyn Database,
+) -> Result<Plan, Error> {
+    let Present { history, catalog } = present;
+    let mut plan = arrange(
+        vec![],
+        database,
+        history,
+        spec_digest.to_owned(),
+        history.records.len(),
+    );
+    plan.unmanaged = catalog
+        .fingerprints
+        .keys()
+        .filter(|id| matches!(id, ObjectId::Trigger(_)) && !history.records.contains_key(id))
+        .map(ObjectRef::from)
+        .collect();
     plan.sealed()
 }
 

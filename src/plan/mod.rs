@@ -20,7 +20,7 @@ use crate::error::{Diagnostic, Error, Kind};
 use crate::model::{Definition, FunctionId, ObjectId, TableId, TriggerId};
 
 pub(crate) use make::arrange;
-pub use make::{Options, Present, make, read};
+pub use make::{Options, Present, make, read, settled};
 pub(crate) use step::Step;
 
 /// Version of the plan document.
