@@ -140,7 +140,7 @@ pub(crate) fn attempt(
         writer.create()?
     };
     first.push("START TRANSACTION".to_owned());
-    first.push(writer.migration(&migration)?);
+    first.push(writer.migration(&migration, None)?);
     first.push(writer.journal(version, &text)?);
     first.push("COMMIT".to_owned());
     run_plain(&first, database)?;

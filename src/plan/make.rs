@@ -64,12 +64,23 @@ pub struct Remarks {
     pub uncovered: Vec<Uncovered>,
 }
 
-/// Read what there is, of these objects and around them.
+impl Remarks {
+    /// Whether there is nothing to say.
+    pub fn is_empty(&self) -> bool {
+        let Self {
+            warnings,
+            uncovered,
+        } = self;
+        warnings.is_empty() && uncovered.is_empty()
+    }
+}
+
+/// Read what is live, of these objects, those that are recorded, and around them.
 pub fn read<'a>(
     ids: impl Iterator<Item = &'a ObjectId>,
+    history: History,
     database: &mut dyn Database,
 ) -> Result<Present, Error> {
-    let history = database.history()?;
     if let Some(version) = history.unfinished {
         log::warn!(
             "migration {version} was begun and has no end: it is running, or was broken off; `triggerctl repair` shows what there is of it"
@@ -144,6 +155,29 @@ pub fn make(
     plan.unmanaged = unmanaged(desired, &history, &catalog);
     plan.warnings = remarks.warnings;
     plan.uncovered = required(remarks.uncovered, &options.targets);
+    plan.sealed()
+}
+
+/// The plan where the spec asks for what is recorded, and all of that is live as it was recorded.
+pub fn settled(
+    spec_digest: &str,
+    present: &Present,
+    database: &dyn Database,
+) -> Result<Plan, Error> {
+    let Present { history, catalog } = present;
+    let mut plan = arrange(
+        vec![],
+        database,
+        history,
+        spec_digest.to_owned(),
+        history.records.len(),
+    );
+    plan.unmanaged = catalog
+        .fingerprints
+        .keys()
+        .filter(|id| matches!(id, ObjectId::Trigger(_)) && !history.records.contains_key(id))
+        .map(ObjectRef::from)
+        .collect();
     plan.sealed()
 }
 
