@@ -3,6 +3,7 @@
 
 mod make;
 mod order;
+mod siblings;
 mod step;
 
 use std::collections::BTreeMap;
