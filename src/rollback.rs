@@ -291,7 +291,7 @@ fn plan_back(
             ..step.change(database, renderer)?
         });
     }
-    plan::arrange(changes, database, history, spec_digest, unchanged).sealed()
+    plan::arrange(changes, database, renderer, history, spec_digest, unchanged)?.sealed()
 }
 
 /// Objects that get an older name back instead of being dropped and created again.

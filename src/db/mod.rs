@@ -167,6 +167,15 @@ impl Asked {
     }
 }
 
+/// A live trigger of an engine that fires the triggers of one table, timing and event by their age.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Sibling {
+    /// What it is, to the letter.
+    pub definition: Definition,
+    /// Its fingerprint.
+    pub fingerprint: Fingerprint,
+}
+
 /// How an engine keeps a migration whole.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Protocol {
@@ -328,6 +337,11 @@ pub trait Database: Send {
         ids: &[ObjectId],
         depth: Depth,
     ) -> Result<BTreeMap<ObjectId, Definition>, Error>;
+    /// All live triggers of these tables, the oldest first, for engines that fire them by age; of others, nothing.
+    fn siblings(&mut self, tables: &BTreeSet<TableId>) -> Result<Vec<Sibling>, Error> {
+        let _ = tables;
+        Ok(vec![])
+    }
     /// The definition without what a new object has anyway on this connection (its user as the definer, its settings):
     /// for DDL that says no more than it needs to.
     fn spared<'a>(&self, definition: &'a Definition) -> std::borrow::Cow<'a, Definition> {

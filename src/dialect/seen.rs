@@ -106,9 +106,7 @@ mod tests {
     #[test]
     fn a_map_is_read_like_any_other() {
         let note = Note::default();
-        let types = note.on(Value::from_serialize(std::collections::BTreeMap::from([(
-            "id", "integer",
-        )])));
+        let types = note.on(Value::from_pairs([("id", "integer")]));
         let text = Environment::new()
             .render_str(
                 "{{ types.id }} {% for k, v in types | items %}{{ k }}{{ v }}{% endfor %} {{ types.x is undefined }}",

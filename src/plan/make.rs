@@ -15,7 +15,9 @@ use crate::selectors::Uncovered;
 
 use super::because::followed;
 use super::step::Step;
-use super::{Action, Change, FORMAT_VERSION, ObjectRef, Plan, base_fingerprint, order, rests_on};
+use super::{
+    Action, Change, FORMAT_VERSION, ObjectRef, Plan, base_fingerprint, order, rests_on, siblings,
+};
 
 /// What the user said about how to plan.
 #[derive(Debug, Clone, Default)]
@@ -148,10 +150,11 @@ pub fn make(
     let mut plan = arrange(
         changes,
         planner.database,
+        renderer,
         &history,
         spec_digest.to_owned(),
         unchanged,
-    );
+    )?;
     plan.unmanaged = unmanaged(desired, &history, &catalog);
     plan.warnings = remarks.warnings;
     plan.uncovered = required(remarks.uncovered, &options.targets);
@@ -184,18 +187,20 @@ pub fn settled(
 /// Changes in order, as a plan for this database.
 pub(crate) fn arrange(
     mut changes: Vec<Change>,
-    database: &dyn Database,
+    database: &mut dyn Database,
+    renderer: &Renderer,
     history: &History,
     spec_digest: String,
     unchanged: usize,
-) -> Plan {
+) -> Result<Plan, Error> {
     order::order(&mut changes, database.dialect());
+    siblings::keep_order(&mut changes, database, renderer)?;
     let mut summary = BTreeMap::new();
     for change in &changes {
         *summary.entry(change.action).or_insert(0) += 1;
     }
     let target = database.target().clone();
-    Plan {
+    Ok(Plan {
         plan_id: String::new(),
         format_version: FORMAT_VERSION,
         tool_version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -209,7 +214,7 @@ pub(crate) fn arrange(
         warnings: vec![],
         uncovered: vec![],
         changes,
-    }
+    })
 }
 
 /// What must be read of the catalog: the schemas of everything that is desired or recorded.

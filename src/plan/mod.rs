@@ -4,6 +4,7 @@
 mod because;
 mod make;
 mod order;
+mod siblings;
 mod step;
 
 use std::collections::BTreeMap;

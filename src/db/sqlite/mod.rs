@@ -19,7 +19,7 @@ pub use self::create::create;
 pub use self::open::{Options, open};
 use super::{
     Asked, Befores, Catalog, ConditionPair, Database, Depth, History, Intent, Migration, Patience,
-    Record, Scope, Statement, Target, Verdict,
+    Record, Scope, Sibling, Statement, Target, Verdict,
 };
 use crate::dialect::sqlite::parse::bare_condition;
 use crate::dialect::{Dialect, Server, Table};
@@ -185,6 +185,10 @@ impl Database for Sqlite {
     ) -> Result<BTreeMap<ObjectId, Definition>, Error> {
         // The text of a condition costs nothing here: it is there whatever the depth.
         catalog::definitions(&self.connection, ids, &self.rows)
+    }
+
+    fn siblings(&mut self, tables: &BTreeSet<TableId>) -> Result<Vec<Sibling>, Error> {
+        catalog::siblings(&self.connection, tables)
     }
 
     fn same_conditions(&mut self, pairs: &[ConditionPair]) -> Result<Vec<Verdict>, Error> {
