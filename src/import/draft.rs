@@ -10,7 +10,8 @@ use crate::model::{
     TransitionTables, TriggerId, Volatility,
 };
 use crate::spec::{
-    ConstraintSpec, Fields, FunctionSpec, ReferencingSpec, TableRef, TableSelector, TriggerSpec,
+    ConstraintSpec, Fields, FunctionSpec, OrderSpec, ReferencingSpec, TableRef, TableSelector,
+    TriggerSpec,
 };
 
 /// One `[[trigger]]`. Names, conditions and bodies are templates already.
@@ -52,6 +53,10 @@ pub(super) struct OwnDraft {
     pub(super) search_path: Vec<String>,
     /// MySQL's.
     pub(super) definer: Option<String>,
+    pub(super) sql_mode: Option<String>,
+    pub(super) collation: Option<String>,
+    /// The trigger that it follows.
+    pub(super) follows: Option<String>,
 }
 
 /// One `[[function]]`.
@@ -105,6 +110,9 @@ impl TriggerDraft {
             security,
             search_path,
             definer,
+            sql_mode,
+            collation,
+            follows,
         } = own;
         let fields = Fields {
             timing: Some(at(*timing)),
@@ -135,7 +143,9 @@ impl TriggerDraft {
             security: (*security != Security::Invoker).then(|| at(*security)),
             search_path: texts(search_path),
             definer: definer.clone().map(at),
-            order: None,
+            order: follows.clone().map(OrderSpec::Follows).map(at),
+            sql_mode: sql_mode.clone().map(at),
+            collation: collation.clone().map(at),
         };
         TriggerSpec {
             span: nowhere(),

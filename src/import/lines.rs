@@ -91,6 +91,9 @@ impl OwnDraft {
             security,
             search_path,
             definer,
+            sql_mode,
+            collation,
+            follows,
         } = self;
         let mut keys = Keys::default();
         if *enabled != EnabledState::Origin {
@@ -134,6 +137,16 @@ impl OwnDraft {
         keys.texts("search_path", search_path);
         if let Some(definer) = definer {
             keys.text("definer", definer);
+        }
+        if let Some(sql_mode) = sql_mode {
+            keys.text("sql_mode", sql_mode);
+        }
+        if let Some(collation) = collation {
+            keys.text("collation", collation);
+        }
+        if let Some(follows) = follows {
+            let other = text::string(&text::no_variables(follows));
+            keys.add("order", format!("{{ follows = {other} }}"));
         }
         keys
     }

@@ -9,11 +9,13 @@ use crate::db::{
 use crate::desired::{Desired, DesiredSet};
 use crate::diff::{self, FieldChange, Judge};
 use crate::error::{Diagnostic, Error};
-use crate::model::{Action as TriggerAction, Definition, FunctionId, ObjectId};
+use crate::model::{Action as TriggerAction, Definition, FunctionId, ObjectId, Place};
 use crate::render::Renderer;
 
 use super::step::Step;
-use super::{Action, Change, FORMAT_VERSION, ObjectRef, Plan, base_fingerprint, order, rests_on};
+use super::{
+    Action, Change, FORMAT_VERSION, ObjectRef, Plan, base_fingerprint, order, places, rests_on,
+};
 
 /// What the user said about how to plan.
 #[derive(Debug, Clone, Default)]
@@ -125,11 +127,11 @@ pub fn make(
 
     let mut plan = arrange(
         changes,
-        planner.database,
-        &history,
+        (planner.database, renderer),
+        (&history, &catalog.places),
         spec_digest.to_owned(),
         unchanged,
-    );
+    )?;
     plan.unmanaged = unmanaged(desired, &history, &catalog);
     plan.sealed()
 }
@@ -137,18 +139,19 @@ pub fn make(
 /// Changes in order, as a plan for this database.
 pub(crate) fn arrange(
     mut changes: Vec<Change>,
-    database: &dyn Database,
-    history: &History,
+    (database, renderer): (&dyn Database, &Renderer),
+    (history, places): (&History, &BTreeMap<ObjectId, Place>),
     spec_digest: String,
     unchanged: usize,
-) -> Plan {
+) -> Result<Plan, Error> {
     order::order(&mut changes, database.dialect());
+    places::settle(&mut changes, places, database, renderer)?;
     let mut summary = BTreeMap::new();
     for change in &changes {
         *summary.entry(change.action).or_insert(0) += 1;
     }
     let target = database.target().clone();
-    Plan {
+    Ok(Plan {
         plan_id: String::new(),
         format_version: FORMAT_VERSION,
         tool_version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -160,7 +163,7 @@ pub(crate) fn arrange(
         unchanged,
         unmanaged: vec![],
         changes,
-    }
+    })
 }
 
 /// What must be read of the catalog: the schemas of everything that is desired or recorded.

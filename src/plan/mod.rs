@@ -2,7 +2,8 @@
 //! document: it can be saved, shown in any format, and applied later by who trusts it.
 
 mod make;
-mod order;
+pub(crate) mod order;
+pub(crate) mod places;
 mod step;
 
 use std::collections::BTreeMap;

@@ -198,6 +198,8 @@ impl Builder<'_> {
             search_path: self.search_path(record),
             definer: record.take("definer").and_then(text),
             order: self.order(record.take("order")),
+            sql_mode: record.take("sql_mode").and_then(text),
+            collation: record.take("collation").and_then(text),
         }
     }
 

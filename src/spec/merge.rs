@@ -41,6 +41,8 @@ impl Fields {
             search_path,
             definer,
             order,
+            sql_mode,
+            collation,
         } = self;
         // A dialect that calls a function of its own has no use for the body that the others share.
         let shared_body = if function.is_some() {
@@ -68,6 +70,8 @@ impl Fields {
             search_path: search_path.or_else(|| base.search_path.clone()),
             definer: definer.or_else(|| base.definer.clone()),
             order: order.or_else(|| base.order.clone()),
+            sql_mode: sql_mode.or_else(|| base.sql_mode.clone()),
+            collation: collation.or_else(|| base.collation.clone()),
         }
     }
 }

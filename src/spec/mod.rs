@@ -147,6 +147,10 @@ pub struct Fields {
     pub definer: Option<Located<String>>,
     /// `order = { follows | precedes }` (MySQL).
     pub order: Option<Located<OrderSpec>>,
+    /// `sql_mode` (MySQL).
+    pub sql_mode: Option<Located<String>>,
+    /// `collation` (MySQL).
+    pub collation: Option<Located<String>>,
 }
 
 /// `constraint = { … }`.

@@ -125,6 +125,8 @@ fn refuse_others_fields(reader: &mut Reader<'_>) {
         search_path,
         definer,
         order,
+        sql_mode,
+        collation,
     } = reader.request.fields;
     if let Some(for_each) = for_each
         && for_each.value == Orientation::Statement
@@ -157,6 +159,8 @@ fn refuse_others_fields(reader: &mut Reader<'_>) {
     reader.refuse_field(search_path.as_ref(), "search path", elsewhere);
     reader.refuse_field(definer.as_ref(), "definer of a trigger", elsewhere);
     reader.refuse_field(order.as_ref(), "order among triggers", elsewhere);
+    reader.refuse_field(sql_mode.as_ref(), "`sql_mode`", elsewhere);
+    reader.refuse_field(collation.as_ref(), "collation of a trigger", elsewhere);
 }
 
 fn check_truncate(reader: &mut Reader<'_>, events: &BTreeSet<Event>) {
