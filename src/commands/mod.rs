@@ -226,9 +226,10 @@ pub fn make_plan(context: &Context, options: &Options) -> Result<Planned, Error>
         Found::Settled(present) => {
             let mut spec = spec.unwrap_or_else(Draft::without_the_rest);
             free_objects(&mut spec);
+            let renderer = Renderer::new(database.dialect(), spec.templates.as_deref())?;
             return Ok(Planned {
-                renderer: Renderer::new(database.dialect(), spec.templates.as_deref())?,
-                plan: settled(&spec.digest, &present, &*database)?,
+                plan: settled(&spec.digest, &present, &mut *database, &renderer)?,
+                renderer,
                 rendering: None,
                 spec,
                 database,

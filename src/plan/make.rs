@@ -9,14 +9,15 @@ use crate::db::{
 use crate::desired::{Desired, DesiredSet};
 use crate::diff::{self, FieldChange, Judge};
 use crate::error::{Diagnostic, Error};
-use crate::model::{Action as TriggerAction, Definition, FunctionId, ObjectId, TriggerId};
+use crate::model::{Action as TriggerAction, Definition, FunctionId, ObjectId, Place, TriggerId};
 use crate::render::Renderer;
 use crate::selectors::Uncovered;
 
 use super::because::followed;
 use super::step::Step;
 use super::{
-    Action, Change, FORMAT_VERSION, ObjectRef, Plan, base_fingerprint, order, rests_on, siblings,
+    Action, Change, FORMAT_VERSION, ObjectRef, Plan, base_fingerprint, order, places, rests_on,
+    siblings,
 };
 
 /// What the user said about how to plan.
@@ -149,9 +150,8 @@ pub fn make(
 
     let mut plan = arrange(
         changes,
-        planner.database,
-        renderer,
-        &history,
+        (planner.database, renderer),
+        (&history, &catalog.places),
         spec_digest.to_owned(),
         unchanged,
     )?;
@@ -165,16 +165,17 @@ pub fn make(
 pub fn settled(
     spec_digest: &str,
     present: &Present,
-    database: &dyn Database,
+    database: &mut dyn Database,
+    renderer: &Renderer,
 ) -> Result<Plan, Error> {
     let Present { history, catalog } = present;
     let mut plan = arrange(
         vec![],
-        database,
-        history,
+        (database, renderer),
+        (history, &catalog.places),
         spec_digest.to_owned(),
         history.records.len(),
-    );
+    )?;
     plan.unmanaged = catalog
         .fingerprints
         .keys()
@@ -187,14 +188,14 @@ pub fn settled(
 /// Changes in order, as a plan for this database.
 pub(crate) fn arrange(
     mut changes: Vec<Change>,
-    database: &mut dyn Database,
-    renderer: &Renderer,
-    history: &History,
+    (database, renderer): (&mut dyn Database, &Renderer),
+    (history, places): (&History, &BTreeMap<ObjectId, Place>),
     spec_digest: String,
     unchanged: usize,
 ) -> Result<Plan, Error> {
     order::order(&mut changes, database.dialect());
     siblings::keep_order(&mut changes, database, renderer)?;
+    places::settle(&mut changes, places, database, renderer)?;
     let mut summary = BTreeMap::new();
     for change in &changes {
         *summary.entry(change.action).or_insert(0) += 1;

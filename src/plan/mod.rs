@@ -3,7 +3,8 @@
 
 mod because;
 mod make;
-mod order;
+pub(crate) mod order;
+pub(crate) mod places;
 mod siblings;
 mod step;
 
