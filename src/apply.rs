@@ -67,7 +67,7 @@ pub struct Job {
     pub down: Vec<String>,
     /// How each object that it touches is to be in the end.
     pub expected: BTreeMap<ObjectId, Expected>,
-    /// What was live, of the objects that were not what the history says: taken over, changed or dropped by hand.
+    /// What was live, of the objects that are touched; nothing, of those that were recorded and had been dropped by hand.
     pub found: BTreeMap<ObjectId, Option<Definition>>,
     /// What the job rests on; the answer lists what has moved.
     pub moved: Moved,
@@ -79,6 +79,8 @@ pub struct Job {
     pub spec_digest: String,
     /// Fingerprint of what it rests on.
     pub from_fingerprint: String,
+    /// What the desired side was worked out from, to be written down.
+    pub rendering: Option<String>,
 }
 
 impl Job {
@@ -96,6 +98,7 @@ impl Job {
             plan_id: plan.plan_id,
             spec_digest: plan.spec_digest,
             from_fingerprint: plan.base_fingerprint,
+            rendering: None,
         };
         let mut reverses = vec![];
         let mut rests_on = vec![];
@@ -113,13 +116,14 @@ impl Job {
                 .any(|rested| rested.recorded.is_some());
             rests_on.extend(change.rests_on);
             match change.before {
-                Some(before) if !was_recorded || !change.drift.is_empty() => {
+                // Recorded or not: what is live says more than what was asked for (a text to the letter, an owner).
+                Some(before) => {
                     job.found.insert(before.id(), Some(before));
                 }
                 None if was_recorded => {
                     job.found.insert(id.clone(), None);
                 }
-                _ => {}
+                None => {}
             }
             if let Some(old) = old_id {
                 job.expected.insert(old, Expected::Absent);
@@ -258,7 +262,11 @@ fn attempt(
     } else {
         settings.writer.create()?
     };
-    records.push(settings.writer.migration(&migration)?);
+    let rendering = job
+        .rendering
+        .as_deref()
+        .filter(|_| history.keeps_rendering || !history.exists);
+    records.push(settings.writer.migration(&migration, rendering)?);
     let mut record = |sql: String| database.run(&[Statement { sql, object: None }], &mut |_| ());
     for sql in records {
         record(sql)?;
@@ -294,9 +302,8 @@ pub(crate) fn existing(
     }
     let references: Vec<TableRef> = tables
         .iter()
-        .map(|table| TableRef {
-            schema: Some(table.table.schema.clone()),
-            name: table.table.name.clone(),
+        .map(|table| {
+            TableRef::exactly(Some(table.table.schema.clone()), table.table.name.clone())
         })
         .collect();
     let found = database.tables(&references)?;

@@ -1,12 +1,14 @@
 //! What an SQL engine can do, how it quotes, and which DDL makes a definition so. Pure: nothing here talks to a
 //! database. A new dialect is one file here, one in `db`, one folder in `templates`, and a line in [`ALL`].
 
+mod beside;
 mod inspect;
 pub mod mysql;
 pub mod postgres;
 mod quoting;
 mod request;
 mod script;
+mod seen;
 pub mod sqlite;
 #[cfg(test)]
 #[allow(
@@ -18,14 +20,18 @@ pub mod sqlite;
 )]
 pub(crate) mod testing;
 
+pub use request::name_on;
+
 use minijinja::Value;
 
 use crate::error::{Diagnostic, Error};
 use crate::kinds::expand::Addition;
-use crate::model::{Definition, ObjectId, TableId, TriggerId};
+use crate::model::{Creation, Definition, ObjectId, TableId, TriggerId};
 use crate::render::{Renderer, map};
 use crate::spec::{Fields, FunctionSpec, TriggerSpec};
 use crate::sql::Syntax;
+
+pub use beside::Beside;
 
 /// Every dialect.
 pub static ALL: &[&dyn Dialect] = &[&sqlite::Sqlite, &postgres::Postgres, &mysql::Mysql];
@@ -51,7 +57,8 @@ macro_rules! templates {
 }
 use templates;
 
-pub(crate) use request::scope;
+pub(crate) use request::{OfTable, scope};
+pub(crate) use seen::Note;
 
 /// A table, for the filter `ident`.
 fn value(table: &TableId) -> Value {
@@ -102,9 +109,26 @@ pub struct TableFacts {
     /// What tells a row of this table from all others: the primary key or, in SQLite, the rowid under a name that no
     /// column has. Empty where nothing does.
     pub row_key: Vec<String>,
+    /// The partitioned tables that it is a partition of: its parent, and theirs.
+    pub partition_of: Vec<TableId>,
 }
 
 impl TableFacts {
+    /// What is made up of a table that nobody has looked at, so that the rest can be checked.
+    pub(crate) fn pretended() -> Self {
+        let column = || vec!["column".to_owned()];
+        Self {
+            kind: TableKind::Table,
+            columns: column(),
+            generated: vec![],
+            is_child: false,
+            types: vec!["text".to_owned()],
+            primary_key: column(),
+            row_key: column(),
+            partition_of: vec![],
+        }
+    }
+
     /// What templates may know of a table.
     pub(crate) fn values(&self) -> Vec<(&'static str, Value)> {
         let types = self.columns.iter().zip(&self.types);
@@ -197,8 +221,8 @@ pub struct Request<'a> {
     pub table: &'a Table,
     /// `[vars]`.
     pub vars: &'a minijinja::Value,
-    /// The schema of names that are written without one (`function`, `constraint.from`).
-    pub schema: &'a str,
+    /// What it names beside the table (`function`, `constraint.from`, `enabled_on`).
+    pub beside: &'a Beside,
     /// What only a database can tell is made up (the columns), so that the rest can be checked without one.
     pub pretend: bool,
     /// What its kind adds, where it comes of one.
@@ -227,6 +251,10 @@ pub trait Dialect: Sync {
     fn quote_literal(&self, text: &str) -> String;
     /// Whether `table.schema.` is written in DDL.
     fn qualifies(&self) -> bool;
+    /// What tells a row of an ordinary table from all others, where that is not the primary key.
+    fn row_key(&self, facts: &TableFacts) -> Vec<String> {
+        facts.primary_key.clone()
+    }
     /// Whether two triggers of one schema may share a name as long as their tables differ.
     fn names_are_per_table(&self) -> bool {
         true
@@ -288,8 +316,18 @@ pub trait Dialect: Sync {
         ";"
     }
 
-    /// Whether two bodies are the same to this engine: token by token where it keeps the text, else byte by byte.
-    fn same_body(&self, left: &str, right: &str) -> bool;
+    /// How the texts of a trigger are cut into tokens that keeps these settings of the session that created it.
+    fn syntax_of(&self, creation: &Creation) -> Syntax {
+        let _ = creation;
+        *self.syntax()
+    }
+    /// Whether two values of `sql_mode` set the same modes.
+    fn same_sql_mode(&self, left: &str, right: &str) -> bool {
+        left == right
+    }
+    /// Whether two bodies are the same to this engine: token by token where it keeps the text, else byte by byte. A trigger's
+    /// are read as the settings say that it keeps.
+    fn same_body(&self, left: &str, right: &str, creation: Option<&Creation>) -> bool;
     /// Whether two names are the same to this engine.
     fn same_name(&self, left: &str, right: &str) -> bool;
 }

@@ -2,7 +2,7 @@
 
 use std::io::Write as _;
 
-use super::{Dialect, Lowered, Request, Server, Table, TableFacts, TableKind};
+use super::{Beside, Dialect, Lowered, Request, Server, Table, TableFacts, TableKind};
 use crate::error::{Diagnostic, Error};
 use crate::model::{Definition, TableId};
 use crate::render::Renderer;
@@ -53,6 +53,7 @@ pub(crate) fn facts(kind: TableKind, columns: &[&str]) -> TableFacts {
         types: columns.iter().map(|_| "text".to_owned()).collect(),
         primary_key: vec![],
         row_key: vec![],
+        partition_of: vec![],
     }
 }
 
@@ -104,7 +105,7 @@ pub(crate) fn lower_with(
             fields: &fields,
             table: &table,
             vars: &vars,
-            schema,
+            beside: &Beside::nothing(schema),
         };
         objects.extend(dialect.lower(&request, renderer)?);
     }

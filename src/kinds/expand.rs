@@ -7,8 +7,9 @@ use minijinja::Value;
 
 use super::parameters::{Bound, Given};
 use super::tables::Needed;
-use super::{Kind, KindFields, KindTrigger, Parameter, Type, tables};
-use crate::dialect::{Dialect, Table, TableFacts, TableKind, scope};
+use super::{Kind, KindFields, KindTrigger, Parameter, Type, sheet, tables};
+use crate::desired::digest;
+use crate::dialect::{Dialect, Note, OfTable, Table, TableFacts, TableKind, scope};
 use crate::error::{Diagnostic, Error, Located, Span};
 use crate::model::{Event, TableId};
 use crate::render::{Renderer, is_template, map};
@@ -29,6 +30,17 @@ pub struct Site<'a> {
     pub schema: &'a str,
     /// What only a database can tell is made up.
     pub pretend: bool,
+}
+
+impl<'a> Site<'a> {
+    fn of(&self, table: &'a Table) -> OfTable<'a> {
+        OfTable {
+            dialect: self.dialect,
+            table,
+            vars: self.vars,
+            pretend: self.pretend,
+        }
+    }
 }
 
 /// Tables by what they were looked up with.
@@ -55,8 +67,8 @@ pub struct Addition {
     pub with: Value,
     /// The `when` of the user's, which is to hold besides the kind's own.
     pub also: Option<Located<String>>,
-    /// The function is shared by all whose text is the same; the beginning of its name.
-    pub shared: Option<String>,
+    /// What the parameters are was told from the table's columns.
+    pub follows: bool,
     /// `use` in the spec, for errors in the kind.
     pub used: Span,
 }
@@ -141,12 +153,13 @@ impl<'a> Use<'a> {
         if !problems.is_empty() {
             return Err(problems);
         }
-        let with = map(values.values);
+        let with = map(std::mem::take(&mut values.values));
         let place = Here {
             used: self,
             table,
             site,
-            scope: scope(site.dialect, table, site.vars, site.pretend, Some(&with)),
+            follows: values.note.was_read(),
+            scope: scope(&site.of(table), Some(&with), &Note::default()),
         };
         problems.extend(place.refusals());
         if !problems.is_empty() {
@@ -238,6 +251,8 @@ struct Values<'a> {
     named: HashMap<&'a str, Table>,
     /// Whether tables and columns must be there.
     check: bool,
+    /// Whether the table's columns were looked at.
+    note: Note,
     problems: Vec<Diagnostic>,
 }
 
@@ -252,6 +267,7 @@ impl<'a> Values<'a> {
             references: vec![],
             named: HashMap::new(),
             check: false,
+            note: Note::default(),
             problems: vec![],
         }
     }
@@ -277,13 +293,7 @@ impl<'a> Values<'a> {
     fn scope(&self) -> Value {
         let values = self.values.iter();
         let with = map(values.map(|(name, value)| (name.as_str(), value.clone())));
-        scope(
-            self.site.dialect,
-            self.table,
-            self.site.vars,
-            self.site.pretend,
-            Some(&with),
-        )
+        scope(&self.site.of(self.table), Some(&with), &self.note)
     }
 
     fn value(&mut self, parameter: &'a Parameter, given: Given<'_>) -> Result<Value, Error> {
@@ -451,6 +461,8 @@ struct Here<'a> {
     used: &'a Use<'a>,
     table: &'a Table,
     site: &'a Site<'a>,
+    /// What the parameters are was told from the table's columns.
+    follows: bool,
     scope: Value,
 }
 
@@ -511,9 +523,7 @@ impl Here<'_> {
                 Err(error) => return Err(self.used.blamed(error)),
             }
         }
-        let own = trigger.own.get(dialect);
-        let shared = own.is_some_and(|own| own.shared);
-        let mut fields = self.merged(&trigger.base, own)?;
+        let mut fields = self.merged(&trigger.base, trigger.own.get(dialect))?;
         let suffixed = |name: &Located<String>| match &trigger.suffix {
             None => name.clone(),
             Some(suffix) => Located {
@@ -522,10 +532,13 @@ impl Here<'_> {
             },
         };
         let also = self.of_the_user(&mut fields, suffixed);
-        let base = match &trigger.suffix {
-            Some(suffix) => format!("{}_{}", self.used.kind.name, suffix.value),
-            None => self.used.kind.name.clone(),
-        };
+        if fields.shared.as_ref().is_some_and(|shared| shared.value) {
+            let name = self.shared_function(trigger, &fields);
+            fields.function_name = Some(Located {
+                value: TableRef::exactly(None, name),
+                span: trigger.span.clone(),
+            });
+        }
         Ok(Some(Expanded {
             spec: TriggerSpec {
                 span: trigger.span.clone(),
@@ -533,6 +546,7 @@ impl Here<'_> {
                 tables: TableSelector::Many {
                     include: vec![],
                     exclude: vec![],
+                    having_columns: vec![],
                 },
                 dialects: None,
                 fields: Fields::default(),
@@ -543,10 +557,43 @@ impl Here<'_> {
             addition: Addition {
                 with: with.clone(),
                 also,
-                shared: shared.then_some(base),
+                follows: self.follows,
                 used: self.used.usage.kind.span.clone(),
             },
         }))
+    }
+
+    /// The name of a function that all tables share for which the kind is told the same: it does not depend on the text,
+    /// so that a new text replaces the function in place, and no trigger need be touched.
+    fn shared_function(&self, trigger: &KindTrigger, fields: &Fields) -> String {
+        let Fields {
+            security,
+            search_path,
+            ..
+        } = fields;
+        let mut told: Vec<String> = self
+            .used
+            .kind
+            .parameters
+            .iter()
+            .filter_map(|parameter| {
+                let name = &parameter.name.value;
+                let given = self.used.bound.get(name).filter(|given| !given.is_default)?;
+                Some(format!("{name}={}", sheet::inline(given.tree)))
+            })
+            .collect();
+        told.extend(security.iter().map(|security| format!("{:?}", security.value)));
+        let path = search_path.iter().flat_map(|path| &path.value);
+        told.extend(path.map(|schema| schema.value.clone()));
+        let mut name = self.used.kind.name.clone();
+        if let Some(suffix) = &trigger.suffix {
+            name = format!("{name}_{}", suffix.value);
+        }
+        if !told.is_empty() {
+            let digest = digest(told.iter().map(String::as_str));
+            name = format!("{name}_{}", digest.get(..8).unwrap_or_default());
+        }
+        name + "_trigger"
     }
 
     /// The kind's fields for this dialect.
@@ -688,6 +735,11 @@ impl Here<'_> {
         win(&mut fields.search_path, user.search_path.as_ref());
         win(&mut fields.definer, user.definer.as_ref());
         win(&mut fields.order, user.order.as_ref());
+        win(&mut fields.bypass, user.bypass.as_ref());
+        win(&mut fields.enabled_on, user.enabled_on.as_ref());
+        win(&mut fields.depends_on_extensions, user.depends_on_extensions.as_ref());
+        win(&mut fields.sql_mode, user.sql_mode.as_ref());
+        win(&mut fields.collation, user.collation.as_ref());
         fields.renamed_from = user.renamed_from.as_ref().map(suffixed);
         user.when.clone()
     }

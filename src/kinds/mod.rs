@@ -8,6 +8,7 @@
 pub mod expand;
 mod library;
 mod parameters;
+pub mod sheet;
 pub mod tables;
 
 use std::collections::BTreeMap;
@@ -18,7 +19,7 @@ use serde::Deserialize;
 use crate::error::{Located, SourceFile, Span};
 use crate::spec::{Argument, Fields, Tree};
 
-pub use library::{Library, built_in};
+pub use library::{Library, all_built_in, built_in};
 pub use parameters::Bound;
 
 /// A kind, as its folder has it.
@@ -187,8 +188,6 @@ pub struct KindFields {
     pub fields: Fields,
     /// Those that are an expression, by key.
     pub expressions: Vec<(&'static str, Located<String>)>,
-    /// Whether tables may share the function (PostgreSQL).
-    pub shared: bool,
 }
 
 /// A table that a kind writes to.

@@ -1,8 +1,11 @@
 //! A plan: what differs between the desired, the recorded and the live side, and the ordered steps that end it. It is a
 //! document: it can be saved, shown in any format, and applied later by who trusts it.
 
+mod because;
 mod make;
-mod order;
+pub(crate) mod order;
+pub(crate) mod places;
+mod siblings;
 mod step;
 
 use std::collections::BTreeMap;
@@ -19,9 +22,10 @@ use crate::diff::FieldChange;
 use crate::error::{Diagnostic, Error, Kind};
 use crate::kinds::tables::NewTable;
 use crate::model::{Definition, FunctionId, ObjectId, TableId, TriggerId};
+use crate::selectors::Uncovered;
 
 pub(crate) use make::arrange;
-pub use make::{Options, Present, make, read};
+pub use make::{Options, Present, Remarks, make, read, settled};
 pub(crate) use step::Step;
 
 /// Version of the plan document.
@@ -189,6 +193,9 @@ pub struct Change {
     pub object: ObjectRef,
     /// Why, in one line.
     pub because: String,
+    /// The selector of the spec that chose its table, as it is written, where the table is not named.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub selected_by: Option<String>,
     /// What changes, live against desired.
     pub fields: Vec<FieldChange>,
     /// What was changed past triggerctl, recorded against live.
@@ -256,6 +263,12 @@ pub struct Plan {
     /// Tables that kinds write to, created before anything else and never dropped.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub tables: Vec<NewTable>,
+    /// What is no error, and probably not what was meant: selectors that match nothing.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<String>,
+    /// Tables that lack a trigger which a `[[require]]` says they must have.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub uncovered: Vec<Uncovered>,
     /// The changes.
     pub changes: Vec<Change>,
 }
@@ -299,6 +312,8 @@ impl Plan {
             unchanged,
             unmanaged,
             tables,
+            warnings,
+            uncovered,
             changes,
         } = self;
         let members = (
@@ -312,6 +327,8 @@ impl Plan {
             unchanged,
             unmanaged,
             tables,
+            warnings,
+            uncovered,
             changes,
         );
         let mut hasher = Hasher(Sha256::new());

@@ -18,13 +18,16 @@ pub const DIALECTS: &[DialectKeys] = &[
             "referencing",
             "function",
             "args",
+            "shared",
             "function_name",
             "declare",
             "security",
             "search_path",
+            "enabled_on",
+            "depends_on_extensions",
         ],
     ),
-    ("mysql", &["definer", "order"]),
+    ("mysql", &["definer", "order", "sql_mode", "collation"]),
 ];
 
 /// Other names that people use for a dialect.
@@ -83,6 +86,8 @@ pub enum Section {
     Example,
     /// `[[example.table]]` of a kind.
     ExampleTable,
+    /// `[[require]]`.
+    Require,
 }
 
 impl Section {
@@ -109,6 +114,7 @@ impl Section {
             Self::KindTableOwn => "in `[table.<dialect>]` of a kind",
             Self::Example => "in `[example]` of a kind",
             Self::ExampleTable => "in `[[example.table]]` of a kind",
+            Self::Require => "in `[[require]]`",
         }
     }
 }
@@ -150,12 +156,14 @@ pub enum Shape {
     Tables(Section),
     /// A table with keys of the user's choice.
     Map(&'static Shape),
+    /// A table, not empty, whose keys are `name` or `schema.name`, none of them twice.
+    Named(&'static Shape),
     /// Any value.
     Any,
     /// Any value, with the place of everything in it.
     Tree,
     /// A table with keys of the user's choice, whose values are tables with the keys of a section.
-    Named(Section),
+    Sections(Section),
 }
 
 /// One key.
@@ -263,6 +271,15 @@ pub const KEYS: &[Key] = &[
         ..KEY
     },
     Key {
+        name: "require",
+        sections: &[Section::Top, Section::Part],
+        shape: Shape::Tables(Section::Require),
+        doc: "A rule: which trigger every table of a selection must have.",
+        example: "[[require]]",
+        aliases: &["requires", "requirement", "rule"],
+        ..KEY
+    },
+    Key {
         name: "url",
         sections: &[Section::Database, Section::Environment],
         shape: Shape::Late,
@@ -335,7 +352,7 @@ pub const KEYS: &[Key] = &[
     },
     Key {
         name: "tables",
-        sections: &[Section::Trigger],
+        sections: &[Section::Trigger, Section::Require],
         shape: Shape::List(&Shape::Pattern),
         doc: "Several tables, one trigger each; globs match the live schema.",
         example: "tables = [\"users\", \"sales.*\"]",
@@ -344,7 +361,7 @@ pub const KEYS: &[Key] = &[
     },
     Key {
         name: "exclude",
-        sections: &[Section::Trigger],
+        sections: &[Section::Trigger, Section::Require],
         shape: Shape::List(&Shape::Pattern),
         doc: "Tables that are left out of `tables` again.",
         example: "exclude = [\"sales.tmp_*\"]",
@@ -352,8 +369,17 @@ pub const KEYS: &[Key] = &[
         ..KEY
     },
     Key {
+        name: "having_columns",
+        sections: &[Section::Trigger, Section::Require],
+        shape: Shape::List(&Shape::Text),
+        doc: "Only those of `tables` that have all these columns; globs too.",
+        example: "having_columns = [\"updated_at\"]",
+        aliases: &["with_columns", "having"],
+        ..KEY
+    },
+    Key {
         name: "dialects",
-        sections: &[Section::Trigger, Section::KindTrigger],
+        sections: &[Section::Trigger, Section::KindTrigger, Section::Require],
         shape: Shape::List(&Shape::Dialect),
         default: "all",
         doc: "The dialects that it is for.",
@@ -437,6 +463,15 @@ pub const KEYS: &[Key] = &[
         ..KEY
     },
     Key {
+        name: "bypass",
+        sections: &[Section::Field],
+        shape: Shape::Text,
+        doc: "The setting that keeps it from running, for one session.",
+        example: "bypass = \"app.bypass\"",
+        aliases: &["skip", "off_switch"],
+        ..KEY
+    },
+    Key {
         name: "enabled",
         sections: &[Section::Own],
         shape: Shape::Word(&["origin", "disabled", "replica", "always"]),
@@ -444,6 +479,24 @@ pub const KEYS: &[Key] = &[
         doc: "In which sessions it fires.",
         example: "enabled = \"origin\"",
         aliases: &["state"],
+        ..KEY
+    },
+    Key {
+        name: "enabled_on",
+        sections: &[Section::Own],
+        shape: Shape::Named(&Shape::Word(&["origin", "disabled", "replica", "always"])),
+        doc: "The partitions on which it has another state than `enabled`.",
+        example: "enabled_on = { \"sales.y2024\" = \"disabled\" }",
+        aliases: &["enabled_on_partitions", "partitions"],
+        ..KEY
+    },
+    Key {
+        name: "depends_on_extensions",
+        sections: &[Section::Own, Section::Function],
+        shape: Shape::List(&Shape::Text),
+        doc: "The extensions with which it is dropped (DEPENDS ON EXTENSION).",
+        example: "depends_on_extensions = [\"postgis\"]",
+        aliases: &["depends_on", "depends_on_extension", "extensions"],
         ..KEY
     },
     Key {
@@ -519,9 +572,18 @@ pub const KEYS: &[Key] = &[
         name: "args",
         sections: &[Section::Own],
         shape: Shape::Row(&Shape::Free),
-        doc: "Arguments for `function`.",
+        doc: "Arguments for `function`, or for one that is `shared`.",
         example: "args = [\"a\", \"b\"]",
         aliases: &["arguments", "parameters"],
+        ..KEY
+    },
+    Key {
+        name: "shared",
+        sections: &[Section::Own],
+        shape: Shape::Bool,
+        default: "`false`",
+        doc: "One generated function for all tables of this trigger.",
+        example: "shared = true",
         ..KEY
     },
     Key {
@@ -568,6 +630,24 @@ pub const KEYS: &[Key] = &[
         ..KEY
     },
     Key {
+        name: "sql_mode",
+        sections: &[Section::Own],
+        shape: Shape::Text,
+        default: "the server's",
+        doc: "The modes that its body is read and run under, as `SELECT @@sql_mode` shows them.",
+        example: "sql_mode = \"ANSI_QUOTES,STRICT_TRANS_TABLES\"",
+        ..KEY
+    },
+    Key {
+        name: "collation",
+        sections: &[Section::Own],
+        shape: Shape::Text,
+        default: "the server's for utf8mb4",
+        doc: "The collation that its literals compare by (`collation_connection`).",
+        example: "collation = \"utf8mb4_bin\"",
+        ..KEY
+    },
+    Key {
         name: "order",
         sections: &[Section::Own],
         shape: Shape::Table(Section::Order),
@@ -600,6 +680,23 @@ pub const KEYS: &[Key] = &[
         required: true,
         doc: "The function's name, with or without a schema.",
         example: "name = \"audit.log_change\"",
+        ..KEY
+    },
+    Key {
+        name: "name",
+        sections: &[Section::Require],
+        shape: Shape::Text,
+        doc: "What messages call the rule.",
+        example: "name = \"every table is audited\"",
+        ..KEY
+    },
+    Key {
+        name: "trigger",
+        sections: &[Section::Require],
+        shape: Shape::Text,
+        required: true,
+        doc: "The name of the trigger that each of them must have; may use `{{ table }}`.",
+        example: "trigger = \"{{ table }}_audit\"",
         ..KEY
     },
     Key {
@@ -679,7 +776,7 @@ pub const KEYS: &[Key] = &[
     Key {
         name: "parameters",
         sections: &[Section::Kind],
-        shape: Shape::Named(Section::Parameter),
+        shape: Shape::Sections(Section::Parameter),
         doc: "What a use may tell the kind in `with`.",
         example: "[parameters.column]",
         aliases: &["parameter", "params"],
@@ -895,15 +992,6 @@ pub const KEYS: &[Key] = &[
         shape: Shape::Text,
         doc: "An expression: the trigger is left out where it is false.",
         example: "if = \"'truncate' in events\"",
-        ..KEY
-    },
-    Key {
-        name: "shared",
-        sections: &[Section::KindOwn],
-        shape: Shape::Bool,
-        default: "`false`",
-        doc: "PostgreSQL: tables for which the body is the same share one function.",
-        example: "shared = true",
         ..KEY
     },
     Key {

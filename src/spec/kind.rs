@@ -37,7 +37,7 @@ pub(crate) fn read(
     problems: &mut Vec<Diagnostic>,
 ) -> Option<Kind> {
     let before = problems.len();
-    let table = match source::parse(file) {
+    let table = match source::parse(file, &file.text) {
         Ok(table) => table,
         Err(errors) => {
             problems.extend(errors);
@@ -47,6 +47,7 @@ pub(crate) fn read(
     let options = LoadOptions::default();
     let mut checker = Checker {
         file,
+        offset: 0,
         options: &options,
         problems,
         expressions: true,
@@ -133,7 +134,7 @@ impl Reader<'_> {
         self.missing(record, "trigger", what, "[[trigger]]");
         self.missing(record, "example", what, "[example]");
         let parameters = match record.take("parameters") {
-            Some(Value::Named(named)) => named
+            Some(Value::Sections(named)) => named
                 .into_iter()
                 .filter_map(|(name, record)| self.parameter(name, record))
                 .collect(),
@@ -303,14 +304,12 @@ impl Reader<'_> {
 
     fn fields(&mut self, record: &mut Record) -> KindFields {
         let expressions = record.take_expressions();
-        let shared = flag(record, "shared");
         KindFields {
             fields: Builder {
                 problems: self.problems,
             }
             .fields(record),
             expressions,
-            shared,
         }
     }
 

@@ -13,6 +13,7 @@ mod load;
 mod merge;
 mod names;
 mod source;
+mod split;
 #[cfg(test)]
 mod tests;
 mod text;
@@ -32,7 +33,7 @@ use crate::model::{
 pub(crate) use build::word;
 pub use keys::{DIALECTS, DialectKeys, KEYS, Key, Section, Shape};
 pub(crate) use kind::read as read_kind;
-pub use load::LoadOptions;
+pub use load::{Draft, LoadOptions};
 pub use names::NameError;
 pub use text::inner_span;
 pub(crate) use value::bare_expression;
@@ -60,6 +61,8 @@ pub struct Spec {
     pub functions: Vec<FunctionSpec>,
     /// The kinds that triggers use, by name.
     pub kinds: BTreeMap<String, Arc<Kind>>,
+    /// `[[require]]`, in file order.
+    pub requires: Vec<RequireSpec>,
 }
 
 /// Where the database is and how it is kept.
@@ -80,6 +83,8 @@ pub struct TableRef {
     pub schema: Option<String>,
     /// The name, or a pattern with `*` and `?`.
     pub name: String,
+    /// Whether it is a pattern: in double quotes `*` and `?` are themselves.
+    pub is_pattern: bool,
 }
 
 /// Which tables a `[[trigger]]` is for.
@@ -93,7 +98,24 @@ pub enum TableSelector {
         include: Vec<Located<TableRef>>,
         /// Names and globs that are left out again.
         exclude: Vec<Located<TableRef>>,
+        /// Columns, or globs, each of which a table must have to be one of them; empty asks for none.
+        having_columns: Vec<Located<String>>,
     },
+}
+
+/// One `[[require]]`: what every table of a selection must have.
+#[derive(Debug, Clone)]
+pub struct RequireSpec {
+    /// The `[[require]]` header.
+    pub span: Span,
+    /// What messages call the rule.
+    pub name: Option<Located<String>>,
+    /// The tables that it is about.
+    pub tables: TableSelector,
+    /// The dialects that it holds in; `None` is all.
+    pub dialects: Option<Vec<Located<String>>>,
+    /// The name of the trigger that each must have, a template.
+    pub trigger: Located<String>,
 }
 
 /// One `[[trigger]]` as written.
@@ -176,8 +198,12 @@ pub struct Fields {
     pub description: Option<Located<String>>,
     /// `renamed_from`, a template like `name`.
     pub renamed_from: Option<Located<String>>,
+    /// `bypass`: the setting that keeps it from running.
+    pub bypass: Option<Located<String>>,
     /// `enabled`.
     pub enabled: Option<Located<EnabledState>>,
+    /// `enabled_on = { partition = state }`; not empty, no partition twice.
+    pub enabled_on: Option<Located<Vec<EnabledOn>>>,
     /// `constraint = { deferrable, initially, from }`; `true` alone is not accepted.
     pub constraint: Option<Located<ConstraintSpec>>,
     /// `referencing = { old_table, new_table }`.
@@ -186,6 +212,8 @@ pub struct Fields {
     pub function: Option<Located<TableRef>>,
     /// `args`; only together with `function`.
     pub args: Option<Located<Vec<Located<String>>>>,
+    /// `shared`: one generated function for all tables.
+    pub shared: Option<Located<bool>>,
     /// `function_name`: the name of the generated function.
     pub function_name: Option<Located<TableRef>>,
     /// `declare`, a template: goes before BEGIN.
@@ -196,8 +224,23 @@ pub struct Fields {
     pub search_path: Option<Located<Vec<Located<String>>>>,
     /// `definer` (MySQL).
     pub definer: Option<Located<String>>,
+    /// `depends_on_extensions`; not empty.
+    pub depends_on_extensions: Option<Located<Vec<Located<String>>>>,
     /// `order = { follows | precedes }` (MySQL).
     pub order: Option<Located<OrderSpec>>,
+    /// `sql_mode` (MySQL).
+    pub sql_mode: Option<Located<String>>,
+    /// `collation` (MySQL).
+    pub collation: Option<Located<String>>,
+}
+
+/// One entry of `enabled_on`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EnabledOn {
+    /// The partition.
+    pub partition: Located<TableRef>,
+    /// The state that the trigger has there.
+    pub state: Located<EnabledState>,
 }
 
 /// `constraint = { … }`.
@@ -254,4 +297,6 @@ pub struct FunctionSpec {
     pub cost: Option<Located<f64>>,
     /// `description`: becomes COMMENT ON FUNCTION.
     pub description: Option<Located<String>>,
+    /// `depends_on_extensions`; not empty.
+    pub depends_on_extensions: Option<Located<Vec<Located<String>>>>,
 }

@@ -71,6 +71,7 @@ impl Mysql {
                     let bare = TableRef {
                         schema: None,
                         name: reference.name.clone(),
+                        is_pattern: true,
                     };
                     bare.matches(&id.schema, &id.name)
                         && !HISTORY_TABLES.contains(&id.name.as_str())
@@ -161,5 +162,6 @@ fn empty(kind: TableKind) -> TableFacts {
         types: vec![],
         primary_key: vec![],
         row_key: vec![],
+        partition_of: vec![],
     }
 }

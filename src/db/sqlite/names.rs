@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use rusqlite::Connection;
 
 use super::errors::cannot;
-use crate::dialect::{Table, TableFacts, TableKind};
+use crate::dialect::{Dialect as _, Table, TableFacts, TableKind};
 use crate::error::Error;
 use crate::model::TableId;
 use crate::spec::TableRef;
@@ -106,12 +106,9 @@ fn facts(connection: &Connection, listed: &Listed) -> Result<TableFacts, Error> 
     let mut key: Vec<&Column> = columns.iter().filter(|column| column.key > 0).collect();
     key.sort_by_key(|column| column.key);
     let primary_key: Vec<String> = key.iter().map(|column| column.name.clone()).collect();
-    Ok(TableFacts {
-        row_key: match listed.kind {
-            TableKind::Table if listed.keyed => primary_key.clone(),
-            TableKind::Table => rowid(&columns).map_or(vec![], |name| vec![name.to_owned()]),
-            _ => vec![],
-        },
+    let keyed = listed.keyed || listed.kind != TableKind::Table;
+    let mut facts = TableFacts {
+        row_key: primary_key.clone(),
         primary_key,
         types: columns.iter().map(|column| column.kind.clone()).collect(),
         kind: listed.kind,
@@ -122,16 +119,12 @@ fn facts(connection: &Connection, listed: &Listed) -> Result<TableFacts, Error> 
             .collect(),
         columns: columns.into_iter().map(|column| column.name).collect(),
         is_child: false,
-    })
-}
-
-/// A name for the rowid that no column has (the manual, "ROWIDs and the INTEGER PRIMARY KEY").
-fn rowid(columns: &[Column]) -> Option<&'static str> {
-    ["rowid", "_rowid_", "oid"].into_iter().find(|name| {
-        !columns
-            .iter()
-            .any(|column| column.name.eq_ignore_ascii_case(name))
-    })
+        partition_of: vec![],
+    };
+    if !keyed {
+        facts.row_key = crate::dialect::sqlite::Sqlite.row_key(&facts);
+    }
+    Ok(facts)
 }
 
 fn id(name: &str) -> TableId {
@@ -162,7 +155,7 @@ pub(super) fn tables(
         let mut matched: Vec<&Listed> = vec![];
         if other_schema {
             // Nothing there is ours to see.
-        } else if pattern.contains(['*', '?']) {
+        } else if reference.is_glob() {
             matched.extend(by_name.iter().filter_map(|(name, listed)| {
                 let wanted = !listed.shadow && !is_internal(name) && matches_glob(&pattern, name);
                 wanted.then_some(*listed)
@@ -244,6 +237,7 @@ mod tests {
         TableRef {
             schema: schema.map(str::to_owned),
             name: name.to_owned(),
+            is_pattern: name.contains(['*', '?']),
         }
     }
 
@@ -300,6 +294,9 @@ mod tests {
             ]
         );
         assert_eq!(names(&connection, None, "user?"), ["main.Users"]);
+        let exactly = TableRef::exactly(None, "odd*name".to_owned());
+        let found = tables(&connection, &[exactly]).unwrap().concat();
+        assert_eq!(found[0].id.to_string(), "main.odd*name");
         assert_eq!(names(&connection, None, "texts_*"), [""; 0]);
         assert_eq!(
             table_names(&connection, None).unwrap().len(),

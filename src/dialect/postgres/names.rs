@@ -4,8 +4,6 @@ use std::fmt::Write as _;
 
 use sha2::{Digest, Sha256};
 
-use crate::model::Function;
-
 /// NAMEDATALEN - 1. Longer names are cut by the server with no more than a notice, so that two of them can meet.
 pub(super) const LONGEST: usize = 63;
 
@@ -20,6 +18,36 @@ pub(super) fn generated_function(table: &str, trigger: &str) -> String {
     } else {
         format!("{table}_{trigger}")
     };
+    cut(full)
+}
+
+/// The name of the function that one trigger has on all its tables: its name without what differs from table to table,
+/// and `_trigger`; `None` where nothing is left. It does not depend on the text, so that a new text replaces it in place.
+pub(super) fn shared_function(template: &str) -> Option<String> {
+    let mut name = String::new();
+    let mut rest = template;
+    while let Some(start) = ["{{", "{%", "{#"]
+        .iter()
+        .filter_map(|tag| rest.find(tag))
+        .min()
+    {
+        name.push_str(rest.get(..start)?);
+        let tag = rest.get(start..start + 2)?;
+        let close = match tag {
+            "{{" => "}}",
+            "{%" => "%}",
+            _ => "#}",
+        };
+        let end = rest.get(start..)?.find(close)? + start + close.len();
+        rest = rest.get(end..)?;
+    }
+    name.push_str(rest);
+    let name = name.trim_matches(|c: char| c == '_' || c.is_whitespace());
+    (!name.is_empty()).then(|| cut(format!("{name}_trigger")))
+}
+
+/// A name that is too long, cut and told apart by a digest of the whole.
+fn cut(full: String) -> String {
     if full.len() <= LONGEST {
         return full;
     }
@@ -27,35 +55,6 @@ pub(super) fn generated_function(table: &str, trigger: &str) -> String {
     let mut name = full.get(..kept).unwrap_or_default().to_owned();
     name.push('_');
     for byte in Sha256::digest(full.as_bytes()).iter().take(DIGEST / 2) {
-        // Writing to a String cannot fail.
-        let _ = write!(name, "{byte:02x}");
-    }
-    name
-}
-
-/// The name of a function that triggers on several tables may share: what makes it another function is in its name, so
-/// that two of the same name are always the same.
-pub(super) fn shared_function(base: &str, function: &Function) -> String {
-    let Function {
-        id: _,
-        language,
-        source,
-        security,
-        settings,
-        volatility: _,
-        parallel: _,
-        leakproof: _,
-        cost: _,
-        comment: _,
-        owner: _,
-        grants: _,
-        depends_on_extensions: _,
-    } = function;
-    let what = format!("{language} {source:?} {security:?} {settings:?}");
-    let kept = base.floor_char_boundary((LONGEST - DIGEST - 1).min(base.len()));
-    let mut name = base.get(..kept).unwrap_or_default().to_owned();
-    name.push('_');
-    for byte in Sha256::digest(what.as_bytes()).iter().take(DIGEST / 2) {
         // Writing to a String cannot fail.
         let _ = write!(name, "{byte:02x}");
     }

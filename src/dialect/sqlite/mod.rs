@@ -10,9 +10,9 @@ use minijinja::context;
 
 use super::quoting::{self, Unquoted};
 use super::script::Script;
-use super::{Ddl, Dialect, LockMode, Lowered, Request, Server};
+use super::{Ddl, Dialect, LockMode, Lowered, Request, Server, TableFacts};
 use crate::error::{Diagnostic, Error};
-use crate::model::{Action, Condition, Definition, Trigger};
+use crate::model::{Action, Condition, Creation, Definition, Trigger};
 use crate::render::Renderer;
 use crate::spec::FunctionSpec;
 use crate::sql::{SQLITE, Syntax, same_tokens};
@@ -43,6 +43,8 @@ impl Dialect for Sqlite {
     fn templates(&self) -> &'static [(&'static str, &'static str)] {
         super::templates!(
             "sqlite":
+            "bypass.sql",
+            "bypass_table.sql",
             "create_trigger.sql",
             "drop_trigger.sql",
             "helpers.sql",
@@ -77,6 +79,16 @@ impl Dialect for Sqlite {
 
     fn qualifies(&self) -> bool {
         false
+    }
+
+    fn row_key(&self, facts: &TableFacts) -> Vec<String> {
+        // A name for the rowid that no column has (the manual, "ROWIDs and the INTEGER PRIMARY KEY").
+        let is_free = |name: &&str| {
+            let mut columns = facts.columns.iter();
+            !columns.any(|column| column.eq_ignore_ascii_case(name))
+        };
+        let name = ["rowid", "_rowid_", "oid"].into_iter().find(is_free);
+        name.map(str::to_owned).into_iter().collect()
     }
 
     fn names_are_per_table(&self) -> bool {
@@ -141,7 +153,7 @@ impl Dialect for Sqlite {
         Ok(script.finish())
     }
 
-    fn same_body(&self, left: &str, right: &str) -> bool {
+    fn same_body(&self, left: &str, right: &str, _creation: Option<&Creation>) -> bool {
         left == right || same_tokens(left, right, &SQLITE)
     }
 
