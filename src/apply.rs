@@ -302,9 +302,7 @@ pub(crate) fn existing(
     }
     let references: Vec<TableRef> = tables
         .iter()
-        .map(|table| {
-            TableRef::exactly(Some(table.table.schema.clone()), table.table.name.clone())
-        })
+        .map(|table| TableRef::exactly(Some(table.table.schema.clone()), table.table.name.clone()))
         .collect();
     let found = database.tables(&references)?;
     Ok(tables

@@ -147,7 +147,14 @@ pub fn outline<'a>(
         schema: &schema,
         pretend,
     };
-    let expanded = expanded(spec, &wanted, &selection.triggers, &site, tables, &mut problems)?;
+    let expanded = expanded(
+        spec,
+        &wanted,
+        &selection.triggers,
+        &site,
+        tables,
+        &mut problems,
+    )?;
     // What else is wrong with a trigger on a table that is not there.
     let pretends = |chosen: &Chosen| pretend || (live && chosen.table.facts.is_none());
     let mut requests: Vec<Request<'_>> = vec![];

@@ -31,7 +31,10 @@ impl Kinds {
         // Only for its templates: a spec that is broken, or not there, is no reason to say nothing.
         let spec = if context.common.config.exists() {
             context.spec_alone().inspect_err(|error| {
-                log::warn!("`{}` is left aside: {error}", context.common.config.display());
+                log::warn!(
+                    "`{}` is left aside: {error}",
+                    context.common.config.display()
+                );
             })
         } else {
             Err(Error::failed("there is no spec"))
@@ -120,7 +123,9 @@ fn list(kinds: &[Kind], library: &Library, palette: &Palette) -> String {
             gap = width - name.len()
         );
     }
-    out.push_str("\n`triggerctl kinds NAME` shows parameters, an example, and the DDL for each dialect.\n");
+    out.push_str(
+        "\n`triggerctl kinds NAME` shows parameters, an example, and the DDL for each dialect.\n",
+    );
     out
 }
 
@@ -183,7 +188,11 @@ fn whole(kind: &Kind, sheet: &Sheet, library: &Library) -> Value {
         .parameters
         .iter()
         .map(|parameter| {
-            let words: Vec<&str> = parameter.words.iter().map(|word| word.value.as_str()).collect();
+            let words: Vec<&str> = parameter
+                .words
+                .iter()
+                .map(|word| word.value.as_str())
+                .collect();
             json!({
                 "name": parameter.name.value,
                 "type": parameter.kind.word(),

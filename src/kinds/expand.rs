@@ -578,11 +578,19 @@ impl Here<'_> {
             .iter()
             .filter_map(|parameter| {
                 let name = &parameter.name.value;
-                let given = self.used.bound.get(name).filter(|given| !given.is_default)?;
+                let given = self
+                    .used
+                    .bound
+                    .get(name)
+                    .filter(|given| !given.is_default)?;
                 Some(format!("{name}={}", sheet::inline(given.tree)))
             })
             .collect();
-        told.extend(security.iter().map(|security| format!("{:?}", security.value)));
+        told.extend(
+            security
+                .iter()
+                .map(|security| format!("{:?}", security.value)),
+        );
         let path = search_path.iter().flat_map(|path| &path.value);
         told.extend(path.map(|schema| schema.value.clone()));
         let mut name = self.used.kind.name.clone();
@@ -737,7 +745,10 @@ impl Here<'_> {
         win(&mut fields.order, user.order.as_ref());
         win(&mut fields.bypass, user.bypass.as_ref());
         win(&mut fields.enabled_on, user.enabled_on.as_ref());
-        win(&mut fields.depends_on_extensions, user.depends_on_extensions.as_ref());
+        win(
+            &mut fields.depends_on_extensions,
+            user.depends_on_extensions.as_ref(),
+        );
         win(&mut fields.sql_mode, user.sql_mode.as_ref());
         win(&mut fields.collation, user.collation.as_ref());
         fields.renamed_from = user.renamed_from.as_ref().map(suffixed);

@@ -236,9 +236,7 @@ impl Statements {
     /// All of it, as a script.
     pub fn script(&self) -> String {
         let all = self.tables.iter().chain(&self.ddl);
-        let texts: Vec<String> = all
-            .map(|sql| crate::report::script::closed(sql))
-            .collect();
+        let texts: Vec<String> = all.map(|sql| crate::report::script::closed(sql)).collect();
         texts.join("\n")
     }
 }

@@ -569,10 +569,11 @@ mod tests {
         use crate::spec::Section;
         let of_a_kind = [Section::Parameter, Section::Needs];
         let mut count = 0;
-        for key in KEYS
-            .iter()
-            .filter(|key| !key.sections.iter().any(|section| of_a_kind.contains(section)))
-        {
+        for key in KEYS.iter().filter(|key| {
+            !key.sections
+                .iter()
+                .any(|section| of_a_kind.contains(section))
+        }) {
             let words = match key.shape {
                 Shape::Word(words) => words,
                 Shape::List(Shape::Word(words)) | Shape::Named(Shape::Word(words)) => *words,

@@ -1,29 +1,36 @@
-//! Every kind, live, in every dialect: each `[[test]]` of its `kind.toml` on a fresh database, with the real binary. What
-//! holds for all triggers is looked at with each: after apply the plan is empty, and a rollback leaves the catalog as it
-//! was.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
-
-mod common;
+//! The `[[test]]`s of a `kind.toml`, each on a fresh database, with the real binary.
 
 use std::fmt::Write as _;
 use std::path::PathBuf;
 
-use common::{
-    Live, Sandbox, assert_same, mysql::Mysql, postgres::Postgres, repository, sqlite::Sqlite,
-};
-use libtest_mimic::{Arguments, Trial};
+use libtest_mimic::Trial;
 use toml::{Table, Value};
+
+use crate::common::{
+    Live, Sandbox, assert_same, mysql, postgres::Postgres, repository, sqlite::Sqlite,
+};
 
 const DIALECTS: [&str; 3] = ["sqlite", "postgres", "mysql"];
 
-fn main() {
+/// The folders of the built-in kinds.
+pub(crate) fn folders() -> Vec<PathBuf> {
     let mut folders: Vec<PathBuf> = std::fs::read_dir(repository().join("templates/kinds"))
         .unwrap()
         .map(|entry| entry.unwrap().path())
         .filter(|path| path.join("kind.toml").exists())
         .collect();
     folders.sort();
-    assert!(folders.len() >= 4, "there are only {} kinds", folders.len());
+    folders
+}
+
+/// A trial for each test, dialect and engine.
+pub(crate) fn trials() -> Vec<Trial> {
+    let folders = folders();
+    assert!(
+        folders.len() >= 10,
+        "there are only {} kinds",
+        folders.len()
+    );
     let mut trials = vec![];
     for folder in folders {
         let kind = folder.file_name().unwrap().to_string_lossy().into_owned();
@@ -31,56 +38,91 @@ fn main() {
         let toml: Table = toml::from_str(&text).unwrap_or_else(|error| panic!("{kind}: {error}"));
         let tests = toml.get("test").and_then(Value::as_array).cloned();
         let tests = tests.unwrap_or_default();
-        let without: Vec<String> = toml
-            .get("without")
-            .and_then(Value::as_table)
-            .map(|without| without.keys().cloned().collect())
-            .unwrap_or_default();
+        let without = toml.get("without").and_then(Value::as_table);
+        let fixture = toml.get("fixture").and_then(Value::as_table).cloned();
+        let fixture = fixture.unwrap_or_default();
         for dialect in DIALECTS {
-            let for_dialect: Vec<&Value> = tests
-                .iter()
-                .filter(
-                    |test| match test.get("dialects").and_then(Value::as_array) {
-                        Some(dialects) => dialects.iter().any(|one| one.as_str() == Some(dialect)),
-                        None => true,
-                    },
-                )
-                .collect();
-            if without.iter().any(|one| one == dialect) {
+            if without.is_some_and(|without| without.contains_key(dialect)) {
                 continue;
             }
+            let is_for = |test: &&Value| match test.get("dialects").and_then(Value::as_array) {
+                Some(dialects) => dialects.iter().any(|one| one.as_str() == Some(dialect)),
+                None => true,
+            };
+            let tests: Vec<&Value> = tests.iter().filter(is_for).collect();
             assert!(
-                for_dialect.len() >= 3,
+                tests.len() >= 3,
                 "{kind} has only {} tests for {dialect}",
-                for_dialect.len()
+                tests.len()
             );
-            for test in for_dialect {
-                let case = Case {
-                    kind: kind.clone(),
-                    dialect,
-                    test: test.as_table().unwrap().clone(),
-                    fixture: toml
-                        .get("fixture")
-                        .and_then(Value::as_table)
-                        .cloned()
-                        .unwrap_or_default(),
-                };
-                let name = case.test["name"].as_str().unwrap();
-                trials.push(Trial::test(
-                    format!("{kind}::{dialect}::{}", name.replace(' ', "_")),
-                    move || {
-                        case.check();
-                        Ok(())
-                    },
-                ));
+            for test in tests {
+                for engine in Engine::of(dialect) {
+                    let case = Case {
+                        kind: kind.clone(),
+                        engine,
+                        dialect,
+                        test: test.as_table().unwrap().clone(),
+                        fixture: fixture.clone(),
+                    };
+                    let name = case.test["name"].as_str().unwrap().replace(' ', "_");
+                    let trial =
+                        Trial::test(format!("{kind}::{}::{name}", engine.name()), move || {
+                            case.check();
+                            Ok(())
+                        });
+                    trials.push(trial.with_ignored_flag(engine.is_missing()));
+                }
             }
         }
     }
-    libtest_mimic::run(&Arguments::from_args(), trials).exit();
+    trials
+}
+
+/// What a test runs on.
+#[derive(Clone, Copy)]
+pub(crate) enum Engine {
+    Sqlite,
+    Postgres,
+    Mysql(mysql::Engine),
+}
+
+impl Engine {
+    pub(crate) fn of(dialect: &str) -> Vec<Self> {
+        match dialect {
+            "sqlite" => vec![Self::Sqlite],
+            "postgres" => vec![Self::Postgres],
+            _ => mysql::Engine::ALL.map(Self::Mysql).to_vec(),
+        }
+    }
+
+    pub(crate) fn all() -> Vec<Self> {
+        DIALECTS.into_iter().flat_map(Self::of).collect()
+    }
+
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Sqlite => "sqlite",
+            Self::Postgres => "postgres",
+            Self::Mysql(engine) => engine.name(),
+        }
+    }
+
+    pub(crate) fn is_missing(self) -> bool {
+        matches!(self, Self::Mysql(engine) if engine.is_missing())
+    }
+
+    pub(crate) fn live(self) -> Box<dyn Live> {
+        match self {
+            Self::Sqlite => Box::new(Sqlite::new()),
+            Self::Postgres => Box::new(Postgres::new()),
+            Self::Mysql(engine) => Box::new(mysql::Mysql::of(engine)),
+        }
+    }
 }
 
 struct Case {
     kind: String,
+    engine: Engine,
     dialect: &'static str,
     test: Table,
     fixture: Table,
@@ -141,11 +183,7 @@ impl Case {
     }
 
     fn check(&self) {
-        let mut live: Box<dyn Live> = match self.dialect {
-            "sqlite" => Box::new(Sqlite::new()),
-            "postgres" => Box::new(Postgres::new()),
-            _ => Box::new(Mysql::new()),
-        };
+        let mut live = self.engine.live();
         let live = &mut *live;
         live.batch(&self.text("schema").expect("a test has a schema"));
         let before = live.snapshot();
