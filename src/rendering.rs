@@ -18,6 +18,7 @@ use crate::db::{self, Asked, Catalog, Database, History, Intent};
 use crate::desired::{Desired, DesiredSet, hex};
 use crate::error::Error;
 use crate::model::ObjectId;
+use crate::parallel::Busy;
 use crate::plan::Present;
 use crate::spec::{Spec, TableRef};
 
@@ -26,11 +27,14 @@ use crate::spec::{Spec, TableRef};
 struct Rendering {
     /// Digest of everything that the desired side is made from.
     source: String,
-    /// What was asked of the database for it, in order: lists of tables (schema and name, or patterns).
-    tables: Vec<Vec<(Option<String>, String)>>,
+    /// What was asked of the database for it, in order: lists of tables.
+    tables: Vec<Vec<Reference>>,
     /// Digest of the objects that it comes to and of their DDL.
     result: String,
 }
+
+/// A table's schema and name, and whether they are a pattern.
+type Reference = (Option<String>, String, bool);
 
 /// What the desired side is made from, as far as the spec and the command line say it.
 #[derive(Debug, Clone)]
@@ -68,8 +72,8 @@ impl Source {
         self.hasher.update(text);
     }
 
-    /// The digest, with what the database adds.
-    fn digest(mut self, database: &mut dyn Database, asked: &Asked) -> Option<String> {
+    /// What the database adds.
+    fn add_database(&mut self, database: &mut dyn Database, asked: &Asked) -> Option<()> {
         let dialect = database.dialect();
         self.add(dialect.name());
         for (name, text) in dialect.templates() {
@@ -79,7 +83,11 @@ impl Source {
         self.add(&format!("{:?}", database.server()));
         self.add(&database.current_schema().ok()?);
         self.add(&asked.digest());
-        Some(hex(&self.hasher.finalize()))
+        Some(())
+    }
+
+    fn digest(self) -> String {
+        hex(&self.hasher.finalize())
     }
 }
 
@@ -104,21 +112,27 @@ pub fn record(
     let digests = desired
         .iter()
         .map(|(id, object)| (id, object.digest.as_str()));
+    let (mut source, asked) = source.zip(asked)?;
+    source.add_database(database, &asked)?;
     let rendering = Rendering {
-        source: source?.digest(database, asked.as_ref()?)?,
-        tables: asked?
+        source: source.digest(),
+        tables: asked
             .references
             .iter()
-            .map(|asked| asked.iter().map(pair).collect())
+            .map(|asked| asked.iter().map(reference).collect())
             .collect(),
         result: result(digests),
     };
     serde_json::to_string(&rendering).ok()
 }
 
-fn pair(table: &TableRef) -> (Option<String>, String) {
-    let TableRef { schema, name } = table;
-    (schema.clone(), name.clone())
+fn reference(table: &TableRef) -> Reference {
+    let TableRef {
+        schema,
+        name,
+        is_pattern,
+    } = table;
+    (schema.clone(), name.clone(), *is_pattern)
 }
 
 /// Digest of objects, in order, and the digests of their DDL.
@@ -141,8 +155,8 @@ fn result<'a>(objects: impl Iterator<Item = (&'a ObjectId, &'a str)>) -> String 
 /// Connecting and the first reading, in a thread of its own while the spec is read.
 pub struct Ahead {
     thread: JoinHandle<Result<Reading, Error>>,
-    /// Set as soon as the triggers of the spec need not be read.
-    pub settled: Arc<AtomicBool>,
+    /// Set as soon as it seems that the triggers of the spec need not be read.
+    pub needless: Arc<AtomicBool>,
 }
 
 /// What was read ahead.
@@ -166,17 +180,16 @@ pub enum Found {
 impl Ahead {
     /// Begin to read. Without a source only the history is read.
     pub fn start(url: DatabaseUrl, settings: db::Settings, source: Option<Source>) -> Self {
-        let settled = Arc::new(AtomicBool::new(false));
-        let flag = Arc::clone(&settled);
+        let needless = Arc::new(AtomicBool::new(false));
+        let flag = Arc::clone(&needless);
+        let busy = Busy::new();
         let thread = thread::spawn(move || {
+            let _busy = busy;
             let mut database = db::connect(&url, &settings, Intent::Read)?;
-            let found = match database.history() {
-                Ok(history) => look(history, source, &mut *database, &flag),
-                Err(error) => Found::Recorded(Err(error)),
-            };
+            let found = look(source, &mut *database, &flag);
             Ok(Reading { database, found })
         });
-        Self { thread, settled }
+        Self { thread, needless }
     }
 
     /// What was read.
@@ -188,61 +201,61 @@ impl Ahead {
     }
 }
 
-/// Whether the spec asks for what is recorded, and that is what is live.
-fn look(
-    history: History,
-    source: Option<Source>,
-    database: &mut dyn Database,
-    settled: &AtomicBool,
-) -> Found {
-    if !asks_for_what_is_recorded(&history, source, database) {
-        return Found::Recorded(Ok(history));
-    }
-    settled.store(true, Ordering::Relaxed);
-    let present = match crate::plan::read(std::iter::empty(), history, database) {
-        Ok(present) => present,
+/// Read the history and, where the spec asks for what is recorded, the catalog. `needless` is set while it looks as if
+/// the triggers of the spec need not be read.
+fn look(source: Option<Source>, database: &mut dyn Database, needless: &AtomicBool) -> Found {
+    let recorded = source.and_then(|source| recorded(source, database));
+    // What was asked here is not to count as asked by the desired side.
+    database.take_asked();
+    needless.store(recorded.is_some(), Ordering::Relaxed);
+    let history = match database.history() {
+        Ok(history) => history,
         Err(error) => {
-            settled.store(false, Ordering::Relaxed);
-            log::debug!("reading ahead: {error}");
-            return Found::Recorded(database.history());
+            needless.store(false, Ordering::Relaxed);
+            return Found::Recorded(Err(error));
         }
     };
-    if is_settled(&present.history, &present.catalog) {
-        Found::Settled(present)
-    } else {
-        settled.store(false, Ordering::Relaxed);
-        Found::Moved(present)
+    let digests = history
+        .records
+        .iter()
+        .map(|(id, record)| (id, record.rendered_digest.as_str()));
+    if recorded.is_none_or(|recorded| recorded != result(digests)) {
+        needless.store(false, Ordering::Relaxed);
+        return Found::Recorded(Ok(history));
+    }
+    match crate::plan::read(std::iter::empty(), &history, database) {
+        Ok(catalog) if is_settled(&history, &catalog) => {
+            Found::Settled(Present { history, catalog })
+        }
+        Ok(catalog) => {
+            needless.store(false, Ordering::Relaxed);
+            Found::Moved(Present { history, catalog })
+        }
+        Err(error) => {
+            needless.store(false, Ordering::Relaxed);
+            log::debug!("reading ahead: {error}");
+            Found::Recorded(Ok(history))
+        }
     }
 }
 
-fn asks_for_what_is_recorded(
-    history: &History,
-    source: Option<Source>,
-    database: &mut dyn Database,
-) -> bool {
-    let ask = |source: Source| -> Option<bool> {
-        let rendering: Rendering = serde_json::from_str(history.rendering.as_ref()?).ok()?;
-        let records = &history.records;
-        let digests = records
-            .iter()
-            .map(|(id, record)| (id, record.rendered_digest.as_str()));
-        if result(digests) != rendering.result {
-            return Some(false);
-        }
-        for asked in rendering.tables {
-            let asked: Vec<TableRef> = asked
-                .into_iter()
-                .map(|(schema, name)| TableRef { schema, name })
-                .collect();
-            database.tables(&asked).ok()?;
-        }
-        let asked = database.take_asked()?;
-        Some(source.digest(database, &asked)? == rendering.source)
-    };
-    let same = source.and_then(ask).unwrap_or(false);
-    // Whatever was asked here is not to count again.
-    database.take_asked();
-    same
+/// What the desired side comes to, where that was written down and it is still made from the same.
+fn recorded(mut source: Source, database: &mut dyn Database) -> Option<String> {
+    let rendering: Rendering = serde_json::from_str(&database.rendering().ok()??).ok()?;
+    for asked in rendering.tables {
+        let asked: Vec<TableRef> = asked
+            .into_iter()
+            .map(|(schema, name, is_pattern)| TableRef {
+                schema,
+                name,
+                is_pattern,
+            })
+            .collect();
+        database.tables(&asked).ok()?;
+    }
+    let asked = database.take_asked()?;
+    source.add_database(database, &asked)?;
+    (source.digest() == rendering.source).then_some(rendering.result)
 }
 
 /// Whether each recorded object is live, and as it was recorded.

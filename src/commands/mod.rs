@@ -210,7 +210,7 @@ pub fn make_plan(context: &Context, options: &Options) -> Result<Planned, Error>
         .so_far()
         .map(|spec| context.read_ahead(spec, source.clone()));
     let needless = match &ahead {
-        Some(Ok(ahead)) => Arc::clone(&ahead.settled),
+        Some(Ok(ahead)) => Arc::clone(&ahead.needless),
         _ => Arc::default(),
     };
     // What is wrong with the spec is said first.
@@ -243,11 +243,14 @@ pub fn make_plan(context: &Context, options: &Options) -> Result<Planned, Error>
     let server = database.server();
     let outline = desired::outline(&spec, &renderer, &mut Tables::Live(&mut *database))?;
     let asked = database.take_asked();
-    let (desired, present) =
-        outline.render(&renderer, server, |outline| match (history?, catalog) {
-            (history, Some(catalog)) => Ok(Present { history, catalog }),
-            (history, None) => read(outline.ids(), history, &mut *database),
-        })?;
+    let (desired, present) = outline.render(&renderer, server, |outline| {
+        let history = history?;
+        let catalog = match catalog {
+            Some(catalog) => catalog,
+            None => read(outline.ids(), &history, &mut *database)?,
+        };
+        Ok::<_, Error>(Present { history, catalog })
+    })?;
     free_objects(&mut spec);
     let present = present?;
     let rendering = rendering::record(source, asked, &desired, &present.history, &mut *database);

@@ -6,6 +6,7 @@ pub mod postgres;
 pub mod sqlite;
 pub mod url;
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
@@ -82,8 +83,8 @@ pub type Fingerprint = String;
 pub struct Catalog {
     /// Every trigger of the scope and every function that one of them calls, or that was asked for by name.
     pub fingerprints: BTreeMap<ObjectId, Fingerprint>,
-    /// Which triggers call a function, in all schemas.
-    pub callers: BTreeMap<FunctionId, BTreeSet<TriggerId>>,
+    /// Which triggers call a function, in all schemas; each once.
+    pub callers: BTreeMap<FunctionId, Vec<TriggerId>>,
     /// Triggers of the scope that are not listed because their function belongs to an extension, which may have put it
     /// there itself.
     pub of_extensions: BTreeSet<TriggerId>,
@@ -94,12 +95,12 @@ pub struct Catalog {
 
 /// What to read.
 #[derive(Debug, Clone, Default)]
-pub struct Scope {
+pub struct Scope<'a> {
     /// All triggers in these schemas.
     pub schemas: BTreeSet<String>,
     /// Objects that are known by name already: functions among them are read even if no trigger calls them, and where an
     /// engine folds case, live objects are listed under the spelling given here.
-    pub known: BTreeSet<ObjectId>,
+    pub known: BTreeSet<Cow<'a, ObjectId>>,
 }
 
 /// How much of a definition to read.
@@ -136,8 +137,6 @@ pub struct History {
     pub records: BTreeMap<ObjectId, Record>,
     /// Whether there is a place for a [`crate::rendering`].
     pub keeps_rendering: bool,
-    /// What the latest migration wrote down of it.
-    pub rendering: Option<String>,
 }
 
 /// Everything that a connection was asked about tables, and what it answered: whoever makes something of the answers can
@@ -303,6 +302,10 @@ pub trait Database: Send {
 
     /// The history's state. Never creates the tables.
     fn history(&mut self) -> Result<History, Error>;
+    /// What the latest migration wrote down of a [`crate::rendering`].
+    fn rendering(&mut self) -> Result<Option<String>, Error> {
+        Ok(None)
+    }
     /// All migrations, oldest first; `statements` says whether `up` and `down` are wanted (else they are empty).
     fn migrations(&mut self, statements: bool) -> Result<Vec<Migration>, Error>;
     /// The definitions recorded for these objects, as of `version` (the latest record that is not newer).
@@ -319,7 +322,7 @@ pub trait Database: Send {
     fn befores(&mut self, version: i64) -> Result<Befores, Error>;
 
     /// One read of the catalog.
-    fn catalog(&mut self, scope: &Scope) -> Result<Catalog, Error>;
+    fn catalog(&mut self, scope: &Scope<'_>) -> Result<Catalog, Error>;
     /// The definitions behind what the last [`Database::catalog`] listed.
     fn definitions(
         &mut self,

@@ -9,6 +9,7 @@ mod naming;
 mod represent;
 mod text;
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -154,21 +155,18 @@ fn live(
     });
     let mut scope = Scope {
         schemas: schemas.into_iter().collect(),
-        known: present.keys().cloned().collect(),
+        known: present.keys().map(Cow::Borrowed).collect(),
     };
     let catalog = database.catalog(&scope)?;
     // Who calls a function is known of those that are asked for; and a trigger that calls an extension's function is
     // the user's, unless its table is the extension's as well.
-    scope
-        .known
-        .extend(catalog.of_extensions.iter().cloned().map(ObjectId::Trigger));
-    scope.known.extend(
-        catalog
-            .fingerprints
-            .keys()
-            .filter(|id| id.kind() == "function")
-            .cloned(),
-    );
+    let of_extensions = catalog.of_extensions.into_iter().map(ObjectId::Trigger);
+    scope.known.extend(of_extensions.map(Cow::Owned));
+    let functions = catalog
+        .fingerprints
+        .into_keys()
+        .filter(|id| id.kind() == "function");
+    scope.known.extend(functions.map(Cow::Owned));
     let catalog = database.catalog(&scope)?;
     let mut ids: Vec<ObjectId> = catalog
         .fingerprints

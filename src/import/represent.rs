@@ -27,7 +27,7 @@ pub(super) struct Source<'a> {
     /// The live triggers and the functions that they call.
     pub(super) definitions: &'a BTreeMap<ObjectId, Definition>,
     /// Which triggers call a function, in all schemas.
-    pub(super) callers: &'a BTreeMap<FunctionId, BTreeSet<TriggerId>>,
+    pub(super) callers: &'a BTreeMap<FunctionId, Vec<TriggerId>>,
     /// The schema of names that are written without one.
     pub(super) schema: &'a str,
     /// Functions that the spec has already.

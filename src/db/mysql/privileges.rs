@@ -1,6 +1,7 @@
 //! Whether this role sees triggers at all: without the TRIGGER privilege MySQL lists none and says nothing, and
 //! everything would be made again.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 
 use super::Mysql;
@@ -34,7 +35,7 @@ impl Mysql {
     pub(super) fn may_see_triggers(
         &mut self,
         schemas: &BTreeSet<String>,
-        known: &BTreeSet<ObjectId>,
+        known: &BTreeSet<Cow<'_, ObjectId>>,
     ) -> Result<(), Error> {
         let levels = if let Some(levels) = &self.trigger_levels {
             levels.clone()
@@ -56,7 +57,7 @@ impl Mysql {
             let mut tables = known
                 .iter()
                 .filter(|id| id.schema() == schema)
-                .filter_map(ObjectId::table)
+                .filter_map(|id| id.table())
                 .peekable();
             let all = tables.peek().is_some()
                 && tables.all(|table| {

@@ -20,6 +20,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use postgres::Row;
+use postgres::fallible_iterator::FallibleIterator as _;
 use postgres::types::{FromSql, ToSql, Type};
 
 use super::{
@@ -176,6 +177,31 @@ impl Postgres {
         })
     }
 
+    /// The same, row by row: not all of them are held at once, and each is taken in while the server makes the next.
+    fn read_each(
+        &mut self,
+        purpose: &str,
+        sql: &str,
+        parameters: &[(&(dyn ToSql + Sync), Type)],
+        mut take: impl FnMut(&Row) -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        let mut stream = |this: &mut Self| -> Result<(), StreamError> {
+            let mut rows = this
+                .client
+                .query_typed_raw(sql, parameters.iter().cloned())?;
+            while let Some(row) = rows.next()? {
+                take(&row).map_err(StreamError::Row)?;
+            }
+            Ok(())
+        };
+        self.aside("SET LOCAL jit = off", |this| {
+            stream(this).map_err(|failure| match failure {
+                StreamError::Server(failure) => this.error(&failure, purpose),
+                StreamError::Row(error) => error,
+            })
+        })
+    }
+
     /// Statements that return nothing.
     fn batch(&mut self, purpose: &str, sql: &str) -> Result<(), Error> {
         self.client
@@ -185,6 +211,18 @@ impl Postgres {
 
     fn was_interrupted(&self) -> bool {
         self.interrupted.load(Ordering::Relaxed)
+    }
+}
+
+/// What ends a stream of rows.
+enum StreamError {
+    Server(postgres::Error),
+    Row(Error),
+}
+
+impl From<postgres::Error> for StreamError {
+    fn from(failure: postgres::Error) -> Self {
+        Self::Server(failure)
     }
 }
 
@@ -258,6 +296,10 @@ impl Database for Postgres {
         self.read_history()
     }
 
+    fn rendering(&mut self) -> Result<Option<String>, Error> {
+        self.read_rendering()
+    }
+
     fn migrations(&mut self, statements: bool) -> Result<Vec<Migration>, Error> {
         self.read_migrations(statements)
     }
@@ -278,7 +320,7 @@ impl Database for Postgres {
         self.read_records(Some(version))
     }
 
-    fn catalog(&mut self, scope: &Scope) -> Result<Catalog, Error> {
+    fn catalog(&mut self, scope: &Scope<'_>) -> Result<Catalog, Error> {
         self.read_catalog(scope)
     }
 

@@ -152,6 +152,10 @@ impl Database for Sqlite {
         history::history(&self.connection)
     }
 
+    fn rendering(&mut self) -> Result<Option<String>, Error> {
+        history::rendering(&self.connection)
+    }
+
     fn migrations(&mut self, statements: bool) -> Result<Vec<Migration>, Error> {
         history::migrations(&self.connection, statements)
     }
@@ -172,7 +176,7 @@ impl Database for Sqlite {
         history::records_at(&self.connection, version)
     }
 
-    fn catalog(&mut self, scope: &Scope) -> Result<Catalog, Error> {
+    fn catalog(&mut self, scope: &Scope<'_>) -> Result<Catalog, Error> {
         let (catalog, rows) = catalog::catalog(&self.connection, scope)?;
         self.rows = rows;
         Ok(catalog)
