@@ -14,27 +14,25 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use crate::db::url::DatabaseUrl;
-use crate::db::{self, Asked, Catalog, Database, History, Intent};
+use crate::db::{self, Catalog, Database, History, Intent};
 use crate::desired::{Desired, DesiredSet, hex};
 use crate::error::Error;
+use crate::lookup::{Lookup, Noted, Question};
 use crate::model::ObjectId;
 use crate::parallel::Busy;
 use crate::plan::Present;
-use crate::spec::{Spec, TableRef};
+use crate::spec::Spec;
 
 /// What is written down beside a migration, as JSON.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 struct Rendering {
     /// Digest of everything that the desired side is made from.
     source: String,
-    /// What was asked of the database for it, in order: lists of tables.
-    tables: Vec<Vec<Reference>>,
+    /// What was asked of the database for it, in order.
+    questions: Vec<Question>,
     /// Digest of the objects that it comes to and of their DDL.
     result: String,
 }
-
-/// A table's schema and name, and whether they are a pattern.
-type Reference = (Option<String>, String, bool);
 
 /// What the desired side is made from, as far as the spec and the command line say it.
 #[derive(Debug, Clone)]
@@ -73,7 +71,7 @@ impl Source {
     }
 
     /// What the database adds.
-    fn add_database(&mut self, database: &mut dyn Database, asked: &Asked) -> Option<()> {
+    fn add_database(&mut self, database: &dyn Database, noted: &Noted) {
         let dialect = database.dialect();
         self.add(dialect.name());
         for (name, text) in dialect.templates() {
@@ -81,9 +79,7 @@ impl Source {
             self.add(text);
         }
         self.add(&format!("{:?}", database.server()));
-        self.add(&database.current_schema().ok()?);
-        self.add(&asked.digest());
-        Some(())
+        self.add(&noted.digest());
     }
 
     fn digest(self) -> String {
@@ -91,14 +87,14 @@ impl Source {
     }
 }
 
-/// What to write down about the desired side, for which `asked` was asked of the database; `None` where that would not
-/// say enough.
+/// What to write down about the desired side, for which what was noted was asked of the database; `None` where that would
+/// not say enough.
 pub fn record(
     source: Option<Source>,
-    asked: Option<Asked>,
+    noted: Noted,
     desired: &DesiredSet,
     history: &History,
-    database: &mut dyn Database,
+    database: &dyn Database,
 ) -> Option<String> {
     // Where nothing is told from a name alone: what a trigger was called before, or which others it stands between, says
     // more than its digest.
@@ -112,27 +108,14 @@ pub fn record(
     let digests = desired
         .iter()
         .map(|(id, object)| (id, object.digest.as_str()));
-    let (mut source, asked) = source.zip(asked)?;
-    source.add_database(database, &asked)?;
+    let mut source = source?;
+    source.add_database(database, &noted);
     let rendering = Rendering {
         source: source.digest(),
-        tables: asked
-            .references
-            .iter()
-            .map(|asked| asked.iter().map(reference).collect())
-            .collect(),
+        questions: noted.questions,
         result: result(digests),
     };
     serde_json::to_string(&rendering).ok()
-}
-
-fn reference(table: &TableRef) -> Reference {
-    let TableRef {
-        schema,
-        name,
-        is_pattern,
-    } = table;
-    (schema.clone(), name.clone(), *is_pattern)
 }
 
 /// Digest of objects, in order, and the digests of their DDL.
@@ -205,8 +188,6 @@ impl Ahead {
 /// the triggers of the spec need not be read.
 fn look(source: Option<Source>, database: &mut dyn Database, needless: &AtomicBool) -> Found {
     let recorded = source.and_then(|source| recorded(source, database));
-    // What was asked here is not to count as asked by the desired side.
-    database.take_asked();
     needless.store(recorded.is_some(), Ordering::Relaxed);
     let history = match database.history() {
         Ok(history) => history,
@@ -242,19 +223,12 @@ fn look(source: Option<Source>, database: &mut dyn Database, needless: &AtomicBo
 /// What the desired side comes to, where that was written down and it is still made from the same.
 fn recorded(mut source: Source, database: &mut dyn Database) -> Option<String> {
     let rendering: Rendering = serde_json::from_str(&database.rendering().ok()??).ok()?;
-    for asked in rendering.tables {
-        let asked: Vec<TableRef> = asked
-            .into_iter()
-            .map(|(schema, name, is_pattern)| TableRef {
-                schema,
-                name,
-                is_pattern,
-            })
-            .collect();
-        database.tables(&asked).ok()?;
+    let mut lookup = Lookup::new(&mut *database);
+    for question in rendering.questions {
+        lookup.ask_again(question).ok()?;
     }
-    let asked = database.take_asked()?;
-    source.add_database(database, &asked)?;
+    let noted = lookup.noted();
+    source.add_database(database, &noted);
     (source.digest() == rendering.source).then_some(rendering.result)
 }
 

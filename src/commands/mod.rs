@@ -17,9 +17,10 @@ use std::sync::Arc;
 use crate::cli::Common;
 use crate::db::url::DatabaseUrl;
 use crate::db::{self, Database, Intent};
-use crate::desired::{self, Tables};
+use crate::desired::{self, Outline, Tables};
 use crate::error::{Error, Kind};
-use crate::plan::{Options, Plan, Present, make, read, settled};
+use crate::lookup::Lookup;
+use crate::plan::{Options, Plan, Present, Remarks, make, read, settled};
 use crate::render::Renderer;
 use crate::rendering::{self, Ahead, Found, Reading, Source};
 use crate::report::{Format, Output, text};
@@ -226,9 +227,10 @@ pub fn make_plan(context: &Context, options: &Options) -> Result<Planned, Error>
         Found::Settled(present) => {
             let mut spec = spec.unwrap_or_else(Draft::without_the_rest);
             free_objects(&mut spec);
+            let renderer = Renderer::new(database.dialect(), spec.templates.as_deref())?;
             return Ok(Planned {
-                renderer: Renderer::new(database.dialect(), spec.templates.as_deref())?,
-                plan: settled(&spec.digest, &present, &*database)?,
+                plan: settled(&spec.digest, &present, &mut *database, &renderer)?,
+                renderer,
                 rendering: None,
                 spec,
                 database,
@@ -241,8 +243,10 @@ pub fn make_plan(context: &Context, options: &Options) -> Result<Planned, Error>
 
     let renderer = Renderer::new(database.dialect(), spec.templates.as_deref())?;
     let server = database.server();
-    let outline = desired::outline(&spec, &renderer, &mut Tables::Live(&mut *database))?;
-    let asked = database.take_asked();
+    let mut tables = Tables::Live(Lookup::new(&mut *database));
+    let mut outline = desired::outline(&spec, &renderer, &mut tables)?;
+    let remarks = remarks(&mut outline);
+    let noted = tables.noted();
     let (desired, present) = outline.render(&renderer, server, |outline| {
         let history = history?;
         let catalog = match catalog {
@@ -253,10 +257,12 @@ pub fn make_plan(context: &Context, options: &Options) -> Result<Planned, Error>
     })?;
     free_objects(&mut spec);
     let present = present?;
-    let rendering = rendering::record(source, asked, &desired, &present.history, &mut *database);
+    // What there is to say besides is worked out anew each time.
+    let source = source.filter(|_| remarks.is_empty());
+    let rendering = rendering::record(source, noted, &desired, &present.history, &*database);
     let plan = make(
         &desired,
-        &spec.digest,
+        (&spec.digest, remarks),
         present,
         &mut *database,
         &renderer,
@@ -269,6 +275,28 @@ pub fn make_plan(context: &Context, options: &Options) -> Result<Planned, Error>
         plan,
         rendering,
     })
+}
+
+/// What the spec's selectors and rules have to say; warnings are said here, once.
+fn remarks(outline: &mut Outline<'_>) -> Remarks {
+    let warnings: Vec<String> = outline
+        .warnings
+        .drain(..)
+        .map(|warning| match &warning.place {
+            Some((span, _)) => {
+                let (line, column) = span.line_column();
+                format!("{} ({}:{line}:{column})", warning.message, span.file.name)
+            }
+            None => warning.message,
+        })
+        .collect();
+    for warning in &warnings {
+        log::warn!("{warning}");
+    }
+    Remarks {
+        warnings,
+        uncovered: std::mem::take(&mut outline.uncovered),
+    }
 }
 
 /// What is desired has taken from them what it needs; ten thousand of them are as much memory again.

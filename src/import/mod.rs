@@ -17,7 +17,8 @@ use crate::db::{Catalog, Database, Depth, Scope};
 use crate::desired::{self, Tables};
 use crate::diff::{self, Judge};
 use crate::error::{Diagnostic, Error, SourceFile};
-use crate::model::{Definition, FunctionId, ObjectId, TableId, Trigger};
+use crate::lookup::Lookup;
+use crate::model::{Definition, FunctionId, ObjectId, TableId, Trigger, TriggerId};
 use crate::render::Renderer;
 use crate::spec::{LoadOptions, Spec};
 
@@ -74,7 +75,12 @@ pub fn read(
     let server = database.server();
     let schema = database.current_schema()?;
     let present = match spec {
-        Some(spec) => desired::from_spec(spec, renderer, &mut Tables::Live(database), server)?,
+        Some(spec) => desired::from_spec(
+            spec,
+            renderer,
+            &mut Tables::Live(Lookup::new(database)),
+            server,
+        )?,
         None => desired::DesiredSet::new(),
     };
     let (catalog, definitions) = live(database, filters, &present)?;
@@ -93,11 +99,23 @@ pub fn read(
             _ => None,
         })
         .collect();
+    let spared: BTreeMap<TriggerId, Trigger> = wanted
+        .iter()
+        .filter(|trigger| trigger.creation.is_some())
+        .filter_map(|trigger| {
+            let definition = Definition::Trigger((*trigger).clone());
+            match database.spared(&definition).into_owned() {
+                Definition::Trigger(spared) => Some((spared.id.clone(), spared)),
+                Definition::Function(_) => None,
+            }
+        })
+        .collect();
     let source = Source {
         dialect,
         renderer,
         server,
         definitions: &definitions,
+        spared: &spared,
         callers: &catalog.callers,
         schema: &schema,
         declared: &declared,
@@ -273,8 +291,13 @@ impl Import {
             name: "<imported spec>".to_owned(),
             text,
         });
-        let wanted = desired::from_spec(&spec, renderer, &mut Tables::Live(&mut *database), server)
-            .map_err(|error| renamed(error, &shown))?;
+        let wanted = desired::from_spec(
+            &spec,
+            renderer,
+            &mut Tables::Live(Lookup::new(&mut *database)),
+            server,
+        )
+        .map_err(|error| renamed(error, &shown))?;
         let pairs: Vec<_> = wanted
             .iter()
             .filter_map(|(id, wanted)| diff::undecided(live.get(id)?, &wanted.definition))

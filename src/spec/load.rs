@@ -15,7 +15,7 @@ use super::build::Builder;
 use super::keys::{DIALECTS, DialectKeys, Section};
 use super::split::split;
 use super::value::{Checker, Place, Record, Value};
-use super::{FunctionSpec, Spec, TriggerSpec, check, source};
+use super::{FunctionSpec, RequireSpec, Spec, TriggerSpec, check, source};
 use crate::error::{Diagnostic, Error, Kind, SourceFile};
 use crate::parallel;
 
@@ -113,6 +113,7 @@ impl<'a> Draft<'a> {
             problems: vec![],
             triggers: vec![],
             functions: vec![],
+            requires: vec![],
             pieces: vec![],
         };
         let record = loader.file(&path.display().to_string(), bytes, Section::Top);
@@ -280,6 +281,7 @@ pub(super) struct Loader<'a> {
     pub(super) problems: Vec<Diagnostic>,
     triggers: Vec<TriggerSpec>,
     functions: Vec<FunctionSpec>,
+    requires: Vec<RequireSpec>,
     pieces: Vec<Piece>,
 }
 
@@ -349,11 +351,17 @@ impl Loader<'_> {
                 range,
             }));
         }
+        let mut builder = Builder {
+            problems: &mut self.problems,
+        };
         if section == Section::Top {
-            let mut builder = Builder {
-                problems: &mut self.problems,
-            };
             builder.missing(&record, "version", "this file", "version = 1");
+        }
+        if let Some(Value::Records(records)) = record.take("require") {
+            let requires = records
+                .into_iter()
+                .filter_map(|record| builder.require(record));
+            self.requires.extend(requires);
         }
         let mut objects = Objects::default();
         objects.take(&mut record, self.options);
@@ -407,6 +415,7 @@ impl Loader<'_> {
                 templates,
                 triggers: self.triggers,
                 functions: self.functions,
+                requires: self.requires,
             },
             pieces: self.pieces,
             problems: self.problems,

@@ -24,8 +24,8 @@ use postgres::fallible_iterator::FallibleIterator as _;
 use postgres::types::{FromSql, ToSql, Type};
 
 use super::{
-    Asked, Befores, Catalog, ConditionPair, Database, Depth, History, Migration, Patience, Record,
-    Scope, Statement, Target, Verdict,
+    Befores, Catalog, ConditionPair, Database, Depth, History, Migration, Patience, Record, Scope,
+    Statement, Target, Verdict,
 };
 use crate::db::url::PostgresUrl;
 use crate::dialect::postgres::Postgres as DIALECT;
@@ -64,8 +64,6 @@ pub struct Postgres {
     /// `None` where no schema of the search path exists.
     current_schema: Option<String>,
     encoding: String,
-    /// What was asked about tables.
-    asked: Asked,
     /// How long a migration waits for one lock, while one is open.
     migration: Option<Patience>,
 }
@@ -147,7 +145,6 @@ impl Postgres {
             user: get(&row, 3)?,
             current_schema: get(&row, 4)?,
             encoding: get(&row, 5)?,
-            asked: Asked::default(),
             migration: None,
         })
     }
@@ -263,13 +260,7 @@ impl Database for Postgres {
     }
 
     fn tables(&mut self, references: &[TableRef]) -> Result<Vec<Vec<Table>>, Error> {
-        let found = self.read_tables(references)?;
-        self.asked.note(references, &found);
-        Ok(found)
-    }
-
-    fn take_asked(&mut self) -> Option<Asked> {
-        Some(std::mem::take(&mut self.asked))
+        self.read_tables(references)
     }
 
     fn table_names(&mut self, schema: Option<&str>) -> Result<Vec<TableId>, Error> {
