@@ -12,8 +12,8 @@ use super::keys::DialectKeys;
 use super::text::inner_span;
 use super::value::{Record, Value};
 use super::{
-    ConstraintSpec, EnabledOn, Fields, FunctionSpec, OrderSpec, ReferencingSpec, RequireSpec, TableRef,
-    TableSelector, TriggerSpec,
+    ConstraintSpec, EnabledOn, Fields, FunctionSpec, OrderSpec, ReferencingSpec, RequireSpec,
+    TableRef, TableSelector, TriggerSpec,
 };
 use crate::error::{Diagnostic, Located, Span};
 use crate::model::Deferral;

@@ -321,12 +321,11 @@ impl Loader<'_> {
             if !cut.parts.is_empty() && (record.has("trigger") || record.has("function")) {
                 return None;
             }
-            self.pieces
-                .extend(cut.parts.into_iter().map(|range| Piece {
-                    file: Arc::clone(&file),
-                    section,
-                    range,
-                }));
+            self.pieces.extend(cut.parts.into_iter().map(|range| Piece {
+                file: Arc::clone(&file),
+                section,
+                range,
+            }));
         }
         let mut builder = Builder {
             problems: &mut self.problems,
