@@ -31,6 +31,7 @@ pub mod model;
 mod parallel;
 pub mod plan;
 pub mod render;
+pub mod rendering;
 pub mod report;
 pub mod rollback;
 pub mod selectors;

@@ -41,6 +41,7 @@ impl Check {
             renderer: _,
             database,
             plan,
+            rendering: _,
         } = make_plan(context, &options)?;
         let denied = self.unmanaged == Unmanaged::Deny && !plan.unmanaged.is_empty();
         let differs = plan.differs() || denied || !plan.uncovered.is_empty();

@@ -9,13 +9,16 @@ use crate::db::{
 use crate::desired::{Desired, DesiredSet};
 use crate::diff::{self, FieldChange, Judge};
 use crate::error::{Diagnostic, Error};
-use crate::model::{Action as TriggerAction, Definition, FunctionId, ObjectId, TriggerId};
+use crate::model::{Action as TriggerAction, Definition, FunctionId, ObjectId, Place, TriggerId};
 use crate::render::Renderer;
 use crate::selectors::Uncovered;
 
 use super::because::followed;
 use super::step::Step;
-use super::{Action, Change, FORMAT_VERSION, ObjectRef, Plan, base_fingerprint, order, rests_on};
+use super::{
+    Action, Change, FORMAT_VERSION, ObjectRef, Plan, base_fingerprint, order, places, rests_on,
+    siblings,
+};
 
 /// What the user said about how to plan.
 #[derive(Debug, Clone, Default)]
@@ -64,12 +67,23 @@ pub struct Remarks {
     pub uncovered: Vec<Uncovered>,
 }
 
-/// Read what there is, of these objects and around them.
+impl Remarks {
+    /// Whether there is nothing to say.
+    pub fn is_empty(&self) -> bool {
+        let Self {
+            warnings,
+            uncovered,
+        } = self;
+        warnings.is_empty() && uncovered.is_empty()
+    }
+}
+
+/// Read what is live, of these objects, those that are recorded, and around them.
 pub fn read<'a>(
     ids: impl Iterator<Item = &'a ObjectId>,
+    history: History,
     database: &mut dyn Database,
 ) -> Result<Present, Error> {
-    let history = database.history()?;
     if let Some(version) = history.unfinished {
         log::warn!(
             "migration {version} was begun and has no end: it is running, or was broken off; `triggerctl repair` shows what there is of it"
@@ -136,32 +150,58 @@ pub fn make(
 
     let mut plan = arrange(
         changes,
-        planner.database,
-        &history,
+        (planner.database, renderer),
+        (&history, &catalog.places),
         spec_digest.to_owned(),
         unchanged,
-    );
+    )?;
     plan.unmanaged = unmanaged(desired, &history, &catalog);
     plan.warnings = remarks.warnings;
     plan.uncovered = required(remarks.uncovered, &options.targets);
     plan.sealed()
 }
 
+/// The plan where the spec asks for what is recorded, and all of that is live as it was recorded.
+pub fn settled(
+    spec_digest: &str,
+    present: &Present,
+    database: &mut dyn Database,
+    renderer: &Renderer,
+) -> Result<Plan, Error> {
+    let Present { history, catalog } = present;
+    let mut plan = arrange(
+        vec![],
+        (database, renderer),
+        (history, &catalog.places),
+        spec_digest.to_owned(),
+        history.records.len(),
+    )?;
+    plan.unmanaged = catalog
+        .fingerprints
+        .keys()
+        .filter(|id| matches!(id, ObjectId::Trigger(_)) && !history.records.contains_key(id))
+        .map(ObjectRef::from)
+        .collect();
+    plan.sealed()
+}
+
 /// Changes in order, as a plan for this database.
 pub(crate) fn arrange(
     mut changes: Vec<Change>,
-    database: &dyn Database,
-    history: &History,
+    (database, renderer): (&mut dyn Database, &Renderer),
+    (history, places): (&History, &BTreeMap<ObjectId, Place>),
     spec_digest: String,
     unchanged: usize,
-) -> Plan {
+) -> Result<Plan, Error> {
     order::order(&mut changes, database.dialect());
+    siblings::keep_order(&mut changes, database, renderer)?;
+    places::settle(&mut changes, places, database, renderer)?;
     let mut summary = BTreeMap::new();
     for change in &changes {
         *summary.entry(change.action).or_insert(0) += 1;
     }
     let target = database.target().clone();
-    Plan {
+    Ok(Plan {
         plan_id: String::new(),
         format_version: FORMAT_VERSION,
         tool_version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -175,7 +215,7 @@ pub(crate) fn arrange(
         warnings: vec![],
         uncovered: vec![],
         changes,
-    }
+    })
 }
 
 /// What must be read of the catalog: the schemas of everything that is desired or recorded.

@@ -3,7 +3,9 @@
 
 mod because;
 mod make;
-mod order;
+pub(crate) mod order;
+pub(crate) mod places;
+mod siblings;
 mod step;
 
 use std::collections::BTreeMap;
@@ -22,7 +24,7 @@ use crate::model::{Definition, FunctionId, ObjectId, TableId, TriggerId};
 use crate::selectors::Uncovered;
 
 pub(crate) use make::arrange;
-pub use make::{Options, Present, Remarks, make, read};
+pub use make::{Options, Present, Remarks, make, read, settled};
 pub(crate) use step::Step;
 
 /// Version of the plan document.

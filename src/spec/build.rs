@@ -247,6 +247,8 @@ impl Builder<'_> {
                 .take("depends_on_extensions")
                 .and_then(|value| list(value, text)),
             order: self.order(record.take("order")),
+            sql_mode: record.take("sql_mode").and_then(text),
+            collation: record.take("collation").and_then(text),
         }
     }
 

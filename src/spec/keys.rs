@@ -27,7 +27,7 @@ pub const DIALECTS: &[DialectKeys] = &[
             "depends_on_extensions",
         ],
     ),
-    ("mysql", &["definer", "order"]),
+    ("mysql", &["definer", "order", "sql_mode", "collation"]),
 ];
 
 /// Other names that people use for a dialect.
@@ -563,6 +563,24 @@ pub const KEYS: &[Key] = &[
         default: "who applies",
         doc: "The account with whose rights it runs.",
         example: "definer = \"app@%\"",
+        ..KEY
+    },
+    Key {
+        name: "sql_mode",
+        sections: &[Section::Own],
+        shape: Shape::Text,
+        default: "the server's",
+        doc: "The modes that its body is read and run under, as `SELECT @@sql_mode` shows them.",
+        example: "sql_mode = \"ANSI_QUOTES,STRICT_TRANS_TABLES\"",
+        ..KEY
+    },
+    Key {
+        name: "collation",
+        sections: &[Section::Own],
+        shape: Shape::Text,
+        default: "the server's for utf8mb4",
+        doc: "The collation that its literals compare by (`collation_connection`).",
+        example: "collation = \"utf8mb4_bin\"",
         ..KEY
     },
     Key {

@@ -6,6 +6,7 @@ use std::fs;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use sha2::{Digest, Sha256};
 use toml::de::DeTable;
@@ -149,18 +150,36 @@ impl<'a> Draft<'a> {
     /// # Errors
     /// Everything that is wrong in any of its files, in file order.
     pub fn complete(self) -> Result<Spec, Error> {
+        match self.complete_unless(&AtomicBool::new(false))? {
+            Ok(spec) => Ok(spec),
+            Err(draft) => draft.complete(),
+        }
+    }
+
+    /// The same, unless somebody says meanwhile that it is not needed: then this is what it was.
+    ///
+    /// # Errors
+    /// Everything that is wrong in any of its files, in file order.
+    pub fn complete_unless(self, needless: &AtomicBool) -> Result<Result<Spec, Self>, Error> {
+        let work = |piece: &Piece| {
+            let is_needless = needless.load(Ordering::Relaxed);
+            (!is_needless).then(|| piece.read(self.options))
+        };
+        let (read, ()) = parallel::map_in_parts(2, &self.pieces, work, || ());
+        let Some(read) = read.into_iter().collect::<Option<Vec<_>>>() else {
+            return Ok(Err(self));
+        };
         let Self {
             path,
             options,
             mut spec,
-            pieces,
+            pieces: _,
             mut problems,
         } = self;
-        let (read, ()) = parallel::map_in_parts(2, &pieces, |piece| piece.read(options), || ());
         for objects in read {
             let Some(objects) = objects else {
                 // What the parser says of a piece would be true, but the whole may be wrong in other ways as well.
-                return Self::whole(path, options)?.complete();
+                return Self::whole(path, options)?.complete().map(Ok);
             };
             spec.triggers.extend(objects.triggers);
             spec.functions.extend(objects.functions);
@@ -168,10 +187,15 @@ impl<'a> Draft<'a> {
         }
         check::unique(&spec.triggers, &spec.functions, &mut problems);
         if problems.is_empty() {
-            Ok(spec)
+            Ok(Ok(spec))
         } else {
             Err(in_order(&spec.files, problems))
         }
+    }
+
+    /// What was read so far, for good.
+    pub fn without_the_rest(self) -> Spec {
+        self.spec
     }
 }
 

@@ -45,6 +45,8 @@ impl Fields {
             enabled_on,
             depends_on_extensions,
             order,
+            sql_mode,
+            collation,
         } = self;
         // A dialect that calls a function of its own has no use for the body that the others share.
         let shared_body = if function.is_some() {
@@ -77,6 +79,8 @@ impl Fields {
             depends_on_extensions: depends_on_extensions
                 .or_else(|| base.depends_on_extensions.clone()),
             order: order.or_else(|| base.order.clone()),
+            sql_mode: sql_mode.or_else(|| base.sql_mode.clone()),
+            collation: collation.or_else(|| base.collation.clone()),
         }
     }
 }

@@ -13,7 +13,7 @@
 
 {%- macro changed(rest) -%}
   {%- if not rest %}{{ fail("it takes at least one column") }}{% endif -%}
-  ({% for column in rest %}{% if not loop.first %} OR {% endif %}NOT (OLD.{{ column | ident }} <=> NEW.{{ column | ident }}){% endfor %})
+  ({% for column in rest %}{% if not loop.first %} OR {% endif %}NOT (OLD.{{ column | ident }} <=> NEW.{{ column | ident }} AND CAST(OLD.{{ column | ident }} AS BINARY) <=> CAST(NEW.{{ column | ident }} AS BINARY)){% endfor %})
 {%- endmacro -%}
 
 {%- macro raise_if(condition, message) -%}

@@ -305,7 +305,7 @@ fn function(row: &Row) -> Result<Function, Error> {
     let settings: Option<Vec<String>> = get(row, 6)?;
     let volatility: i8 = get(row, 7)?;
     let parallel: i8 = get(row, 8)?;
-    let mut settings: Vec<Setting> = settings
+    let settings: Vec<Setting> = settings
         .unwrap_or_default()
         .iter()
         .map(|entry| setting(entry))

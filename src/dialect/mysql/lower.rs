@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use minijinja::context;
 
-use super::{Mysql, check};
+use super::{Mysql, check, modes};
 use crate::dialect::request::Reader;
-use crate::dialect::{Lowered, Request, TableKind, inspect, texts};
+use crate::dialect::{Dialect, Lowered, Request, TableKind, inspect, texts};
 use crate::error::{Diagnostic, Located};
 use crate::model::{
     Action, Creation, Definition, EnabledState, Event, ObjectId, Orientation, Place, Timing,
@@ -14,7 +14,7 @@ use crate::model::{
 };
 use crate::render::Renderer;
 use crate::spec::{Fields, OrderSpec};
-use crate::sql::MYSQL;
+use crate::sql::Syntax;
 
 /// Characters of a trigger's name (the manuals, "identifier length limits").
 const LONGEST_NAME: usize = 64;
@@ -59,6 +59,8 @@ fn read(reader: &mut Reader<'_>) -> Option<Vec<Lowered>> {
         depends_on_extensions: _,
         definer,
         order,
+        sql_mode,
+        collation,
     } = request.fields;
     refuse_fields(reader, request.fields);
 
@@ -73,7 +75,16 @@ fn read(reader: &mut Reader<'_>) -> Option<Vec<Lowered>> {
     let update_of = reader.update_of();
     check_events(reader, timing, &events);
     check_table(reader, timing);
-    let creation = creation(definer.as_ref(), order.as_ref());
+    let sql_mode = match sql_mode {
+        Some(mode) => Some(modes::read(reader, mode)?),
+        None => None,
+    };
+    let creation = Creation {
+        sql_mode,
+        collation_connection: collation.as_ref().map(|collation| collation.value.clone()),
+        ..creation(definer.as_ref(), order.as_ref())
+    };
+    let syntax = Mysql.syntax_of(&creation);
 
     let mut lowered = vec![];
     let several = events.len() > 1;
@@ -93,8 +104,8 @@ fn read(reader: &mut Reader<'_>) -> Option<Vec<Lowered>> {
         check_name(reader, &id_now.name);
         let condition = when
             .as_ref()
-            .map(|when| condition(reader, when, &id_now.name, event));
-        let body = check::statements(reader, body, &id_now.name, timing, event);
+            .map(|when| condition(reader, when, &id_now.name, event, &syntax));
+        let body = check::statements(reader, body, &id_now.name, (timing, event), &syntax);
         let body = body?;
         let condition = match condition {
             Some(condition) => Some(condition?),
@@ -106,7 +117,7 @@ fn read(reader: &mut Reader<'_>) -> Option<Vec<Lowered>> {
         } else {
             &[]
         };
-        let body = guarded(reader, body, condition, columns)?;
+        let body = guarded(reader, body, condition, columns, &syntax)?;
         let renamed_from = match &old_name {
             Some(Some(old)) => Some(ObjectId::Trigger(id(old))),
             _ => None,
@@ -276,13 +287,17 @@ fn condition(
     when: &Located<String>,
     trigger: &str,
     event: Event,
+    syntax: &Syntax,
 ) -> Option<String> {
     let sql = reader.sql(when, trigger, Some(event))?;
-    let sound = inspect::check_condition(&sql, &MYSQL);
-    if !reader.sound("when", when, &sql, sound) || !check::rows(reader, "when", when, &sql, event) {
+    let sound = inspect::check_condition(&sql, syntax);
+    if !reader.sound("when", when, &sql, sound)
+        || !check::backslashes(reader, when, &sql, syntax)
+        || !check::rows(reader, "when", when, &sql, event, syntax)
+    {
         return None;
     }
-    Some(inspect::closed(sql.trim(), &MYSQL).into_owned())
+    Some(inspect::closed(sql.trim(), syntax).into_owned())
 }
 
 /// The body within an IF, where `when` or `update_of` ask for one.
@@ -291,19 +306,20 @@ fn guarded(
     body: String,
     condition: Option<String>,
     columns: &[String],
+    syntax: &Syntax,
 ) -> Option<String> {
     if condition.is_none() && columns.is_empty() {
         return Some(body);
     }
     // Declarations stand at the beginning of a block.
-    let block = inspect::statement_starts(&body, &MYSQL)
+    let block = inspect::statement_starts(&body, syntax)
         .first()
         .is_some_and(|(word, _)| word.eq_ignore_ascii_case("declare"));
     let context = context! {
         condition,
         update_of => texts(columns),
         block,
-        body => inspect::statements(&body, &MYSQL),
+        body => inspect::statements(&body, syntax),
     };
     match reader.renderer.text("trigger_body.sql", context) {
         Ok(text) => Some(text),

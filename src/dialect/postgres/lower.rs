@@ -75,6 +75,8 @@ fn read(reader: &mut Reader<'_>) -> Option<Vec<Lowered>> {
         depends_on_extensions,
         definer,
         order,
+        sql_mode,
+        collation,
     } = request.fields;
 
     reader.refuse_field(
@@ -87,6 +89,9 @@ fn read(reader: &mut Reader<'_>) -> Option<Vec<Lowered>> {
         "order among triggers but that of their names",
         "choose the name so that it sorts where it is to fire",
     );
+    let elsewhere = "put it under `[trigger.mysql]`";
+    reader.refuse_field(sql_mode.as_ref(), "`sql_mode`", elsewhere);
+    reader.refuse_field(collation.as_ref(), "collation of a trigger", elsewhere);
     let name = reader.name(&request.spec.name);
     let old_name = match renamed_from {
         Some(text) => Some(reader.name(text)?),

@@ -131,6 +131,8 @@ fn refuse_others_fields(reader: &mut Reader<'_>) {
         enabled_on,
         depends_on_extensions,
         order,
+        sql_mode,
+        collation,
     } = reader.request.fields;
     if let Some(for_each) = for_each
         && for_each.value == Orientation::Statement
@@ -167,6 +169,8 @@ fn refuse_others_fields(reader: &mut Reader<'_>) {
     reader.refuse_field(depends_on_extensions.as_ref(), what, elsewhere);
     reader.refuse_field(definer.as_ref(), "definer of a trigger", elsewhere);
     reader.refuse_field(order.as_ref(), "order among triggers", elsewhere);
+    reader.refuse_field(sql_mode.as_ref(), "`sql_mode`", elsewhere);
+    reader.refuse_field(collation.as_ref(), "collation of a trigger", elsewhere);
 }
 
 fn check_truncate(reader: &mut Reader<'_>, events: &BTreeSet<Event>) {
