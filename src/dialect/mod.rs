@@ -147,6 +147,26 @@ pub enum LockMode {
     Database,
 }
 
+/// What decides which of two triggers of the same table, timing and event fires first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FiringOrder {
+    /// Their names, byte by byte.
+    ByName,
+    /// Their age, the newest first: one that is made anew comes first.
+    NewestFirst,
+    /// Their place, which one that is made anew keeps.
+    Kept,
+}
+
+/// Syntax that came late.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct NewerSyntax {
+    /// What it is, to follow "it has".
+    pub what: &'static str,
+    /// Major and minor version of the engine that had it first.
+    pub since: (u32, u32),
+}
+
 /// The DDL that leads from one definition to another.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Ddl {
@@ -257,6 +277,25 @@ pub trait Dialect: Sync {
     /// What ends a statement in a script for the engine's own client.
     fn script_terminator(&self) -> &'static str {
         ";"
+    }
+
+    /// What this engine calls a lock.
+    fn lock_name(&self, mode: LockMode) -> &'static str {
+        match mode {
+            LockMode::AccessShare => "ACCESS SHARE",
+            LockMode::ShareRowExclusive => "SHARE ROW EXCLUSIVE",
+            LockMode::AccessExclusive => "ACCESS EXCLUSIVE",
+            LockMode::Database => "the database file",
+        }
+    }
+    /// In which order triggers of one table, timing and event fire.
+    fn firing_order(&self) -> FiringOrder {
+        FiringOrder::Kept
+    }
+    /// The newest syntax in a statement, where an older version of the engine cannot even open a database that has it.
+    fn newer_syntax(&self, statement: &str) -> Option<NewerSyntax> {
+        let _ = statement;
+        None
     }
 
     /// Whether two bodies are the same to this engine: token by token where it keeps the text, else byte by byte.

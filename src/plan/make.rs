@@ -12,6 +12,7 @@ use crate::error::{Diagnostic, Error};
 use crate::model::{Action as TriggerAction, Definition, FunctionId, ObjectId};
 use crate::render::Renderer;
 
+use super::hazard::{Around, assess};
 use super::step::Step;
 use super::{Action, Change, FORMAT_VERSION, ObjectRef, Plan, base_fingerprint, order, rests_on};
 
@@ -131,6 +132,13 @@ pub fn make(
         unchanged,
     );
     plan.unmanaged = unmanaged(desired, &history, &catalog);
+    let is_ours = |id: &ObjectId| desired.contains_key(id) || history.records.contains_key(id);
+    let around = Around {
+        catalog: &catalog,
+        is_ours: &is_ours,
+        going_back: false,
+    };
+    assess(&mut plan, &around, database)?;
     plan.sealed()
 }
 

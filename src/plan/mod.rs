@@ -1,6 +1,7 @@
 //! A plan: what differs between the desired, the recorded and the live side, and the ordered steps that end it. It is a
 //! document: it can be saved, shown in any format, and applied later by who trusts it.
 
+pub mod hazard;
 mod make;
 mod order;
 mod step;
@@ -12,6 +13,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
+use crate::db::size::TableSize;
 use crate::db::{Catalog, Fingerprint, History, Target};
 use crate::desired::{digest, hex};
 use crate::dialect::LockMode;
@@ -19,12 +21,13 @@ use crate::diff::FieldChange;
 use crate::error::{Diagnostic, Error, Kind};
 use crate::model::{Definition, FunctionId, ObjectId, TableId, TriggerId};
 
+pub use hazard::{Hazard, HazardKind, Severity};
 pub(crate) use make::arrange;
 pub use make::{Options, Present, make, read};
 pub(crate) use step::Step;
 
 /// Version of the plan document.
-pub const FORMAT_VERSION: u32 = 1;
+pub const FORMAT_VERSION: u32 = 2;
 
 /// What a step does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -157,15 +160,10 @@ pub struct Lock {
     pub table: TableId,
     /// How strong.
     pub mode: LockMode,
-}
-
-/// What can hurt while or after a step runs.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Hazard {
-    /// A stable word: `blocks_writers`, `blocks_readers`, `takes_over`, `undoes_manual_change`.
-    pub kind: String,
-    /// A sentence for people.
-    pub message: String,
+    /// What the engine calls it.
+    pub name: String,
+    /// How big the table is; `None` where nothing is known.
+    pub size: Option<TableSize>,
 }
 
 /// What the catalog and the history said of one object when the plan was made.

@@ -219,6 +219,10 @@ impl Dialect for Mysql {
         stored::subject(sql, schema)
     }
 
+    fn lock_name(&self, _mode: LockMode) -> &'static str {
+        "LOCK TABLES … WRITE"
+    }
+
     fn same_body(&self, left: &str, right: &str) -> bool {
         left == right || same_tokens(left, right, &MYSQL)
     }

@@ -10,7 +10,7 @@ mod shared;
 mod trigger;
 
 use super::quoting::{self, Unquoted};
-use super::{Ddl, Dialect, Lowered, Request, Server};
+use super::{Ddl, Dialect, FiringOrder, Lowered, Request, Server};
 use crate::error::{Diagnostic, Error};
 use crate::model::Definition;
 use crate::render::Renderer;
@@ -167,6 +167,10 @@ impl Dialect for Postgres {
                 after.id()
             ))),
         }
+    }
+
+    fn firing_order(&self) -> FiringOrder {
+        FiringOrder::ByName
     }
 
     fn same_body(&self, left: &str, right: &str) -> bool {
