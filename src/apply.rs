@@ -63,7 +63,7 @@ pub struct Job {
     pub down: Vec<String>,
     /// How each object that it touches is to be in the end.
     pub expected: BTreeMap<ObjectId, Expected>,
-    /// What was live, of the objects that were not what the history says: taken over, changed or dropped by hand.
+    /// What was live, of the objects that are touched; nothing, of those that were recorded and had been dropped by hand.
     pub found: BTreeMap<ObjectId, Option<Definition>>,
     /// What the job rests on; the answer lists what has moved.
     pub moved: Moved,
@@ -108,13 +108,14 @@ impl Job {
                 .any(|rested| rested.recorded.is_some());
             rests_on.extend(change.rests_on);
             match change.before {
-                Some(before) if !was_recorded || !change.drift.is_empty() => {
+                // Recorded or not: what is live says more than what was asked for (a text to the letter, an owner).
+                Some(before) => {
                     job.found.insert(before.id(), Some(before));
                 }
                 None if was_recorded => {
                     job.found.insert(id.clone(), None);
                 }
-                _ => {}
+                None => {}
             }
             if let Some(old) = old_id {
                 job.expected.insert(old, Expected::Absent);

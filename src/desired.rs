@@ -2,12 +2,12 @@
 //! the DDL that makes them. Everything that is wrong with the spec in this dialect is reported together.
 
 use std::borrow::Cow;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use sha2::{Digest, Sha256};
 
 use crate::db::Database;
-use crate::dialect::{Ddl, Dialect, Lowered, Request, Server, Table};
+use crate::dialect::{Beside, Ddl, Dialect, Lowered, Request, Server, Table};
 use crate::error::{Diagnostic, Error, Located, Span};
 use crate::model::{Definition, ObjectId, TableId};
 use crate::parallel;
@@ -116,6 +116,8 @@ pub fn outline<'a>(
         &schema,
         &mut problems,
     )?;
+    let beside = beside(spec, &wanted, tables, &schema, &mut problems)?;
+    let live = matches!(tables, Tables::Live(_));
     let requests: Vec<Request<'_>> = wanted
         .iter()
         .zip(&resolved)
@@ -127,8 +129,9 @@ pub fn outline<'a>(
             fields,
             table,
             vars: &vars,
-            schema: &schema,
-            pretend,
+            beside: &beside,
+            // What else is wrong with a trigger on a table that is not there.
+            pretend: pretend || (live && table.facts.is_none()),
         })
         .collect();
     let (lowered, ()) = parallel::map(&requests, |request| dialect.lower(request, renderer), || ());
@@ -268,7 +271,7 @@ fn resolve<'a>(
     schema: &str,
     problems: &mut Vec<Diagnostic>,
 ) -> Result<Vec<Vec<Table>>, Error> {
-    let mut known: BTreeMap<(Option<&str>, &str), Vec<Table>> = BTreeMap::new();
+    let mut known: BTreeMap<Key<'_>, Vec<Table>> = BTreeMap::new();
     match tables {
         Tables::Live(database) => {
             let mut references: Vec<&TableRef> = triggers
@@ -287,6 +290,7 @@ fn resolve<'a>(
                 let TableRef {
                     schema: given,
                     name,
+                    is_pattern: _,
                 } = &reference.value;
                 if !reference.value.is_glob() {
                     let id = TableId {
@@ -309,7 +313,7 @@ fn resolve<'a>(
     }
     let mut resolved = vec![];
     for trigger in triggers {
-        resolved.push(chosen(trigger, &known, tables, problems)?);
+        resolved.push(chosen(trigger, &known, tables, schema, problems)?);
     }
     Ok(resolved)
 }
@@ -324,14 +328,89 @@ fn references(trigger: &TriggerSpec) -> &[Located<TableRef>] {
     }
 }
 
-fn key(table: &TableRef) -> (Option<&str>, &str) {
-    (table.schema.as_deref(), table.name.as_str())
+/// What tells one reference from another.
+type Key<'a> = (Option<&'a str>, &'a str, bool);
+
+fn key(table: &TableRef) -> Key<'_> {
+    (
+        table.schema.as_deref(),
+        table.name.as_str(),
+        table.is_pattern,
+    )
+}
+
+/// What the triggers name beside their tables, as the database resolves it. A table that is not there is a problem.
+fn beside(
+    spec: &Spec,
+    wanted: &[(&TriggerSpec, Cow<'_, Fields>)],
+    tables: &mut Tables<'_>,
+    schema: &str,
+    problems: &mut Vec<Diagnostic>,
+) -> Result<Beside, Error> {
+    let mut beside = Beside::nothing(schema);
+    let Tables::Live(database) = &mut *tables else {
+        return Ok(beside);
+    };
+    let mut references: Vec<&Located<TableRef>> = vec![];
+    let mut functions: BTreeSet<&str> = BTreeSet::new();
+    for (_, fields) in wanted {
+        let from = fields
+            .constraint
+            .as_ref()
+            .and_then(|constraint| constraint.value.from.as_ref());
+        let partitions = fields.enabled_on.iter().flat_map(|states| &states.value);
+        references.extend(from);
+        references.extend(partitions.map(|entry| &entry.partition));
+        functions.extend(
+            fields
+                .function
+                .as_ref()
+                .filter(|function| function.value.schema.is_none())
+                .map(|function| function.value.name.as_str()),
+        );
+    }
+    // Those of the spec are made where new names go.
+    for function in &spec.functions {
+        let TableRef {
+            schema: given,
+            name,
+            is_pattern: _,
+        } = &function.name.value;
+        if given.as_deref().is_none_or(|given| given == schema) {
+            functions.remove(name.as_str());
+        }
+    }
+    if !functions.is_empty() {
+        let functions: Vec<&str> = functions.into_iter().collect();
+        beside.functions = database.function_schemas(&functions)?;
+    }
+    if references.is_empty() {
+        return Ok(beside);
+    }
+    let asked: Vec<TableRef> = references.iter().map(|table| table.value.clone()).collect();
+    let found = database.tables(&asked)?;
+    for (reference, found) in references.into_iter().zip(found) {
+        let TableRef {
+            schema,
+            name,
+            is_pattern: _,
+        } = &reference.value;
+        match found.into_iter().next() {
+            Some(table) => {
+                let key = (schema.clone(), name.clone());
+                beside.tables.insert(key, table);
+            }
+            None => problems.push(missing_table(reference, tables)?),
+        }
+    }
+    Ok(beside)
 }
 
 fn chosen(
     trigger: &TriggerSpec,
-    known: &BTreeMap<(Option<&str>, &str), Vec<Table>>,
+    known: &BTreeMap<Key<'_>, Vec<Table>>,
     tables: &mut Tables<'_>,
+    schema: &str,
     problems: &mut Vec<Diagnostic>,
 ) -> Result<Vec<Table>, Error> {
     let exclude = match &trigger.tables {
@@ -349,6 +428,18 @@ fn chosen(
             .unwrap_or_default();
         if found.is_empty() && !reference.value.is_glob() {
             problems.push(missing_table(reference, tables)?);
+            // Lowered all the same, so that what else is wrong is said with it.
+            chosen.push(Table {
+                id: TableId {
+                    schema: reference
+                        .value
+                        .schema
+                        .clone()
+                        .unwrap_or_else(|| schema.to_owned()),
+                    name: reference.value.name.clone(),
+                },
+                facts: None,
+            });
         }
         for table in found {
             let excluded = exclude

@@ -445,7 +445,7 @@ pub struct Function {
     pub source: FunctionSource,
     /// SECURITY INVOKER or DEFINER.
     pub security: Security,
-    /// SET …, sorted by name.
+    /// SET …, in the order of the catalog, which means nothing and is kept to restore it.
     pub settings: Vec<Setting>,
     /// Volatility.
     pub volatility: Volatility,

@@ -1,8 +1,8 @@
 //! Going back: a plan whose desired side is what was live before the migrations that are undone. It starts only where
 //! the database still is what the history says, and is a migration like any other.
 //!
-//! What was live before a migration is what the history recorded until then, unless the migration itself took
-//! something over or undid a change made by hand; then it wrote down what it found (`objects.before`).
+//! What was live before a migration is what it wrote down of each object that it touched (`objects.before`), to the
+//! letter; what was recorded may say less: what was asked for, and not who owns it or how it was laid out.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -259,6 +259,12 @@ pub trait Database {
     fn schemas(&mut self) -> Result<Vec<String>, Error> {
         Ok(vec![self.current_schema()?])
     }
+    /// Where unqualified trigger functions of these names are found (`search_path` decides); those that are nowhere
+    /// are left out.
+    fn function_schemas(&mut self, names: &[&str]) -> Result<BTreeMap<String, String>, Error> {
+        let _ = names;
+        Ok(BTreeMap::new())
+    }
     /// The schema that an unqualified new name belongs to.
     fn current_schema(&mut self) -> Result<String, Error>;
 

@@ -1,6 +1,7 @@
 //! What an SQL engine can do, how it quotes, and which DDL makes a definition so. Pure: nothing here talks to a
 //! database. A new dialect is one file here, one in `db`, one folder in `templates`, and a line in [`ALL`].
 
+mod beside;
 mod inspect;
 pub mod mysql;
 pub mod postgres;
@@ -25,6 +26,8 @@ use crate::model::{Definition, ObjectId, TableId, TriggerId};
 use crate::render::Renderer;
 use crate::spec::{Fields, FunctionSpec, TriggerSpec};
 use crate::sql::Syntax;
+
+pub use beside::Beside;
 
 /// Every dialect.
 pub static ALL: &[&dyn Dialect] = &[&sqlite::Sqlite, &postgres::Postgres, &mysql::Mysql];
@@ -92,6 +95,8 @@ pub struct TableFacts {
     pub generated: Vec<String>,
     /// It is a partition, or it inherits.
     pub is_child: bool,
+    /// The partitioned tables that it is a partition of: its parent, and theirs.
+    pub partition_of: Vec<TableId>,
 }
 
 /// The kinds of relations that can, or cannot, have triggers.
@@ -190,8 +195,8 @@ pub struct Request<'a> {
     pub table: &'a Table,
     /// `[vars]`.
     pub vars: &'a minijinja::Value,
-    /// The schema of names that are written without one (`function`, `constraint.from`).
-    pub schema: &'a str,
+    /// What it names beside the table (`function`, `constraint.from`, `enabled_on`).
+    pub beside: &'a Beside,
     /// What only a database can tell is made up (the columns), so that the rest can be checked without one.
     pub pretend: bool,
 }

@@ -10,7 +10,8 @@ use crate::model::{
     TransitionTables, TriggerId, Volatility,
 };
 use crate::spec::{
-    ConstraintSpec, Fields, FunctionSpec, ReferencingSpec, TableRef, TableSelector, TriggerSpec,
+    ConstraintSpec, EnabledOn, Fields, FunctionSpec, ReferencingSpec, TableRef, TableSelector,
+    TriggerSpec,
 };
 
 /// One `[[trigger]]`. Names, conditions and bodies are templates already.
@@ -21,7 +22,6 @@ pub(super) struct TriggerDraft {
     /// Comments above it.
     pub(super) notes: Vec<String>,
     pub(super) name: String,
-    /// The table, or a pattern where its name looks like one.
     pub(super) table: TableRef,
     pub(super) timing: Timing,
     pub(super) events: Vec<Event>,
@@ -50,6 +50,8 @@ pub(super) struct OwnDraft {
     pub(super) declare: Option<String>,
     pub(super) security: Security,
     pub(super) search_path: Vec<String>,
+    pub(super) enabled_on: Vec<(TableRef, EnabledState)>,
+    pub(super) depends_on_extensions: Vec<String>,
     /// MySQL's.
     pub(super) definer: Option<String>,
 }
@@ -71,6 +73,7 @@ pub(super) struct FunctionDraft {
     pub(super) parallel: Parallel,
     pub(super) leakproof: bool,
     pub(super) cost: f32,
+    pub(super) depends_on_extensions: Vec<String>,
     pub(super) body: String,
 }
 
@@ -104,6 +107,8 @@ impl TriggerDraft {
             declare,
             security,
             search_path,
+            enabled_on,
+            depends_on_extensions,
             definer,
         } = own;
         let fields = Fields {
@@ -135,6 +140,8 @@ impl TriggerDraft {
             security: (*security != Security::Invoker).then(|| at(*security)),
             search_path: texts(search_path),
             definer: definer.clone().map(at),
+            enabled_on: (!enabled_on.is_empty()).then(|| at(states(enabled_on))),
+            depends_on_extensions: texts(depends_on_extensions),
             order: None,
         };
         TriggerSpec {
@@ -164,6 +171,7 @@ impl FunctionDraft {
             parallel,
             leakproof,
             cost,
+            depends_on_extensions,
             body,
         } = self;
         FunctionSpec {
@@ -182,8 +190,17 @@ impl FunctionDraft {
             leakproof: Some(at(*leakproof)),
             cost: Some(at(f64::from(*cost))),
             description: description.clone().map(at),
+            depends_on_extensions: texts(depends_on_extensions),
         }
     }
+}
+
+fn states(states: &[(TableRef, EnabledState)]) -> Vec<EnabledOn> {
+    let entry = |(partition, state): &(TableRef, EnabledState)| EnabledOn {
+        partition: at(partition.clone()),
+        state: at(*state),
+    };
+    states.iter().map(entry).collect()
 }
 
 /// A place for what stands in no file yet.

@@ -3,20 +3,19 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::dialect::{Dialect, Request, Server, Table};
+use crate::dialect::{Beside, Dialect, Request, Server, Table};
 use crate::diff::{self, Judge};
 use crate::error::{Diagnostic, Error};
 use crate::model::{
     Action, Condition, Definition, Function, FunctionId, FunctionSource, ObjectId, Security,
-    Setting, TableId, Trigger, TriggerId,
+    Setting, Trigger, TriggerId,
 };
 use crate::render::Renderer;
 use crate::spec::TableRef;
 
 use super::draft::{FunctionDraft, OwnDraft, TriggerDraft};
 use super::naming::{
-    BODY, DECLARATION, bare, check_name, comments, foreign, has_body, looks_like_pattern,
-    quoted_list, unspeakable, unwrapped,
+    BODY, DECLARATION, bare, comments, foreign, has_body, quoted_list, unspeakable, unwrapped,
 };
 use super::text;
 
@@ -54,7 +53,7 @@ impl Source<'_> {
         let mut seen = self.declared.clone();
         let mut problems = vec![];
         for trigger in triggers {
-            let mut draft = self.trigger(trigger, &mut problems);
+            let mut draft = self.trigger(trigger);
             if let Action::Call {
                 function: id,
                 arguments,
@@ -71,7 +70,6 @@ impl Source<'_> {
                 if let Some(inline) = inline {
                     draft = inline;
                 } else {
-                    check_name("function", &id.schema, &id.name, &mut problems);
                     draft.own.function = Some(self.reference(&id.schema, &id.name));
                     draft.own.args.clone_from(arguments);
                     match live {
@@ -116,30 +114,11 @@ impl Source<'_> {
     /// A name as the spec has it: without its schema where that is the one that any reader would take.
     fn reference(&self, schema: &str, name: &str) -> TableRef {
         let plain = schema == self.schema && schema == self.dialect.default_schema();
-        TableRef {
-            schema: (!plain).then(|| schema.to_owned()),
-            name: name.to_owned(),
-        }
-    }
-
-    /// The same for a table that a trigger is on: there a pattern may stand in for what looks like one.
-    fn table(&self, table: &TableId) -> TableRef {
-        let mut reference = self.reference(&table.schema, &table.name);
-        if reference.is_glob() {
-            // A pattern cannot be quoted: whatever would need quotes is any character.
-            let edge = table.name.trim() != table.name;
-            let odd = |c: char| matches!(c, '*' | '?' | '.' | '"') || (edge && c.is_whitespace());
-            reference.name = table
-                .name
-                .chars()
-                .map(|c| if odd(c) { '?' } else { c })
-                .collect();
-        }
-        reference
+        TableRef::exactly((!plain).then(|| schema.to_owned()), name.to_owned())
     }
 
     /// All that is said of a trigger but what it runs, for engines where that is a function.
-    fn trigger(&self, trigger: &Trigger, problems: &mut Vec<Diagnostic>) -> TriggerDraft {
+    fn trigger(&self, trigger: &Trigger) -> TriggerDraft {
         let Trigger {
             id,
             timing,
@@ -151,9 +130,8 @@ impl Source<'_> {
             transition_tables,
             constraint,
             enabled,
-            // Neither has a key: the comparison of what was written with what is live names them.
-            enabled_on_partitions: _,
-            depends_on_extensions: _,
+            enabled_on_partitions,
+            depends_on_extensions,
             comment,
             verbatim,
             creation,
@@ -162,18 +140,14 @@ impl Source<'_> {
         if let Some(sql) = verbatim {
             notes.extend(self.lost_comments(trigger, sql));
         }
-        check_name("schema", "", &id.table.schema, problems);
         let from = constraint
             .as_ref()
             .and_then(|constraint| constraint.from.as_ref());
-        if let Some(from) = from {
-            check_name("table", &from.schema, &from.name, problems);
-        }
         TriggerDraft {
             id: id.clone(),
             notes,
             name: text::template(&id.name),
-            table: self.table(&id.table),
+            table: self.reference(&id.table.schema, &id.table.name),
             timing: *timing,
             events: events.iter().copied().collect(),
             update_of: update_of.clone(),
@@ -200,6 +174,11 @@ impl Source<'_> {
                 declare: None,
                 security: Security::Invoker,
                 search_path: vec![],
+                enabled_on: enabled_on_partitions
+                    .iter()
+                    .map(|(id, state)| (self.reference(&id.schema, &id.name), *state))
+                    .collect(),
+                depends_on_extensions: depends_on_extensions.iter().cloned().collect(),
                 definer: creation
                     .as_ref()
                     .and_then(|creation| creation.definer.clone()),
@@ -223,9 +202,6 @@ impl Source<'_> {
             probe.own.search_path.clone_from(values);
         }
         if self.generated(&probe)?.id != function.id {
-            if looks_like_pattern(&function.id.name) || looks_like_pattern(&function.id.schema) {
-                return None;
-            }
             probe.own.function_name = Some(self.reference(&function.id.schema, &function.id.name));
         }
         for declares in [false, true] {
@@ -270,7 +246,7 @@ impl Source<'_> {
             fields: &spec.fields,
             table: &table,
             vars: &vars,
-            schema: self.schema,
+            beside: &Beside::nothing(self.schema),
             pretend: false,
         };
         let lowered = self.dialect.lower(&request, self.renderer)?;
@@ -312,8 +288,7 @@ impl Source<'_> {
             // Whoever applies owns what is new; rights are noted below.
             owner: _,
             grants,
-            // Has no key: the comparison of what was written with what is live names it.
-            depends_on_extensions: _,
+            depends_on_extensions,
         } = function;
         let mut draft = FunctionDraft {
             id: id.clone(),
@@ -328,6 +303,7 @@ impl Source<'_> {
             parallel: *parallel,
             leakproof: *leakproof,
             cost: *cost,
+            depends_on_extensions: depends_on_extensions.iter().cloned().collect(),
             body: match source {
                 FunctionSource::Body(body) => text::template(body),
                 FunctionSource::Library { .. } => String::new(),

@@ -12,8 +12,8 @@ use super::keys::DialectKeys;
 use super::text::inner_span;
 use super::value::{Record, Value};
 use super::{
-    ConstraintSpec, Fields, FunctionSpec, OrderSpec, ReferencingSpec, TableRef, TableSelector,
-    TriggerSpec,
+    ConstraintSpec, EnabledOn, Fields, FunctionSpec, OrderSpec, ReferencingSpec, TableRef,
+    TableSelector, TriggerSpec,
 };
 use crate::error::{Diagnostic, Located, Span};
 use crate::model::Deferral;
@@ -67,6 +67,20 @@ fn list<T>(value: Value, element: fn(Value) -> Option<T>) -> Option<Located<Vec<
     Some(Located {
         value: list.value.into_iter().filter_map(element).collect(),
         span: list.span,
+    })
+}
+
+fn enabled_on(value: Option<Value>) -> Option<Located<Vec<EnabledOn>>> {
+    let Some(Value::Named(states)) = value else {
+        return None;
+    };
+    let entry = |(partition, state): (Located<TableRef>, Value)| {
+        let state = chosen(state)?;
+        Some(EnabledOn { partition, state })
+    };
+    Some(Located {
+        value: states.value.into_iter().filter_map(entry).collect(),
+        span: states.span,
     })
 }
 
@@ -197,6 +211,10 @@ impl Builder<'_> {
             security: record.take("security").and_then(chosen),
             search_path: self.search_path(record),
             definer: record.take("definer").and_then(text),
+            enabled_on: enabled_on(record.take("enabled_on")),
+            depends_on_extensions: record
+                .take("depends_on_extensions")
+                .and_then(|value| list(value, text)),
             order: self.order(record.take("order")),
         }
     }
@@ -348,6 +366,9 @@ impl Builder<'_> {
                 _ => None,
             },
             description: record.take("description").and_then(text),
+            depends_on_extensions: record
+                .take("depends_on_extensions")
+                .and_then(|value| list(value, text)),
             span: record.span,
         })
     }
@@ -404,7 +425,7 @@ mod tests {
             "timing" => word::<Timing>(of).is_some(),
             "events" => word::<Event>(of).is_some(),
             "for_each" => word::<Orientation>(of).is_some(),
-            "enabled" => word::<EnabledState>(of).is_some(),
+            "enabled" | "enabled_on" => word::<EnabledState>(of).is_some(),
             "security" => word::<Security>(of).is_some(),
             "volatility" => word::<Volatility>(of).is_some(),
             "parallel" => word::<Parallel>(of).is_some(),
@@ -420,7 +441,7 @@ mod tests {
         for key in KEYS {
             let words = match key.shape {
                 Shape::Word(words) => words,
-                Shape::List(Shape::Word(words)) => *words,
+                Shape::List(Shape::Word(words)) | Shape::Named(Shape::Word(words)) => *words,
                 _ => continue,
             };
             for of in words {
@@ -428,6 +449,6 @@ mod tests {
                 count += 1;
             }
         }
-        assert_eq!(count, 23);
+        assert_eq!(count, 27);
     }
 }

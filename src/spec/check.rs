@@ -238,14 +238,19 @@ pub(super) fn unique(
     functions: &[FunctionSpec],
     problems: &mut Vec<Diagnostic>,
 ) {
-    let mut seen: HashMap<(Option<&str>, &str, &str), Vec<&TriggerSpec>> =
+    let mut seen: HashMap<(Option<&str>, &str, bool, &str), Vec<&TriggerSpec>> =
         HashMap::with_capacity(triggers.len());
     for trigger in triggers {
         for table in trigger.tables.included() {
-            let TableRef { schema, name } = &table.value;
+            let TableRef {
+                schema,
+                name,
+                is_pattern,
+            } = &table.value;
             let key = (
                 schema.as_deref(),
                 name.as_str(),
+                *is_pattern,
                 trigger.name.value.as_str(),
             );
             let others = seen.entry(key).or_default();
@@ -266,7 +271,11 @@ pub(super) fn unique(
     }
     let mut seen: HashMap<(Option<&str>, &str), &Span> = HashMap::with_capacity(functions.len());
     for function in functions {
-        let TableRef { schema, name } = &function.name.value;
+        let TableRef {
+            schema,
+            name,
+            is_pattern: _,
+        } = &function.name.value;
         let key = (schema.as_deref(), name.as_str());
         if let Some(first) = seen.get(&key) {
             problems.push(

@@ -22,6 +22,8 @@ pub const DIALECTS: &[DialectKeys] = &[
             "declare",
             "security",
             "search_path",
+            "enabled_on",
+            "depends_on_extensions",
         ],
     ),
     ("mysql", &["definer", "order"]),
@@ -118,6 +120,8 @@ pub enum Shape {
     Tables(Section),
     /// A table with keys of the user's choice.
     Map(&'static Shape),
+    /// A table, not empty, whose keys are `name` or `schema.name`, none of them twice.
+    Named(&'static Shape),
     /// Any value.
     Any,
 }
@@ -380,6 +384,24 @@ pub const KEYS: &[Key] = &[
         doc: "In which sessions it fires.",
         example: "enabled = \"origin\"",
         aliases: &["state"],
+        ..KEY
+    },
+    Key {
+        name: "enabled_on",
+        sections: &[Section::Own],
+        shape: Shape::Named(&Shape::Word(&["origin", "disabled", "replica", "always"])),
+        doc: "The partitions on which it has another state than `enabled`.",
+        example: "enabled_on = { \"sales.y2024\" = \"disabled\" }",
+        aliases: &["enabled_on_partitions", "partitions"],
+        ..KEY
+    },
+    Key {
+        name: "depends_on_extensions",
+        sections: &[Section::Own, Section::Function],
+        shape: Shape::List(&Shape::Text),
+        doc: "The extensions with which it is dropped (DEPENDS ON EXTENSION).",
+        example: "depends_on_extensions = [\"postgis\"]",
+        aliases: &["depends_on", "depends_on_extension", "extensions"],
         ..KEY
     },
     Key {

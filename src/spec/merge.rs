@@ -40,6 +40,8 @@ impl Fields {
             security,
             search_path,
             definer,
+            enabled_on,
+            depends_on_extensions,
             order,
         } = self;
         // A dialect that calls a function of its own has no use for the body that the others share.
@@ -67,6 +69,9 @@ impl Fields {
             security: security.or_else(|| base.security.clone()),
             search_path: search_path.or_else(|| base.search_path.clone()),
             definer: definer.or_else(|| base.definer.clone()),
+            enabled_on: enabled_on.or_else(|| base.enabled_on.clone()),
+            depends_on_extensions: depends_on_extensions
+                .or_else(|| base.depends_on_extensions.clone()),
             order: order.or_else(|| base.order.clone()),
         }
     }

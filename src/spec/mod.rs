@@ -12,6 +12,7 @@ mod load;
 mod merge;
 mod names;
 mod source;
+mod split;
 #[cfg(test)]
 mod tests;
 mod text;
@@ -28,7 +29,7 @@ use crate::model::{
 };
 
 pub use keys::{DIALECTS, DialectKeys, KEYS, Key, Section, Shape};
-pub use load::LoadOptions;
+pub use load::{Draft, LoadOptions};
 pub use names::NameError;
 pub use text::inner_span;
 pub(crate) use unknown::closest;
@@ -74,6 +75,8 @@ pub struct TableRef {
     pub schema: Option<String>,
     /// The name, or a pattern with `*` and `?`.
     pub name: String,
+    /// Whether it is a pattern: in double quotes `*` and `?` are themselves.
+    pub is_pattern: bool,
 }
 
 /// Which tables a `[[trigger]]` is for.
@@ -128,6 +131,8 @@ pub struct Fields {
     pub renamed_from: Option<Located<String>>,
     /// `enabled`.
     pub enabled: Option<Located<EnabledState>>,
+    /// `enabled_on = { partition = state }`; not empty, no partition twice.
+    pub enabled_on: Option<Located<Vec<EnabledOn>>>,
     /// `constraint = { deferrable, initially, from }`; `true` alone is not accepted.
     pub constraint: Option<Located<ConstraintSpec>>,
     /// `referencing = { old_table, new_table }`.
@@ -146,8 +151,19 @@ pub struct Fields {
     pub search_path: Option<Located<Vec<Located<String>>>>,
     /// `definer` (MySQL).
     pub definer: Option<Located<String>>,
+    /// `depends_on_extensions`; not empty.
+    pub depends_on_extensions: Option<Located<Vec<Located<String>>>>,
     /// `order = { follows | precedes }` (MySQL).
     pub order: Option<Located<OrderSpec>>,
+}
+
+/// One entry of `enabled_on`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EnabledOn {
+    /// The partition.
+    pub partition: Located<TableRef>,
+    /// The state that the trigger has there.
+    pub state: Located<EnabledState>,
 }
 
 /// `constraint = { … }`.
@@ -204,4 +220,6 @@ pub struct FunctionSpec {
     pub cost: Option<Located<f64>>,
     /// `description`: becomes COMMENT ON FUNCTION.
     pub description: Option<Located<String>>,
+    /// `depends_on_extensions`; not empty.
+    pub depends_on_extensions: Option<Located<Vec<Located<String>>>>,
 }

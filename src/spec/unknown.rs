@@ -227,7 +227,7 @@ pub(super) fn wrong_type(key: &Key, shape: Shape, value: &DeValue<'_>, span: &Sp
     }
     let subject = match key.shape {
         outer if outer == shape => format!("`{}`", key.name),
-        Shape::Map(_) => format!("a value in `{}`", key.name),
+        Shape::Map(_) | Shape::Named(_) => format!("a value in `{}`", key.name),
         _ => format!("an element of `{}`", key.name),
     };
     Diagnostic::new(format!(
@@ -254,7 +254,7 @@ fn wanted(shape: Shape) -> &'static str {
         Shape::Positive => "a number",
         Shape::Scalar => "a string, a number or a boolean",
         Shape::List(_) | Shape::Row(_) => "a list of strings",
-        Shape::Table(_) | Shape::Map(_) | Shape::Any => "a table",
+        Shape::Table(_) | Shape::Map(_) | Shape::Named(_) | Shape::Any => "a table",
         Shape::Tables(_) => "a table in double brackets",
     }
 }

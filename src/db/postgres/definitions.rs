@@ -309,7 +309,6 @@ fn function(row: &Row) -> Result<Function, Error> {
         .iter()
         .map(|entry| setting(entry))
         .collect();
-    settings.sort_by(|left, right| left.name.cmp(&right.name));
     Ok(Function {
         id: FunctionId {
             schema: get(row, 0)?,

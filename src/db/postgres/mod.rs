@@ -230,6 +230,10 @@ impl Database for Postgres {
         self.read_table_names(schema)
     }
 
+    fn function_schemas(&mut self, names: &[&str]) -> Result<BTreeMap<String, String>, Error> {
+        self.read_function_schemas(names)
+    }
+
     fn schemas(&mut self) -> Result<Vec<String>, Error> {
         self.read_schemas()
     }

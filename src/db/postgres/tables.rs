@@ -1,5 +1,7 @@
 //! Tables and views by name or glob, with what matters about them to triggers.
 
+use std::collections::BTreeMap;
+
 use postgres::types::Type;
 
 use super::{Postgres, get};
@@ -23,16 +25,20 @@ impl Postgres {
         let mut schemas = vec![];
         let mut names = vec![];
         let mut globs = vec![];
-        for (number, TableRef { schema, name }) in (0_i32..).zip(references) {
-            let is_glob = is_glob(name) || schema.as_deref().is_some_and(is_glob);
+        for (number, reference) in (0_i32..).zip(references) {
+            let TableRef {
+                schema,
+                name,
+                is_pattern,
+            } = reference;
             numbers.push(number);
-            globs.push(is_glob);
-            if is_glob {
+            globs.push(*is_pattern);
+            if *is_pattern {
                 let schema = match schema {
-                    Some(schema) => like(schema),
-                    None => like_exactly(&self.current_schema()?),
+                    Some(schema) => schema.clone(),
+                    None => self.current_schema()?,
                 };
-                schemas.push(Some(schema));
+                schemas.push(Some(like_exactly(&schema)));
                 names.push(like(name));
             } else {
                 schemas.push(schema.clone());
@@ -72,6 +78,7 @@ impl Postgres {
                     columns: columns.unwrap_or_default(),
                     generated: generated.unwrap_or_default(),
                     is_child: get(row, 6)?,
+                    partition_of: parents(row)?,
                 }),
             };
             if let Some(matches) = usize::try_from(number)
@@ -85,6 +92,21 @@ impl Postgres {
             matches.sort_by(|left, right| left.id.cmp(&right.id));
         }
         Ok(found)
+    }
+
+    /// See [`crate::db::Database::function_schemas`].
+    pub(super) fn read_function_schemas(
+        &mut self,
+        names: &[&str],
+    ) -> Result<BTreeMap<String, String>, Error> {
+        self.read(
+            "look for the functions",
+            include_str!("sql/function_schemas.sql"),
+            &[(&names, Type::TEXT_ARRAY)],
+        )?
+        .iter()
+        .map(|row| Ok((get(row, 0)?, get(row, 1)?)))
+        .collect()
     }
 
     /// See [`crate::db::Database::schemas`].
@@ -128,8 +150,17 @@ impl Postgres {
     }
 }
 
-fn is_glob(name: &str) -> bool {
-    name.contains(['*', '?'])
+/// The partitioned tables above a partition.
+fn parents(row: &postgres::Row) -> Result<Vec<TableId>, Error> {
+    let schemas: Option<Vec<String>> = get(row, 7)?;
+    let names: Option<Vec<String>> = get(row, 8)?;
+    let pairs = schemas
+        .unwrap_or_default()
+        .into_iter()
+        .zip(names.unwrap_or_default());
+    Ok(pairs
+        .map(|(schema, name)| TableId { schema, name })
+        .collect())
 }
 
 /// A pattern for LIKE that matches this text alone.

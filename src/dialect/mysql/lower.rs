@@ -53,6 +53,8 @@ fn read(reader: &mut Reader<'_>) -> Option<Vec<Lowered>> {
         declare: _,
         security: _,
         search_path: _,
+        enabled_on: _,
+        depends_on_extensions: _,
         definer,
         order,
     } = request.fields;
@@ -174,6 +176,10 @@ fn refuse_fields(reader: &mut Reader<'_>, fields: &Fields) {
         "name the `definer` in `[trigger.mysql]`",
     );
     reader.refuse_field(fields.search_path.as_ref(), "search path", elsewhere);
+    let what = "state of a trigger on each partition";
+    reader.refuse_field(fields.enabled_on.as_ref(), what, elsewhere);
+    let what = "extensions that a trigger could depend on";
+    reader.refuse_field(fields.depends_on_extensions.as_ref(), what, elsewhere);
 }
 
 fn creation(definer: Option<&Located<String>>, order: Option<&Located<OrderSpec>>) -> Creation {

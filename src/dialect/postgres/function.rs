@@ -91,11 +91,17 @@ fn redefined(before: &Function, after: &Function) -> bool {
     *language != after.language
         || *source != after.source
         || *security != after.security
-        || *settings != after.settings
+        || sorted(settings) != sorted(&after.settings)
         || *volatility != after.volatility
         || *parallel != after.parallel
         || *leakproof != after.leakproof
         || cost.to_bits() != after.cost.to_bits()
+}
+
+fn sorted(settings: &[Setting]) -> Vec<&Setting> {
+    let mut sorted: Vec<&Setting> = settings.iter().collect();
+    sorted.sort_by(|left, right| left.name.cmp(&right.name));
+    sorted
 }
 
 fn script<'a>(function: &Function, renderer: &'a Renderer) -> Script<'a> {

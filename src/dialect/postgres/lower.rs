@@ -5,14 +5,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use minijinja::context;
 
 use super::names::{LONGEST, generated_function};
-use super::shared::{check_name, comment_text, plain, search_path};
+use super::shared::{check_name, comment_text, extensions, plain, search_path};
 use super::{Postgres, refuse};
 use crate::dialect::request::Reader;
-use crate::dialect::{Lowered, Request, inspect};
+use crate::dialect::{Beside, Lowered, Request, inspect};
 use crate::error::{Diagnostic, Located};
 use crate::model::{
     Action, Condition, Constraint, Definition, EnabledState, Event, Function, FunctionId, ObjectId,
-    Orientation, TableId, Timing, TransitionTables, Trigger, TriggerId,
+    Orientation, Timing, TransitionTables, Trigger, TriggerId,
 };
 use crate::render::Renderer;
 use crate::spec::{ConstraintSpec, Fields, ReferencingSpec, TableRef};
@@ -69,6 +69,8 @@ fn read(reader: &mut Reader<'_>) -> Option<Vec<Lowered>> {
         declare: _,
         security: _,
         search_path: _,
+        enabled_on,
+        depends_on_extensions,
         definer,
         order,
     } = request.fields;
@@ -106,6 +108,13 @@ fn read(reader: &mut Reader<'_>) -> Option<Vec<Lowered>> {
         Some(when) => condition(reader, when, &name, &firing),
         None => None,
     };
+    let enabled = enabled
+        .as_ref()
+        .map_or(EnabledState::Origin, |enabled| enabled.value);
+    let on_partitions = match enabled_on {
+        Some(states) => refuse::enabled_on(reader, states, enabled, &firing),
+        None => BTreeMap::new(),
+    };
     let (called, generated) = called(reader, &name, old_name.as_deref(), &firing)?;
     let trigger = Trigger {
         id: TriggerId {
@@ -124,13 +133,11 @@ fn read(reader: &mut Reader<'_>) -> Option<Vec<Lowered>> {
         transition_tables: transition_tables(reader, referencing.as_ref()),
         constraint: constraint
             .as_ref()
-            .map(|constraint| with_schema(&constraint.value, request.schema)),
-        enabled: enabled
-            .as_ref()
-            .map_or(EnabledState::Origin, |enabled| enabled.value),
-        enabled_on_partitions: BTreeMap::new(),
+            .map(|constraint| resolved(&constraint.value, request.beside)),
+        enabled,
+        enabled_on_partitions: on_partitions,
         comment: comment_text(description.as_ref()),
-        depends_on_extensions: BTreeSet::new(),
+        depends_on_extensions: extensions(depends_on_extensions.as_ref()),
         verbatim: None,
         creation: None,
     };
@@ -157,7 +164,7 @@ fn called(
 ) -> Option<(FunctionId, Option<Lowered>)> {
     let request = reader.request;
     if let Some(function) = &request.fields.function {
-        let id = function_id(&function.value, request.schema);
+        let id = request.beside.function(&function.value);
         check_name("function", &id.name, function, &mut reader.problems);
         return Some((id, None));
     }
@@ -181,26 +188,19 @@ fn texts(list: &Located<Vec<Located<String>>>) -> Vec<String> {
     list.value.iter().map(|text| text.value.clone()).collect()
 }
 
-fn with_schema(constraint: &ConstraintSpec, schema: &str) -> Constraint {
+fn resolved(constraint: &ConstraintSpec, beside: &Beside) -> Constraint {
     let ConstraintSpec { deferral, from } = constraint;
     Constraint {
         deferral: *deferral,
-        from: from.as_ref().map(|from| TableId {
-            schema: schema_of(&from.value, schema),
-            name: from.value.name.clone(),
-        }),
+        from: from.as_ref().map(|from| beside.table(&from.value).0),
     }
 }
 
 fn function_id(name: &TableRef, schema: &str) -> FunctionId {
     FunctionId {
-        schema: schema_of(name, schema),
+        schema: name.schema.clone().unwrap_or_else(|| schema.to_owned()),
         name: name.name.clone(),
     }
-}
-
-fn schema_of(name: &TableRef, schema: &str) -> String {
-    name.schema.clone().unwrap_or_else(|| schema.to_owned())
 }
 
 fn transition_tables(

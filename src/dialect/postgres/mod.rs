@@ -40,6 +40,8 @@ impl Dialect for Postgres {
             "declare",
             "security",
             "search_path",
+            "enabled_on",
+            "depends_on_extensions",
         ]
     }
 

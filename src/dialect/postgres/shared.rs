@@ -83,6 +83,7 @@ pub(super) fn lower(
         leakproof,
         cost,
         description,
+        depends_on_extensions,
     } = spec;
     let mut problems = vec![];
     let id = FunctionId {
@@ -126,6 +127,7 @@ pub(super) fn lower(
     let mut function = plain(id, &language, text);
     function.settings = set;
     function.comment = comment_text(description.as_ref());
+    function.depends_on_extensions = extensions(depends_on_extensions.as_ref());
     if let Some(security) = security {
         function.security = security.value;
     }
@@ -159,6 +161,14 @@ pub(super) fn comment_text(description: Option<&Located<String>>) -> Option<Stri
     description
         .map(|description| description.value.clone())
         .filter(|text| !text.is_empty())
+}
+
+/// `depends_on_extensions`.
+pub(super) fn extensions(names: Option<&Located<Vec<Located<String>>>>) -> BTreeSet<String> {
+    names
+        .into_iter()
+        .flat_map(|names| names.value.iter().map(|name| name.value.clone()))
+        .collect()
 }
 
 /// Names of more than 63 bytes would be cut by the server.

@@ -124,6 +124,8 @@ fn refuse_others_fields(reader: &mut Reader<'_>) {
         security,
         search_path,
         definer,
+        enabled_on,
+        depends_on_extensions,
         order,
     } = reader.request.fields;
     if let Some(for_each) = for_each
@@ -155,6 +157,9 @@ fn refuse_others_fields(reader: &mut Reader<'_>) {
     let what = "security context of a trigger";
     reader.refuse_field(security.as_ref(), what, elsewhere);
     reader.refuse_field(search_path.as_ref(), "search path", elsewhere);
+    reader.refuse_field(enabled_on.as_ref(), "partitions", elsewhere);
+    let what = "extensions of that kind";
+    reader.refuse_field(depends_on_extensions.as_ref(), what, elsewhere);
     reader.refuse_field(definer.as_ref(), "definer of a trigger", elsewhere);
     reader.refuse_field(order.as_ref(), "order among triggers", elsewhere);
 }

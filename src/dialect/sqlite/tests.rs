@@ -202,7 +202,7 @@ fn what_sqlite_cannot_do_is_refused_with_the_way_out() {
             facts: None,
         },
         vars: &vars,
-        schema: "main",
+        beside: &crate::dialect::Beside::nothing("main"),
         pretend: false,
     };
     let renderer = Renderer::new(&Sqlite, None).unwrap();

@@ -2,6 +2,7 @@
 //! triggers, and a catalog that shows nothing without a privilege.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+#[path = "../common/mod.rs"]
 mod common;
 
 use std::fmt::Write as _;
@@ -9,9 +10,80 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
-use common::mysql::{Mysql, connect, server_url, with_database};
+use common::mysql::{Engine, Mysql, connect};
 use common::{Live, Sandbox};
+use libtest_mimic::{Arguments, Trial};
 use mysql::prelude::Queryable;
+
+type Test = fn(Engine);
+
+fn main() {
+    let tests: &[(&str, Test)] = &[
+        (
+            "no_row_escapes_while_a_trigger_is_replaced",
+            no_row_escapes_while_a_trigger_is_replaced,
+        ),
+        (
+            "an_error_in_the_middle_is_undone",
+            an_error_in_the_middle_is_undone,
+        ),
+        (
+            "a_client_that_is_killed_leaves_what_the_next_one_finishes",
+            a_client_that_is_killed_leaves_what_the_next_one_finishes,
+        ),
+        ("killed_at_any_moment", killed_at_any_moment),
+        (
+            "what_somebody_else_changed_meanwhile_is_for_a_person_to_decide",
+            what_somebody_else_changed_meanwhile_is_for_a_person_to_decide,
+        ),
+        (
+            "a_table_in_use_is_busy_and_nothing_changes",
+            a_table_in_use_is_busy_and_nothing_changes,
+        ),
+        (
+            "two_at_once_are_one_after_the_other",
+            two_at_once_are_one_after_the_other,
+        ),
+        (
+            "without_the_privilege_nothing_is_believed",
+            without_the_privilege_nothing_is_believed,
+        ),
+        (
+            "a_foreign_definer_is_refused_by_the_server_and_undone",
+            a_foreign_definer_is_refused_by_the_server_and_undone,
+        ),
+        ("text_survives", text_survives),
+        (
+            "settings_of_the_session_come_back_with_a_rollback",
+            settings_of_the_session_come_back_with_a_rollback,
+        ),
+        ("order_is_kept_and_restored", order_is_kept_and_restored),
+        (
+            "after_import_the_plan_is_empty",
+            after_import_the_plan_is_empty,
+        ),
+        (
+            "a_body_that_would_fail_is_found_before",
+            a_body_that_would_fail_is_found_before,
+        ),
+        ("a_script_does_the_same", a_script_does_the_same),
+        (
+            "a_trigger_that_was_dropped_and_not_made_again_is_made",
+            a_trigger_that_was_dropped_and_not_made_again_is_made,
+        ),
+    ];
+    let mut trials = vec![];
+    for engine in Engine::ALL {
+        for &(name, test) in tests {
+            let trial = Trial::test(format!("{name}::{}", engine.name()), move || {
+                test(engine);
+                Ok(())
+            });
+            trials.push(trial.with_ignored_flag(engine.is_missing()));
+        }
+    }
+    libtest_mimic::run(&Arguments::from_args(), trials).exit();
+}
 
 /// A trigger that counts what comes in.
 fn counting(table: &str, name: &str, step: u32) -> String {
@@ -40,9 +112,8 @@ fn empty_plan(sandbox: &Sandbox, live: &dyn Live) {
     assert_eq!(plan.json()["changes"], serde_json::json!([]), "{plan}");
 }
 
-#[test]
-fn no_row_escapes_while_a_trigger_is_replaced() {
-    let mut live = Mysql::new();
+fn no_row_escapes_while_a_trigger_is_replaced(engine: Engine) {
+    let mut live = Mysql::of(engine);
     tables(&mut live, 1);
     let sandbox = spec(&counting("t0", "counts", 0));
     sandbox.on(&live, &["apply", "--yes"]).ok();
@@ -80,9 +151,8 @@ fn no_row_escapes_while_a_trigger_is_replaced() {
     assert!(all != "0");
 }
 
-#[test]
-fn an_error_in_the_middle_is_undone() {
-    let mut live = Mysql::new();
+fn an_error_in_the_middle_is_undone(engine: Engine) {
+    let mut live = Mysql::of(engine);
     tables(&mut live, 3);
     let sandbox = spec(&[counting("t0", "a", 1), counting("t2", "c", 1)].concat());
     sandbox.on(&live, &["apply", "--yes"]).ok();
@@ -108,10 +178,9 @@ fn an_error_in_the_middle_is_undone() {
     assert_eq!(live.versions(), ["1 applied", "2 failed", "3 applied"]);
 }
 
-#[test]
-fn a_client_that_is_killed_leaves_what_the_next_one_finishes() {
+fn a_client_that_is_killed_leaves_what_the_next_one_finishes(engine: Engine) {
     const TABLES: usize = 5;
-    let mut live = Mysql::new();
+    let mut live = Mysql::of(engine);
     tables(&mut live, TABLES);
     let all = |step| {
         (0..TABLES)
@@ -195,10 +264,9 @@ fn wait_for_lock(live: &mut Mysql) {
     panic!("nobody waits: {}", live.run("SHOW PROCESSLIST"));
 }
 
-#[test]
-fn killed_at_any_moment() {
+fn killed_at_any_moment(engine: Engine) {
     const TABLES: usize = 4;
-    let mut live = Mysql::new();
+    let mut live = Mysql::of(engine);
     tables(&mut live, TABLES);
     let all = |step| {
         (0..TABLES)
@@ -232,9 +300,8 @@ fn killed_at_any_moment() {
     }
 }
 
-#[test]
-fn what_somebody_else_changed_meanwhile_is_for_a_person_to_decide() {
-    let mut live = Mysql::new();
+fn what_somebody_else_changed_meanwhile_is_for_a_person_to_decide(engine: Engine) {
+    let mut live = Mysql::of(engine);
     tables(&mut live, 2);
     let sandbox = spec(&[counting("t0", "a", 1), counting("t1", "b", 1)].concat());
     sandbox.on(&live, &["apply", "--yes"]).ok();
@@ -275,9 +342,8 @@ fn what_somebody_else_changed_meanwhile_is_for_a_person_to_decide() {
     empty_plan(&sandbox, &live);
 }
 
-#[test]
-fn a_table_in_use_is_busy_and_nothing_changes() {
-    let mut live = Mysql::new();
+fn a_table_in_use_is_busy_and_nothing_changes(engine: Engine) {
+    let mut live = Mysql::of(engine);
     tables(&mut live, 2);
     let sandbox = spec(&[counting("t0", "a", 1), counting("t1", "b", 1)].concat());
     let before = live.snapshot();
@@ -294,9 +360,8 @@ fn a_table_in_use_is_busy_and_nothing_changes() {
     empty_plan(&sandbox, &live);
 }
 
-#[test]
-fn two_at_once_are_one_after_the_other() {
-    let mut live = Mysql::new();
+fn two_at_once_are_one_after_the_other(engine: Engine) {
+    let mut live = Mysql::of(engine);
     tables(&mut live, 1);
     let sandbox = spec(&counting("t0", "a", 1));
     let name = live.name().to_owned();
@@ -338,12 +403,11 @@ fn user(live: &mut Mysql, name: &str, grants: &[&str]) -> String {
             "GRANT {grant} ON {database}.* TO {name}@localhost"
         ));
     }
-    with_database(&server_url(), &database).replacen("root@", &format!("{name}:se%20cret@"), 1)
+    live.url_of(&name, "se%20cret")
 }
 
-#[test]
-fn without_the_privilege_nothing_is_believed() {
-    let mut live = Mysql::new();
+fn without_the_privilege_nothing_is_believed(engine: Engine) {
+    let mut live = Mysql::of(engine);
     tables(&mut live, 1);
     let sandbox = spec(&counting("t0", "a", 1));
     sandbox.on(&live, &["apply", "--yes"]).ok();
@@ -369,9 +433,8 @@ fn without_the_privilege_nothing_is_believed() {
     ));
 }
 
-#[test]
-fn a_foreign_definer_is_refused_by_the_server_and_undone() {
-    let mut live = Mysql::new();
+fn a_foreign_definer_is_refused_by_the_server_and_undone(engine: Engine) {
+    let mut live = Mysql::of(engine);
     tables(&mut live, 1);
     let rights = "SELECT, INSERT, UPDATE, DELETE, CREATE, TRIGGER, LOCK TABLES";
     let url = user(&mut live, "plain", &[rights]);
@@ -399,9 +462,8 @@ fn a_foreign_definer_is_refused_by_the_server_and_undone() {
     live.batch(&format!("DROP USER plain{}@localhost", std::process::id()));
 }
 
-#[test]
-fn text_survives() {
-    let mut live = Mysql::new();
+fn text_survives(engine: Engine) {
+    let mut live = Mysql::of(engine);
     tables(&mut live, 1);
     let body = r#"body = '''INSERT INTO log VALUES ('é 🦀 \\ \' "x" -- no comment /* nor this */ # nor this; END');'''"#;
     let sandbox = spec(&format!(
@@ -416,9 +478,8 @@ fn text_survives() {
     );
 }
 
-#[test]
-fn settings_of_the_session_come_back_with_a_rollback() {
-    let mut live = Mysql::new();
+fn settings_of_the_session_come_back_with_a_rollback(engine: Engine) {
+    let mut live = Mysql::of(engine);
     tables(&mut live, 1);
     // Made by hand under other rules: `"` is a quote for names, and `\` is no escape.
     live.batch("SET SESSION sql_mode = 'ANSI_QUOTES,NO_BACKSLASH_ESCAPES'");
@@ -442,9 +503,8 @@ fn settings_of_the_session_come_back_with_a_rollback() {
     );
 }
 
-#[test]
-fn order_is_kept_and_restored() {
-    let mut live = Mysql::new();
+fn order_is_kept_and_restored(engine: Engine) {
+    let mut live = Mysql::of(engine);
     tables(&mut live, 1);
     let follow = "[trigger.mysql]\norder = { follows = \"z_first\" }\n\n";
     let text = |step| {
@@ -486,9 +546,8 @@ fn order_is_kept_and_restored() {
     assert_eq!(order(&mut live), "z_first 2\na_second 2\n");
 }
 
-#[test]
-fn after_import_the_plan_is_empty() {
-    let mut live = Mysql::new();
+fn after_import_the_plan_is_empty(engine: Engine) {
+    let mut live = Mysql::of(engine);
     tables(&mut live, 2);
     live.batch("SET SESSION sql_mode = DEFAULT");
     live.batch("create trigger `a b` before update on t0 for each row set new.id = old.id /* c */");
@@ -501,9 +560,8 @@ fn after_import_the_plan_is_empty() {
     empty_plan(&sandbox, &live);
 }
 
-#[test]
-fn a_body_that_would_fail_is_found_before() {
-    let mut live = Mysql::new();
+fn a_body_that_would_fail_is_found_before(engine: Engine) {
+    let mut live = Mysql::of(engine);
     tables(&mut live, 1);
     for (body, words) in [
         ("INSERT INTO lgo VALUES (1);", "lgo"),
@@ -534,9 +592,8 @@ fn a_body_that_would_fail_is_found_before() {
     assert_eq!(live.run("SELECT what FROM log"), "n0\n");
 }
 
-#[test]
-fn a_script_does_the_same() {
-    let mut live = Mysql::new();
+fn a_script_does_the_same(engine: Engine) {
+    let mut live = Mysql::of(engine);
     tables(&mut live, 1);
     let sandbox = spec(&counting("t0", "a", 1));
     let sql = sandbox.on(&live, &["plan", "--format", "sql"]).ok().stdout;
@@ -549,9 +606,8 @@ fn a_script_does_the_same() {
     assert_ne!(run.code, Some(0), "{run}");
 }
 
-#[test]
-fn a_trigger_that_was_dropped_and_not_made_again_is_made() {
-    let mut live = Mysql::new();
+fn a_trigger_that_was_dropped_and_not_made_again_is_made(engine: Engine) {
+    let mut live = Mysql::of(engine);
     tables(&mut live, 2);
     let sandbox = spec(&[counting("t0", "a", 1), counting("t1", "b", 1)].concat());
     sandbox.on(&live, &["apply", "--yes"]).ok();
