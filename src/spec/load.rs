@@ -319,12 +319,11 @@ impl Loader<'_> {
             if !cut.parts.is_empty() && (record.has("trigger") || record.has("function")) {
                 return None;
             }
-            self.pieces
-                .extend(cut.parts.into_iter().map(|range| Piece {
-                    file: Arc::clone(&file),
-                    section,
-                    range,
-                }));
+            self.pieces.extend(cut.parts.into_iter().map(|range| Piece {
+                file: Arc::clone(&file),
+                section,
+                range,
+            }));
         }
         if section == Section::Top {
             let mut builder = Builder {

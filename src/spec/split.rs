@@ -165,7 +165,10 @@ mod tests {
 
     #[test]
     fn cuts_at_elements() {
-        let long = format!("[[trigger]]\nbody = '''\n[[trigger]]\n{}'''\n", "x".repeat(PART));
+        let long = format!(
+            "[[trigger]]\nbody = '''\n[[trigger]]\n{}'''\n",
+            "x".repeat(PART)
+        );
         let text = format!(
             "version = 1\nlist = [\n[1],\n]\n{long} [[ trigger ]] # one\na = 1\n[trigger.sqlite]\nb = {{ c = [2] }}\n[vars]\nd = 1\n[[function]]\ne = 1"
         );
@@ -202,7 +205,10 @@ mod tests {
             assert_eq!(split(text), None, "{text}");
         }
         let whole = split("version = 1\n").unwrap();
-        assert_eq!((whole.parts.len(), whole.blanked("version = 1\n")), (0, None));
+        assert_eq!(
+            (whole.parts.len(), whole.blanked("version = 1\n")),
+            (0, None)
+        );
     }
 
     /// Pieces of specs, good and bad, in any order.
@@ -280,7 +286,10 @@ mod tests {
                 .iter()
                 .map(|(key, value)| format!("{}={};", key.get_ref(), shown(value.get_ref())))
                 .collect(),
-            toml::de::DeValue::Array(array) => array.iter().map(|value| shown(value.get_ref()) + ",").collect(),
+            toml::de::DeValue::Array(array) => array
+                .iter()
+                .map(|value| shown(value.get_ref()) + ",")
+                .collect(),
             toml::de::DeValue::String(text) => format!("{text:?}"),
             toml::de::DeValue::Integer(integer) => integer.to_string(),
             other => format!("{other:?}"),

@@ -282,7 +282,7 @@ mod tests {
             let _ = writeln!(text, "| [`{0}`](#{0}) | {1} |", sheet.name, sheet.title);
         }
         for sheet in ALL {
-            let _ = write!(text, "\n## {}\n\n{}\n\n", sheet.name, sheet.harm);
+            let _ = write!(text, "\n### {}\n\n{}\n\n", sheet.name, sheet.harm);
             for (engine, when) in sheet.severities {
                 let _ = writeln!(text, "- **{engine}:** {when}.");
             }

@@ -23,6 +23,8 @@ pub(super) struct Protection {
     skips: bool,
     /// Other tables that get a row about each change.
     pub(super) audits: BTreeSet<String>,
+    /// Other tables that it inserts into, whether or not what it inserts is about the change.
+    inserts: BTreeSet<String>,
     /// Other tables whose rows it changes or removes.
     pub(super) upkeep: BTreeSet<String>,
 }
@@ -116,16 +118,25 @@ impl Side<'_> {
         let others = |tables: BTreeSet<String>| {
             tables
                 .into_iter()
-                .filter(|name| about_the_change && !is_table(name, &trigger.id.table))
+                .filter(|name| !is_table(name, &trigger.id.table))
                 .collect::<BTreeSet<_>>()
         };
+        let if_about = |tables: BTreeSet<String>| {
+            if about_the_change {
+                tables
+            } else {
+                BTreeSet::new()
+            }
+        };
+        let inserts = others(inserts);
         let before_row =
             trigger.timing == Timing::Before && trigger.orientation == Orientation::Row;
         Protection {
             raises,
             skips: skips || (returns_null && before_row),
-            audits: others(inserts),
-            upkeep: others(changes),
+            audits: if_about(inserts.clone()),
+            inserts,
+            upkeep: if_about(others(changes)),
         }
     }
 }
@@ -311,10 +322,10 @@ fn does_less(was: &Protection, is: &Protection) -> Vec<Loss> {
             ),
         ));
     }
-    let missing: Vec<&String> = was.audits.difference(&is.audits).collect();
+    let missing: Vec<&String> = was.audits.difference(&is.inserts).collect();
     // A row that goes elsewhere is written down all the same.
     if !missing.is_empty() {
-        let severity = if is.audits.is_empty() {
+        let severity = if is.inserts.is_empty() {
             Severity::High
         } else {
             Severity::Medium
@@ -342,7 +353,8 @@ pub(super) fn function_losses(
             raises: effects.raises,
             skips: effects.skips,
             // Which table the trigger is on, and whether it has transition tables, a function does not know.
-            audits: effects.inserts,
+            audits: effects.inserts.clone(),
+            inserts: effects.inserts,
             upkeep: BTreeSet::new(),
         }
     };
