@@ -179,9 +179,17 @@ impl<'a> Assessor<'a> {
         }
     }
 
-    /// Protection that is less than before: in a rollback that is what was asked for.
+    /// Protection that is less than before. Where that is what was asked for, it is no accident: a rollback takes away what
+    /// the undone versions brought, and what is restored as it was recorded had more only by hand.
     fn less(&self, severity: Severity, message: String, found: &mut Found<'_>) {
-        let severity = if self.around.going_back {
+        let change = found.change;
+        let as_recorded = change.action == Action::Restore
+            && change.rendered_digest.is_some()
+            && change
+                .rests_on
+                .iter()
+                .all(|rested| rested.recorded == change.rendered_digest);
+        let severity = if self.around.going_back || as_recorded {
             severity.min(Severity::Medium)
         } else {
             severity

@@ -154,7 +154,8 @@ pub static ALL: &[Sheet] = &[
             "high when it is dropped, disabled, loses an event or a column, gets a condition that it had not, or no longer \
              raises the error or writes the row; medium when it is weaker in a way that need not matter (another \
              condition, fewer places that raise an error, no longer in replica sessions, another timing or \
-             orientation), and in a rollback, which takes away what the undone versions brought",
+             orientation); medium at most in a rollback, which takes away what the undone versions brought, and where \
+             drift is restored as it was recorded, so that the protection had been added by hand",
         )],
         harm: "From now on nothing refuses what was refused, or nothing writes down what was written down. What \
                happens until somebody notices cannot be found out later.",
