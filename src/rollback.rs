@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::apply::{Expected, Job, differences};
 use crate::db::{Catalog, Database, Depth, Fingerprint, History, Migration, Record, Scope};
 use crate::error::{Diagnostic, Error, Kind};
-use crate::model::{Action as TriggerAction, Definition, FunctionId, ObjectId};
+use crate::model::{Action as TriggerAction, Definition, FunctionId, ObjectId, Place};
 use crate::plan::hazard::{Around, assess};
 use crate::plan::{self, Action, Change, ObjectRef, Plan, RestsOn, Step};
 use crate::render::Renderer;
@@ -37,6 +37,9 @@ struct Touched {
     /// What was recorded then.
     then: Option<(Record, Definition)>,
 }
+
+/// Where live triggers stand among their siblings.
+type Places = BTreeMap<ObjectId, Place>;
 
 /// Prepare going back to version `to`, or to the one before the latest. Reads only.
 pub fn prepare(
@@ -81,7 +84,8 @@ pub fn prepare(
         .unwrap_or_default();
 
     let (touched, catalog) = touched(to, &history, database)?;
-    let mut plan = plan_back(&touched, &history, spec_digest, to, database, renderer)?;
+    let sides = (&history, &catalog.places);
+    let mut plan = plan_back(&touched, sides, spec_digest, to, database, renderer)?;
     let is_ours = |id: &ObjectId| touched.contains_key(id) || history.records.contains_key(id);
     let around = Around {
         catalog: &catalog,
@@ -233,7 +237,7 @@ fn refuse_what_moved(
 /// The plan that leads from what is live to what was.
 fn plan_back(
     touched: &BTreeMap<ObjectId, Touched>,
-    history: &History,
+    (history, places): (&History, &Places),
     spec_digest: String,
     to: i64,
     database: &mut dyn Database,
@@ -301,13 +305,13 @@ fn plan_back(
             ..step.change(database, renderer)?
         });
     }
-    Ok(plan::arrange(
+    plan::arrange(
         changes,
-        database,
-        history,
+        (database, renderer),
+        (history, places),
         spec_digest,
         unchanged,
-    ))
+    )
 }
 
 /// Objects that get an older name back instead of being dropped and created again.

@@ -924,7 +924,7 @@ fn an_older_sqlite_is_thought_of() {
 }
 
 #[test]
-fn one_that_is_made_anew_fires_first() {
+fn siblings_that_are_made_again_are_named() {
     let mut live = tables(Sqlite::new());
     let second = counter().replace("\"counter\"", "\"second\"");
     let other = counter()
@@ -933,18 +933,20 @@ fn one_that_is_made_anew_fires_first() {
     let changed = counter().replace("+ 1", "+ 2");
     let sandbox = from_to(
         &mut live,
-        &(counter() + &second + &other),
-        &(changed.clone() + &second + &other),
+        &(counter() + &other),
+        &(counter() + &other + &second),
     );
-    let found = of_kind(&sandbox, &live, "changes_firing_order");
+    sandbox.on(&live, &["apply", "--yes"]).ok();
+    sandbox.write("triggers.toml", spec(&(changed.clone() + &other + &second)));
+    let found = of_kind(&sandbox, &live, "recreates_siblings");
     assert!(
-        found.len() == 1 && found[0].0 == "low" && found[0].1.ends_with("before second"),
+        found.len() == 1 && found[0].0 == "low" && found[0].1.starts_with("`second` is made again"),
         "{found:?}"
     );
     sandbox.on(&live, &["apply", "--yes"]).ok();
-    // Alone, it has nobody to come before.
+    // Alone, it has nobody beside it.
     let sandbox = from_to(&mut live, &(changed + &other), &(counter() + &other));
-    assert_eq!(of_kind(&sandbox, &live, "changes_firing_order"), []);
+    assert_eq!(of_kind(&sandbox, &live, "recreates_siblings"), []);
 }
 
 // --- MySQL and MariaDB ----------------------------------------------------------------------------------------------

@@ -177,7 +177,7 @@ impl Apply {
         context.only("apply", &[Format::Text, Format::Json])?;
         self.how.must_be_able_to_ask(context, "apply")?;
         let allowed = self.how.allowed()?;
-        let (spec, renderer, plan, database) = match &self.plan {
+        let (spec, renderer, plan, database, rendering) = match &self.plan {
             None => {
                 let options = self.options(self.how.yes)?;
                 let mut planned = make_plan(context, &options)?;
@@ -189,9 +189,10 @@ impl Apply {
                     renderer,
                     database,
                     plan,
+                    rendering,
                 } = planned;
                 self.show(context, &plan, &*database)?;
-                (Some(spec), renderer, plan, database)
+                (Some(spec), renderer, plan, database, rendering)
             }
             Some(path) => {
                 let plan = Plan::load(path)?;
@@ -202,7 +203,7 @@ impl Apply {
                 let folder = spec.as_ref().and_then(|spec| spec.templates.as_deref());
                 let renderer = Renderer::new(database.dialect(), folder)?;
                 self.show(context, &plan, &*database)?;
-                (spec, renderer, plan, database)
+                (spec, renderer, plan, database, None)
             }
         };
         plan.refuse_conflicts()?;
@@ -220,7 +221,8 @@ impl Apply {
             renderer: &renderer,
             schema: history_schema(spec.as_ref()),
         };
-        let job = Job::from_plan(plan)?;
+        let mut job = Job::from_plan(plan)?;
+        job.rendering = rendering;
         let migration = match self.how.run(context, &job, writer, &mut *database) {
             Ok(migration) => migration,
             Err(error) => {

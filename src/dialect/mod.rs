@@ -8,6 +8,7 @@ pub mod postgres;
 mod quoting;
 mod request;
 mod script;
+mod seen;
 pub mod sqlite;
 #[cfg(test)]
 #[allow(
@@ -19,10 +20,12 @@ pub mod sqlite;
 )]
 pub(crate) mod testing;
 
+pub use request::name_on;
+
 use minijinja::Value;
 
 use crate::error::{Diagnostic, Error};
-use crate::model::{Definition, ObjectId, TableId, TriggerId};
+use crate::model::{Creation, Definition, ObjectId, TableId, TriggerId};
 use crate::render::Renderer;
 use crate::spec::{Fields, FunctionSpec, TriggerSpec};
 use crate::sql::Syntax;
@@ -150,17 +153,6 @@ pub enum LockMode {
     AccessExclusive,
     /// SQLite's one lock on the file: other writers wait, and in rollback mode readers for the moment of the commit.
     Database,
-}
-
-/// What decides which of two triggers of the same table, timing and event fires first.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum FiringOrder {
-    /// Their names, byte by byte.
-    ByName,
-    /// Their age, the newest first: one that is made anew comes first.
-    NewestFirst,
-    /// Their place, which one that is made anew keeps.
-    Kept,
 }
 
 /// Syntax that came late.
@@ -293,9 +285,9 @@ pub trait Dialect: Sync {
             LockMode::Database => "the database file",
         }
     }
-    /// In which order triggers of one table, timing and event fire.
-    fn firing_order(&self) -> FiringOrder {
-        FiringOrder::Kept
+    /// Whether triggers of one table, timing and event fire in the order of their names.
+    fn fires_by_name(&self) -> bool {
+        false
     }
     /// The newest syntax in a statement, where an older version of the engine cannot even open a database that has it.
     fn newer_syntax(&self, statement: &str) -> Option<NewerSyntax> {
@@ -303,8 +295,18 @@ pub trait Dialect: Sync {
         None
     }
 
-    /// Whether two bodies are the same to this engine: token by token where it keeps the text, else byte by byte.
-    fn same_body(&self, left: &str, right: &str) -> bool;
+    /// How the texts of a trigger are cut into tokens that keeps these settings of the session that created it.
+    fn syntax_of(&self, creation: &Creation) -> Syntax {
+        let _ = creation;
+        *self.syntax()
+    }
+    /// Whether two values of `sql_mode` set the same modes.
+    fn same_sql_mode(&self, left: &str, right: &str) -> bool {
+        left == right
+    }
+    /// Whether two bodies are the same to this engine: token by token where it keeps the text, else byte by byte. A trigger's
+    /// are read as the settings say that it keeps.
+    fn same_body(&self, left: &str, right: &str, creation: Option<&Creation>) -> bool;
     /// Whether two names are the same to this engine.
     fn same_name(&self, left: &str, right: &str) -> bool;
 }

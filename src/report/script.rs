@@ -1,5 +1,5 @@
 //! A plan as a script that a person runs by hand: the same statements in one transaction, and the same rows in the
-//! history. It stops when the history has moved on since.
+//! history. It stops when the history, or anything that it rests on, has moved on since.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -9,11 +9,11 @@ use serde::Serialize;
 
 use crate::apply::{Expected, Job};
 use crate::db::size::TableSize;
-use crate::db::{Database, Migration};
+use crate::db::{Database, Depth, Migration, Protocol};
 use crate::error::Error;
 use crate::history::{Present, Row, Writer};
-use crate::model::ObjectId;
-use crate::plan::{Change, Lock, Plan, RestsOn};
+use crate::model::{Definition, ObjectId};
+use crate::plan::{Change, Lock, ObjectRef, Plan};
 
 /// What the templates of a script's two ends see.
 #[derive(Serialize)]
@@ -25,7 +25,16 @@ struct Context<'a> {
     base_version: i64,
     version: i64,
     live_sql: Option<String>,
-    rests_on: Vec<&'a RestsOn>,
+    rests_on: Vec<Rested<'a>>,
+}
+
+/// What the script looks at again.
+#[derive(Serialize)]
+struct Rested<'a> {
+    object: &'a ObjectRef,
+    live: Option<&'a str>,
+    /// The text that the engine keeps to the letter, where it does: what is compared where it cannot work out a digest.
+    text: Option<String>,
 }
 
 /// The script of a plan.
@@ -54,11 +63,7 @@ pub fn plan(
         base_version: plan.base_version,
         version: plan.base_version + 1,
         live_sql: database.live_sql(),
-        rests_on: plan
-            .changes
-            .iter()
-            .flat_map(|change| &change.rests_on)
-            .collect(),
+        rests_on: rested(plan, database)?,
     };
     if plan.is_empty() {
         return Ok("-- Nothing to do: the database is as the spec says.\n".to_owned());
@@ -107,7 +112,7 @@ pub fn plan(
         applied_by: database.user(),
     };
     // First, so that of two that run the same script one fails before it has done anything.
-    push(&writer.migration(&migration)?);
+    push(&writer.migration(&migration, None)?);
     let mut before: Option<&ObjectId> = None;
     for statement in &job.up {
         let object = statement.object.as_ref();
@@ -159,6 +164,34 @@ fn remarks(change: &Change) -> String {
         );
     }
     text
+}
+
+fn rested<'a>(plan: &'a Plan, database: &mut dyn Database) -> Result<Vec<Rested<'a>>, Error> {
+    let all = || plan.changes.iter().flat_map(|change| &change.rests_on);
+    let ids: Vec<ObjectId> = all()
+        .filter(|rested| rested.live.is_some())
+        .map(|rested| ObjectId::from(&rested.object))
+        .collect();
+    // Where the server works out the digests, they are enough; and a journal's engine undoes nothing anyway.
+    let is_told = database.live_sql().is_some() || database.protocol() != Protocol::Transaction;
+    let definitions = if ids.is_empty() || is_told {
+        BTreeMap::new()
+    } else {
+        database.definitions(&ids, Depth::Whole)?
+    };
+    Ok(all()
+        .map(|rested| {
+            let text = match definitions.get(&ObjectId::from(&rested.object)) {
+                Some(Definition::Trigger(trigger)) => trigger.verbatim.clone(),
+                _ => None,
+            };
+            Rested {
+                object: &rested.object,
+                live: rested.live.as_deref(),
+                text,
+            }
+        })
+        .collect())
 }
 
 /// A statement with its semicolon, on a line of its own where the text ends in a comment that would swallow it.

@@ -6,6 +6,7 @@ use std::fs;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use sha2::{Digest, Sha256};
 use toml::de::DeTable;
@@ -14,7 +15,7 @@ use super::build::Builder;
 use super::keys::{DIALECTS, DialectKeys, Section};
 use super::split::split;
 use super::value::{Checker, Place, Record, Value};
-use super::{FunctionSpec, Spec, TriggerSpec, check, source};
+use super::{FunctionSpec, RequireSpec, Spec, TriggerSpec, check, source};
 use crate::error::{Diagnostic, Error, Kind, SourceFile};
 use crate::parallel;
 
@@ -112,6 +113,7 @@ impl<'a> Draft<'a> {
             problems: vec![],
             triggers: vec![],
             functions: vec![],
+            requires: vec![],
             pieces: vec![],
         };
         let record = loader.file(&path.display().to_string(), bytes, Section::Top);
@@ -148,18 +150,36 @@ impl<'a> Draft<'a> {
     /// # Errors
     /// Everything that is wrong in any of its files, in file order.
     pub fn complete(self) -> Result<Spec, Error> {
+        match self.complete_unless(&AtomicBool::new(false))? {
+            Ok(spec) => Ok(spec),
+            Err(draft) => draft.complete(),
+        }
+    }
+
+    /// The same, unless somebody says meanwhile that it is not needed: then this is what it was.
+    ///
+    /// # Errors
+    /// Everything that is wrong in any of its files, in file order.
+    pub fn complete_unless(self, needless: &AtomicBool) -> Result<Result<Spec, Self>, Error> {
+        let work = |piece: &Piece| {
+            let is_needless = needless.load(Ordering::Relaxed);
+            (!is_needless).then(|| piece.read(self.options))
+        };
+        let (read, ()) = parallel::map_in_parts(2, &self.pieces, work, || ());
+        let Some(read) = read.into_iter().collect::<Option<Vec<_>>>() else {
+            return Ok(Err(self));
+        };
         let Self {
             path,
             options,
             mut spec,
-            pieces,
+            pieces: _,
             mut problems,
         } = self;
-        let (read, ()) = parallel::map_in_parts(2, &pieces, |piece| piece.read(options), || ());
         for objects in read {
             let Some(objects) = objects else {
                 // What the parser says of a piece would be true, but the whole may be wrong in other ways as well.
-                return Self::whole(path, options)?.complete();
+                return Self::whole(path, options)?.complete().map(Ok);
             };
             spec.triggers.extend(objects.triggers);
             spec.functions.extend(objects.functions);
@@ -167,10 +187,15 @@ impl<'a> Draft<'a> {
         }
         check::unique(&spec.triggers, &spec.functions, &mut problems);
         if problems.is_empty() {
-            Ok(spec)
+            Ok(Ok(spec))
         } else {
             Err(in_order(&spec.files, problems))
         }
+    }
+
+    /// What was read so far, for good.
+    pub fn without_the_rest(self) -> Spec {
+        self.spec
     }
 }
 
@@ -256,6 +281,7 @@ pub(super) struct Loader<'a> {
     pub(super) problems: Vec<Diagnostic>,
     triggers: Vec<TriggerSpec>,
     functions: Vec<FunctionSpec>,
+    requires: Vec<RequireSpec>,
     pieces: Vec<Piece>,
 }
 
@@ -325,11 +351,17 @@ impl Loader<'_> {
                 range,
             }));
         }
+        let mut builder = Builder {
+            problems: &mut self.problems,
+        };
         if section == Section::Top {
-            let mut builder = Builder {
-                problems: &mut self.problems,
-            };
             builder.missing(&record, "version", "this file", "version = 1");
+        }
+        if let Some(Value::Records(records)) = record.take("require") {
+            let requires = records
+                .into_iter()
+                .filter_map(|record| builder.require(record));
+            self.requires.extend(requires);
         }
         let mut objects = Objects::default();
         objects.take(&mut record, self.options);
@@ -383,6 +415,7 @@ impl Loader<'_> {
                 templates,
                 triggers: self.triggers,
                 functions: self.functions,
+                requires: self.requires,
             },
             pieces: self.pieces,
             problems: self.problems,

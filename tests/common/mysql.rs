@@ -199,11 +199,15 @@ impl Mysql {
 }
 
 pub(crate) fn connect(url: &str) -> Conn {
+    try_connect(url).unwrap_or_else(|error| panic!("cannot connect to {url}: {error}"))
+}
+
+pub(crate) fn try_connect(url: &str) -> mysql::Result<Conn> {
     let opts = Opts::from_url(&url.replacen("mariadb://", "mysql://", 1)).unwrap();
     let opts = mysql::OptsBuilder::from_opts(opts)
         .prefer_socket(false)
         .init(vec!["SET NAMES utf8mb4"]);
-    Conn::new(opts).unwrap_or_else(|error| panic!("cannot connect to {url}: {error}"))
+    Conn::new(opts)
 }
 
 impl Drop for Mysql {

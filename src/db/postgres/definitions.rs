@@ -254,6 +254,7 @@ fn trigger(row: &Row, arguments: Vec<String>) -> Result<Trigger, Error> {
         depends_on_extensions: extensions(row, 19)?,
         verbatim: None,
         creation: None,
+        seen: None,
     })
 }
 
@@ -304,7 +305,7 @@ fn function(row: &Row) -> Result<Function, Error> {
     let settings: Option<Vec<String>> = get(row, 6)?;
     let volatility: i8 = get(row, 7)?;
     let parallel: i8 = get(row, 8)?;
-    let mut settings: Vec<Setting> = settings
+    let settings: Vec<Setting> = settings
         .unwrap_or_default()
         .iter()
         .map(|entry| setting(entry))
@@ -343,6 +344,7 @@ fn function(row: &Row) -> Result<Function, Error> {
         owner: get(row, 12)?,
         grants: grants(row)?,
         depends_on_extensions: extensions(row, 16)?,
+        seen: None,
     })
 }
 

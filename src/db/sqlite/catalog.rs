@@ -7,7 +7,7 @@ use sha2::{Digest, Sha256};
 
 use super::errors::cannot;
 use super::names::MAIN;
-use crate::db::{Catalog, Fingerprint, Scope};
+use crate::db::{Catalog, Fingerprint, Scope, Sibling};
 use crate::desired::hex;
 use crate::dialect::sqlite::parse::{parse, stored_text};
 use crate::error::Error;
@@ -119,6 +119,41 @@ pub(super) fn definitions(
     Ok(found)
 }
 
+/// See [`crate::db::Database::siblings`]. A new trigger goes to the front of its table's list, and the schema is read by
+/// row, so the row tells the age (`sqlite3FinishTrigger` in `trigger.c`).
+pub(super) fn siblings(
+    connection: &Connection,
+    tables: &BTreeSet<TableId>,
+) -> Result<Vec<Sibling>, Error> {
+    let failed = |error: rusqlite::Error| cannot("read the triggers", &error);
+    let mut statement = connection
+        .prepare(
+            "SELECT tbl_name, name, sql FROM sqlite_schema WHERE type = 'trigger' ORDER BY rowid",
+        )
+        .map_err(failed)?;
+    let mut rows = statement.query([]).map_err(failed)?;
+    let mut found = vec![];
+    while let Some(row) = rows.next().map_err(failed)? {
+        let table: String = row.get(0).map_err(failed)?;
+        let Some(table) = tables
+            .iter()
+            .find(|wanted| wanted.name.eq_ignore_ascii_case(&table))
+        else {
+            continue;
+        };
+        let sql: String = row.get(2).map_err(failed)?;
+        let id = TriggerId {
+            table: table.clone(),
+            name: row.get(1).map_err(failed)?,
+        };
+        found.push(Sibling {
+            fingerprint: digest(sql.as_bytes()),
+            definition: definition(&id, &sql)?,
+        });
+    }
+    Ok(found)
+}
+
 /// See [`crate::db::Database::fingerprint_after`].
 pub(super) fn fingerprint_after(
     connection: &Connection,
@@ -131,7 +166,16 @@ pub(super) fn fingerprint_after(
             .next()
             .is_some_and(|word| word.is_word(statement, "create"))
         {
-            return Ok(digest(stored_text(statement)?.as_bytes()));
+            // A step may make others again.
+            let stored = stored_text(statement)?;
+            let table = TableId {
+                schema: MAIN.to_owned(),
+                name: String::new(),
+            };
+            let name = parse(&stored, table)?.id.name;
+            if name.eq_ignore_ascii_case(id.name()) {
+                return Ok(digest(stored.as_bytes()));
+            }
         }
     }
     let scope = Scope {

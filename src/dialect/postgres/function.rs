@@ -87,6 +87,7 @@ fn redefined(before: &Function, after: &Function) -> bool {
         owner: _,
         grants: _,
         depends_on_extensions: _,
+        seen: _,
     } = before;
     *language != after.language
         || *source != after.source
@@ -128,6 +129,7 @@ fn create_function(
         owner: _,
         grants: _,
         depends_on_extensions: _,
+        seen: _,
     } = function;
     let (body, library) = match source {
         FunctionSource::Body(body) => (Some(body.as_str()), None),

@@ -11,9 +11,9 @@ use minijinja::context;
 
 use super::quoting::{self, Unquoted};
 use super::script::Script;
-use super::{Ddl, Dialect, FiringOrder, LockMode, Lowered, NewerSyntax, Request, Server};
+use super::{Ddl, Dialect, LockMode, Lowered, NewerSyntax, Request, Server};
 use crate::error::{Diagnostic, Error};
-use crate::model::{Action, Condition, Definition, Trigger};
+use crate::model::{Action, Condition, Creation, Definition, Trigger};
 use crate::render::Renderer;
 use crate::spec::FunctionSpec;
 use crate::sql::{SQLITE, Syntax, same_tokens};
@@ -44,6 +44,8 @@ impl Dialect for Sqlite {
     fn templates(&self) -> &'static [(&'static str, &'static str)] {
         super::templates!(
             "sqlite":
+            "bypass.sql",
+            "bypass_table.sql",
             "create_trigger.sql",
             "drop_trigger.sql",
             "helpers.sql",
@@ -146,15 +148,11 @@ impl Dialect for Sqlite {
         "the write lock of the whole file"
     }
 
-    fn firing_order(&self) -> FiringOrder {
-        FiringOrder::NewestFirst
-    }
-
     fn newer_syntax(&self, statement: &str) -> Option<NewerSyntax> {
         newer::newest(statement)
     }
 
-    fn same_body(&self, left: &str, right: &str) -> bool {
+    fn same_body(&self, left: &str, right: &str, _creation: Option<&Creation>) -> bool {
         left == right || same_tokens(left, right, &SQLITE)
     }
 

@@ -9,7 +9,7 @@ use super::words::some;
 use super::{Hazard, HazardKind, Severity};
 use crate::db::size::{Measured, TableState};
 use crate::db::{Catalog, Database, Protocol};
-use crate::dialect::{FiringOrder, LockMode};
+use crate::dialect::LockMode;
 use crate::error::Error;
 use crate::model::{Action as TriggerAction, Definition, FunctionId, ObjectId, TableId, Trigger};
 use crate::plan::{Action, Change, Plan};
@@ -65,6 +65,7 @@ pub(crate) fn assess(
         .collect();
     drop((before, after));
     for (change, mut hazards) in plan.changes.iter_mut().zip(found) {
+        hazards.append(&mut change.hazards);
         // The gravest first.
         hazards.sort_by_key(|hazard| (std::cmp::Reverse(hazard.severity), hazard.kind));
         change.hazards = hazards;
@@ -142,32 +143,50 @@ impl<'a> Assessor<'a> {
             }
             _ => {}
         }
-        if change.after.is_some() {
-            let dialect = self.after.dialect;
-            let newest = change
-                .statements
-                .iter()
-                .filter_map(|statement| dialect.newer_syntax(statement))
-                .max_by_key(|newer| newer.since);
-            if let Some(newer) = newest {
-                let (major, minor) = newer.since;
-                let severity = if newer.since >= (3, 40) {
-                    Severity::Medium
-                } else {
-                    Severity::Low
-                };
-                found.push(
-                    HazardKind::NeedsNewerSqlite,
-                    severity,
-                    format!(
-                        "a SQLite before {major}.{minor} cannot open the file any more: it has {}",
-                        newer.what
-                    ),
-                );
-            }
-        }
+        self.newer(change, &mut found);
         by_whom(change, self.around.going_back, &mut found);
         found.hazards
+    }
+
+    /// Syntax that an older engine cannot read, where it was not there before.
+    fn newer(&self, change: &Change, found: &mut Found<'_>) {
+        if change.after.is_none() {
+            return;
+        }
+        let dialect = self.after.dialect;
+        // Behind it others may be made again, which have been there before.
+        let own = change.statements.iter().find(|statement| {
+            statement
+                .get(..6)
+                .is_some_and(|word| word.eq_ignore_ascii_case("create"))
+        });
+        let Some(newer) = own.and_then(|statement| dialect.newer_syntax(statement)) else {
+            return;
+        };
+        let was = match &change.before {
+            Some(Definition::Trigger(before)) => before
+                .verbatim
+                .as_ref()
+                .and_then(|text| dialect.newer_syntax(text)),
+            _ => None,
+        };
+        if was.is_some_and(|was| was.since >= newer.since) {
+            return;
+        }
+        let (major, minor) = newer.since;
+        let severity = if newer.since >= (3, 40) {
+            Severity::Medium
+        } else {
+            Severity::Low
+        };
+        found.push(
+            HazardKind::NeedsNewerSqlite,
+            severity,
+            format!(
+                "a SQLite before {major}.{minor} cannot open the file any more: it has {}",
+                newer.what
+            ),
+        );
     }
 
     /// A table's name, as far as the engine qualifies names.
@@ -187,8 +206,8 @@ impl<'a> Assessor<'a> {
             && change.rendered_digest.is_some()
             && change
                 .rests_on
-                .iter()
-                .all(|rested| rested.recorded == change.rendered_digest);
+                .first()
+                .is_some_and(|rested| rested.recorded == change.rendered_digest);
         let severity = if self.around.going_back || as_recorded {
             severity.min(Severity::Medium)
         } else {
@@ -275,8 +294,7 @@ impl<'a> Assessor<'a> {
     }
 
     fn order(&self, before: &Trigger, after: &Trigger, found: &mut Found<'_>) {
-        let order = self.after.dialect.firing_order();
-        if !may_reorder(found.change, order) {
+        if !may_reorder(found.change) {
             return;
         }
         let mut others: Vec<&String> = self
@@ -291,26 +309,16 @@ impl<'a> Assessor<'a> {
             })
             .map(|other| &other.id.name)
             .collect();
-        let (severity, how) = match order {
-            FiringOrder::Kept => return,
-            FiringOrder::ByName => {
-                // Bytes decide, whatever the collation.
-                others.retain(|name| (before.id.name < **name) != (after.id.name < **name));
-                (
-                    Severity::Medium,
-                    "triggers fire by name, and it changes places with",
-                )
-            }
-            FiringOrder::NewestFirst => (
-                Severity::Low,
-                "the newest trigger fires first, so now it comes before",
-            ),
-        };
+        // Bytes decide, whatever the collation.
+        others.retain(|name| (before.id.name < **name) != (after.id.name < **name));
         if !others.is_empty() {
             found.push(
                 HazardKind::ChangesFiringOrder,
-                severity,
-                format!("{how} {}", some(others.into_iter().cloned().collect())),
+                Severity::Medium,
+                format!(
+                    "triggers fire by name, and it changes places with {}",
+                    some(others.into_iter().cloned().collect())
+                ),
             );
         }
     }

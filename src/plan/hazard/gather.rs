@@ -5,7 +5,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::protection::Functions;
 use crate::db::size::TableState;
 use crate::db::{Catalog, Database, Depth};
-use crate::dialect::FiringOrder;
 use crate::error::{Error, Kind};
 use crate::model::{Definition, ObjectId, TableId, Trigger};
 use crate::plan::{Action, Change};
@@ -101,10 +100,12 @@ pub(super) fn siblings(
     catalog: &Catalog,
     database: &mut dyn Database,
 ) -> Result<BTreeMap<TableId, Vec<Trigger>>, Error> {
-    let order = database.dialect().firing_order();
+    if !database.dialect().fires_by_name() {
+        return Ok(BTreeMap::new());
+    }
     let tables: BTreeSet<&TableId> = changes
         .iter()
-        .filter(|change| may_reorder(change, order))
+        .filter(|change| may_reorder(change))
         .filter_map(|change| match &change.after {
             Some(Definition::Trigger(trigger)) => Some(&trigger.id.table),
             _ => None,
@@ -141,15 +142,9 @@ pub(super) fn siblings(
     Ok(siblings)
 }
 
-/// Whether a step can change the order in which triggers fire.
-pub(super) fn may_reorder(change: &Change, order: FiringOrder) -> bool {
-    ends_something(change)
-        && change.after.is_some()
-        && match order {
-            FiringOrder::Kept => false,
-            FiringOrder::ByName => change.action == Action::Rename,
-            FiringOrder::NewestFirst => true,
-        }
+/// Whether a step can change the order in which triggers fire, where that is the order of their names.
+pub(super) fn may_reorder(change: &Change) -> bool {
+    ends_something(change) && change.action == Action::Rename
 }
 
 /// The triggers that a plan makes, by table, each with the index of its step.

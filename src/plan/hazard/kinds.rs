@@ -28,6 +28,8 @@ pub enum HazardKind {
     NeedsNewerSqlite,
     /// Triggers fire in another order.
     ChangesFiringOrder,
+    /// Other triggers are made again, so that the order stays.
+    RecreatesSiblings,
     /// What somebody did by hand is undone.
     UndoesManualChange,
     /// What somebody else created is replaced.
@@ -216,20 +218,26 @@ pub static ALL: &[Sheet] = &[
         kind: HazardKind::ChangesFiringOrder,
         name: "changes_firing_order",
         title: "triggers of one table fire in another order",
-        severities: &[
-            (
-                "PostgreSQL",
-                "a renamed trigger comes before or after another one of the same table, timing and event than it did: \
-                 medium",
-            ),
-            (
-                "SQLite",
-                "a trigger is made anew beside others of the same table, timing and event: low",
-            ),
-        ],
-        harm: "PostgreSQL fires by name, SQLite (which promises no order) the newest first. Where one trigger sees what another \
-               one did, the result changes. On MySQL and MariaDB a replaced trigger keeps its place.",
-        way_out: "Choose names that sort as the triggers are to fire; on SQLite, do not rely on an order.",
+        severities: &[(
+            "PostgreSQL",
+            "a renamed trigger comes before or after another one of the same table, timing and event than it did: \
+             medium",
+        )],
+        harm: "PostgreSQL fires by name. Where one trigger sees what another one did, the result changes. On the other \
+               engines a trigger that is made anew keeps its place.",
+        way_out: "Choose names that sort as the triggers are to fire.",
+    },
+    Sheet {
+        kind: HazardKind::RecreatesSiblings,
+        name: "recreates_siblings",
+        title: "other triggers of the table are made again",
+        severities: &[(
+            "SQLite",
+            "a trigger is made anew that has newer ones of the same table, timing and event beside it: low",
+        )],
+        harm: "SQLite fires the newest first. So that the order stays, the newer ones are dropped and made again behind it, to \
+               the letter and in the same transaction.",
+        way_out: "Nothing has to be done; the message names them.",
     },
     Sheet {
         kind: HazardKind::UndoesManualChange,

@@ -1,0 +1,370 @@
+//! DDL that cannot be undone: rows that must not escape, errors in the middle, kills, and two at once.
+
+use std::fmt::Write as _;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
+
+use mysql::prelude::Queryable;
+
+use crate::common::mysql::{Engine, Mysql, connect};
+use crate::common::{self, Live, Sandbox};
+use crate::{Test, counting, empty_plan, spec, tables};
+
+pub(crate) const TESTS: &[(&str, Test)] = &[
+    (
+        "no_row_escapes_while_a_trigger_is_replaced",
+        no_row_escapes_while_a_trigger_is_replaced,
+    ),
+    (
+        "an_error_in_the_middle_is_undone",
+        an_error_in_the_middle_is_undone,
+    ),
+    (
+        "a_client_that_is_killed_leaves_what_the_next_one_finishes",
+        a_client_that_is_killed_leaves_what_the_next_one_finishes,
+    ),
+    ("killed_at_any_moment", killed_at_any_moment),
+    (
+        "what_somebody_else_changed_meanwhile_is_for_a_person_to_decide",
+        what_somebody_else_changed_meanwhile_is_for_a_person_to_decide,
+    ),
+    (
+        "a_table_in_use_is_busy_and_nothing_changes",
+        a_table_in_use_is_busy_and_nothing_changes,
+    ),
+    (
+        "two_at_once_are_one_after_the_other",
+        two_at_once_are_one_after_the_other,
+    ),
+    (
+        "a_trigger_that_was_dropped_and_not_made_again_is_made",
+        a_trigger_that_was_dropped_and_not_made_again_is_made,
+    ),
+];
+
+fn no_row_escapes_while_a_trigger_is_replaced(engine: Engine) {
+    let mut live = Mysql::of(engine);
+    tables(&mut live, 1);
+    let sandbox = spec(&counting("t0", "counts", 0));
+    sandbox.on(&live, &["apply", "--yes"]).ok();
+    let (stop, written) = (
+        Arc::new(AtomicBool::new(false)),
+        Arc::new(AtomicU64::new(0)),
+    );
+    let writers: Vec<_> = (0..6)
+        .map(|_| {
+            let (mut conn, stop, written) =
+                (live.connect(), Arc::clone(&stop), Arc::clone(&written));
+            std::thread::spawn(move || {
+                while !stop.load(Ordering::Relaxed) {
+                    conn.query_drop("INSERT INTO t0 VALUES (1)").unwrap();
+                    written.fetch_add(1, Ordering::Relaxed);
+                }
+            })
+        })
+        .collect();
+    for step in 1..=20 {
+        sandbox.write(
+            "triggers.toml",
+            format!("version = 1\n{}", counting("t0", "counts", step)),
+        );
+        sandbox.on(&live, &["apply", "--yes", "--wait", "30"]).ok();
+    }
+    stop.store(true, Ordering::Relaxed);
+    for writer in writers {
+        writer.join().unwrap();
+    }
+    let rows = live.run("SELECT (SELECT count(*) FROM t0), (SELECT count(*) FROM log)");
+    let (all, logged) = rows.trim().split_once('|').unwrap();
+    assert_eq!(all, logged, "rows without the trigger");
+    assert_eq!(all.parse::<u64>().unwrap(), written.load(Ordering::Relaxed));
+    assert!(all != "0");
+}
+
+fn an_error_in_the_middle_is_undone(engine: Engine) {
+    let mut live = Mysql::of(engine);
+    tables(&mut live, 3);
+    let sandbox = spec(&[counting("t0", "a", 1), counting("t2", "c", 1)].concat());
+    sandbox.on(&live, &["apply", "--yes"]).ok();
+    let before = live.snapshot();
+    // The server refuses `b` only when it is created: there is no such variable.
+    let broken = "[[trigger]]\nname = \"b\"\ntable = \"t1\"\ntiming = \"before\"\nevents = [\"insert\"]\nbody = \"SET nonsense = 1;\"\n";
+    let text = [
+        counting("t0", "a", 2),
+        broken.to_owned(),
+        counting("t2", "c", 2),
+    ]
+    .concat();
+    sandbox.write("triggers.toml", format!("version = 1\n{text}"));
+    sandbox.on(&live, &["apply", "--yes"]).code(1).says(&[
+        "create trigger b",
+        "undone",
+        "recorded as failed",
+    ]);
+    assert_eq!(live.snapshot(), before);
+    assert_eq!(live.versions(), ["1 applied", "2 failed"]);
+    sandbox.on(&live, &["rollback", "--yes"]).ok();
+    assert!(!live.snapshot().contains("TRIGGER"));
+    assert_eq!(live.versions(), ["1 applied", "2 failed", "3 applied"]);
+}
+
+fn a_client_that_is_killed_leaves_what_the_next_one_finishes(engine: Engine) {
+    const TABLES: usize = 5;
+    let mut live = Mysql::of(engine);
+    tables(&mut live, TABLES);
+    let all = |step| {
+        (0..TABLES)
+            .map(|n| counting(&format!("t{n}"), &format!("counts{n}"), step))
+            .collect::<String>()
+    };
+    let sandbox = spec(&all(0));
+    sandbox.on(&live, &["apply", "--yes"]).ok();
+    for stop_at in 0..TABLES {
+        let step = u32::try_from(stop_at + 1).unwrap();
+        sandbox.write("triggers.toml", format!("version = 1\n{}", all(step)));
+        // Whoever has read a table in a transaction keeps it from being changed: the client waits there.
+        let mut reader = live.connect();
+        reader.query_drop("START TRANSACTION").unwrap();
+        reader
+            .query_drop(format!("SELECT * FROM t{stop_at}"))
+            .unwrap();
+        let mut command =
+            sandbox.command(&["--url", &live.url(), "apply", "--yes", "--wait", "60"]);
+        let mut child = command
+            .stdout(std::process::Stdio::null())
+            .stderr(std::process::Stdio::null())
+            .spawn()
+            .unwrap();
+        wait_for_lock(&mut live);
+        child.kill().unwrap();
+        child.wait().unwrap();
+        reader.query_drop("ROLLBACK").unwrap();
+        drop(reader);
+
+        sandbox
+            .on(&live, &["repair"])
+            .code(2)
+            .says(&["no end", "statements are known to have run"]);
+        let found = live.snapshot().matches(&format!(" {step}')")).count();
+        assert_eq!(
+            found, stop_at,
+            "as many as came before the table that was locked"
+        );
+        match stop_at {
+            1 => {
+                // One way out is back.
+                sandbox.on(&live, &["repair", "--back", "--yes"]).ok();
+                assert!(live.snapshot().contains("counts0 1"), "{}", live.snapshot());
+                sandbox.on(&live, &["apply", "--yes"]).ok();
+            }
+            2 => {
+                sandbox.on(&live, &["repair", "--forward", "--yes"]).ok();
+            }
+            _ => {
+                sandbox
+                    .on(&live, &["apply", "--yes"])
+                    .ok()
+                    .says(&["is finished now"]);
+            }
+        }
+        empty_plan(&sandbox, &live);
+        assert_eq!(
+            live.snapshot().matches(&format!(" {step}')")).count(),
+            TABLES
+        );
+        assert!(
+            live.run("SELECT count(*) FROM triggerctl_migrations WHERE state = 'started'")
+                .starts_with('0')
+        );
+    }
+}
+
+/// Until a connection to this database waits for a table.
+pub(crate) fn wait_for_lock(live: &mut Mysql) {
+    let name = live.name().to_owned();
+    for _ in 0..400 {
+        let waiting = live.run(&format!(
+            "SELECT count(*) FROM information_schema.PROCESSLIST WHERE DB = '{name}' AND INFO LIKE 'LOCK TABLES%' AND STATE LIKE '%lock%'"
+        ));
+        if waiting.trim() == "1" {
+            return;
+        }
+        std::thread::sleep(Duration::from_millis(25));
+    }
+    panic!("nobody waits: {}", live.run("SHOW PROCESSLIST"));
+}
+
+fn killed_at_any_moment(engine: Engine) {
+    const TABLES: usize = 4;
+    let mut live = Mysql::of(engine);
+    tables(&mut live, TABLES);
+    let all = |step| {
+        (0..TABLES)
+            .map(|n| counting(&format!("t{n}"), &format!("counts{n}"), step))
+            .collect::<String>()
+    };
+    let sandbox = spec(&all(0));
+    for step in 0..12_u32 {
+        sandbox.write("triggers.toml", format!("version = 1\n{}", all(step)));
+        let mut command = sandbox.command(&["--url", &live.url(), "apply", "--yes"]);
+        let mut child = command
+            .stdout(std::process::Stdio::null())
+            .stderr(std::process::Stdio::null())
+            .spawn()
+            .unwrap();
+        std::thread::sleep(Duration::from_millis(40 + u64::from(step) * 25));
+        let _ = child.kill();
+        child.wait().unwrap();
+        let run = sandbox
+            .on(
+                &live,
+                &["apply", "--yes", "--wait", "30", "--lock-timeout", "5000"],
+            )
+            .ok();
+        empty_plan(&sandbox, &live);
+        assert_eq!(
+            live.snapshot().matches(&format!(" {step}')")).count(),
+            TABLES,
+            "{run}"
+        );
+    }
+}
+
+fn what_somebody_else_changed_meanwhile_is_for_a_person_to_decide(engine: Engine) {
+    let mut live = Mysql::of(engine);
+    tables(&mut live, 2);
+    let sandbox = spec(&[counting("t0", "a", 1), counting("t1", "b", 1)].concat());
+    sandbox.on(&live, &["apply", "--yes"]).ok();
+    sandbox.write(
+        "triggers.toml",
+        format!(
+            "version = 1\n{}{}",
+            counting("t0", "a", 2),
+            counting("t1", "b", 2)
+        ),
+    );
+    let mut reader = live.connect();
+    reader.query_drop("START TRANSACTION").unwrap();
+    reader.query_drop("SELECT * FROM t1").unwrap();
+    let mut child = sandbox
+        .command(&["--url", &live.url(), "apply", "--yes", "--wait", "60"])
+        .stdout(std::process::Stdio::null())
+        .stderr(std::process::Stdio::null())
+        .spawn()
+        .unwrap();
+    wait_for_lock(&mut live);
+    child.kill().unwrap();
+    child.wait().unwrap();
+    reader.query_drop("ROLLBACK").unwrap();
+    live.batch("DROP TRIGGER b");
+    live.batch(
+        "CREATE TRIGGER b AFTER INSERT ON t1 FOR EACH ROW INSERT INTO log VALUES ('by hand')",
+    );
+    sandbox.on(&live, &["apply", "--yes"]).code(5).says(&[
+        "trigger b on",
+        "somebody else changed it",
+        "repair",
+    ]);
+    assert!(live.snapshot().contains("by hand"));
+    sandbox.on(&live, &["repair", "--leave", "--yes"]).ok();
+    assert_eq!(live.versions(), ["1 applied", "2 failed"]);
+    sandbox.on(&live, &["apply", "--yes"]).ok();
+    empty_plan(&sandbox, &live);
+}
+
+fn a_table_in_use_is_busy_and_nothing_changes(engine: Engine) {
+    let mut live = Mysql::of(engine);
+    tables(&mut live, 2);
+    let sandbox = spec(&[counting("t0", "a", 1), counting("t1", "b", 1)].concat());
+    let before = live.snapshot();
+    let mut reader = live.connect();
+    reader.query_drop("START TRANSACTION").unwrap();
+    reader.query_drop("SELECT * FROM t1").unwrap();
+    sandbox
+        .on(&live, &["apply", "--yes", "--wait", "3"])
+        .code(4)
+        .says(&["locked", "undone"]);
+    assert_eq!(live.snapshot(), before);
+    reader.query_drop("ROLLBACK").unwrap();
+    sandbox.on(&live, &["apply", "--yes"]).ok();
+    empty_plan(&sandbox, &live);
+}
+
+fn two_at_once_are_one_after_the_other(engine: Engine) {
+    let mut live = Mysql::of(engine);
+    tables(&mut live, 1);
+    let sandbox = spec(&counting("t0", "a", 1));
+    let name = live.name().to_owned();
+    let mut other = live.connect();
+    // The name of the lock is part of what other versions must agree on.
+    let digest = {
+        use sha2::Digest as _;
+        let mut hash = sha2::Sha256::new();
+        hash.update(name.len().to_be_bytes());
+        hash.update(&name);
+        hash.finalize()
+            .iter()
+            .fold(String::new(), |mut text, byte| {
+                let _ = write!(text, "{byte:02x}");
+                text
+            })
+    };
+    other
+        .query_drop(format!("DO GET_LOCK('triggerctl:{}', 0)", &digest[..32]))
+        .unwrap();
+    sandbox
+        .on(&live, &["apply", "--yes", "--wait", "1"])
+        .code(4)
+        .says(&["another triggerctl"]);
+    drop(other);
+    sandbox.on(&live, &["apply", "--yes"]).ok();
+}
+
+fn a_trigger_that_was_dropped_and_not_made_again_is_made(engine: Engine) {
+    let mut live = Mysql::of(engine);
+    tables(&mut live, 2);
+    let sandbox = spec(&[counting("t0", "a", 1), counting("t1", "b", 1)].concat());
+    sandbox.on(&live, &["apply", "--yes"]).ok();
+    let second = [counting("t0", "a", 2), counting("t1", "b", 2)].concat();
+    for back in [true, false] {
+        sandbox.write("triggers.toml", format!("version = 1\n{second}"));
+        let mut reader = live.connect();
+        reader.query_drop("START TRANSACTION").unwrap();
+        reader.query_drop("SELECT * FROM t1").unwrap();
+        let mut child = sandbox
+            .command(&["--url", &live.url(), "apply", "--yes", "--wait", "60"])
+            .stdout(std::process::Stdio::null())
+            .stderr(std::process::Stdio::null())
+            .spawn()
+            .unwrap();
+        wait_for_lock(&mut live);
+        child.kill().unwrap();
+        child.wait().unwrap();
+        reader.query_drop("ROLLBACK").unwrap();
+        // What DROP and CREATE leave, where a kill comes in between.
+        live.batch("DROP TRIGGER b");
+        sandbox
+            .on(&live, &["repair"])
+            .code(2)
+            .says(&["not made again yet"]);
+        if back {
+            sandbox.on(&live, &["repair", "--back", "--yes"]).ok();
+            assert_eq!(
+                live.snapshot().matches(" 1')").count(),
+                2,
+                "{}",
+                live.snapshot()
+            );
+        } else {
+            sandbox.on(&live, &["apply", "--yes"]).ok();
+            assert_eq!(
+                live.snapshot().matches(" 2')").count(),
+                2,
+                "{}",
+                live.snapshot()
+            );
+            empty_plan(&sandbox, &live);
+        }
+    }
+}
