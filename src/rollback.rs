@@ -7,9 +7,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::apply::{Expected, Job, differences};
-use crate::db::{Database, Depth, Fingerprint, History, Migration, Record, Scope};
+use crate::db::{Catalog, Database, Depth, Fingerprint, History, Migration, Record, Scope};
 use crate::error::{Diagnostic, Error, Kind};
 use crate::model::{Action as TriggerAction, Definition, FunctionId, ObjectId, Place};
+use crate::plan::hazard::{Around, assess};
 use crate::plan::{self, Action, Change, ObjectRef, Plan, RestsOn, Step};
 use crate::render::Renderer;
 
@@ -82,9 +83,17 @@ pub fn prepare(
         .map(|migration| migration.spec_digest.clone())
         .unwrap_or_default();
 
-    let (touched, places) = touched(to, &history, database)?;
-    let sides = (&history, &places);
-    let plan = plan_back(&touched, sides, spec_digest, to, database, renderer)?;
+    let (touched, catalog) = touched(to, &history, database)?;
+    let sides = (&history, &catalog.places);
+    let mut plan = plan_back(&touched, sides, spec_digest, to, database, renderer)?;
+    let is_ours = |id: &ObjectId| touched.contains_key(id) || history.records.contains_key(id);
+    let around = Around {
+        catalog: &catalog,
+        is_ours: &is_ours,
+        going_back: true,
+    };
+    assess(&mut plan, &around, database)?;
+    let plan = plan.sealed()?;
     let mut job = Job::from_plan(plan.clone())?;
     job.summary = format!("rolled back to version {to}");
     job.expected = touched
@@ -108,12 +117,13 @@ pub fn prepare(
     })
 }
 
-/// Every object that the undone migrations touched; an error when one of them is not as the history says.
+/// Every object that the undone migrations touched, and the catalog around them; an error when one of them is not as the
+/// history says.
 fn touched(
     to: i64,
     history: &History,
     database: &mut dyn Database,
-) -> Result<(BTreeMap<ObjectId, Touched>, Places), Error> {
+) -> Result<(BTreeMap<ObjectId, Touched>, Catalog), Error> {
     let befores = database.befores(to)?;
     let then = database.records_at(to)?;
     let ids: BTreeSet<ObjectId> = befores.keys().cloned().collect();
@@ -158,7 +168,7 @@ fn touched(
         all.insert(id, touched);
     }
     refuse_what_moved(&all, history, database)?;
-    Ok((all, catalog.places))
+    Ok((all, catalog))
 }
 
 /// An error when an object is not what the history says: going back would lose what somebody did.
@@ -301,8 +311,7 @@ fn plan_back(
         (history, places),
         spec_digest,
         unchanged,
-    )?
-    .sealed()
+    )
 }
 
 /// Objects that get an older name back instead of being dropped and created again.

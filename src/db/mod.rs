@@ -3,6 +3,7 @@
 
 pub mod mysql;
 pub mod postgres;
+pub mod size;
 pub mod sqlite;
 pub mod url;
 
@@ -353,6 +354,15 @@ pub trait Database: Send {
     /// columns, a function that is not there. Statements before the diagnostics that it returns have no effect.
     fn check(&mut self, definitions: &[&Definition]) -> Result<Vec<(ObjectId, Diagnostic)>, Error>;
 
+    /// The size of these tables and who is at them, in one query and without waiting for anybody. Asked only of tables
+    /// that a plan changes something on; what is not in the answer is not known.
+    fn table_states(
+        &mut self,
+        tables: &BTreeSet<TableId>,
+    ) -> Result<BTreeMap<TableId, size::TableState>, Error> {
+        let _ = tables;
+        Ok(BTreeMap::new())
+    }
     /// How many table locks one transaction may take without crowding others out; `None` where there is no limit.
     fn lock_budget(&mut self) -> Result<Option<usize>, Error> {
         Ok(None)

@@ -14,6 +14,7 @@ use crate::render::Renderer;
 use crate::selectors::Uncovered;
 
 use super::because::followed;
+use super::hazard::{Around, assess};
 use super::step::Step;
 use super::{
     Action, Change, FORMAT_VERSION, ObjectRef, Plan, base_fingerprint, order, places, rests_on,
@@ -158,6 +159,13 @@ pub fn make(
     plan.unmanaged = unmanaged(desired, &history, &catalog);
     plan.warnings = remarks.warnings;
     plan.uncovered = required(remarks.uncovered, &options.targets);
+    let is_ours = |id: &ObjectId| desired.contains_key(id) || history.records.contains_key(id);
+    let around = Around {
+        catalog: &catalog,
+        is_ours: &is_ours,
+        going_back: false,
+    };
+    assess(&mut plan, &around, database)?;
     plan.sealed()
 }
 

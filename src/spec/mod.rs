@@ -32,6 +32,7 @@ pub use keys::{DIALECTS, DialectKeys, KEYS, Key, Section, Shape};
 pub use load::{Draft, LoadOptions};
 pub use names::NameError;
 pub use text::inner_span;
+pub(crate) use unknown::closest;
 
 /// A whole spec, its includes read in.
 #[derive(Debug, Clone)]

@@ -8,6 +8,7 @@ mod errors;
 mod history;
 mod migrate;
 mod privileges;
+mod size;
 mod tables;
 
 use std::borrow::Cow;
@@ -350,6 +351,13 @@ impl Database for Mysql {
 
     fn check(&mut self, definitions: &[&Definition]) -> Result<Vec<(ObjectId, Diagnostic)>, Error> {
         self.find_faults(definitions)
+    }
+
+    fn table_states(
+        &mut self,
+        tables: &BTreeSet<TableId>,
+    ) -> Result<BTreeMap<TableId, super::size::TableState>, Error> {
+        self.read_table_states(tables)
     }
 
     fn protocol(&self) -> Protocol {

@@ -12,10 +12,11 @@ mod deparsed;
 mod error;
 mod history;
 mod locks;
+mod size;
 mod tables;
 mod transaction;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
@@ -298,6 +299,13 @@ impl Database for Postgres {
 
     fn check(&mut self, definitions: &[&Definition]) -> Result<Vec<(ObjectId, Diagnostic)>, Error> {
         self.find_faults(definitions)
+    }
+
+    fn table_states(
+        &mut self,
+        tables: &BTreeSet<TableId>,
+    ) -> Result<BTreeMap<TableId, super::size::TableState>, Error> {
+        self.read_table_states(tables)
     }
 
     fn lock_budget(&mut self) -> Result<Option<usize>, Error> {
