@@ -283,6 +283,7 @@ impl Source<'_> {
             volatility,
             parallel,
             leakproof,
+            strict,
             cost,
             comment,
             // Whoever applies owns what is new; rights are noted below.
@@ -302,6 +303,7 @@ impl Source<'_> {
             volatility: *volatility,
             parallel: *parallel,
             leakproof: *leakproof,
+            strict: *strict,
             cost: *cost,
             depends_on_extensions: depends_on_extensions.iter().cloned().collect(),
             body: match source {

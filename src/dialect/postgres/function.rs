@@ -82,6 +82,7 @@ fn redefined(before: &Function, after: &Function) -> bool {
         volatility,
         parallel,
         leakproof,
+        strict,
         cost,
         comment: _,
         owner: _,
@@ -95,6 +96,7 @@ fn redefined(before: &Function, after: &Function) -> bool {
         || *volatility != after.volatility
         || *parallel != after.parallel
         || *leakproof != after.leakproof
+        || *strict != after.strict
         || cost.to_bits() != after.cost.to_bits()
 }
 
@@ -123,6 +125,7 @@ fn create_function(
         volatility,
         parallel,
         leakproof,
+        strict,
         cost,
         comment: _,
         owner: _,
@@ -146,6 +149,7 @@ fn create_function(
             Volatility::Immutable => "IMMUTABLE",
         },
         leakproof,
+        strict,
         security => match security {
             Security::Invoker => "INVOKER",
             Security::Definer => "DEFINER",
