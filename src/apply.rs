@@ -158,10 +158,7 @@ fn renamed_functions(changes: &[Change]) -> BTreeMap<FunctionId, FunctionId> {
 }
 
 /// A live definition as it really was: a plan sees triggers call a function by the name that it is to have.
-fn as_it_was(
-    mut definition: Definition,
-    renamed: &BTreeMap<FunctionId, FunctionId>,
-) -> Definition {
+fn as_it_was(mut definition: Definition, renamed: &BTreeMap<FunctionId, FunctionId>) -> Definition {
     if let Definition::Trigger(trigger) = &mut definition
         && let TriggerAction::Call {
             function,

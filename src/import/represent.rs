@@ -44,10 +44,11 @@ pub(super) struct Drafts {
 }
 
 impl Source<'_> {
-    /// Drafts of these triggers and of the functions that they need; an error names everything that a spec cannot say.
+    /// Drafts of these triggers, of the functions that they need, and of some more functions; an error names everything that a spec cannot say.
     pub(super) fn drafts<'t>(
         &self,
         triggers: impl Iterator<Item = &'t Trigger>,
+        also: &[FunctionId],
     ) -> Result<Drafts, Error> {
         let mut drafts = Drafts::default();
         let mut seen = self.declared.clone();
@@ -93,6 +94,11 @@ impl Source<'_> {
                 );
             }
             drafts.triggers.push(draft);
+        }
+        for function in also.iter().filter_map(|id| self.function(id)) {
+            drafts
+                .functions
+                .push(self.function_draft(function, &mut problems));
         }
         Error::collected(problems)?;
         Ok(drafts)

@@ -15,7 +15,7 @@ mod locks;
 mod tables;
 mod transaction;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
@@ -31,7 +31,7 @@ use crate::dialect::postgres::Postgres as DIALECT;
 use crate::dialect::{Dialect, Server, Table};
 use crate::error::{Diagnostic, Error};
 use crate::history::LiveFingerprint;
-use crate::model::{Definition, ObjectId, TableId};
+use crate::model::{Definition, FunctionId, ObjectId, TableId};
 use crate::spec::TableRef;
 
 /// The oldest major version that is supported: the columns and functions read here are in all versions from it on.
@@ -231,6 +231,14 @@ impl Database for Postgres {
 
     fn function_schemas(&mut self, names: &[&str]) -> Result<BTreeMap<String, String>, Error> {
         self.read_function_schemas(names)
+    }
+
+    fn uncalled_functions(&mut self, schemas: &BTreeSet<String>) -> Result<Vec<FunctionId>, Error> {
+        self.read_uncalled_functions(schemas)
+    }
+
+    fn event_triggers(&mut self) -> Result<Vec<String>, Error> {
+        self.read_event_triggers()
     }
 
     fn schemas(&mut self) -> Result<Vec<String>, Error> {
