@@ -75,6 +75,8 @@ pub struct Job {
     pub spec_digest: String,
     /// Fingerprint of what it rests on.
     pub from_fingerprint: String,
+    /// What the desired side was worked out from, to be written down.
+    pub rendering: Option<String>,
 }
 
 impl Job {
@@ -91,6 +93,7 @@ impl Job {
             plan_id: plan.plan_id,
             spec_digest: plan.spec_digest,
             from_fingerprint: plan.base_fingerprint,
+            rendering: None,
         };
         let mut reverses = vec![];
         let mut rests_on = vec![];
@@ -268,7 +271,11 @@ fn attempt(
     } else {
         settings.writer.create()?
     };
-    records.push(settings.writer.migration(&migration)?);
+    let rendering = job
+        .rendering
+        .as_deref()
+        .filter(|_| history.keeps_rendering || !history.exists);
+    records.push(settings.writer.migration(&migration, rendering)?);
     let mut record = |sql: String| database.run(&[Statement { sql, object: None }], &mut |_| ());
     for sql in records {
         record(sql)?;

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::apply::{Expected, Job, differences};
 use crate::db::{Database, Depth, Fingerprint, History, Migration, Record, Scope};
 use crate::error::{Diagnostic, Error, Kind};
-use crate::model::{Action as TriggerAction, Definition, FunctionId, ObjectId};
+use crate::model::{Action as TriggerAction, Definition, FunctionId, ObjectId, Place};
 use crate::plan::{self, Action, Change, ObjectRef, Plan, RestsOn, Step};
 use crate::render::Renderer;
 
@@ -36,6 +36,9 @@ struct Touched {
     /// What was recorded then.
     then: Option<(Record, Definition)>,
 }
+
+/// Where live triggers stand among their siblings.
+type Places = BTreeMap<ObjectId, Place>;
 
 /// Prepare going back to version `to`, or to the one before the latest. Reads only.
 pub fn prepare(
@@ -79,8 +82,9 @@ pub fn prepare(
         .map(|migration| migration.spec_digest.clone())
         .unwrap_or_default();
 
-    let touched = touched(to, &history, database)?;
-    let plan = plan_back(&touched, &history, spec_digest, to, database, renderer)?;
+    let (touched, places) = touched(to, &history, database)?;
+    let sides = (&history, &places);
+    let plan = plan_back(&touched, sides, spec_digest, to, database, renderer)?;
     let mut job = Job::from_plan(plan.clone())?;
     job.summary = format!("rolled back to version {to}");
     job.expected = touched
@@ -109,7 +113,7 @@ fn touched(
     to: i64,
     history: &History,
     database: &mut dyn Database,
-) -> Result<BTreeMap<ObjectId, Touched>, Error> {
+) -> Result<(BTreeMap<ObjectId, Touched>, Places), Error> {
     let befores = database.befores(to)?;
     let then = database.records_at(to)?;
     let ids: BTreeSet<ObjectId> = befores.keys().cloned().collect();
@@ -161,7 +165,7 @@ fn touched(
         all.insert(id, touched);
     }
     refuse_what_moved(&all, history, database)?;
-    Ok(all)
+    Ok((all, catalog.places))
 }
 
 /// What was live, with the condition in the words that made it: what a server prints of one need not give the same again.
@@ -253,7 +257,7 @@ fn refuse_what_moved(
 /// The plan that leads from what is live to what was.
 fn plan_back(
     touched: &BTreeMap<ObjectId, Touched>,
-    history: &History,
+    (history, places): (&History, &Places),
     spec_digest: String,
     to: i64,
     database: &mut dyn Database,
@@ -321,7 +325,14 @@ fn plan_back(
             ..step.change(database, renderer)?
         });
     }
-    plan::arrange(changes, database, renderer, history, spec_digest, unchanged)?.sealed()
+    plan::arrange(
+        changes,
+        (database, renderer),
+        (history, places),
+        spec_digest,
+        unchanged,
+    )?
+    .sealed()
 }
 
 /// Objects that get an older name back instead of being dropped and created again.

@@ -138,7 +138,7 @@ impl Apply {
     pub fn run(&self, context: &Context) -> Result<Outcome, Error> {
         context.only("apply", &[Format::Text, Format::Json])?;
         self.how.must_be_able_to_ask(context, "apply")?;
-        let (spec, renderer, plan, database) = match &self.plan {
+        let (spec, renderer, plan, database, rendering) = match &self.plan {
             None => {
                 let options = self.options(self.how.yes)?;
                 let mut planned = make_plan(context, &options)?;
@@ -150,9 +150,10 @@ impl Apply {
                     renderer,
                     database,
                     plan,
+                    rendering,
                 } = planned;
                 self.show(context, &plan, &*database)?;
-                (Some(spec), renderer, plan, database)
+                (Some(spec), renderer, plan, database, rendering)
             }
             Some(path) => {
                 let plan = Plan::load(path)?;
@@ -163,7 +164,7 @@ impl Apply {
                 let folder = spec.as_ref().and_then(|spec| spec.templates.as_deref());
                 let renderer = Renderer::new(database.dialect(), folder)?;
                 self.show(context, &plan, &*database)?;
-                (spec, renderer, plan, database)
+                (spec, renderer, plan, database, None)
             }
         };
         plan.refuse_conflicts()?;
@@ -180,7 +181,8 @@ impl Apply {
             renderer: &renderer,
             schema: history_schema(spec.as_ref()),
         };
-        let job = Job::from_plan(plan)?;
+        let mut job = Job::from_plan(plan)?;
+        job.rendering = rendering;
         let migration = match self.how.run(context, &job, writer, &mut *database) {
             Ok(migration) => migration,
             Err(error) => {

@@ -41,6 +41,7 @@ impl PlanCommand {
             renderer,
             mut database,
             plan,
+            rendering: _,
         } = make_plan(context, &options)?;
         if let Some(path) = &self.out {
             plan.save(path)?;

@@ -9,6 +9,7 @@ pub mod url;
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
 
 use crate::dialect::{Dialect, Server, Table};
 use crate::error::{Diagnostic, Error};
@@ -133,6 +134,37 @@ pub struct History {
     pub unfinished: Option<i64>,
     /// The objects that are recorded as being there, with their latest record.
     pub records: BTreeMap<ObjectId, Record>,
+    /// Whether there is a place for a [`crate::rendering`].
+    pub keeps_rendering: bool,
+    /// What the latest migration wrote down of it.
+    pub rendering: Option<String>,
+}
+
+/// Everything that a connection was asked about tables, and what it answered: whoever makes something of the answers can
+/// tell whether they are still the same.
+#[derive(Debug, Clone, Default)]
+pub struct Asked {
+    /// The questions, in order.
+    pub references: Vec<Vec<TableRef>>,
+    /// The questions with their answers.
+    hasher: Sha256,
+    /// More than tables was asked for, and is not noted here.
+    pub more: bool,
+}
+
+impl Asked {
+    /// Note a question and its answer, whatever it holds.
+    pub fn note(&mut self, references: &[TableRef], found: &[Vec<Table>]) {
+        let text = format!("{references:?}{found:?}");
+        self.hasher.update((text.len() as u64).to_le_bytes());
+        self.hasher.update(text);
+        self.references.push(references.to_vec());
+    }
+
+    /// Digest of the questions and the answers.
+    pub fn digest(&self) -> String {
+        crate::desired::hex(&self.hasher.clone().finalize())
+    }
 }
 
 /// A live trigger of an engine that fires the triggers of one table, timing and event by their age.
@@ -246,7 +278,7 @@ pub struct Patience {
 }
 
 /// One open connection.
-pub trait Database {
+pub trait Database: Send {
     /// Its rules.
     fn dialect(&self) -> &'static dyn Dialect;
     /// The engine's version.
@@ -261,6 +293,10 @@ pub trait Database {
     /// system schemas and no history tables, and an unqualified glob looks in the schema that unqualified names
     /// are created in.
     fn tables(&mut self, references: &[TableRef]) -> Result<Vec<Vec<Table>>, Error>;
+    /// What [`Database::tables`] was asked since the last time, and the answers; `None` where that is not noted.
+    fn take_asked(&mut self) -> Option<Asked> {
+        None
+    }
     /// Names to compare a misspelt table with: the tables and views of this schema, or of the search path.
     fn table_names(&mut self, schema: Option<&str>) -> Result<Vec<TableId>, Error>;
     /// The schemas that may hold triggers of the user's: neither the system's, nor the history's.

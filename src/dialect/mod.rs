@@ -8,6 +8,7 @@ pub mod postgres;
 mod quoting;
 mod request;
 mod script;
+mod seen;
 pub mod sqlite;
 #[cfg(test)]
 #[allow(
@@ -19,10 +20,12 @@ pub mod sqlite;
 )]
 pub(crate) mod testing;
 
+pub use request::name_on;
+
 use minijinja::Value;
 
 use crate::error::{Diagnostic, Error};
-use crate::model::{Definition, ObjectId, TableId, TriggerId};
+use crate::model::{Creation, Definition, ObjectId, TableId, TriggerId};
 use crate::render::Renderer;
 use crate::spec::{Fields, FunctionSpec, TriggerSpec};
 use crate::sql::Syntax;
@@ -264,8 +267,18 @@ pub trait Dialect: Sync {
         ";"
     }
 
-    /// Whether two bodies are the same to this engine: token by token where it keeps the text, else byte by byte.
-    fn same_body(&self, left: &str, right: &str) -> bool;
+    /// How the texts of a trigger are cut into tokens that keeps these settings of the session that created it.
+    fn syntax_of(&self, creation: &Creation) -> Syntax {
+        let _ = creation;
+        *self.syntax()
+    }
+    /// Whether two values of `sql_mode` set the same modes.
+    fn same_sql_mode(&self, left: &str, right: &str) -> bool {
+        left == right
+    }
+    /// Whether two bodies are the same to this engine: token by token where it keeps the text, else byte by byte. A trigger's
+    /// are read as the settings say that it keeps.
+    fn same_body(&self, left: &str, right: &str, creation: Option<&Creation>) -> bool;
     /// Whether two names are the same to this engine.
     fn same_name(&self, left: &str, right: &str) -> bool;
 }

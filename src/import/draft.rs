@@ -10,7 +10,8 @@ use crate::model::{
     TransitionTables, TriggerId, Volatility,
 };
 use crate::spec::{
-    ConstraintSpec, EnabledOn, Fields, FunctionSpec, ReferencingSpec, TableRef, TableSelector,
+    ConstraintSpec, EnabledOn, Fields, FunctionSpec, OrderSpec, ReferencingSpec, TableRef,
+    TableSelector,
     TriggerSpec,
 };
 
@@ -54,6 +55,10 @@ pub(super) struct OwnDraft {
     pub(super) depends_on_extensions: Vec<String>,
     /// MySQL's.
     pub(super) definer: Option<String>,
+    pub(super) sql_mode: Option<String>,
+    pub(super) collation: Option<String>,
+    /// The trigger that it follows.
+    pub(super) follows: Option<String>,
 }
 
 /// One `[[function]]`.
@@ -111,6 +116,9 @@ impl TriggerDraft {
             enabled_on,
             depends_on_extensions,
             definer,
+            sql_mode,
+            collation,
+            follows,
         } = own;
         let fields = Fields {
             timing: Some(at(*timing)),
@@ -121,6 +129,7 @@ impl TriggerDraft {
             body: body.clone().map(at),
             description: description.clone().map(at),
             renamed_from: None,
+            bypass: None,
             enabled: (*enabled != EnabledState::Origin).then(|| at(*enabled)),
             constraint: constraint.as_ref().map(|constraint| {
                 at(ConstraintSpec {
@@ -136,6 +145,7 @@ impl TriggerDraft {
             }),
             function: function.clone().map(at),
             args: texts(args),
+            shared: None,
             function_name: function_name.clone().map(at),
             declare: declare.clone().map(at),
             security: (*security != Security::Invoker).then(|| at(*security)),
@@ -143,7 +153,9 @@ impl TriggerDraft {
             definer: definer.clone().map(at),
             enabled_on: (!enabled_on.is_empty()).then(|| at(states(enabled_on))),
             depends_on_extensions: texts(depends_on_extensions),
-            order: None,
+            order: follows.clone().map(OrderSpec::Follows).map(at),
+            sql_mode: sql_mode.clone().map(at),
+            collation: collation.clone().map(at),
         };
         TriggerSpec {
             span: nowhere(),

@@ -86,6 +86,9 @@ impl OwnDraft {
             enabled_on,
             depends_on_extensions,
             definer,
+            sql_mode,
+            collation,
+            follows,
         } = self;
         let mut keys = Keys::default();
         if *enabled != EnabledState::Origin {
@@ -139,6 +142,16 @@ impl OwnDraft {
         keys.texts("search_path", search_path);
         if let Some(definer) = definer {
             keys.text("definer", definer);
+        }
+        if let Some(sql_mode) = sql_mode {
+            keys.text("sql_mode", sql_mode);
+        }
+        if let Some(collation) = collation {
+            keys.text("collation", collation);
+        }
+        if let Some(follows) = follows {
+            let other = text::string(&text::no_variables(follows));
+            keys.add("order", format!("{{ follows = {other} }}"));
         }
         keys
     }

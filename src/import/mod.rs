@@ -16,7 +16,7 @@ use crate::db::{Catalog, Database, Depth, Scope};
 use crate::desired::{self, Tables};
 use crate::diff::{self, Judge};
 use crate::error::{Diagnostic, Error, SourceFile};
-use crate::model::{Definition, FunctionId, ObjectId, TableId, Trigger};
+use crate::model::{Definition, FunctionId, ObjectId, TableId, Trigger, TriggerId};
 use crate::render::Renderer;
 use crate::spec::{LoadOptions, Spec};
 
@@ -120,11 +120,23 @@ pub fn read(
             _ => None,
         })
         .collect();
+    let spared: BTreeMap<TriggerId, Trigger> = wanted
+        .iter()
+        .filter(|trigger| trigger.creation.is_some())
+        .filter_map(|trigger| {
+            let definition = Definition::Trigger((*trigger).clone());
+            match database.spared(&definition).into_owned() {
+                Definition::Trigger(spared) => Some((spared.id.clone(), spared)),
+                Definition::Function(_) => None,
+            }
+        })
+        .collect();
     let source = Source {
         dialect,
         renderer,
         server,
         definitions: &definitions,
+        spared: &spared,
         callers: &catalog.callers,
         schema: &schema,
         declared: &declared,

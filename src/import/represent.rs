@@ -7,8 +7,8 @@ use crate::dialect::{Beside, Dialect, Request, Server, Table};
 use crate::diff::{self, Judge};
 use crate::error::{Diagnostic, Error};
 use crate::model::{
-    Action, Condition, Definition, Function, FunctionId, FunctionSource, ObjectId, Security,
-    Setting, Trigger, TriggerId,
+    Action, Condition, Creation, Definition, Function, FunctionId, FunctionSource, ObjectId, Place,
+    Security, Setting, Trigger, TriggerId,
 };
 use crate::render::Renderer;
 use crate::spec::TableRef;
@@ -26,6 +26,8 @@ pub(super) struct Source<'a> {
     pub(super) server: Server,
     /// The live triggers and the functions that they call.
     pub(super) definitions: &'a BTreeMap<ObjectId, Definition>,
+    /// The triggers without what a new one has anyway on this connection.
+    pub(super) spared: &'a BTreeMap<TriggerId, Trigger>,
     /// Which triggers call a function, in all schemas.
     pub(super) callers: &'a BTreeMap<FunctionId, BTreeSet<TriggerId>>,
     /// The schema of names that are written without one.
@@ -119,7 +121,9 @@ impl Source<'_> {
 
     /// A name as the spec has it: without its schema where that is the one that any reader would take.
     fn reference(&self, schema: &str, name: &str) -> TableRef {
-        let plain = schema == self.schema && schema == self.dialect.default_schema();
+        let default = self.dialect.default_schema();
+        // Where there is no default, a name without a schema is in the database that the URL names.
+        let plain = schema == self.schema && (schema == default || default.is_empty());
         TableRef::exactly((!plain).then(|| schema.to_owned()), name.to_owned())
     }
 
@@ -141,7 +145,10 @@ impl Source<'_> {
             comment,
             verbatim,
             creation,
+            seen: _,
         } = trigger;
+        let spared = self.spared.get(id);
+        let own = spared.and_then(|trigger| trigger.creation.as_deref());
         let mut notes = vec![];
         if let Some(sql) = verbatim {
             notes.extend(self.lost_comments(trigger, sql));
@@ -188,6 +195,11 @@ impl Source<'_> {
                 definer: creation
                     .as_ref()
                     .and_then(|creation| creation.definer.clone()),
+                sql_mode: own.and_then(|creation| creation.sql_mode.clone()),
+                collation: own.and_then(|creation| creation.collation_connection.clone()),
+                follows: creation
+                    .as_deref()
+                    .and_then(|creation| follows(&id.name, creation)),
             },
         }
     }
@@ -296,6 +308,7 @@ impl Source<'_> {
             owner: _,
             grants,
             depends_on_extensions,
+            seen: _,
         } = function;
         let mut draft = FunctionDraft {
             id: id.clone(),
@@ -377,8 +390,14 @@ impl Source<'_> {
             return vec![];
         };
         let again = again.statements.join("\n");
-        let mut kept = comments(&again, self.dialect);
-        let mut lost = comments(sql, self.dialect);
+        let syntax = trigger
+            .creation
+            .as_deref()
+            .map_or(*self.dialect.syntax(), |creation| {
+                self.dialect.syntax_of(creation)
+            });
+        let mut kept = comments(&again, &syntax);
+        let mut lost = comments(sql, &syntax);
         lost.retain(
             |comment| match kept.iter().position(|other| other == comment) {
                 Some(index) => {
@@ -392,4 +411,18 @@ impl Source<'_> {
             .map(|comment| format!("In the database, outside of its body: {comment}"))
             .collect()
     }
+}
+
+/// The sibling right before it, where these would not come in this order by themselves: they are made in the order of
+/// their names.
+fn follows(name: &str, creation: &Creation) -> Option<String> {
+    let Some(Place::Among { before, after }) = &creation.place else {
+        return None;
+    };
+    let all = before.iter().map(String::as_str);
+    let all = all.chain([name]).chain(after.iter().map(String::as_str));
+    if all.is_sorted() {
+        return None;
+    }
+    before.last().cloned()
 }

@@ -9,12 +9,15 @@ use crate::db::{
 use crate::desired::{Desired, DesiredSet};
 use crate::diff::{self, FieldChange, Judge};
 use crate::error::{Diagnostic, Error};
-use crate::model::{Action as TriggerAction, Definition, FunctionId, ObjectId};
+use crate::model::{Action as TriggerAction, Definition, FunctionId, ObjectId, Place, TriggerId};
 use crate::render::Renderer;
+use crate::selectors::Uncovered;
 
+use super::because::followed;
 use super::step::Step;
 use super::{
-    Action, Change, FORMAT_VERSION, ObjectRef, Plan, base_fingerprint, order, rests_on, siblings,
+    Action, Change, FORMAT_VERSION, ObjectRef, Plan, base_fingerprint, order, places, rests_on,
+    siblings,
 };
 
 /// What the user said about how to plan.
@@ -55,12 +58,32 @@ pub struct Present {
     pub catalog: Catalog,
 }
 
-/// Read what there is, of these objects and around them.
+/// What a plan says of the spec besides its changes.
+#[derive(Debug, Default)]
+pub struct Remarks {
+    /// What is no error, and probably not what was meant.
+    pub warnings: Vec<String>,
+    /// Tables that lack what they must have.
+    pub uncovered: Vec<Uncovered>,
+}
+
+impl Remarks {
+    /// Whether there is nothing to say.
+    pub fn is_empty(&self) -> bool {
+        let Self {
+            warnings,
+            uncovered,
+        } = self;
+        warnings.is_empty() && uncovered.is_empty()
+    }
+}
+
+/// Read what is live, of these objects, those that are recorded, and around them.
 pub fn read<'a>(
     ids: impl Iterator<Item = &'a ObjectId>,
+    history: History,
     database: &mut dyn Database,
 ) -> Result<Present, Error> {
-    let history = database.history()?;
     if let Some(version) = history.unfinished {
         log::warn!(
             "migration {version} was begun and has no end: it is running, or was broken off; `triggerctl repair` shows what there is of it"
@@ -78,7 +101,7 @@ pub fn read<'a>(
 /// Compare the three sides and plan what ends the differences. Reads only.
 pub fn make(
     desired: &DesiredSet,
-    spec_digest: &str,
+    (spec_digest, remarks): (&str, Remarks),
     present: Present,
     database: &mut dyn Database,
     renderer: &Renderer,
@@ -127,27 +150,52 @@ pub fn make(
 
     let mut plan = arrange(
         changes,
-        planner.database,
-        renderer,
-        &history,
+        (planner.database, renderer),
+        (&history, &catalog.places),
         spec_digest.to_owned(),
         unchanged,
     )?;
     plan.unmanaged = unmanaged(desired, &history, &catalog);
+    plan.warnings = remarks.warnings;
+    plan.uncovered = required(remarks.uncovered, &options.targets);
+    plan.sealed()
+}
+
+/// The plan where the spec asks for what is recorded, and all of that is live as it was recorded.
+pub fn settled(
+    spec_digest: &str,
+    present: &Present,
+    database: &mut dyn Database,
+    renderer: &Renderer,
+) -> Result<Plan, Error> {
+    let Present { history, catalog } = present;
+    let mut plan = arrange(
+        vec![],
+        (database, renderer),
+        (history, &catalog.places),
+        spec_digest.to_owned(),
+        history.records.len(),
+    )?;
+    plan.unmanaged = catalog
+        .fingerprints
+        .keys()
+        .filter(|id| matches!(id, ObjectId::Trigger(_)) && !history.records.contains_key(id))
+        .map(ObjectRef::from)
+        .collect();
     plan.sealed()
 }
 
 /// Changes in order, as a plan for this database.
 pub(crate) fn arrange(
     mut changes: Vec<Change>,
-    database: &mut dyn Database,
-    renderer: &Renderer,
-    history: &History,
+    (database, renderer): (&mut dyn Database, &Renderer),
+    (history, places): (&History, &BTreeMap<ObjectId, Place>),
     spec_digest: String,
     unchanged: usize,
 ) -> Result<Plan, Error> {
     order::order(&mut changes, database.dialect());
     siblings::keep_order(&mut changes, database, renderer)?;
+    places::settle(&mut changes, places, database, renderer)?;
     let mut summary = BTreeMap::new();
     for change in &changes {
         *summary.entry(change.action).or_insert(0) += 1;
@@ -164,6 +212,8 @@ pub(crate) fn arrange(
         summary,
         unchanged,
         unmanaged: vec![],
+        warnings: vec![],
+        uncovered: vec![],
         changes,
     })
 }
@@ -429,6 +479,7 @@ impl Planner<'_> {
             }
         }
         let names = names(&fields);
+        let followed = followed(self.evidence.recorded.get(&sides.from), &wanted);
         let (action, because) = if sides.id != sides.from && sides.id.table() != sides.from.table()
         {
             let message = format!(
@@ -482,14 +533,21 @@ impl Planner<'_> {
                 format!("changed by hand since version {version}: {names}"),
             )
         } else if drift.is_empty() {
-            (Action::Replace, format!("the spec changed: {names}"))
+            let because = match followed {
+                None => format!("the spec changed: {names}"),
+                Some(followed) if followed.templates_changed => {
+                    format!("the spec changed, and {}: {names}", followed.what)
+                }
+                Some(followed) => format!("{names} changes because {}", followed.what),
+            };
+            (Action::Replace, because)
         } else {
             let version = record.map_or(0, |record| record.version);
             let drifted = self::names(&drift);
-            let also = if rendered_anew {
-                ", and the spec changed too"
-            } else {
-                ""
+            let also = match followed {
+                Some(followed) if rendered_anew => format!(", and {}", followed.what),
+                _ if rendered_anew => ", and the spec changed too".to_owned(),
+                _ => String::new(),
             };
             (
                 Action::Restore,
@@ -564,6 +622,10 @@ impl Planner<'_> {
         };
         Ok(Change {
             because,
+            selected_by: sides
+                .desired
+                .and_then(|desired| desired.selected_by.as_deref())
+                .map(str::to_owned),
             drift,
             rests_on: rested,
             rendered_digest: sides.desired.map(|desired| desired.digest.clone()),
@@ -620,24 +682,40 @@ fn keep_called_functions(changes: &mut [Change], catalog: &Catalog) {
     }
 }
 
+/// The tables without a required trigger, as far as `--target` lets that trigger through.
+fn required(mut uncovered: Vec<Uncovered>, targets: &[glob::Pattern]) -> Vec<Uncovered> {
+    if !targets.is_empty() {
+        uncovered.retain(|missing| {
+            let id = ObjectId::Trigger(TriggerId {
+                table: missing.table.clone(),
+                name: missing.trigger.clone(),
+            });
+            is_target(&id, targets)
+        });
+    }
+    uncovered
+}
+
+fn is_target(id: &ObjectId, targets: &[glob::Pattern]) -> bool {
+    let mut spellings = vec![
+        id.name().to_owned(),
+        format!("{}.{}", id.schema(), id.name()),
+    ];
+    if let Some(table) = id.table() {
+        spellings.push(format!("{}.{}", table.name, id.name()));
+        spellings.push(format!("{table}.{}", id.name()));
+    }
+    targets
+        .iter()
+        .any(|target| spellings.iter().any(|spelling| target.matches(spelling)))
+}
+
 /// The changes that `--target` lets through: the triggers that match, and the functions that only they need.
 fn targeted(changes: Vec<Change>, targets: &[glob::Pattern], catalog: &Catalog) -> Vec<Change> {
     if targets.is_empty() {
         return changes;
     }
-    let matches = |id: &ObjectId| {
-        let mut spellings = vec![
-            id.name().to_owned(),
-            format!("{}.{}", id.schema(), id.name()),
-        ];
-        if let Some(table) = id.table() {
-            spellings.push(format!("{}.{}", table.name, id.name()));
-            spellings.push(format!("{table}.{}", id.name()));
-        }
-        targets
-            .iter()
-            .any(|target| spellings.iter().any(|spelling| target.matches(spelling)))
-    };
+    let matches = |id: &ObjectId| is_target(id, targets);
     let (triggers, functions): (Vec<_>, Vec<_>) = changes
         .into_iter()
         .partition(|change| change.object.table.is_some());

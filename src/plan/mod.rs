@@ -1,8 +1,10 @@
 //! A plan: what differs between the desired, the recorded and the live side, and the ordered steps that end it. It is a
 //! document: it can be saved, shown in any format, and applied later by who trusts it.
 
+mod because;
 mod make;
-mod order;
+pub(crate) mod order;
+pub(crate) mod places;
 mod siblings;
 mod step;
 
@@ -19,9 +21,10 @@ use crate::dialect::LockMode;
 use crate::diff::FieldChange;
 use crate::error::{Diagnostic, Error, Kind};
 use crate::model::{Definition, FunctionId, ObjectId, TableId, TriggerId};
+use crate::selectors::Uncovered;
 
 pub(crate) use make::arrange;
-pub use make::{Options, Present, make, read};
+pub use make::{Options, Present, Remarks, make, read, settled};
 pub(crate) use step::Step;
 
 /// Version of the plan document.
@@ -189,6 +192,9 @@ pub struct Change {
     pub object: ObjectRef,
     /// Why, in one line.
     pub because: String,
+    /// The selector of the spec that chose its table, as it is written, where the table is not named.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub selected_by: Option<String>,
     /// What changes, live against desired.
     pub fields: Vec<FieldChange>,
     /// What was changed past triggerctl, recorded against live.
@@ -253,6 +259,12 @@ pub struct Plan {
     pub unchanged: usize,
     /// Live triggers in the same schemas that triggerctl does not manage.
     pub unmanaged: Vec<ObjectRef>,
+    /// What is no error, and probably not what was meant: selectors that match nothing.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<String>,
+    /// Tables that lack a trigger which a `[[require]]` says they must have.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub uncovered: Vec<Uncovered>,
     /// The changes.
     pub changes: Vec<Change>,
 }
@@ -295,6 +307,8 @@ impl Plan {
             summary,
             unchanged,
             unmanaged,
+            warnings,
+            uncovered,
             changes,
         } = self;
         let members = (
@@ -307,6 +321,8 @@ impl Plan {
             summary,
             unchanged,
             unmanaged,
+            warnings,
+            uncovered,
             changes,
         );
         let mut hasher = Hasher(Sha256::new());

@@ -70,6 +70,7 @@ impl Step<'_> {
             action,
             object: ObjectRef::from(id),
             because: String::new(),
+            selected_by: None,
             fields,
             drift: vec![],
             before,

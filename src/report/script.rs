@@ -105,7 +105,7 @@ pub fn plan(
         applied_by: database.user(),
     };
     // First, so that of two that run the same script one fails before it has done anything.
-    push(&writer.migration(&migration)?);
+    push(&writer.migration(&migration, None)?);
     for statement in &job.up {
         push(&statement.sql);
     }

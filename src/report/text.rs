@@ -13,6 +13,7 @@ use crate::model::{
 };
 use crate::plan::{Action, Change, Lock, ObjectRef, Plan};
 use crate::rollback::Rollback;
+use crate::selectors::Uncovered;
 
 use super::Palette;
 
@@ -39,7 +40,37 @@ pub fn plan(plan: &Plan, detail: Detail, palette: &Palette) -> String {
         }
         out.push('\n');
     }
+    out.push_str(&uncovered(plan, detail, palette));
     out.push_str(&summary(plan));
+    out.push('\n');
+    out
+}
+
+/// The tables that lack what a rule says they must have, and the rule.
+fn uncovered(plan: &Plan, detail: Detail, palette: &Palette) -> String {
+    if plan.uncovered.is_empty() {
+        return String::new();
+    }
+    let wrong = palette.wrong;
+    let mut out = format!("{wrong}Required, and not in the spec:{wrong:#}\n");
+    for Uncovered {
+        rule,
+        place,
+        table,
+        trigger,
+    } in &plan.uncovered
+    {
+        let table = if detail.schemas {
+            table.to_string()
+        } else {
+            table.name.clone()
+        };
+        let rule = match rule {
+            Some(rule) => format!("{rule}, {place}"),
+            None => place.clone(),
+        };
+        let _ = writeln!(out, "  {}", safe(&format!("{table}: {trigger} ({rule})")));
+    }
     out.push('\n');
     out
 }
@@ -133,6 +164,10 @@ fn change(change: &Change, detail: Detail, palette: &Palette) -> String {
         }
     } else if !change.because.is_empty() {
         out.push_str(&wrapped(&change.because));
+    }
+    if let (Some(selector), Action::Create) = (&change.selected_by, change.action) {
+        let table = id_of_table(&change.object, detail.schemas);
+        out.push_str(&wrapped(&format!("because {selector} matches {table}")));
     }
     if !change.drift.is_empty() && change.action != Action::Adopt {
         out.push_str("    recorded against live:\n");
@@ -277,6 +312,14 @@ pub fn name(object: &ObjectRef, schemas: bool) -> String {
         (None, false) => format!("{kind} {name}"),
     };
     safe(&text)
+}
+
+fn id_of_table(object: &ObjectRef, schemas: bool) -> String {
+    match (&object.table, schemas) {
+        (Some(table), true) => format!("{}.{table}", object.schema),
+        (Some(table), false) => table.clone(),
+        (None, _) => object.name.clone(),
+    }
 }
 
 /// The same for an identity.

@@ -100,15 +100,18 @@ fn together(merged: &Merged<'_>, problems: &mut Vec<Diagnostic>) {
         );
     }
     let args = merged.get(|fields| fields.args.as_ref());
-    if let (Some(args), None) = (args, function) {
+    let shared = merged.get(|fields| fields.shared.as_ref());
+    let is_shared = shared.is_some_and(|shared| shared.value);
+    if let (Some(args), None, false) = (args, function, is_shared) {
         problems.push(
             Diagnostic::new("`args` without `function`")
                 .at(&args.span)
-                .help("a generated function takes no arguments: put the values in the body"),
+                .help("a function of one trigger takes no arguments: put the values in the body, or add `shared = true`"),
         );
     }
     if let Some(function) = function {
-        let of_the_generated: [(&str, Option<Span>); 4] = [
+        let of_the_generated: [(&str, Option<Span>); 5] = [
+            ("shared", shared.map(|field| field.span.clone())),
             (
                 "function_name",
                 merged
@@ -310,6 +313,7 @@ impl TableSelector {
             Self::Many {
                 include,
                 exclude: _,
+                having_columns: _,
             } => include,
         }
     }

@@ -18,6 +18,7 @@ pub const DIALECTS: &[DialectKeys] = &[
             "referencing",
             "function",
             "args",
+            "shared",
             "function_name",
             "declare",
             "security",
@@ -26,7 +27,7 @@ pub const DIALECTS: &[DialectKeys] = &[
             "depends_on_extensions",
         ],
     ),
-    ("mysql", &["definer", "order"]),
+    ("mysql", &["definer", "order", "sql_mode", "collation"]),
 ];
 
 /// Other names that people use for a dialect.
@@ -63,6 +64,8 @@ pub enum Section {
     Order,
     /// `[[function]]`.
     Function,
+    /// `[[require]]`.
+    Require,
 }
 
 impl Section {
@@ -79,6 +82,7 @@ impl Section {
             Self::Referencing => "in `referencing`",
             Self::Order => "in `order`",
             Self::Function => "in `[[function]]`",
+            Self::Require => "in `[[require]]`",
         }
     }
 }
@@ -231,6 +235,15 @@ pub const KEYS: &[Key] = &[
         ..KEY
     },
     Key {
+        name: "require",
+        sections: &[Section::Top, Section::Part],
+        shape: Shape::Tables(Section::Require),
+        doc: "A rule: which trigger every table of a selection must have.",
+        example: "[[require]]",
+        aliases: &["requires", "requirement", "rule"],
+        ..KEY
+    },
+    Key {
         name: "url",
         sections: &[Section::Database, Section::Environment],
         shape: Shape::Late,
@@ -275,7 +288,7 @@ pub const KEYS: &[Key] = &[
     },
     Key {
         name: "tables",
-        sections: &[Section::Trigger],
+        sections: &[Section::Trigger, Section::Require],
         shape: Shape::List(&Shape::Pattern),
         doc: "Several tables, one trigger each; globs match the live schema.",
         example: "tables = [\"users\", \"sales.*\"]",
@@ -284,7 +297,7 @@ pub const KEYS: &[Key] = &[
     },
     Key {
         name: "exclude",
-        sections: &[Section::Trigger],
+        sections: &[Section::Trigger, Section::Require],
         shape: Shape::List(&Shape::Pattern),
         doc: "Tables that are left out of `tables` again.",
         example: "exclude = [\"sales.tmp_*\"]",
@@ -292,8 +305,17 @@ pub const KEYS: &[Key] = &[
         ..KEY
     },
     Key {
+        name: "having_columns",
+        sections: &[Section::Trigger, Section::Require],
+        shape: Shape::List(&Shape::Text),
+        doc: "Only those of `tables` that have all these columns; globs too.",
+        example: "having_columns = [\"updated_at\"]",
+        aliases: &["with_columns", "having"],
+        ..KEY
+    },
+    Key {
         name: "dialects",
-        sections: &[Section::Trigger],
+        sections: &[Section::Trigger, Section::Require],
         shape: Shape::List(&Shape::Dialect),
         default: "all",
         doc: "The dialects that it is for.",
@@ -374,6 +396,15 @@ pub const KEYS: &[Key] = &[
         doc: "The name that it had before: rename instead of drop and create.",
         example: "renamed_from = \"users_age\"",
         aliases: &["old_name", "previous_name"],
+        ..KEY
+    },
+    Key {
+        name: "bypass",
+        sections: &[Section::Field],
+        shape: Shape::Text,
+        doc: "The setting that keeps it from running, for one session.",
+        example: "bypass = \"app.bypass\"",
+        aliases: &["skip", "off_switch"],
         ..KEY
     },
     Key {
@@ -477,9 +508,18 @@ pub const KEYS: &[Key] = &[
         name: "args",
         sections: &[Section::Own],
         shape: Shape::Row(&Shape::Free),
-        doc: "Arguments for `function`.",
+        doc: "Arguments for `function`, or for one that is `shared`.",
         example: "args = [\"a\", \"b\"]",
         aliases: &["arguments", "parameters"],
+        ..KEY
+    },
+    Key {
+        name: "shared",
+        sections: &[Section::Own],
+        shape: Shape::Bool,
+        default: "`false`",
+        doc: "One generated function for all tables of this trigger.",
+        example: "shared = true",
         ..KEY
     },
     Key {
@@ -526,6 +566,24 @@ pub const KEYS: &[Key] = &[
         ..KEY
     },
     Key {
+        name: "sql_mode",
+        sections: &[Section::Own],
+        shape: Shape::Text,
+        default: "the server's",
+        doc: "The modes that its body is read and run under, as `SELECT @@sql_mode` shows them.",
+        example: "sql_mode = \"ANSI_QUOTES,STRICT_TRANS_TABLES\"",
+        ..KEY
+    },
+    Key {
+        name: "collation",
+        sections: &[Section::Own],
+        shape: Shape::Text,
+        default: "the server's for utf8mb4",
+        doc: "The collation that its literals compare by (`collation_connection`).",
+        example: "collation = \"utf8mb4_bin\"",
+        ..KEY
+    },
+    Key {
         name: "order",
         sections: &[Section::Own],
         shape: Shape::Table(Section::Order),
@@ -558,6 +616,23 @@ pub const KEYS: &[Key] = &[
         required: true,
         doc: "The function's name, with or without a schema.",
         example: "name = \"audit.log_change\"",
+        ..KEY
+    },
+    Key {
+        name: "name",
+        sections: &[Section::Require],
+        shape: Shape::Text,
+        doc: "What messages call the rule.",
+        example: "name = \"every table is audited\"",
+        ..KEY
+    },
+    Key {
+        name: "trigger",
+        sections: &[Section::Require],
+        shape: Shape::Text,
+        required: true,
+        doc: "The name of the trigger that each of them must have; may use `{{ table }}`.",
+        example: "trigger = \"{{ table }}_audit\"",
         ..KEY
     },
     Key {

@@ -12,6 +12,7 @@ mod load;
 mod merge;
 mod names;
 mod source;
+mod split;
 #[cfg(test)]
 mod tests;
 mod text;
@@ -28,7 +29,7 @@ use crate::model::{
 };
 
 pub use keys::{DIALECTS, DialectKeys, KEYS, Key, Section, Shape};
-pub use load::LoadOptions;
+pub use load::{Draft, LoadOptions};
 pub use names::NameError;
 pub use text::inner_span;
 
@@ -53,6 +54,8 @@ pub struct Spec {
     pub triggers: Vec<TriggerSpec>,
     /// `[[function]]`, in file order.
     pub functions: Vec<FunctionSpec>,
+    /// `[[require]]`, in file order.
+    pub requires: Vec<RequireSpec>,
 }
 
 /// Where the database is and how it is kept.
@@ -88,7 +91,24 @@ pub enum TableSelector {
         include: Vec<Located<TableRef>>,
         /// Names and globs that are left out again.
         exclude: Vec<Located<TableRef>>,
+        /// Columns, or globs, each of which a table must have to be one of them; empty asks for none.
+        having_columns: Vec<Located<String>>,
     },
+}
+
+/// One `[[require]]`: what every table of a selection must have.
+#[derive(Debug, Clone)]
+pub struct RequireSpec {
+    /// The `[[require]]` header.
+    pub span: Span,
+    /// What messages call the rule.
+    pub name: Option<Located<String>>,
+    /// The tables that it is about.
+    pub tables: TableSelector,
+    /// The dialects that it holds in; `None` is all.
+    pub dialects: Option<Vec<Located<String>>>,
+    /// The name of the trigger that each must have, a template.
+    pub trigger: Located<String>,
 }
 
 /// One `[[trigger]]` as written.
@@ -127,6 +147,8 @@ pub struct Fields {
     pub description: Option<Located<String>>,
     /// `renamed_from`, a template like `name`.
     pub renamed_from: Option<Located<String>>,
+    /// `bypass`: the setting that keeps it from running.
+    pub bypass: Option<Located<String>>,
     /// `enabled`.
     pub enabled: Option<Located<EnabledState>>,
     /// `enabled_on = { partition = state }`; not empty, no partition twice.
@@ -139,6 +161,8 @@ pub struct Fields {
     pub function: Option<Located<TableRef>>,
     /// `args`; only together with `function`.
     pub args: Option<Located<Vec<Located<String>>>>,
+    /// `shared`: one generated function for all tables.
+    pub shared: Option<Located<bool>>,
     /// `function_name`: the name of the generated function.
     pub function_name: Option<Located<TableRef>>,
     /// `declare`, a template: goes before BEGIN.
@@ -153,6 +177,10 @@ pub struct Fields {
     pub depends_on_extensions: Option<Located<Vec<Located<String>>>>,
     /// `order = { follows | precedes }` (MySQL).
     pub order: Option<Located<OrderSpec>>,
+    /// `sql_mode` (MySQL).
+    pub sql_mode: Option<Located<String>>,
+    /// `collation` (MySQL).
+    pub collation: Option<Located<String>>,
 }
 
 /// One entry of `enabled_on`.

@@ -99,6 +99,8 @@ impl Record {
 pub(super) struct Checker<'a> {
     /// The file.
     pub(super) file: &'a Arc<SourceFile>,
+    /// Where in the file the document begins that is looked at.
+    pub(super) offset: usize,
     /// What holds for this run.
     pub(super) options: &'a LoadOptions<'a>,
     /// What is wrong so far.
@@ -117,10 +119,10 @@ pub(super) struct Place<'a> {
 impl Checker<'_> {
     pub(super) fn span(&self, range: Range<usize>) -> Span {
         let length = self.file.text.len();
-        let end = range.end.min(length);
+        let end = (self.offset + range.end).min(length);
         Span {
             file: Arc::clone(self.file),
-            range: range.start.min(end)..end,
+            range: (self.offset + range.start).min(end)..end,
         }
     }
 

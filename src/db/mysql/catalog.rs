@@ -159,6 +159,7 @@ impl Mysql {
             depends_on_extensions: BTreeSet::new(),
             verbatim: Some(verbatim),
             creation: Some(Box::new(creation)),
+            seen: None,
         }))
     }
 

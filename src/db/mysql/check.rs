@@ -5,10 +5,11 @@ use std::collections::BTreeSet;
 
 use mysql::prelude::Queryable;
 
-use super::{Mysql, errors};
+use super::{Mysql, errors, literal};
+use crate::dialect::mysql::syntax_under;
 use crate::error::{Diagnostic, Error};
 use crate::model::{Action, Definition, ObjectId, Trigger};
-use crate::sql::{Blocks, MYSQL, Token, TokenKind, tokens, unquote};
+use crate::sql::{Blocks, Syntax, Token, TokenKind, tokens, unquote};
 
 impl Mysql {
     pub(super) fn find_faults(
@@ -23,6 +24,7 @@ impl Mysql {
             let Trigger {
                 id,
                 action: Action::Body(body),
+                creation,
                 ..
             } = trigger
             else {
@@ -32,7 +34,17 @@ impl Mysql {
             if id.table.schema != self.current() {
                 continue;
             }
-            for statement in preparable(body) {
+            let mode = creation
+                .as_deref()
+                .and_then(|creation| creation.sql_mode.as_deref())
+                .filter(|mode| self.session.sql_mode.as_deref() != Some(mode));
+            if let Some(mode) = mode {
+                self.dirty = true;
+                let set = format!("SET SESSION sql_mode = {}", literal(mode));
+                self.execute("check the triggers", &set)?;
+            }
+            let syntax = syntax_under(mode.unwrap_or_default());
+            for statement in preparable(body, &syntax) {
                 let Err(error) = self.conn.prep(&statement) else {
                     continue;
                 };
@@ -52,6 +64,9 @@ impl Mysql {
                     break;
                 }
             }
+            if self.dirty {
+                self.set_session()?;
+            }
         }
         Ok(faults)
     }
@@ -67,8 +82,8 @@ fn one_line(text: &str) -> String {
 }
 
 /// The statements that can be prepared: INSERT, REPLACE, UPDATE, DELETE, SELECT, and conditions and values, each in a SELECT.
-fn preparable(body: &str) -> Vec<String> {
-    let all: Vec<Token> = tokens(body, &MYSQL)
+fn preparable(body: &str, syntax: &Syntax) -> Vec<String> {
+    let all: Vec<Token> = tokens(body, syntax)
         .filter(|token| !token.is_blank())
         .collect();
     let locals = locals(body, &all);
@@ -225,7 +240,7 @@ mod tests {
         let body = "DECLARE n, m int DEFAULT 1; SELECT max(x) INTO n, @b FROM t WHERE a = NEW.a AND t.n = n; \
                     IF n > OLD.`b` THEN INSERT INTO l VALUES (n, f(NEW.x)); END IF; SET NEW.a = g(n) + 1";
         assert_eq!(
-            preparable(body),
+            preparable(body, &crate::sql::MYSQL),
             [
                 "SELECT max(x)  FROM t WHERE a = ? AND t.n = ?",
                 "SELECT ? > ?",

@@ -20,7 +20,7 @@ pub(super) fn code(error: &Driver) -> Option<u16> {
 pub(super) fn kind(error: &Driver) -> Kind {
     match code(error) {
         // Lock wait timeout, deadlock, NOWAIT.
-        Some(1205 | 1213 | 3572 | 4025) => Kind::Busy,
+        Some(1205 | 1213 | 3572) => Kind::Busy,
         // Query execution was interrupted; a statement timeout.
         Some(1317 | 1969 | 3024) => Kind::Interrupted,
         _ => Kind::Failed,
@@ -32,7 +32,12 @@ pub(super) fn is_lost(error: &Driver) -> bool {
     match error {
         Driver::IoError(_) | Driver::CodecError(_) => true,
         // Server shutdown, connection killed, server gone away, lost connection.
-        Driver::MySqlError(error) => matches!(error.code, 1053 | 1927 | 2006 | 2013 | 4031),
+        Driver::MySqlError(error) => match error.code {
+            1053 | 1927 | 2006 | 2013 => true,
+            // MySQL: disconnected because of inactivity. To MariaDB the number is that of a sibling that is not there.
+            4031 => error.message.contains("disconnected"),
+            _ => false,
+        },
         _ => false,
     }
 }

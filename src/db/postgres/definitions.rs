@@ -254,6 +254,7 @@ fn trigger(row: &Row, arguments: Vec<String>) -> Result<Trigger, Error> {
         depends_on_extensions: extensions(row, 19)?,
         verbatim: None,
         creation: None,
+        seen: None,
     })
 }
 
@@ -344,6 +345,7 @@ fn function(row: &Row) -> Result<Function, Error> {
         owner: get(row, 12)?,
         grants: grants(row)?,
         depends_on_extensions: extensions(row, 16)?,
+        seen: None,
     })
 }
 

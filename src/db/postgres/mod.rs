@@ -23,8 +23,8 @@ use postgres::Row;
 use postgres::types::{FromSql, ToSql, Type};
 
 use super::{
-    Befores, Catalog, ConditionPair, Database, Depth, History, Migration, Patience, Record, Scope,
-    Statement, Target, Verdict,
+    Asked, Befores, Catalog, ConditionPair, Database, Depth, History, Migration, Patience, Record,
+    Scope, Statement, Target, Verdict,
 };
 use crate::db::url::PostgresUrl;
 use crate::dialect::postgres::Postgres as DIALECT;
@@ -63,6 +63,8 @@ pub struct Postgres {
     /// `None` where no schema of the search path exists.
     current_schema: Option<String>,
     encoding: String,
+    /// What was asked about tables.
+    asked: Asked,
     /// How long a migration waits for one lock, while one is open.
     migration: Option<Patience>,
 }
@@ -144,6 +146,7 @@ impl Postgres {
             user: get(&row, 3)?,
             current_schema: get(&row, 4)?,
             encoding: get(&row, 5)?,
+            asked: Asked::default(),
             migration: None,
         })
     }
@@ -222,7 +225,13 @@ impl Database for Postgres {
     }
 
     fn tables(&mut self, references: &[TableRef]) -> Result<Vec<Vec<Table>>, Error> {
-        self.read_tables(references)
+        let found = self.read_tables(references)?;
+        self.asked.note(references, &found);
+        Ok(found)
+    }
+
+    fn take_asked(&mut self) -> Option<Asked> {
+        Some(std::mem::take(&mut self.asked))
     }
 
     fn table_names(&mut self, schema: Option<&str>) -> Result<Vec<TableId>, Error> {
@@ -230,6 +239,8 @@ impl Database for Postgres {
     }
 
     fn function_schemas(&mut self, names: &[&str]) -> Result<BTreeMap<String, String>, Error> {
+        // What is found may change without a table changing.
+        self.asked.more = true;
         self.read_function_schemas(names)
     }
 

@@ -18,8 +18,8 @@ use rusqlite::Connection;
 pub use self::create::create;
 pub use self::open::{Options, open};
 use super::{
-    Befores, Catalog, ConditionPair, Database, Depth, History, Intent, Migration, Patience, Record,
-    Scope, Sibling, Statement, Target, Verdict,
+    Asked, Befores, Catalog, ConditionPair, Database, Depth, History, Intent, Migration, Patience,
+    Record, Scope, Sibling, Statement, Target, Verdict,
 };
 use crate::dialect::sqlite::parse::bare_condition;
 use crate::dialect::{Dialect, Server, Table};
@@ -39,6 +39,8 @@ pub struct Sqlite {
     /// The database stands for a file that is not there yet.
     missing: bool,
     intent: Intent,
+    /// What was asked about tables.
+    asked: Asked,
     /// What the last read of the catalog found, to find it again.
     rows: catalog::Rows,
     /// The lock timeout of the migration that is going on.
@@ -63,6 +65,7 @@ impl Sqlite {
             path,
             missing: false,
             intent,
+            asked: Asked::default(),
             rows: catalog::Rows::new(),
             lock_timeout: LOCK_TIMEOUT,
         }
@@ -128,7 +131,13 @@ impl Database for Sqlite {
     }
 
     fn tables(&mut self, references: &[TableRef]) -> Result<Vec<Vec<Table>>, Error> {
-        names::tables(&self.connection, references)
+        let found = names::tables(&self.connection, references)?;
+        self.asked.note(references, &found);
+        Ok(found)
+    }
+
+    fn take_asked(&mut self) -> Option<Asked> {
+        Some(std::mem::take(&mut self.asked))
     }
 
     fn table_names(&mut self, schema: Option<&str>) -> Result<Vec<TableId>, Error> {

@@ -88,6 +88,7 @@ fn redefined(before: &Function, after: &Function) -> bool {
         owner: _,
         grants: _,
         depends_on_extensions: _,
+        seen: _,
     } = before;
     *language != after.language
         || *source != after.source
@@ -131,6 +132,7 @@ fn create_function(
         owner: _,
         grants: _,
         depends_on_extensions: _,
+        seen: _,
     } = function;
     let (body, library) = match source {
         FunctionSource::Body(body) => (Some(body.as_str()), None),

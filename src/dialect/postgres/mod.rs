@@ -12,7 +12,7 @@ mod trigger;
 use super::quoting::{self, Unquoted};
 use super::{Ddl, Dialect, Lowered, Request, Server};
 use crate::error::{Diagnostic, Error};
-use crate::model::Definition;
+use crate::model::{Creation, Definition};
 use crate::render::Renderer;
 use crate::spec::FunctionSpec;
 use crate::sql::{POSTGRES, Syntax};
@@ -36,6 +36,7 @@ impl Dialect for Postgres {
             "referencing",
             "function",
             "args",
+            "shared",
             "function_name",
             "declare",
             "security",
@@ -52,6 +53,7 @@ impl Dialect for Postgres {
     fn templates(&self) -> &'static [(&'static str, &'static str)] {
         super::templates!(
             "postgres":
+            "bypass.sql",
             "comment_function.sql",
             "comment_trigger.sql",
             "create_function.sql",
@@ -171,7 +173,7 @@ impl Dialect for Postgres {
         }
     }
 
-    fn same_body(&self, left: &str, right: &str) -> bool {
+    fn same_body(&self, left: &str, right: &str, _creation: Option<&Creation>) -> bool {
         left == right
     }
 

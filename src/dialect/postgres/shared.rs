@@ -49,6 +49,7 @@ pub(super) fn plain(id: FunctionId, language: &str, body: String) -> Function {
         owner: None,
         grants: None,
         depends_on_extensions: BTreeSet::new(),
+        seen: None,
     }
 }
 
@@ -228,6 +229,7 @@ fn body_text(
         table: None,
         schema: Value::from(id.schema.as_str()),
         trigger: None,
+        timing: None,
         event: None,
         columns: None,
         vars: vars.clone(),

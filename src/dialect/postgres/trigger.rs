@@ -110,6 +110,7 @@ fn redefined(before: &Trigger, after: &Trigger) -> bool {
         depends_on_extensions: _,
         verbatim: _,
         creation: _,
+        seen: _,
     } = before;
     let sorted = |columns: &[String]| {
         let mut columns = columns.to_vec();
@@ -167,6 +168,7 @@ fn create_trigger(
         depends_on_extensions: _,
         verbatim: _,
         creation: _,
+        seen: _,
     } = trigger;
     let Action::Call {
         function,

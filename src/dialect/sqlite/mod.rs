@@ -12,7 +12,7 @@ use super::quoting::{self, Unquoted};
 use super::script::Script;
 use super::{Ddl, Dialect, LockMode, Lowered, Request, Server};
 use crate::error::{Diagnostic, Error};
-use crate::model::{Action, Condition, Definition, Trigger};
+use crate::model::{Action, Condition, Creation, Definition, Trigger};
 use crate::render::Renderer;
 use crate::spec::FunctionSpec;
 use crate::sql::{SQLITE, Syntax, same_tokens};
@@ -43,6 +43,8 @@ impl Dialect for Sqlite {
     fn templates(&self) -> &'static [(&'static str, &'static str)] {
         super::templates!(
             "sqlite":
+            "bypass.sql",
+            "bypass_table.sql",
             "create_trigger.sql",
             "drop_trigger.sql",
             "helpers.sql",
@@ -141,7 +143,7 @@ impl Dialect for Sqlite {
         Ok(script.finish())
     }
 
-    fn same_body(&self, left: &str, right: &str) -> bool {
+    fn same_body(&self, left: &str, right: &str, _creation: Option<&Creation>) -> bool {
         left == right || same_tokens(left, right, &SQLITE)
     }
 
