@@ -158,17 +158,47 @@ fn touched(
                 Some((record.clone(), definition))
             }
         };
-        let recorded = then.as_ref().map(|(_, definition)| definition.clone());
+        let recorded = then.as_ref().map(|(_, definition)| definition);
+        let target = match (before, recorded) {
+            (None, recorded) => recorded.cloned(),
+            (Some(Some(before)), Some(recorded)) => {
+                Some(with_its_own_words(before, recorded, database)?)
+            }
+            (Some(before), _) => before,
+        };
         let touched = Touched {
             live: live.remove(&id),
             fingerprint: catalog.fingerprints.get(&id).cloned(),
-            target: before.unwrap_or(recorded),
+            target,
             then,
         };
         all.insert(id, touched);
     }
     refuse_what_moved(&all, history, database)?;
     Ok((all, catalog))
+}
+
+/// What was live, with the condition in the words that made it: what a server prints of one need not give the same again.
+fn with_its_own_words(
+    mut before: Definition,
+    recorded: &Definition,
+    database: &mut dyn Database,
+) -> Result<Definition, Error> {
+    let (Definition::Trigger(trigger), Definition::Trigger(of)) = (&before, recorded) else {
+        return Ok(before);
+    };
+    if trigger.verbatim.is_some() || trigger.condition == of.condition {
+        return Ok(before);
+    }
+    let is_another = differences(&before, recorded, database)?
+        .iter()
+        .any(|field| field.field == "when");
+    if let Definition::Trigger(trigger) = &mut before
+        && !is_another
+    {
+        trigger.condition.clone_from(&of.condition);
+    }
+    Ok(before)
 }
 
 /// An error when an object is not what the history says: going back would lose what somebody did.

@@ -310,6 +310,15 @@ pub trait Database: Send {
         let _ = names;
         Ok(BTreeMap::new())
     }
+    /// Trigger functions in these schemas that no trigger calls; those of extensions are left out.
+    fn uncalled_functions(&mut self, schemas: &BTreeSet<String>) -> Result<Vec<FunctionId>, Error> {
+        let _ = schemas;
+        Ok(vec![])
+    }
+    /// The names of event triggers, which are none of triggerctl's business; those of extensions are left out.
+    fn event_triggers(&mut self) -> Result<Vec<String>, Error> {
+        Ok(vec![])
+    }
     /// The schema that an unqualified new name belongs to.
     fn current_schema(&mut self) -> Result<String, Error>;
 

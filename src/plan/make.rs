@@ -761,15 +761,24 @@ fn unmanaged(desired: &DesiredSet, history: &History, catalog: &Catalog) -> Vec<
         .values()
         .filter_map(|desired| desired.renamed_from.as_ref())
         .collect();
-    catalog
+    let is_unmanaged = |id: &ObjectId| {
+        !desired.contains_key(id) && !history.records.contains_key(id) && !renamed.contains(id)
+    };
+    let mut unmanaged: Vec<ObjectRef> = catalog
         .fingerprints
         .keys()
-        .filter(|id| matches!(id, ObjectId::Trigger(_)))
-        .filter(|id| {
-            !desired.contains_key(id) && !history.records.contains_key(id) && !renamed.contains(id)
-        })
+        .filter(|id| matches!(id, ObjectId::Trigger(_)) && is_unmanaged(id))
         .map(ObjectRef::from)
-        .collect()
+        .collect();
+    // Those that call an extension's function, on tables of the user's: who put them there is not known, and import
+    // takes them too.
+    let of_extensions = catalog.of_extensions.iter().cloned();
+    let of_extensions = of_extensions.map(ObjectId::Trigger).filter(is_unmanaged);
+    unmanaged.extend(of_extensions.map(|id| ObjectRef::from(&id)));
+    if !catalog.of_extensions.is_empty() {
+        unmanaged.sort();
+    }
+    unmanaged
 }
 
 /// Have the engine look at what is about to be made, before anything is.

@@ -243,6 +243,8 @@ pub struct FunctionSpec {
     pub parallel: Option<Located<Parallel>>,
     /// `leakproof`.
     pub leakproof: Option<Located<bool>>,
+    /// `strict`.
+    pub strict: Option<Located<bool>>,
     /// `cost`; above 0.
     pub cost: Option<Located<f64>>,
     /// `description`: becomes COMMENT ON FUNCTION.

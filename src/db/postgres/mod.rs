@@ -32,7 +32,7 @@ use crate::dialect::postgres::Postgres as DIALECT;
 use crate::dialect::{Dialect, Server, Table};
 use crate::error::{Diagnostic, Error};
 use crate::history::LiveFingerprint;
-use crate::model::{Definition, ObjectId, TableId};
+use crate::model::{Definition, FunctionId, ObjectId, TableId};
 use crate::spec::TableRef;
 
 /// The oldest major version that is supported: the columns and functions read here are in all versions from it on.
@@ -243,6 +243,14 @@ impl Database for Postgres {
         // What is found may change without a table changing.
         self.asked.more = true;
         self.read_function_schemas(names)
+    }
+
+    fn uncalled_functions(&mut self, schemas: &BTreeSet<String>) -> Result<Vec<FunctionId>, Error> {
+        self.read_uncalled_functions(schemas)
+    }
+
+    fn event_triggers(&mut self) -> Result<Vec<String>, Error> {
+        self.read_event_triggers()
     }
 
     fn schemas(&mut self) -> Result<Vec<String>, Error> {
