@@ -297,6 +297,12 @@ pub trait Database {
     /// columns, a function that is not there. Statements before the diagnostics that it returns have no effect.
     fn check(&mut self, definitions: &[&Definition]) -> Result<Vec<(ObjectId, Diagnostic)>, Error>;
 
+    /// An error where this role may not make these, on engines that cannot undo what was done before the server says so.
+    fn may_make(&mut self, definitions: &[&Definition]) -> Result<(), Error> {
+        let _ = definitions;
+        Ok(())
+    }
+
     /// How many table locks one transaction may take without crowding others out; `None` where there is no limit.
     fn lock_budget(&mut self) -> Result<Option<usize>, Error> {
         Ok(None)

@@ -34,7 +34,7 @@ fn main() {
     ]
     .concat();
     // These start a server of their own.
-    let server_tests = [kills::SERVER_TESTS].concat();
+    let server_tests = [kills::SERVER_TESTS, privileges::SERVER_TESTS].concat();
     let mut trials = vec![];
     for engine in Engine::ALL {
         for &(name, test) in &tests {

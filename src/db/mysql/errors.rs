@@ -47,6 +47,7 @@ pub(super) fn words(error: &Driver) -> String {
     match error {
         Driver::MySqlError(error) => error.message.clone(),
         Driver::IoError(error) => error.to_string(),
+        Driver::CodecError(_) => "the server closed the connection".to_owned(),
         other => other.to_string(),
     }
 }
@@ -56,6 +57,9 @@ pub(super) fn cannot(doing: &str, error: &Driver) -> Error {
     match kind(error) {
         Kind::Busy => busy(error),
         Kind::Interrupted => Error::new(Kind::Interrupted, "interrupted"),
+        kind if is_lost(error) => {
+            Error::new(kind, format!("the connection broke: cannot {doing}")).note(words(error))
+        }
         kind => explain(
             Error::new(kind, format!("cannot {doing}: {}", words(error))),
             error,

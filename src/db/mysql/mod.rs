@@ -61,8 +61,8 @@ pub struct Mysql {
     session: Creation,
     /// A statement has changed the session's settings.
     dirty: bool,
-    /// Where this role has the TRIGGER privilege; read once.
-    trigger_levels: Option<Vec<privileges::Level>>,
+    /// What this role may do; read once.
+    grants: Option<Vec<privileges::Grant>>,
     /// What the last read of the catalog found.
     live: BTreeMap<ObjectId, Definition>,
 }
@@ -126,7 +126,7 @@ impl Mysql {
                 ..Creation::default()
             },
             dirty: false,
-            trigger_levels: None,
+            grants: None,
             live: BTreeMap::new(),
         };
         database.set_session()?;
@@ -350,6 +350,10 @@ impl Database for Mysql {
 
     fn check(&mut self, definitions: &[&Definition]) -> Result<Vec<(ObjectId, Diagnostic)>, Error> {
         self.find_faults(definitions)
+    }
+
+    fn may_make(&mut self, definitions: &[&Definition]) -> Result<(), Error> {
+        Self::may_make(self, definitions)
     }
 
     fn protocol(&self) -> Protocol {
