@@ -227,10 +227,7 @@ fn other_rights_are_missed_before_anything_is_changed(engine: Engine) {
         sandbox
             .run(&["--url", &url, "apply", "--yes"])
             .code(1)
-            .says(&[
-                "denied",
-                "grant the role what it lacks",
-            ])
+            .says(&["denied", "grant the role what it lacks"])
             .never_says(&["repair"]);
         assert_same(name, &before, &live.snapshot());
         assert_eq!(live.versions(), ["1 applied"]);
