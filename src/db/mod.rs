@@ -372,6 +372,12 @@ pub trait Database: Send {
         let _ = tables;
         Ok(BTreeMap::new())
     }
+    /// An error where this role may not make these, on engines that cannot undo what was done before the server says so.
+    fn may_make(&mut self, definitions: &[&Definition]) -> Result<(), Error> {
+        let _ = definitions;
+        Ok(())
+    }
+
     /// How many table locks one transaction may take without crowding others out; `None` where there is no limit.
     fn lock_budget(&mut self) -> Result<Option<usize>, Error> {
         Ok(None)
