@@ -1,6 +1,7 @@
 //! Running a migration: lock, look again, run, look once more, write it down, commit. The protocol is the same for a plan
 //! and for a rollback; both are a [`Job`]. Whatever happens before the commit leaves everything as it was.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
@@ -350,10 +351,17 @@ fn affordable(job: &Job, database: &mut dyn Database) -> Result<(), Error> {
 }
 
 /// What to read of the catalog: the objects of the job and what stands around them.
-pub(crate) fn job_scope(expected: &BTreeMap<ObjectId, Expected>) -> Scope {
+pub(crate) fn job_scope(expected: &BTreeMap<ObjectId, Expected>) -> Scope<'_> {
+    scope_of(expected.keys())
+}
+
+/// What to read of the catalog for these objects.
+pub(crate) fn scope_of<'a>(ids: impl Iterator<Item = &'a ObjectId>) -> Scope<'a> {
+    let known: BTreeSet<Cow<'_, ObjectId>> = ids.map(Cow::Borrowed).collect();
+    let schemas: BTreeSet<&str> = known.iter().map(|id| id.schema()).collect();
     Scope {
-        schemas: expected.keys().map(|id| id.schema().to_owned()).collect(),
-        known: expected.keys().cloned().collect(),
+        schemas: schemas.into_iter().map(str::to_owned).collect(),
+        known,
     }
 }
 

@@ -12,7 +12,8 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::apply::{
-    Expected, Job, Settings, differences, fingerprint, job_scope, stale, started_row, verify,
+    Expected, Job, Settings, differences, fingerprint, job_scope, scope_of, stale, started_row,
+    verify,
 };
 use crate::db::{
     Catalog, Database, Depth, Fingerprint, Migration, Patience, Scope, Statement, Unfinished,
@@ -295,8 +296,8 @@ impl Runner<'_> {
             .collect()
     }
 
-    fn scope(&self) -> Scope {
-        job_scope(&self.expected())
+    fn scope(&self) -> Scope<'_> {
+        scope_of(self.journal.objects.iter().map(|object| &object.id))
     }
 
     /// All statements, table by table.

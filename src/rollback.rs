@@ -6,8 +6,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::apply::{Expected, Job, differences};
-use crate::db::{Catalog, Database, Depth, Fingerprint, History, Migration, Record, Scope};
+use crate::apply::{Expected, Job, differences, scope_of};
+use crate::db::{Catalog, Database, Depth, Fingerprint, History, Migration, Record};
 use crate::error::{Diagnostic, Error, Kind};
 use crate::model::{Action as TriggerAction, Definition, FunctionId, ObjectId, Place};
 use crate::plan::hazard::{Around, assess};
@@ -127,10 +127,7 @@ fn touched(
     let befores = database.befores(to)?;
     let then = database.records_at(to)?;
     let ids: BTreeSet<ObjectId> = befores.keys().cloned().collect();
-    let scope = Scope {
-        schemas: ids.iter().map(|id| id.schema().to_owned()).collect(),
-        known: ids.clone(),
-    };
+    let scope = scope_of(ids.iter());
     let catalog = database.catalog(&scope)?;
     let live_ids: Vec<ObjectId> = ids
         .iter()

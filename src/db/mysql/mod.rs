@@ -287,7 +287,7 @@ impl Database for Mysql {
         self.read_befores(version)
     }
 
-    fn catalog(&mut self, scope: &Scope) -> Result<Catalog, Error> {
+    fn catalog(&mut self, scope: &Scope<'_>) -> Result<Catalog, Error> {
         self.read_catalog(scope)
     }
 
