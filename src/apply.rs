@@ -16,8 +16,8 @@ use crate::diff::{self, FieldChange, Judge};
 use crate::error::{Diagnostic, Error, Kind};
 use crate::history::{LiveFingerprint, Present, Row, Writer};
 use crate::journal;
-use crate::model::{Definition, ObjectId};
-use crate::plan::{self, Action, Plan};
+use crate::model::{Action as TriggerAction, Definition, FunctionId, ObjectId};
+use crate::plan::{self, Action, Change, Plan};
 use crate::signal;
 
 /// How one object is to be in the end.
@@ -98,6 +98,7 @@ impl Job {
         };
         let mut reverses = vec![];
         let mut rests_on = vec![];
+        let renamed = renamed_functions(&plan.changes);
         for change in plan.changes {
             let (id, old_id) = (change.id(), change.old_id());
             let statements = change.statements.into_iter();
@@ -114,6 +115,7 @@ impl Job {
             match change.before {
                 // Recorded or not: what is live says more than what was asked for (a text to the letter, an owner).
                 Some(before) => {
+                    let before = as_it_was(before, &renamed);
                     job.found.insert(before.id(), Some(before));
                 }
                 None if was_recorded => {
@@ -148,6 +150,29 @@ impl Job {
         });
         Ok(job)
     }
+}
+
+/// The functions that the changes rename: the new name, and the old one.
+fn renamed_functions(changes: &[Change]) -> BTreeMap<FunctionId, FunctionId> {
+    let renamed = |change: &Change| match (change.id(), change.old_id()) {
+        (ObjectId::Function(new), Some(ObjectId::Function(old))) => Some((new, old)),
+        _ => None,
+    };
+    changes.iter().filter_map(renamed).collect()
+}
+
+/// A live definition as it really was: a plan sees triggers call a function by the name that it is to have.
+fn as_it_was(mut definition: Definition, renamed: &BTreeMap<FunctionId, FunctionId>) -> Definition {
+    if let Definition::Trigger(trigger) = &mut definition
+        && let TriggerAction::Call {
+            function,
+            arguments: _,
+        } = &mut trigger.action
+        && let Some(old) = renamed.get(function)
+    {
+        function.clone_from(old);
+    }
+    definition
 }
 
 /// How to run a job.

@@ -35,6 +35,31 @@ struct Journal {
     found: Vec<(ObjectId, Option<Definition>)>,
 }
 
+impl Journal {
+    /// What the statements make, and what undoing them would make again.
+    fn made(&self) -> Vec<&Definition> {
+        let touched: BTreeSet<ObjectId> = self
+            .steps
+            .iter()
+            .filter_map(|step| step.about.as_ref().map(ObjectId::from))
+            .collect();
+        let objects = self.objects.iter();
+        objects
+            .filter(|object| touched.contains(&object.id))
+            .flat_map(|object| {
+                let before = object.before.as_ref().map(|before| &before.definition);
+                let end = match &object.end {
+                    Expected::Present { definition, .. }
+                    | Expected::Returned { definition, .. } => Some(definition),
+                    Expected::Absent | Expected::Missing { .. } | Expected::Released => None,
+                };
+                [before, end]
+            })
+            .flatten()
+            .collect()
+    }
+}
+
 /// One statement.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 struct Step {
@@ -132,6 +157,7 @@ pub(crate) fn attempt(
     signal::check()?;
 
     let journal = write_down(job, &catalog, database)?;
+    database.may_make(&journal.made())?;
     let version = history.version + 1;
     let migration = started_row(job, settings, version, started, database);
     let text = serde_json::to_string(&journal)
@@ -142,6 +168,8 @@ pub(crate) fn attempt(
     } else {
         writer.create()?
     };
+    // Changes nothing: whether this role may count what has run, which is too late to learn after the first statement.
+    first.push(writer.progress(-1, 0)?);
     first.push("START TRANSACTION".to_owned());
     first.push(writer.migration(&migration, None)?);
     first.push(writer.journal(version, &text)?);

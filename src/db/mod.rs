@@ -3,6 +3,7 @@
 
 pub mod mysql;
 pub mod postgres;
+pub mod size;
 pub mod sqlite;
 pub mod url;
 
@@ -276,6 +277,15 @@ pub trait Database: Send {
         let _ = names;
         Ok(BTreeMap::new())
     }
+    /// Trigger functions in these schemas that no trigger calls; those of extensions are left out.
+    fn uncalled_functions(&mut self, schemas: &BTreeSet<String>) -> Result<Vec<FunctionId>, Error> {
+        let _ = schemas;
+        Ok(vec![])
+    }
+    /// The names of event triggers, which are none of triggerctl's business; those of extensions are left out.
+    fn event_triggers(&mut self) -> Result<Vec<String>, Error> {
+        Ok(vec![])
+    }
     /// The schema that an unqualified new name belongs to.
     fn current_schema(&mut self) -> Result<String, Error>;
 
@@ -323,6 +333,21 @@ pub trait Database: Send {
     /// What the engine would say when these definitions fire, found without changing anything: missing tables and
     /// columns, a function that is not there. Statements before the diagnostics that it returns have no effect.
     fn check(&mut self, definitions: &[&Definition]) -> Result<Vec<(ObjectId, Diagnostic)>, Error>;
+
+    /// The size of these tables and who is at them, in one query and without waiting for anybody. Asked only of tables
+    /// that a plan changes something on; what is not in the answer is not known.
+    fn table_states(
+        &mut self,
+        tables: &BTreeSet<TableId>,
+    ) -> Result<BTreeMap<TableId, size::TableState>, Error> {
+        let _ = tables;
+        Ok(BTreeMap::new())
+    }
+    /// An error where this role may not make these, on engines that cannot undo what was done before the server says so.
+    fn may_make(&mut self, definitions: &[&Definition]) -> Result<(), Error> {
+        let _ = definitions;
+        Ok(())
+    }
 
     /// How many table locks one transaction may take without crowding others out; `None` where there is no limit.
     fn lock_budget(&mut self) -> Result<Option<usize>, Error> {

@@ -64,7 +64,7 @@ impl Group<'_> {
         let title = match self.table {
             Some(table) if qualifies => table.to_string(),
             Some(table) => table.name.clone(),
-            None => "functions that several tables share".to_owned(),
+            None => "functions that no table has to itself".to_owned(),
         };
         let title = text::comment(&title);
         let rule = "-".repeat(WIDTH.saturating_sub(title.chars().count() + 7).max(3));

@@ -15,6 +15,7 @@ use crate::render::Renderer;
 use crate::selectors::Uncovered;
 
 use super::because::followed;
+use super::hazard::{Around, assess};
 use super::step::Step;
 use super::{
     Action, Change, FORMAT_VERSION, ObjectRef, Plan, base_fingerprint, order, places, rests_on,
@@ -158,6 +159,13 @@ pub fn make(
     plan.unmanaged = unmanaged(desired, &history, &catalog);
     plan.warnings = remarks.warnings;
     plan.uncovered = required(remarks.uncovered, &options.targets);
+    let is_ours = |id: &ObjectId| desired.contains_key(id) || history.records.contains_key(id);
+    let around = Around {
+        catalog: &catalog,
+        is_ours: &is_ours,
+        going_back: false,
+    };
+    assess(&mut plan, &around, database)?;
     plan.sealed()
 }
 
@@ -749,15 +757,24 @@ fn unmanaged(desired: &DesiredSet, history: &History, catalog: &Catalog) -> Vec<
         .values()
         .filter_map(|desired| desired.renamed_from.as_ref())
         .collect();
-    catalog
+    let is_unmanaged = |id: &ObjectId| {
+        !desired.contains_key(id) && !history.records.contains_key(id) && !renamed.contains(id)
+    };
+    let mut unmanaged: Vec<ObjectRef> = catalog
         .fingerprints
         .keys()
-        .filter(|id| matches!(id, ObjectId::Trigger(_)))
-        .filter(|id| {
-            !desired.contains_key(id) && !history.records.contains_key(id) && !renamed.contains(id)
-        })
+        .filter(|id| matches!(id, ObjectId::Trigger(_)) && is_unmanaged(id))
         .map(ObjectRef::from)
-        .collect()
+        .collect();
+    // Those that call an extension's function, on tables of the user's: who put them there is not known, and import
+    // takes them too.
+    let of_extensions = catalog.of_extensions.iter().cloned();
+    let of_extensions = of_extensions.map(ObjectId::Trigger).filter(is_unmanaged);
+    unmanaged.extend(of_extensions.map(|id| ObjectRef::from(&id)));
+    if !catalog.of_extensions.is_empty() {
+        unmanaged.sort();
+    }
+    unmanaged
 }
 
 /// Have the engine look at what is about to be made, before anything is.

@@ -12,10 +12,11 @@ mod deparsed;
 mod error;
 mod history;
 mod locks;
+mod size;
 mod tables;
 mod transaction;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
@@ -32,7 +33,7 @@ use crate::dialect::postgres::Postgres as DIALECT;
 use crate::dialect::{Dialect, Server, Table};
 use crate::error::{Diagnostic, Error};
 use crate::history::LiveFingerprint;
-use crate::model::{Definition, ObjectId, TableId};
+use crate::model::{Definition, FunctionId, ObjectId, TableId};
 use crate::spec::TableRef;
 
 /// The oldest major version that is supported: the columns and functions read here are in all versions from it on.
@@ -271,6 +272,14 @@ impl Database for Postgres {
         self.read_function_schemas(names)
     }
 
+    fn uncalled_functions(&mut self, schemas: &BTreeSet<String>) -> Result<Vec<FunctionId>, Error> {
+        self.read_uncalled_functions(schemas)
+    }
+
+    fn event_triggers(&mut self) -> Result<Vec<String>, Error> {
+        self.read_event_triggers()
+    }
+
     fn schemas(&mut self) -> Result<Vec<String>, Error> {
         self.read_schemas()
     }
@@ -329,6 +338,13 @@ impl Database for Postgres {
 
     fn check(&mut self, definitions: &[&Definition]) -> Result<Vec<(ObjectId, Diagnostic)>, Error> {
         self.find_faults(definitions)
+    }
+
+    fn table_states(
+        &mut self,
+        tables: &BTreeSet<TableId>,
+    ) -> Result<BTreeMap<TableId, super::size::TableState>, Error> {
+        self.read_table_states(tables)
     }
 
     fn lock_budget(&mut self) -> Result<Option<usize>, Error> {

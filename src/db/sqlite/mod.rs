@@ -8,6 +8,7 @@ mod history;
 mod migrate;
 mod names;
 mod open;
+mod size;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -204,6 +205,13 @@ impl Database for Sqlite {
 
     fn check(&mut self, definitions: &[&Definition]) -> Result<Vec<(ObjectId, Diagnostic)>, Error> {
         check::check(&self.connection, definitions)
+    }
+
+    fn table_states(
+        &mut self,
+        tables: &BTreeSet<TableId>,
+    ) -> Result<BTreeMap<TableId, super::size::TableState>, Error> {
+        size::table_states(&self.connection, tables)
     }
 
     fn begin(&mut self, patience: Patience) -> Result<(), Error> {

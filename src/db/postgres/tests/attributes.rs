@@ -213,11 +213,11 @@ fn functions_with_everything() {
     assert_eq!(
         function.settings,
         [
-            setting("TimeZone", &["UTC"]),
             setting(
                 "search_path",
                 &["$user", "public", "odd, \"name\"", "pg_temp"]
             ),
+            setting("TimeZone", &["UTC"]),
             setting("work_mem", &["1MB"]),
         ]
     );
