@@ -348,7 +348,7 @@ fn nothing_secret_is_written_down(live: &mut dyn Live) {
     // A URL says nothing about triggers.
     sandbox.write(
         "triggers.toml",
-        spec("a").replace("[vars]", "[database]\nurl = \"${env:NOT_SET}\"\n[vars]"),
+        spec("c").replace("[vars]", "[database]\nurl = \"${env:NOT_SET}\"\n[vars]"),
     );
     sandbox.on(live, &["apply", "--yes"]).ok();
     short(&sandbox, live);
