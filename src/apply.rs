@@ -1,6 +1,7 @@
 //! Running a migration: lock, look again, run, look once more, write it down, commit. The protocol is the same for a plan
 //! and for a rollback; both are a [`Job`]. Whatever happens before the commit leaves everything as it was.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
@@ -15,8 +16,8 @@ use crate::diff::{self, FieldChange, Judge};
 use crate::error::{Diagnostic, Error, Kind};
 use crate::history::{LiveFingerprint, Present, Row, Writer};
 use crate::journal;
-use crate::model::{Definition, ObjectId};
-use crate::plan::{self, Action, Plan};
+use crate::model::{Action as TriggerAction, Definition, FunctionId, ObjectId};
+use crate::plan::{self, Action, Change, Plan};
 use crate::signal;
 
 /// How one object is to be in the end.
@@ -97,6 +98,7 @@ impl Job {
         };
         let mut reverses = vec![];
         let mut rests_on = vec![];
+        let renamed = renamed_functions(&plan.changes);
         for change in plan.changes {
             let (id, old_id) = (change.id(), change.old_id());
             let statements = change.statements.into_iter();
@@ -113,6 +115,7 @@ impl Job {
             match change.before {
                 // Recorded or not: what is live says more than what was asked for (a text to the letter, an owner).
                 Some(before) => {
+                    let before = as_it_was(before, &renamed);
                     job.found.insert(before.id(), Some(before));
                 }
                 None if was_recorded => {
@@ -147,6 +150,29 @@ impl Job {
         });
         Ok(job)
     }
+}
+
+/// The functions that the changes rename: the new name, and the old one.
+fn renamed_functions(changes: &[Change]) -> BTreeMap<FunctionId, FunctionId> {
+    let renamed = |change: &Change| match (change.id(), change.old_id()) {
+        (ObjectId::Function(new), Some(ObjectId::Function(old))) => Some((new, old)),
+        _ => None,
+    };
+    changes.iter().filter_map(renamed).collect()
+}
+
+/// A live definition as it really was: a plan sees triggers call a function by the name that it is to have.
+fn as_it_was(mut definition: Definition, renamed: &BTreeMap<FunctionId, FunctionId>) -> Definition {
+    if let Definition::Trigger(trigger) = &mut definition
+        && let TriggerAction::Call {
+            function,
+            arguments: _,
+        } = &mut trigger.action
+        && let Some(old) = renamed.get(function)
+    {
+        function.clone_from(old);
+    }
+    definition
 }
 
 /// How to run a job.
@@ -325,10 +351,17 @@ fn affordable(job: &Job, database: &mut dyn Database) -> Result<(), Error> {
 }
 
 /// What to read of the catalog: the objects of the job and what stands around them.
-pub(crate) fn job_scope(expected: &BTreeMap<ObjectId, Expected>) -> Scope {
+pub(crate) fn job_scope(expected: &BTreeMap<ObjectId, Expected>) -> Scope<'_> {
+    scope_of(expected.keys())
+}
+
+/// What to read of the catalog for these objects.
+pub(crate) fn scope_of<'a>(ids: impl Iterator<Item = &'a ObjectId>) -> Scope<'a> {
+    let known: BTreeSet<Cow<'_, ObjectId>> = ids.map(Cow::Borrowed).collect();
+    let schemas: BTreeSet<&str> = known.iter().map(|id| id.schema()).collect();
     Scope {
-        schemas: expected.keys().map(|id| id.schema().to_owned()).collect(),
-        known: expected.keys().cloned().collect(),
+        schemas: schemas.into_iter().map(str::to_owned).collect(),
+        known,
     }
 }
 

@@ -27,6 +27,7 @@ pub mod history;
 pub mod import;
 pub mod journal;
 pub mod logging;
+pub mod lookup;
 pub mod model;
 mod parallel;
 pub mod plan;

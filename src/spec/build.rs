@@ -418,6 +418,7 @@ impl Builder<'_> {
             volatility: record.take("volatility").and_then(chosen),
             parallel: record.take("parallel").and_then(chosen),
             leakproof: record.take("leakproof").and_then(flag),
+            strict: record.take("strict").and_then(flag),
             cost: match record.take("cost") {
                 Some(Value::Number(cost)) => Some(cost),
                 _ => None,

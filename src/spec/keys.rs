@@ -691,6 +691,15 @@ pub const KEYS: &[Key] = &[
         ..KEY
     },
     Key {
+        name: "strict",
+        sections: &[Section::Function],
+        shape: Shape::Bool,
+        default: "`false`",
+        doc: "STRICT, which means nothing to a function without arguments.",
+        example: "strict = false",
+        ..KEY
+    },
+    Key {
         name: "cost",
         sections: &[Section::Function],
         shape: Shape::Positive,

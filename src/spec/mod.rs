@@ -32,6 +32,7 @@ pub use keys::{DIALECTS, DialectKeys, KEYS, Key, Section, Shape};
 pub use load::{Draft, LoadOptions};
 pub use names::NameError;
 pub use text::inner_span;
+pub(crate) use unknown::closest;
 
 /// A whole spec, its includes read in.
 #[derive(Debug, Clone)]
@@ -242,6 +243,8 @@ pub struct FunctionSpec {
     pub parallel: Option<Located<Parallel>>,
     /// `leakproof`.
     pub leakproof: Option<Located<bool>>,
+    /// `strict`.
+    pub strict: Option<Located<bool>>,
     /// `cost`; above 0.
     pub cost: Option<Located<f64>>,
     /// `description`: becomes COMMENT ON FUNCTION.

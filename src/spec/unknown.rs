@@ -177,7 +177,7 @@ pub(super) fn short(text: &str) -> String {
 }
 
 /// The candidate that differs in no more than a third of its letters.
-pub(super) fn closest<'a>(
+pub(crate) fn closest<'a>(
     text: &str,
     candidates: impl Iterator<Item = &'a str>,
 ) -> Option<&'a str> {

@@ -228,6 +228,10 @@ impl Dialect for Mysql {
         stored::subject(sql, schema)
     }
 
+    fn lock_name(&self, _mode: LockMode) -> &'static str {
+        "LOCK TABLES … WRITE"
+    }
+
     fn same_body(&self, left: &str, right: &str, creation: Option<&Creation>) -> bool {
         let syntax = creation.map_or(MYSQL, |creation| self.syntax_of(creation));
         left == right || same_tokens(left, right, &syntax)

@@ -173,6 +173,10 @@ impl Dialect for Postgres {
         }
     }
 
+    fn fires_by_name(&self) -> bool {
+        true
+    }
+
     fn same_body(&self, left: &str, right: &str, _creation: Option<&Creation>) -> bool {
         left == right
     }

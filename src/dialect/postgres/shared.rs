@@ -43,6 +43,7 @@ pub(super) fn plain(id: FunctionId, language: &str, body: String) -> Function {
         volatility: Volatility::Volatile,
         parallel: Parallel::Unsafe,
         leakproof: false,
+        strict: false,
         cost: DEFAULT_COST,
         comment: None,
         owner: None,
@@ -82,6 +83,7 @@ pub(super) fn lower(
         volatility,
         parallel,
         leakproof,
+        strict,
         cost,
         description,
         depends_on_extensions,
@@ -140,6 +142,9 @@ pub(super) fn lower(
     }
     if let Some(leakproof) = leakproof {
         function.leakproof = leakproof.value;
+    }
+    if let Some(strict) = strict {
+        function.strict = strict.value;
     }
     if let Some(stored) = stored {
         function.cost = stored;

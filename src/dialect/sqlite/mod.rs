@@ -1,6 +1,7 @@
 //! SQLite's rules: one trigger per event, for each row, with the body kept to the letter.
 
 mod keywords;
+mod newer;
 #[cfg(test)]
 pub(crate) use keywords::KEYWORDS;
 mod lower;
@@ -10,7 +11,7 @@ use minijinja::context;
 
 use super::quoting::{self, Unquoted};
 use super::script::Script;
-use super::{Ddl, Dialect, LockMode, Lowered, Request, Server};
+use super::{Ddl, Dialect, LockMode, Lowered, NewerSyntax, Request, Server};
 use crate::error::{Diagnostic, Error};
 use crate::model::{Action, Condition, Creation, Definition, Trigger};
 use crate::render::Renderer;
@@ -141,6 +142,14 @@ impl Dialect for Sqlite {
             create(&mut script, after)?;
         }
         Ok(script.finish())
+    }
+
+    fn lock_name(&self, _mode: LockMode) -> &'static str {
+        "the write lock of the whole file"
+    }
+
+    fn newer_syntax(&self, statement: &str) -> Option<NewerSyntax> {
+        newer::newest(statement)
     }
 
     fn same_body(&self, left: &str, right: &str, _creation: Option<&Creation>) -> bool {
