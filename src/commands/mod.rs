@@ -9,6 +9,7 @@ pub mod plan;
 pub mod render;
 pub mod repair;
 pub mod rollback;
+pub mod test;
 pub mod validate;
 
 use std::path::Path;
@@ -30,6 +31,8 @@ pub enum Outcome {
     Done,
     /// Something differs.
     Differs,
+    /// Done, and what was looked for did not hold.
+    Failed,
 }
 
 impl Outcome {
@@ -38,6 +41,7 @@ impl Outcome {
         match self {
             Self::Done => 0,
             Self::Differs => 2,
+            Self::Failed => 1,
         }
     }
 }

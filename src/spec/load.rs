@@ -1,6 +1,6 @@
 //! From a path to a [`Spec`]: the main file, what it includes, the chosen environment, the templates folder.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -11,7 +11,7 @@ use sha2::{Digest, Sha256};
 use super::build::Builder;
 use super::keys::{DIALECTS, DialectKeys, Section};
 use super::value::{Checker, Place, Record, Value};
-use super::{FunctionSpec, Spec, TriggerSpec, check, source};
+use super::{FunctionSpec, Spec, TestSpec, TriggerSpec, check, source};
 use crate::error::{Diagnostic, Error, Kind, SourceFile};
 
 /// What a spec is read for.
@@ -60,6 +60,8 @@ impl Spec {
             problems: vec![],
             triggers: vec![],
             functions: vec![],
+            tests: vec![],
+            protected: BTreeSet::new(),
         };
         let record = loader.file(&path.display().to_string(), bytes, Section::Top);
         let Some(record) = record else {
@@ -79,6 +81,9 @@ pub(super) struct Loader<'a> {
     pub(super) problems: Vec<Diagnostic>,
     triggers: Vec<TriggerSpec>,
     functions: Vec<FunctionSpec>,
+    tests: Vec<TestSpec>,
+    /// The names of protected environments.
+    pub(super) protected: BTreeSet<String>,
 }
 
 impl Loader<'_> {
@@ -134,6 +139,10 @@ impl Loader<'_> {
                 .filter_map(|record| builder.function(record));
             self.functions.extend(functions);
         }
+        if let Some(Value::Records(records)) = record.take("test") {
+            let tests = builder.tests(records, self.options.dialects);
+            self.tests.extend(tests);
+        }
         Some(record)
     }
 
@@ -174,10 +183,12 @@ impl Loader<'_> {
             digest: crate::desired::hex(&self.digest.finalize()),
             database,
             environments: names,
+            protected: self.protected,
             vars,
             templates,
             triggers: self.triggers,
             functions: self.functions,
+            tests: self.tests,
         })
     }
 

@@ -8,7 +8,10 @@ mod errors;
 mod history;
 mod migrate;
 mod privileges;
+mod scratch;
 mod tables;
+
+pub use self::scratch::Blueprint;
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -400,6 +403,13 @@ impl Database for Mysql {
                 let _ = other.query_drop(format!("KILL QUERY {id}"));
             }
         })
+    }
+
+    fn stage(
+        self: Box<Self>,
+        _setup: super::stage::Setup,
+    ) -> Result<Box<dyn super::stage::Stage>, Error> {
+        Err(Error::failed("later"))
     }
 }
 

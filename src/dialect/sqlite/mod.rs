@@ -10,7 +10,7 @@ use minijinja::context;
 
 use super::quoting::{self, Unquoted};
 use super::script::Script;
-use super::{Ddl, Dialect, LockMode, Lowered, Request, Server};
+use super::{Ddl, Dialect, LockMode, Lowered, Mark, Request, Server};
 use crate::error::{Diagnostic, Error};
 use crate::model::{Action, Condition, Definition, Trigger};
 use crate::render::Renderer;
@@ -46,6 +46,7 @@ impl Dialect for Sqlite {
             "create_trigger.sql",
             "drop_trigger.sql",
             "helpers.sql",
+            "mark.sql",
             "history_migrations.sql",
             "history_objects.sql",
             "history_insert_migration.sql",
@@ -139,6 +140,23 @@ impl Dialect for Sqlite {
             create(&mut script, after)?;
         }
         Ok(script.finish())
+    }
+
+    fn mark(
+        &self,
+        definition: &Definition,
+        mark: Mark<'_>,
+        renderer: &Renderer,
+    ) -> Result<Option<Definition>, Error> {
+        let trigger = trigger(definition)?;
+        let Action::Body(body) = &trigger.action else {
+            return Ok(None);
+        };
+        let context = context! { mark => mark.text, body };
+        let mut marked = trigger.clone();
+        marked.action = Action::Body(renderer.text("mark.sql", context)?);
+        marked.verbatim = None;
+        Ok(Some(Definition::Trigger(marked)))
     }
 
     fn same_body(&self, left: &str, right: &str) -> bool {
