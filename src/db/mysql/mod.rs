@@ -9,6 +9,7 @@ mod history;
 mod migrate;
 mod privileges;
 mod scratch;
+mod stage;
 mod tables;
 
 pub use self::scratch::Blueprint;
@@ -407,9 +408,17 @@ impl Database for Mysql {
 
     fn stage(
         self: Box<Self>,
-        _setup: super::stage::Setup,
+        setup: super::stage::Setup,
     ) -> Result<Box<dyn super::stage::Stage>, Error> {
-        Err(Error::failed("later"))
+        stage::set(*self, setup)
+    }
+
+    fn leftovers(&mut self) -> Result<Vec<super::stage::Leftover>, Error> {
+        self.find_leftovers()
+    }
+
+    fn remove_leftover(&mut self, leftover: &super::stage::Leftover) -> Result<bool, Error> {
+        self.drop_scratch(&leftover.name)
     }
 }
 

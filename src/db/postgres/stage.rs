@@ -72,7 +72,9 @@ pub(super) fn set(mut database: Postgres, setup: Setup) -> Result<Box<dyn StageT
         Ok(marks) => (marks, None),
         Err(error) if error.kind == Kind::Interrupted => return Err(error),
         Err(error) => {
-            let reason = format!("the functions could not be made to tell: {error}");
+            let notes = error.diagnostics.first().map(|first| first.notes.join("; "));
+            let notes = notes.unwrap_or_default();
+            let reason = format!("the functions could not be made to tell ({error}: {notes})");
             (HashMap::new(), Some(reason))
         }
     };
@@ -109,7 +111,7 @@ fn attempt(database: &mut Postgres, sql: &str) -> Result<(), Error> {
     result
 }
 
-/// Let the functions say when they are called, and by what; the locks that they take, each with what it stands for.
+/// Let the functions say when they are called, and by what.
 fn mark(database: &mut Postgres, setup: &Setup) -> Result<HashMap<i64, usize>, Error> {
     let replace: Vec<Statement> = setup
         .marked
@@ -125,10 +127,17 @@ fn mark(database: &mut Postgres, setup: &Setup) -> Result<HashMap<i64, usize>, E
         return Ok(HashMap::new());
     }
     database.batch("set up the tests", "SAVEPOINT triggerctl_marks")?;
-    if let Err(error) = database.run_statements(&replace, &mut |_| ()) {
+    let marks = database
+        .run_statements(&replace, &mut |_| ())
+        .and_then(|()| locks(database, setup));
+    if marks.is_err() {
         database.batch("set up the tests", "ROLLBACK TO SAVEPOINT triggerctl_marks")?;
-        return Err(error);
     }
+    marks
+}
+
+/// The locks that marked functions take, each with what it stands for.
+fn locks(database: &mut Postgres, setup: &Setup) -> Result<HashMap<i64, usize>, Error> {
     let (mut marks, mut schemas, mut tables, mut names, mut events, mut numbers) =
         (vec![], vec![], vec![], vec![], vec![], vec![]);
     for marked in &setup.marked {

@@ -1,8 +1,10 @@
 -- The keys of the locks that marked functions take (templates/postgres/mark.sql), each with its number. A row trigger of a
 -- partitioned table fires as that of a partition.
 WITH fired AS (
-    SELECT * FROM pg_catalog.unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::bigint[])
-        AS f(mark, schema, "table", name, event, number)
+    SELECT * FROM ROWS FROM (
+        pg_catalog.unnest($1::text[]), pg_catalog.unnest($2::text[]), pg_catalog.unnest($3::text[]),
+        pg_catalog.unnest($4::text[]), pg_catalog.unnest($5::text[]), pg_catalog.unnest($6::bigint[])
+    ) AS f(mark, schema, "table", name, event, number)
 ), named AS (
     SELECT f.*, c.oid
     FROM fired AS f
