@@ -1,6 +1,7 @@
 //! Running a migration: lock, look again, run, look once more, write it down, commit. The protocol is the same for a plan
 //! and for a rollback; both are a [`Job`]. Whatever happens before the commit leaves everything as it was.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
@@ -15,8 +16,8 @@ use crate::diff::{self, FieldChange, Judge};
 use crate::error::{Diagnostic, Error, Kind};
 use crate::history::{LiveFingerprint, Present, Row, Writer};
 use crate::journal;
-use crate::model::{Definition, ObjectId};
-use crate::plan::{self, Action, Plan};
+use crate::model::{Action as TriggerAction, Definition, FunctionId, ObjectId};
+use crate::plan::{self, Action, Change, Plan};
 use crate::signal;
 
 /// How one object is to be in the end.
@@ -63,7 +64,7 @@ pub struct Job {
     pub down: Vec<String>,
     /// How each object that it touches is to be in the end.
     pub expected: BTreeMap<ObjectId, Expected>,
-    /// What was live, of the objects that were not what the history says: taken over, changed or dropped by hand.
+    /// What was live, of the objects that are touched; nothing, of those that were recorded and had been dropped by hand.
     pub found: BTreeMap<ObjectId, Option<Definition>>,
     /// What the job rests on; the answer lists what has moved.
     pub moved: Moved,
@@ -75,6 +76,8 @@ pub struct Job {
     pub spec_digest: String,
     /// Fingerprint of what it rests on.
     pub from_fingerprint: String,
+    /// What the desired side was worked out from, to be written down.
+    pub rendering: Option<String>,
 }
 
 impl Job {
@@ -91,9 +94,11 @@ impl Job {
             plan_id: plan.plan_id,
             spec_digest: plan.spec_digest,
             from_fingerprint: plan.base_fingerprint,
+            rendering: None,
         };
         let mut reverses = vec![];
         let mut rests_on = vec![];
+        let renamed = renamed_functions(&plan.changes);
         for change in plan.changes {
             let (id, old_id) = (change.id(), change.old_id());
             let statements = change.statements.into_iter();
@@ -108,13 +113,15 @@ impl Job {
                 .any(|rested| rested.recorded.is_some());
             rests_on.extend(change.rests_on);
             match change.before {
-                Some(before) if !was_recorded || !change.drift.is_empty() => {
+                // Recorded or not: what is live says more than what was asked for (a text to the letter, an owner).
+                Some(before) => {
+                    let before = as_it_was(before, &renamed);
                     job.found.insert(before.id(), Some(before));
                 }
                 None if was_recorded => {
                     job.found.insert(id.clone(), None);
                 }
-                _ => {}
+                None => {}
             }
             if let Some(old) = old_id {
                 job.expected.insert(old, Expected::Absent);
@@ -143,6 +150,29 @@ impl Job {
         });
         Ok(job)
     }
+}
+
+/// The functions that the changes rename: the new name, and the old one.
+fn renamed_functions(changes: &[Change]) -> BTreeMap<FunctionId, FunctionId> {
+    let renamed = |change: &Change| match (change.id(), change.old_id()) {
+        (ObjectId::Function(new), Some(ObjectId::Function(old))) => Some((new, old)),
+        _ => None,
+    };
+    changes.iter().filter_map(renamed).collect()
+}
+
+/// A live definition as it really was: a plan sees triggers call a function by the name that it is to have.
+fn as_it_was(mut definition: Definition, renamed: &BTreeMap<FunctionId, FunctionId>) -> Definition {
+    if let Definition::Trigger(trigger) = &mut definition
+        && let TriggerAction::Call {
+            function,
+            arguments: _,
+        } = &mut trigger.action
+        && let Some(old) = renamed.get(function)
+    {
+        function.clone_from(old);
+    }
+    definition
 }
 
 /// How to run a job.
@@ -242,7 +272,11 @@ fn attempt(
     } else {
         settings.writer.create()?
     };
-    records.push(settings.writer.migration(&migration)?);
+    let rendering = job
+        .rendering
+        .as_deref()
+        .filter(|_| history.keeps_rendering || !history.exists);
+    records.push(settings.writer.migration(&migration, rendering)?);
     let mut record = |sql: String| database.run(&[Statement { sql, object: None }], &mut |_| ());
     for sql in records {
         record(sql)?;
@@ -317,10 +351,17 @@ fn affordable(job: &Job, database: &mut dyn Database) -> Result<(), Error> {
 }
 
 /// What to read of the catalog: the objects of the job and what stands around them.
-pub(crate) fn job_scope(expected: &BTreeMap<ObjectId, Expected>) -> Scope {
+pub(crate) fn job_scope(expected: &BTreeMap<ObjectId, Expected>) -> Scope<'_> {
+    scope_of(expected.keys())
+}
+
+/// What to read of the catalog for these objects.
+pub(crate) fn scope_of<'a>(ids: impl Iterator<Item = &'a ObjectId>) -> Scope<'a> {
+    let known: BTreeSet<Cow<'_, ObjectId>> = ids.map(Cow::Borrowed).collect();
+    let schemas: BTreeSet<&str> = known.iter().map(|id| id.schema()).collect();
     Scope {
-        schemas: expected.keys().map(|id| id.schema().to_owned()).collect(),
-        known: expected.keys().cloned().collect(),
+        schemas: schemas.into_iter().map(str::to_owned).collect(),
+        known,
     }
 }
 

@@ -80,14 +80,19 @@ impl Writer<'_> {
             .collect()
     }
 
-    /// The statement that records a migration.
-    pub fn migration(&self, migration: &Migration) -> Result<String, Error> {
+    /// The statement that records a migration and, where the table has a place for it, a [`crate::rendering`].
+    pub fn migration(
+        &self,
+        migration: &Migration,
+        rendering: Option<&str>,
+    ) -> Result<String, Error> {
         #[derive(Serialize)]
         struct Context<'a> {
             history_schema: &'a str,
             migration: &'a Migration,
             up: String,
             down: String,
+            rendering: Option<&'a str>,
         }
         let json = |statements: &[String]| {
             serde_json::to_string(statements)
@@ -98,6 +103,7 @@ impl Writer<'_> {
             migration,
             up: json(&migration.up)?,
             down: json(&migration.down)?,
+            rendering,
         };
         self.renderer
             .render("history_insert_migration.sql", context)

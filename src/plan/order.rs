@@ -24,7 +24,14 @@ pub(super) fn order(changes: &mut Vec<Change>, dialect: &dyn Dialect) {
             _ => triggers.push(change),
         }
     }
-    let ranks = ranks(&triggers);
+    let places: Vec<_> = triggers
+        .iter()
+        .map(|change| {
+            let place = change.after.as_ref().and_then(Definition::place);
+            (change.id(), place)
+        })
+        .collect();
+    let ranks = ranks(&places);
     triggers.sort_by_cached_key(|change| {
         let locks_hard = change
             .locks
@@ -62,31 +69,30 @@ pub(super) fn order(changes: &mut Vec<Change>, dialect: &dyn Dialect) {
     changes.extend(last);
 }
 
-/// How many of these changes must come before each one, because its place is told by another trigger's.
-fn ranks(changes: &[Change]) -> BTreeMap<ObjectId, usize> {
+/// How many of these must be made before each one, because its place is told by another trigger's.
+pub(crate) fn ranks(places: &[(ObjectId, Option<&Place>)]) -> BTreeMap<ObjectId, usize> {
     let mut reference: BTreeMap<ObjectId, ObjectId> = BTreeMap::new();
-    for change in changes {
-        let place = change.after.as_ref().and_then(Definition::place);
+    for (own, place) in places {
         let (Some(Place::Follows(name) | Place::Precedes(name)), ObjectId::Trigger(mut id)) =
-            (place, change.id())
+            (place, own.clone())
         else {
             continue;
         };
         id.name.clone_from(name);
-        reference.insert(change.id(), ObjectId::Trigger(id));
+        reference.insert(own.clone(), ObjectId::Trigger(id));
     }
     let rank = |id: &ObjectId| {
         let mut rank = 0;
         let mut at = id;
         // A circle has no first: the engine refuses it.
-        while let Some(next) = reference.get(at).filter(|_| rank <= changes.len()) {
+        while let Some(next) = reference.get(at).filter(|_| rank <= places.len()) {
             at = next;
             rank += 1;
         }
         rank
     };
-    changes
+    places
         .iter()
-        .map(|change| (change.id(), rank(&change.id())))
+        .map(|(id, _)| (id.clone(), rank(id)))
         .collect()
 }

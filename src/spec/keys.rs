@@ -18,13 +18,16 @@ pub const DIALECTS: &[DialectKeys] = &[
             "referencing",
             "function",
             "args",
+            "shared",
             "function_name",
             "declare",
             "security",
             "search_path",
+            "enabled_on",
+            "depends_on_extensions",
         ],
     ),
-    ("mysql", &["definer", "order"]),
+    ("mysql", &["definer", "order", "sql_mode", "collation"]),
 ];
 
 /// Other names that people use for a dialect.
@@ -73,6 +76,8 @@ pub enum Section {
     ExpectChanges,
     /// An element of `changed` in `expect_changes`.
     ExpectChanged,
+    /// `[[require]]`.
+    Require,
 }
 
 impl Section {
@@ -94,6 +99,7 @@ impl Section {
             Self::ExpectError => "in `expect_error`",
             Self::ExpectChanges => "in `expect_changes`",
             Self::ExpectChanged => "in `changed`",
+            Self::Require => "in `[[require]]`",
         }
     }
 }
@@ -141,6 +147,8 @@ pub enum Shape {
     Tables(Section),
     /// A table with keys of the user's choice.
     Map(&'static Shape),
+    /// A table, not empty, whose keys are `name` or `schema.name`, none of them twice.
+    Named(&'static Shape),
     /// Any value.
     Any,
 }
@@ -259,6 +267,15 @@ pub const KEYS: &[Key] = &[
         ..KEY
     },
     Key {
+        name: "require",
+        sections: &[Section::Top, Section::Part],
+        shape: Shape::Tables(Section::Require),
+        doc: "A rule: which trigger every table of a selection must have.",
+        example: "[[require]]",
+        aliases: &["requires", "requirement", "rule"],
+        ..KEY
+    },
+    Key {
         name: "url",
         sections: &[Section::Database, Section::Environment],
         shape: Shape::Late,
@@ -321,7 +338,7 @@ pub const KEYS: &[Key] = &[
     },
     Key {
         name: "tables",
-        sections: &[Section::Trigger],
+        sections: &[Section::Trigger, Section::Require],
         shape: Shape::List(&Shape::Pattern),
         doc: "Several tables, one trigger each; globs match the live schema.",
         example: "tables = [\"users\", \"sales.*\"]",
@@ -330,7 +347,7 @@ pub const KEYS: &[Key] = &[
     },
     Key {
         name: "exclude",
-        sections: &[Section::Trigger],
+        sections: &[Section::Trigger, Section::Require],
         shape: Shape::List(&Shape::Pattern),
         doc: "Tables that are left out of `tables` again.",
         example: "exclude = [\"sales.tmp_*\"]",
@@ -338,8 +355,17 @@ pub const KEYS: &[Key] = &[
         ..KEY
     },
     Key {
+        name: "having_columns",
+        sections: &[Section::Trigger, Section::Require],
+        shape: Shape::List(&Shape::Text),
+        doc: "Only those of `tables` that have all these columns; globs too.",
+        example: "having_columns = [\"updated_at\"]",
+        aliases: &["with_columns", "having"],
+        ..KEY
+    },
+    Key {
         name: "dialects",
-        sections: &[Section::Trigger],
+        sections: &[Section::Trigger, Section::Require],
         shape: Shape::List(&Shape::Dialect),
         default: "all",
         doc: "The dialects that it is for.",
@@ -423,6 +449,15 @@ pub const KEYS: &[Key] = &[
         ..KEY
     },
     Key {
+        name: "bypass",
+        sections: &[Section::Field],
+        shape: Shape::Text,
+        doc: "The setting that keeps it from running, for one session.",
+        example: "bypass = \"app.bypass\"",
+        aliases: &["skip", "off_switch"],
+        ..KEY
+    },
+    Key {
         name: "enabled",
         sections: &[Section::Own],
         shape: Shape::Word(&["origin", "disabled", "replica", "always"]),
@@ -430,6 +465,24 @@ pub const KEYS: &[Key] = &[
         doc: "In which sessions it fires.",
         example: "enabled = \"origin\"",
         aliases: &["state"],
+        ..KEY
+    },
+    Key {
+        name: "enabled_on",
+        sections: &[Section::Own],
+        shape: Shape::Named(&Shape::Word(&["origin", "disabled", "replica", "always"])),
+        doc: "The partitions on which it has another state than `enabled`.",
+        example: "enabled_on = { \"sales.y2024\" = \"disabled\" }",
+        aliases: &["enabled_on_partitions", "partitions"],
+        ..KEY
+    },
+    Key {
+        name: "depends_on_extensions",
+        sections: &[Section::Own, Section::Function],
+        shape: Shape::List(&Shape::Text),
+        doc: "The extensions with which it is dropped (DEPENDS ON EXTENSION).",
+        example: "depends_on_extensions = [\"postgis\"]",
+        aliases: &["depends_on", "depends_on_extension", "extensions"],
         ..KEY
     },
     Key {
@@ -505,9 +558,18 @@ pub const KEYS: &[Key] = &[
         name: "args",
         sections: &[Section::Own],
         shape: Shape::Row(&Shape::Free),
-        doc: "Arguments for `function`.",
+        doc: "Arguments for `function`, or for one that is `shared`.",
         example: "args = [\"a\", \"b\"]",
         aliases: &["arguments", "parameters"],
+        ..KEY
+    },
+    Key {
+        name: "shared",
+        sections: &[Section::Own],
+        shape: Shape::Bool,
+        default: "`false`",
+        doc: "One generated function for all tables of this trigger.",
+        example: "shared = true",
         ..KEY
     },
     Key {
@@ -554,6 +616,24 @@ pub const KEYS: &[Key] = &[
         ..KEY
     },
     Key {
+        name: "sql_mode",
+        sections: &[Section::Own],
+        shape: Shape::Text,
+        default: "the server's",
+        doc: "The modes that its body is read and run under, as `SELECT @@sql_mode` shows them.",
+        example: "sql_mode = \"ANSI_QUOTES,STRICT_TRANS_TABLES\"",
+        ..KEY
+    },
+    Key {
+        name: "collation",
+        sections: &[Section::Own],
+        shape: Shape::Text,
+        default: "the server's for utf8mb4",
+        doc: "The collation that its literals compare by (`collation_connection`).",
+        example: "collation = \"utf8mb4_bin\"",
+        ..KEY
+    },
+    Key {
         name: "order",
         sections: &[Section::Own],
         shape: Shape::Table(Section::Order),
@@ -586,6 +666,23 @@ pub const KEYS: &[Key] = &[
         required: true,
         doc: "The function's name, with or without a schema.",
         example: "name = \"audit.log_change\"",
+        ..KEY
+    },
+    Key {
+        name: "name",
+        sections: &[Section::Require],
+        shape: Shape::Text,
+        doc: "What messages call the rule.",
+        example: "name = \"every table is audited\"",
+        ..KEY
+    },
+    Key {
+        name: "trigger",
+        sections: &[Section::Require],
+        shape: Shape::Text,
+        required: true,
+        doc: "The name of the trigger that each of them must have; may use `{{ table }}`.",
+        example: "trigger = \"{{ table }}_audit\"",
         ..KEY
     },
     Key {
@@ -641,6 +738,15 @@ pub const KEYS: &[Key] = &[
         default: "`false`",
         doc: "Whether it lets nothing out about its arguments.",
         example: "leakproof = false",
+        ..KEY
+    },
+    Key {
+        name: "strict",
+        sections: &[Section::Function],
+        shape: Shape::Bool,
+        default: "`false`",
+        doc: "STRICT, which means nothing to a function without arguments.",
+        example: "strict = false",
         ..KEY
     },
     Key {

@@ -12,6 +12,7 @@ mod load;
 mod merge;
 mod names;
 mod source;
+mod split;
 mod test;
 #[cfg(test)]
 mod tests;
@@ -29,13 +30,14 @@ use crate::model::{
 };
 
 pub use keys::{DIALECTS, DialectKeys, KEYS, Key, Section, Shape};
-pub use load::LoadOptions;
+pub use load::{Draft, LoadOptions};
 pub use names::NameError;
 pub(crate) use test::bytes;
 pub use test::{
     ChangedSpec, ChangesSpec, ErrorSpec, ExpectSpec, Expected, RowSpec, TestFields, TestSpec,
 };
 pub use text::inner_span;
+pub(crate) use unknown::closest;
 
 /// A whole spec, its includes read in.
 #[derive(Debug, Clone)]
@@ -62,6 +64,8 @@ pub struct Spec {
     pub functions: Vec<FunctionSpec>,
     /// `[[test]]`, in file order.
     pub tests: Vec<TestSpec>,
+    /// `[[require]]`, in file order.
+    pub requires: Vec<RequireSpec>,
 }
 
 /// Where the database is and how it is kept.
@@ -86,6 +90,8 @@ pub struct TableRef {
     pub schema: Option<String>,
     /// The name, or a pattern with `*` and `?`.
     pub name: String,
+    /// Whether it is a pattern: in double quotes `*` and `?` are themselves.
+    pub is_pattern: bool,
 }
 
 /// Which tables a `[[trigger]]` is for.
@@ -99,7 +105,24 @@ pub enum TableSelector {
         include: Vec<Located<TableRef>>,
         /// Names and globs that are left out again.
         exclude: Vec<Located<TableRef>>,
+        /// Columns, or globs, each of which a table must have to be one of them; empty asks for none.
+        having_columns: Vec<Located<String>>,
     },
+}
+
+/// One `[[require]]`: what every table of a selection must have.
+#[derive(Debug, Clone)]
+pub struct RequireSpec {
+    /// The `[[require]]` header.
+    pub span: Span,
+    /// What messages call the rule.
+    pub name: Option<Located<String>>,
+    /// The tables that it is about.
+    pub tables: TableSelector,
+    /// The dialects that it holds in; `None` is all.
+    pub dialects: Option<Vec<Located<String>>>,
+    /// The name of the trigger that each must have, a template.
+    pub trigger: Located<String>,
 }
 
 /// One `[[trigger]]` as written.
@@ -138,8 +161,12 @@ pub struct Fields {
     pub description: Option<Located<String>>,
     /// `renamed_from`, a template like `name`.
     pub renamed_from: Option<Located<String>>,
+    /// `bypass`: the setting that keeps it from running.
+    pub bypass: Option<Located<String>>,
     /// `enabled`.
     pub enabled: Option<Located<EnabledState>>,
+    /// `enabled_on = { partition = state }`; not empty, no partition twice.
+    pub enabled_on: Option<Located<Vec<EnabledOn>>>,
     /// `constraint = { deferrable, initially, from }`; `true` alone is not accepted.
     pub constraint: Option<Located<ConstraintSpec>>,
     /// `referencing = { old_table, new_table }`.
@@ -148,6 +175,8 @@ pub struct Fields {
     pub function: Option<Located<TableRef>>,
     /// `args`; only together with `function`.
     pub args: Option<Located<Vec<Located<String>>>>,
+    /// `shared`: one generated function for all tables.
+    pub shared: Option<Located<bool>>,
     /// `function_name`: the name of the generated function.
     pub function_name: Option<Located<TableRef>>,
     /// `declare`, a template: goes before BEGIN.
@@ -158,8 +187,23 @@ pub struct Fields {
     pub search_path: Option<Located<Vec<Located<String>>>>,
     /// `definer` (MySQL).
     pub definer: Option<Located<String>>,
+    /// `depends_on_extensions`; not empty.
+    pub depends_on_extensions: Option<Located<Vec<Located<String>>>>,
     /// `order = { follows | precedes }` (MySQL).
     pub order: Option<Located<OrderSpec>>,
+    /// `sql_mode` (MySQL).
+    pub sql_mode: Option<Located<String>>,
+    /// `collation` (MySQL).
+    pub collation: Option<Located<String>>,
+}
+
+/// One entry of `enabled_on`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EnabledOn {
+    /// The partition.
+    pub partition: Located<TableRef>,
+    /// The state that the trigger has there.
+    pub state: Located<EnabledState>,
 }
 
 /// `constraint = { … }`.
@@ -212,8 +256,12 @@ pub struct FunctionSpec {
     pub parallel: Option<Located<Parallel>>,
     /// `leakproof`.
     pub leakproof: Option<Located<bool>>,
+    /// `strict`.
+    pub strict: Option<Located<bool>>,
     /// `cost`; above 0.
     pub cost: Option<Located<f64>>,
     /// `description`: becomes COMMENT ON FUNCTION.
     pub description: Option<Located<String>>,
+    /// `depends_on_extensions`; not empty.
+    pub depends_on_extensions: Option<Located<Vec<Located<String>>>>,
 }

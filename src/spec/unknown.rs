@@ -190,7 +190,7 @@ pub(super) fn short(text: &str) -> String {
 }
 
 /// The candidate that differs in no more than a third of its letters.
-pub(super) fn closest<'a>(
+pub(crate) fn closest<'a>(
     text: &str,
     candidates: impl Iterator<Item = &'a str>,
 ) -> Option<&'a str> {
@@ -243,7 +243,7 @@ pub(super) fn wrong_type(key: &Key, shape: Shape, value: &DeValue<'_>, span: &Sp
         Shape::Many(Shape::Map(_)) if shape == Shape::Any => {
             format!("a value in `{}`", key.name)
         }
-        Shape::Map(_) => format!("a value in `{}`", key.name),
+        Shape::Map(_) | Shape::Named(_) => format!("a value in `{}`", key.name),
         _ => format!("an element of `{}`", key.name),
     };
     Diagnostic::new(format!(
@@ -275,7 +275,7 @@ fn wanted(shape: Shape) -> &'static str {
         Shape::Many(_) => "a list of values",
         Shape::OneOrMany(_) => "a table, or a list of them",
         Shape::TextOr(_) => "a string, or a table",
-        Shape::Table(_) | Shape::Map(_) | Shape::Any => "a table",
+        Shape::Table(_) | Shape::Map(_) | Shape::Named(_) | Shape::Any => "a table",
         Shape::Tables(_) => "a table in double brackets",
     }
 }

@@ -37,6 +37,8 @@ pub(super) enum Value {
     Records(Vec<Record>),
     /// [`Shape::Map`].
     Map(Vec<(Located<String>, Value)>),
+    /// [`Shape::Named`].
+    Named(Located<Vec<(Located<TableRef>, Value)>>),
     /// [`Shape::Any`].
     Any(Located<toml::Value>),
 }
@@ -97,6 +99,8 @@ impl Record {
 pub(super) struct Checker<'a> {
     /// The file.
     pub(super) file: &'a Arc<SourceFile>,
+    /// Where in the file the document begins that is looked at.
+    pub(super) offset: usize,
     /// What holds for this run.
     pub(super) options: &'a LoadOptions<'a>,
     /// What is wrong so far.
@@ -115,10 +119,10 @@ pub(super) struct Place<'a> {
 impl Checker<'_> {
     pub(super) fn span(&self, range: Range<usize>) -> Span {
         let length = self.file.text.len();
-        let end = range.end.min(length);
+        let end = (self.offset + range.end).min(length);
         Span {
             file: Arc::clone(self.file),
-            range: range.start.min(end)..end,
+            range: (self.offset + range.start).min(end)..end,
         }
     }
 
@@ -364,6 +368,7 @@ impl Checker<'_> {
                 }
                 Some(Value::Map(map))
             }
+            (Shape::Named(shape), DeValue::Table(table)) => self.named(key, *shape, table, span),
             (Shape::Any, any) => {
                 let any = self.any(any, &span)?;
                 Some(Value::Any(Located { value: any, span }))
@@ -373,6 +378,38 @@ impl Checker<'_> {
                 None
             }
         }
+    }
+
+    fn named(
+        &mut self,
+        key: &'static Key,
+        shape: Shape,
+        table: &DeTable<'_>,
+        span: Span,
+    ) -> Option<Value> {
+        if table.is_empty() {
+            self.report(empty(key, &span));
+            return None;
+        }
+        let mut named: Vec<(Located<TableRef>, Value)> = Vec::with_capacity(table.len());
+        for (name, value) in table {
+            let at = self.span(name.span());
+            let value = self.value(key, shape, value);
+            let Some(Value::Name(name)) = self.name(key, Shape::Name, name.get_ref(), at) else {
+                continue;
+            };
+            if let Some((first, _)) = named.iter().find(|(other, _)| other.value == name.value) {
+                let diagnostic =
+                    Diagnostic::new(format!("`{}` is there twice in `{}`", name.value, key.name))
+                        .at(&name.span)
+                        .related(&first.span, "first here")
+                        .help("take one of them away");
+                self.report(diagnostic);
+                continue;
+            }
+            named.extend(value.map(|value| (name, value)));
+        }
+        Some(Value::Named(Located { value: named, span }))
     }
 
     fn tables(
@@ -493,7 +530,7 @@ impl Checker<'_> {
                 self.report(if key.name == "table" {
                     diagnostic.help(format!("use `tables = [\"{}\"]`", text.value))
                 } else {
-                    diagnostic
+                    diagnostic.help("a name with `*` or `?` in it goes in double quotes")
                 });
                 None
             }

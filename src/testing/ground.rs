@@ -18,8 +18,9 @@ use crate::db::{self, Database, Intent, Statement};
 use crate::desired::{self, Desired, DesiredSet, Tables};
 use crate::dialect::{self, Dialect, Mark, Server};
 use crate::error::{Diagnostic, Error, Kind, SourceFile, Span};
+use crate::lookup::Lookup;
 use crate::model::{Definition, EnabledState, Event, ObjectId};
-use crate::plan::{Options as PlanOptions, make, read};
+use crate::plan::{Options as PlanOptions, Present, Remarks, make, read};
 use crate::render::Renderer;
 use crate::signal;
 use crate::spec::{Spec, TableRef, TableSelector, TestSpec};
@@ -332,10 +333,12 @@ impl Task<'_> {
         let outline = desired::outline(
             self.spec,
             &self.renderer,
-            &mut Tables::Live(&mut *database),
+            &mut Tables::Live(Lookup::new(&mut *database)),
         )?;
         let (desired, present) = outline.render(&self.renderer, server, |outline| {
-            read(outline.ids(), &mut *database)
+            let history = database.history()?;
+            let catalog = read(outline.ids(), &history, &mut *database)?;
+            Ok::<_, Error>(Present { history, catalog })
         })?;
         let vars = minijinja::Value::from(Serde(&self.spec.vars));
         let scope = context! { dialect => self.dialect.name(), schema, vars };
@@ -347,7 +350,7 @@ impl Task<'_> {
         };
         let plan = make(
             &desired,
-            &self.spec.digest,
+            (&self.spec.digest, Remarks::default()),
             present?,
             &mut *database,
             &self.renderer,
@@ -460,9 +463,10 @@ impl Task<'_> {
         let mut guarded = BTreeMap::new();
         for spec in &self.spec.triggers {
             if let Some(fields) = spec.for_dialect(self.dialect.name())
-                && (fields.when.is_some() || fields.update_of.is_some())
+                && (fields.when.is_some() || fields.bypass.is_some() || fields.update_of.is_some())
             {
-                guarded.insert(place_of(&spec.name.span), fields.when.is_some());
+                let every = fields.when.is_some() || fields.bypass.is_some();
+                guarded.insert(place_of(&spec.name.span), every);
             }
         }
         guarded
@@ -553,7 +557,11 @@ fn inside<'a>(spec: &'a Spec, live: Option<&str>) -> Cow<'a, Spec> {
     for trigger in &mut spec.triggers {
         match &mut trigger.tables {
             TableSelector::One(table) => local(&mut table.value),
-            TableSelector::Many { include, exclude } => {
+            TableSelector::Many {
+                include,
+                exclude,
+                having_columns: _,
+            } => {
                 for table in include.iter_mut().chain(exclude) {
                     local(&mut table.value);
                 }

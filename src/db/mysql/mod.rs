@@ -9,6 +9,7 @@ mod history;
 mod migrate;
 mod privileges;
 mod scratch;
+mod size;
 mod stage;
 mod tables;
 
@@ -65,8 +66,8 @@ pub struct Mysql {
     session: Creation,
     /// A statement has changed the session's settings.
     dirty: bool,
-    /// Where this role has the TRIGGER privilege; read once.
-    trigger_levels: Option<Vec<privileges::Level>>,
+    /// What this role may do; read once.
+    grants: Option<Vec<privileges::Grant>>,
     /// What the last read of the catalog found.
     live: BTreeMap<ObjectId, Definition>,
 }
@@ -130,7 +131,7 @@ impl Mysql {
                 ..Creation::default()
             },
             dirty: false,
-            trigger_levels: None,
+            grants: None,
             live: BTreeMap::new(),
         };
         database.set_session()?;
@@ -290,7 +291,7 @@ impl Database for Mysql {
         self.read_befores(version)
     }
 
-    fn catalog(&mut self, scope: &Scope) -> Result<Catalog, Error> {
+    fn catalog(&mut self, scope: &Scope<'_>) -> Result<Catalog, Error> {
         self.read_catalog(scope)
     }
 
@@ -354,6 +355,17 @@ impl Database for Mysql {
 
     fn check(&mut self, definitions: &[&Definition]) -> Result<Vec<(ObjectId, Diagnostic)>, Error> {
         self.find_faults(definitions)
+    }
+
+    fn table_states(
+        &mut self,
+        tables: &BTreeSet<TableId>,
+    ) -> Result<BTreeMap<TableId, super::size::TableState>, Error> {
+        self.read_table_states(tables)
+    }
+
+    fn may_make(&mut self, definitions: &[&Definition]) -> Result<(), Error> {
+        Self::may_make(self, definitions)
     }
 
     fn protocol(&self) -> Protocol {

@@ -8,6 +8,7 @@ mod history;
 mod migrate;
 mod names;
 mod open;
+mod size;
 mod stage;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -21,7 +22,7 @@ pub use self::open::{Options, open};
 pub use self::stage::Blueprint;
 use super::{
     Befores, Catalog, ConditionPair, Database, Depth, History, Intent, Migration, Patience, Record,
-    Scope, Statement, Target, Verdict,
+    Scope, Sibling, Statement, Target, Verdict,
 };
 use crate::dialect::sqlite::parse::bare_condition;
 use crate::dialect::{Dialect, Server, Table};
@@ -145,6 +146,10 @@ impl Database for Sqlite {
         history::history(&self.connection)
     }
 
+    fn rendering(&mut self) -> Result<Option<String>, Error> {
+        history::rendering(&self.connection)
+    }
+
     fn migrations(&mut self, statements: bool) -> Result<Vec<Migration>, Error> {
         history::migrations(&self.connection, statements)
     }
@@ -165,7 +170,7 @@ impl Database for Sqlite {
         history::records_at(&self.connection, version)
     }
 
-    fn catalog(&mut self, scope: &Scope) -> Result<Catalog, Error> {
+    fn catalog(&mut self, scope: &Scope<'_>) -> Result<Catalog, Error> {
         let (catalog, rows) = catalog::catalog(&self.connection, scope)?;
         self.rows = rows;
         Ok(catalog)
@@ -178,6 +183,10 @@ impl Database for Sqlite {
     ) -> Result<BTreeMap<ObjectId, Definition>, Error> {
         // The text of a condition costs nothing here: it is there whatever the depth.
         catalog::definitions(&self.connection, ids, &self.rows)
+    }
+
+    fn siblings(&mut self, tables: &BTreeSet<TableId>) -> Result<Vec<Sibling>, Error> {
+        catalog::siblings(&self.connection, tables)
     }
 
     fn same_conditions(&mut self, pairs: &[ConditionPair]) -> Result<Vec<Verdict>, Error> {
@@ -198,6 +207,13 @@ impl Database for Sqlite {
 
     fn check(&mut self, definitions: &[&Definition]) -> Result<Vec<(ObjectId, Diagnostic)>, Error> {
         check::check(&self.connection, definitions)
+    }
+
+    fn table_states(
+        &mut self,
+        tables: &BTreeSet<TableId>,
+    ) -> Result<BTreeMap<TableId, super::size::TableState>, Error> {
+        size::table_states(&self.connection, tables)
     }
 
     fn begin(&mut self, patience: Patience) -> Result<(), Error> {

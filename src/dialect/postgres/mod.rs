@@ -12,7 +12,7 @@ mod trigger;
 use super::quoting::{self, Unquoted};
 use super::{Ddl, Dialect, Lowered, Mark, Request, Server};
 use crate::error::{Diagnostic, Error};
-use crate::model::{Definition, FunctionSource};
+use crate::model::{Creation, Definition, FunctionSource};
 use crate::render::Renderer;
 use crate::spec::FunctionSpec;
 use crate::sql::{POSTGRES, Syntax};
@@ -36,10 +36,13 @@ impl Dialect for Postgres {
             "referencing",
             "function",
             "args",
+            "shared",
             "function_name",
             "declare",
             "security",
             "search_path",
+            "enabled_on",
+            "depends_on_extensions",
         ]
     }
 
@@ -50,6 +53,7 @@ impl Dialect for Postgres {
     fn templates(&self) -> &'static [(&'static str, &'static str)] {
         super::templates!(
             "postgres":
+            "bypass.sql",
             "comment_function.sql",
             "comment_trigger.sql",
             "create_function.sql",
@@ -194,7 +198,11 @@ impl Dialect for Postgres {
         Ok(Some(Definition::Function(marked)))
     }
 
-    fn same_body(&self, left: &str, right: &str) -> bool {
+    fn fires_by_name(&self) -> bool {
+        true
+    }
+
+    fn same_body(&self, left: &str, right: &str, _creation: Option<&Creation>) -> bool {
         left == right
     }
 

@@ -43,11 +43,13 @@ pub(super) fn plain(id: FunctionId, language: &str, body: String) -> Function {
         volatility: Volatility::Volatile,
         parallel: Parallel::Unsafe,
         leakproof: false,
+        strict: false,
         cost: DEFAULT_COST,
         comment: None,
         owner: None,
         grants: None,
         depends_on_extensions: BTreeSet::new(),
+        seen: None,
     }
 }
 
@@ -81,8 +83,10 @@ pub(super) fn lower(
         volatility,
         parallel,
         leakproof,
+        strict,
         cost,
         description,
+        depends_on_extensions,
     } = spec;
     let mut problems = vec![];
     let id = FunctionId {
@@ -126,6 +130,7 @@ pub(super) fn lower(
     let mut function = plain(id, &language, text);
     function.settings = set;
     function.comment = comment_text(description.as_ref());
+    function.depends_on_extensions = extensions(depends_on_extensions.as_ref());
     if let Some(security) = security {
         function.security = security.value;
     }
@@ -137,6 +142,9 @@ pub(super) fn lower(
     }
     if let Some(leakproof) = leakproof {
         function.leakproof = leakproof.value;
+    }
+    if let Some(strict) = strict {
+        function.strict = strict.value;
     }
     if let Some(stored) = stored {
         function.cost = stored;
@@ -159,6 +167,14 @@ pub(super) fn comment_text(description: Option<&Located<String>>) -> Option<Stri
     description
         .map(|description| description.value.clone())
         .filter(|text| !text.is_empty())
+}
+
+/// `depends_on_extensions`.
+pub(super) fn extensions(names: Option<&Located<Vec<Located<String>>>>) -> BTreeSet<String> {
+    names
+        .into_iter()
+        .flat_map(|names| names.value.iter().map(|name| name.value.clone()))
+        .collect()
 }
 
 /// Names of more than 63 bytes would be cut by the server.
@@ -213,6 +229,7 @@ fn body_text(
         table: None,
         schema: Value::from(id.schema.as_str()),
         trigger: None,
+        timing: None,
         event: None,
         columns: None,
         vars: vars.clone(),
