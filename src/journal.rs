@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::apply::{
     Expected, Job, Settings, create_tables, differences, existing, fingerprint, job_scope,
-    not_there, stale, started_row, verify,
+    not_there, scope_of, stale, started_row, verify,
 };
 use crate::db::{
     Catalog, Database, Depth, Fingerprint, Migration, Patience, Scope, Statement, Unfinished,
@@ -37,6 +37,31 @@ struct Journal {
     objects: Vec<Object>,
     /// What was live where it was not what the history says: see [`Job::found`].
     found: Vec<(ObjectId, Option<Definition>)>,
+}
+
+impl Journal {
+    /// What the statements make, and what undoing them would make again.
+    fn made(&self) -> Vec<&Definition> {
+        let touched: BTreeSet<ObjectId> = self
+            .steps
+            .iter()
+            .filter_map(|step| step.about.as_ref().map(ObjectId::from))
+            .collect();
+        let objects = self.objects.iter();
+        objects
+            .filter(|object| touched.contains(&object.id))
+            .flat_map(|object| {
+                let before = object.before.as_ref().map(|before| &before.definition);
+                let end = match &object.end {
+                    Expected::Present { definition, .. }
+                    | Expected::Returned { definition, .. } => Some(definition),
+                    Expected::Absent | Expected::Missing { .. } | Expected::Released => None,
+                };
+                [before, end]
+            })
+            .flatten()
+            .collect()
+    }
 }
 
 /// One statement.
@@ -137,6 +162,7 @@ pub(crate) fn attempt(
     signal::check()?;
 
     let journal = write_down(job, &catalog, database)?;
+    database.may_make(&journal.made())?;
     let version = history.version + 1;
     let migration = started_row(job, settings, version, started, database);
     let text = serde_json::to_string(&journal)
@@ -147,6 +173,8 @@ pub(crate) fn attempt(
     } else {
         writer.create()?
     };
+    // Changes nothing: whether this role may count what has run, which is too late to learn after the first statement.
+    first.push(writer.progress(-1, 0)?);
     first.push("START TRANSACTION".to_owned());
     first.push(writer.migration(&migration, None)?);
     first.push(writer.journal(version, &text)?);
@@ -274,8 +302,8 @@ impl Runner<'_> {
             .collect()
     }
 
-    fn scope(&self) -> Scope {
-        job_scope(&self.expected())
+    fn scope(&self) -> Scope<'_> {
+        scope_of(self.journal.objects.iter().map(|object| &object.id))
     }
 
     /// All statements, table by table.
@@ -355,7 +383,7 @@ impl Runner<'_> {
         let expected = self.expected();
         let catalog = database.catalog(&job_scope(&expected))?;
         let rows = verify(
-            &expected,
+            &expected.iter().collect::<Vec<_>>(),
             &self.journal.found.iter().cloned().collect(),
             &catalog,
             database,

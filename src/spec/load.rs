@@ -1,6 +1,6 @@
 //! From a path to a [`Spec`]: the main file, what it includes, the chosen environment, the templates folder.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::ffi::OsString;
 use std::fs;
 use std::ops::Range;
@@ -15,7 +15,9 @@ use super::build::Builder;
 use super::keys::{DIALECTS, DialectKeys, Section};
 use super::split::split;
 use super::value::{Checker, Place, Record, Value};
-use super::{FunctionSpec, RequireSpec, Spec, TriggerSpec, UseSpec, check, source, unknown};
+use super::{
+    FunctionSpec, RequireSpec, Spec, TestSpec, TriggerSpec, UseSpec, check, source, unknown,
+};
 use crate::error::{self, Diagnostic, Error, SourceFile};
 use crate::kinds::{Kind, Library};
 use crate::parallel;
@@ -114,6 +116,8 @@ impl<'a> Draft<'a> {
             problems: vec![],
             triggers: vec![],
             functions: vec![],
+            tests: vec![],
+            protected: BTreeSet::new(),
             requires: vec![],
             pieces: vec![],
         };
@@ -284,6 +288,9 @@ pub(super) struct Loader<'a> {
     pub(super) problems: Vec<Diagnostic>,
     triggers: Vec<TriggerSpec>,
     functions: Vec<FunctionSpec>,
+    tests: Vec<TestSpec>,
+    /// The names of protected environments.
+    pub(super) protected: BTreeSet<String>,
     requires: Vec<RequireSpec>,
     pieces: Vec<Piece>,
 }
@@ -367,6 +374,10 @@ impl Loader<'_> {
                 .filter_map(|record| builder.require(record));
             self.requires.extend(requires);
         }
+        if let Some(Value::Records(records)) = record.take("test") {
+            let tests = builder.tests(records, self.options.dialects);
+            self.tests.extend(tests);
+        }
         let mut objects = Objects::default();
         objects.take(&mut record, self.options);
         let Objects {
@@ -415,12 +426,14 @@ impl Loader<'_> {
                 digest: crate::desired::hex(&self.digest.finalize()),
                 database,
                 environments: names,
+                protected: self.protected,
                 vars,
                 templates,
                 triggers: self.triggers,
                 functions: self.functions,
                 requires: self.requires,
                 kinds: BTreeMap::new(),
+                tests: self.tests,
             },
             pieces: self.pieces,
             problems: self.problems,

@@ -16,6 +16,9 @@ pub(super) fn allowed(place: Place<'_>, key: &Key, dialects: &[DialectKeys]) -> 
         Section::KindTrigger => {
             key.sections.contains(&Section::KindTrigger) || key.sections.contains(&Section::Field)
         }
+        Section::Test => {
+            key.sections.contains(&Section::Test) || key.sections.contains(&Section::TestField)
+        }
         Section::Own | Section::KindOwn => {
             key.sections.contains(&Section::Field)
                 || (place.section == Section::Own && key.sections.contains(&Section::Use))
@@ -71,7 +74,7 @@ impl Unknown<'_> {
         }
         if matches!(
             self.place.section,
-            Section::Trigger | Section::KindTrigger | Section::KindTable
+            Section::Trigger | Section::Test | Section::KindTrigger | Section::KindTable
         ) && self.is_table
             && let Some(close) = close_dialect(name, self.dialects)
         {
@@ -93,6 +96,9 @@ impl Unknown<'_> {
             Some(dialect) if self.place.section == Section::KindTableOwn => {
                 format!("in `[table.{dialect}]`")
             }
+            Some(dialect) if self.place.section == Section::TestField => {
+                format!("in `[test.{dialect}]`")
+            }
             Some(dialect) => format!("in `[trigger.{dialect}]`"),
             None => self.place.section.place().to_owned(),
         }
@@ -105,6 +111,13 @@ impl Unknown<'_> {
             self.place.section,
             Section::Trigger | Section::Own | Section::KindTrigger | Section::KindOwn
         );
+        let in_test = matches!(self.place.section, Section::Test | Section::TestField);
+        if in_test && named(name).iter().any(|key| key.sections.contains(&Section::Test)) {
+            return Some(
+                "it is the same for all dialects: put it in `[[test]]`, above this header"
+                    .to_owned(),
+            );
+        }
         let mut keys: Vec<&Key> = named(name).to_vec();
         // Of several keys of one name, that of the same neighbourhood is meant.
         keys.sort_by_key(|key| {
@@ -192,7 +205,7 @@ pub(super) fn short(text: &str) -> String {
 }
 
 /// The candidate that differs in no more than a third of its letters.
-pub(super) fn closest<'a>(
+pub(crate) fn closest<'a>(
     text: &str,
     candidates: impl Iterator<Item = &'a str>,
 ) -> Option<&'a str> {
@@ -232,7 +245,7 @@ pub(super) fn wrong_type(key: &Key, shape: Shape, value: &DeValue<'_>, span: &Sp
             ))
             .at(span)
             .help(format!(
-                "start the trigger with `[[{}]]`; what is for one dialect only follows it",
+                "start the {0} with `[[{0}]]`; what is for one dialect only follows it",
                 key.name
             ));
         }
@@ -242,6 +255,9 @@ pub(super) fn wrong_type(key: &Key, shape: Shape, value: &DeValue<'_>, span: &Sp
     }
     let subject = match key.shape {
         outer if outer == shape => format!("`{}`", key.name),
+        Shape::Many(Shape::Map(_)) if shape == Shape::Any => {
+            format!("a value in `{}`", key.name)
+        }
         Shape::Map(_) | Shape::Named(_) => format!("a value in `{}`", key.name),
         _ => format!("an element of `{}`", key.name),
     };
@@ -269,6 +285,11 @@ fn wanted(shape: Shape) -> &'static str {
         Shape::Positive => "a number",
         Shape::Scalar => "a string, a number or a boolean",
         Shape::List(_) | Shape::Row(_) => "a list of strings",
+        Shape::Many(Shape::Many(_)) => "a list of rows, each a list of values",
+        Shape::Many(Shape::Map(_) | Shape::Table(_)) => "a list of tables",
+        Shape::Many(_) => "a list of values",
+        Shape::OneOrMany(_) => "a table, or a list of them",
+        Shape::TextOr(_) => "a string, or a table",
         Shape::Table(_)
         | Shape::Map(_)
         | Shape::Named(_)

@@ -150,6 +150,7 @@ pub(crate) fn bare_expression(text: &str) -> Option<&str> {
 fn own_section(section: Section) -> Option<Section> {
     match section {
         Section::Trigger => Some(Section::Own),
+        Section::Test => Some(Section::TestField),
         Section::KindTrigger => Some(Section::KindOwn),
         Section::KindTable => Some(Section::KindTableOwn),
         _ => None,
@@ -244,7 +245,12 @@ impl Checker<'_> {
             ))
             .at(&self.span(value.span()))
             .help(format!(
-                "what is for one dialect only goes below a header `[trigger.{dialect}]`"
+                "what is for one dialect only goes below a header `[{}.{dialect}]`",
+                match place.section {
+                    Section::TestField => "test",
+                    Section::KindTableOwn => "table",
+                    _ => "trigger",
+                }
             ));
             self.report(diagnostic);
             return;
@@ -366,7 +372,29 @@ impl Checker<'_> {
             (Shape::Row(shape), DeValue::Array(elements)) => {
                 self.list(key, *shape, elements, span, false)
             }
-            (Shape::Table(section), DeValue::Table(table)) => {
+            (Shape::Many(shape), DeValue::Array(elements)) => {
+                let list = elements
+                    .iter()
+                    .filter_map(|element| self.value(key, *shape, element))
+                    .collect();
+                Some(Value::List(Located { value: list, span }))
+            }
+            (Shape::TextOr(_), DeValue::String(text)) => self.text(key, text, span, false, true),
+            (Shape::OneOrMany(section), DeValue::Table(table)) => {
+                let place = Place {
+                    section,
+                    dialect: None,
+                };
+                let record = self.record(place, table, value.span());
+                Some(Value::Records(vec![record]))
+            }
+            (Shape::OneOrMany(_), DeValue::Array(elements)) if elements.is_empty() => {
+                self.list(key, Shape::Any, &[], span, false)
+            }
+            (Shape::OneOrMany(section), DeValue::Array(elements)) => {
+                Some(Value::Records(self.tables(key, section, elements)))
+            }
+            (Shape::Table(section) | Shape::TextOr(section), DeValue::Table(table)) => {
                 let place = Place {
                     section,
                     dialect: None,
@@ -464,7 +492,10 @@ impl Checker<'_> {
                 records.push(self.record(place, table, element.span()));
             } else {
                 let span = self.span(element.span());
-                let shape = Shape::Tables(section);
+                let shape = match key.shape {
+                    Shape::OneOrMany(_) => Shape::Table(section),
+                    _ => Shape::Tables(section),
+                };
                 self.report(unknown::wrong_type(key, shape, element.get_ref(), &span));
             }
         }
