@@ -441,10 +441,19 @@ fn is_wrapped(before: &str, after: &str, syntax: &Syntax) -> bool {
         inner.pop();
     }
     // Right behind THEN; at the very start it would be the same body with something after it.
+    let follows_then = |at: usize| {
+        let (head, _) = outer.split_at_checked(at).unwrap_or_default();
+        match head {
+            [.., word] if word == "then" => true,
+            [.., then, begin] => then == "then" && begin == "begin",
+            _ => false,
+        }
+    };
     !inner.is_empty()
-        && outer.windows(inner.len()).enumerate().any(|(at, window)| {
-            window == inner && at > 0 && outer.get(at - 1).is_some_and(|word| word == "then")
-        })
+        && outer
+            .windows(inner.len())
+            .enumerate()
+            .any(|(at, window)| window == inner && follows_then(at))
 }
 
 #[cfg(test)]
@@ -462,6 +471,9 @@ mod tests {
         assert!(wrapped(&format!(
             "IF NEW.b THEN\n  {}\nEND IF",
             body.to_lowercase()
+        )));
+        assert!(wrapped(&format!(
+            "IF (NEW.b) THEN BEGIN {body} END; END IF"
         )));
         assert!(!wrapped(body));
         assert!(!wrapped(&format!("{body} UPDATE t SET a = 1;")));
