@@ -352,6 +352,7 @@ fn compare_functions(before: &Function, after: &Function, judge: &Judge<'_>) -> 
         volatility,
         parallel,
         leakproof,
+        strict,
         cost,
         comment,
         owner: _,
@@ -368,6 +369,7 @@ fn compare_functions(before: &Function, after: &Function, judge: &Judge<'_>) -> 
         volatility: after_volatility,
         parallel: after_parallel,
         leakproof: after_leakproof,
+        strict: after_strict,
         cost: after_cost,
         comment: after_comment,
         owner: _,
@@ -422,6 +424,9 @@ fn compare_functions(before: &Function, after: &Function, judge: &Judge<'_>) -> 
     });
     fields.values("leakproof", leakproof, after_leakproof, |leakproof| {
         Some(leakproof.to_string())
+    });
+    fields.values("strict", strict, after_strict, |strict| {
+        Some(strict.to_string())
     });
     fields.values("cost", cost, after_cost, |cost| Some(cost.to_string()));
     fields.texts("description", comment.as_deref(), after_comment.as_deref());

@@ -477,6 +477,9 @@ pub struct Function {
     pub parallel: Parallel,
     /// LEAKPROOF.
     pub leakproof: bool,
+    /// STRICT, which means nothing without arguments, and is kept.
+    #[serde(default)]
+    pub strict: bool,
     /// COST, in units of `cpu_operator_cost`.
     pub cost: f32,
     /// COMMENT ON FUNCTION.

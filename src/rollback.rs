@@ -6,8 +6,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::apply::{Expected, Job, differences};
-use crate::db::{Catalog, Database, Depth, Fingerprint, History, Migration, Record, Scope};
+use crate::apply::{Expected, Job, differences, scope_of};
+use crate::db::{Catalog, Database, Depth, Fingerprint, History, Migration, Record};
 use crate::error::{Diagnostic, Error, Kind};
 use crate::model::{Action as TriggerAction, Definition, FunctionId, ObjectId, Place};
 use crate::plan::hazard::{Around, assess};
@@ -127,10 +127,7 @@ fn touched(
     let befores = database.befores(to)?;
     let then = database.records_at(to)?;
     let ids: BTreeSet<ObjectId> = befores.keys().cloned().collect();
-    let scope = Scope {
-        schemas: ids.iter().map(|id| id.schema().to_owned()).collect(),
-        known: ids.clone(),
-    };
+    let scope = scope_of(ids.iter());
     let catalog = database.catalog(&scope)?;
     let live_ids: Vec<ObjectId> = ids
         .iter()
@@ -158,17 +155,47 @@ fn touched(
                 Some((record.clone(), definition))
             }
         };
-        let recorded = then.as_ref().map(|(_, definition)| definition.clone());
+        let recorded = then.as_ref().map(|(_, definition)| definition);
+        let target = match (before, recorded) {
+            (None, recorded) => recorded.cloned(),
+            (Some(Some(before)), Some(recorded)) => {
+                Some(with_its_own_words(before, recorded, database)?)
+            }
+            (Some(before), _) => before,
+        };
         let touched = Touched {
             live: live.remove(&id),
             fingerprint: catalog.fingerprints.get(&id).cloned(),
-            target: before.unwrap_or(recorded),
+            target,
             then,
         };
         all.insert(id, touched);
     }
     refuse_what_moved(&all, history, database)?;
     Ok((all, catalog))
+}
+
+/// What was live, with the condition in the words that made it: what a server prints of one need not give the same again.
+fn with_its_own_words(
+    mut before: Definition,
+    recorded: &Definition,
+    database: &mut dyn Database,
+) -> Result<Definition, Error> {
+    let (Definition::Trigger(trigger), Definition::Trigger(of)) = (&before, recorded) else {
+        return Ok(before);
+    };
+    if trigger.verbatim.is_some() || trigger.condition == of.condition {
+        return Ok(before);
+    }
+    let is_another = differences(&before, recorded, database)?
+        .iter()
+        .any(|field| field.field == "when");
+    if let Definition::Trigger(trigger) = &mut before
+        && !is_another
+    {
+        trigger.condition.clone_from(&of.condition);
+    }
+    Ok(before)
 }
 
 /// An error when an object is not what the history says: going back would lose what somebody did.

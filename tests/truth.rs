@@ -301,3 +301,101 @@ fn the_state_on_a_partition_needs_a_copy_there() {
         "p|p_x|O\np1|p_x|A\nq|q_x|O\nq1|q_x|O\n"
     );
 }
+
+#[test]
+fn functions_that_no_trigger_calls_are_named_or_taken() {
+    let mut live = Postgres::new();
+    live.batch(
+        "CREATE TABLE t (id int);
+         CREATE FUNCTION nobody() RETURNS trigger LANGUAGE plpgsql AS 'begin return null; end';
+         CREATE FUNCTION of_extension() RETURNS trigger LANGUAGE plpgsql AS 'begin return null; end';
+         ALTER EXTENSION plpgsql ADD FUNCTION of_extension();
+         CREATE FUNCTION ended() RETURNS event_trigger LANGUAGE plpgsql AS 'begin end';
+         CREATE EVENT TRIGGER watcher ON ddl_command_end EXECUTE FUNCTION ended();
+         CREATE TEMP TABLE passing (id int);
+         CREATE TRIGGER passing AFTER INSERT ON passing EXECUTE FUNCTION nobody();
+         DROP TABLE passing",
+    );
+    let sandbox = Sandbox::new();
+    sandbox
+        .on(&live, &["import", "-o", "triggers.toml"])
+        .ok()
+        .says(&[
+            "`--functions` takes them: public.nobody.",
+            "1 event trigger left alone",
+            "(watcher)",
+        ])
+        .never_says(&["of_extension", "passing"]);
+    sandbox
+        .on(&live, &["import", "--functions", "-o", "triggers.toml"])
+        .ok()
+        .says(&["0 triggers and 1 function imported"])
+        .never_says(&["--functions"]);
+    sandbox.on(&live, &["apply", "--yes"]).ok();
+    live.batch("ALTER FUNCTION nobody() STABLE");
+    sandbox
+        .on(&live, &["check"])
+        .code(2)
+        .says(&["restore function public.nobody", "volatility"]);
+    sandbox
+        .on(&live, &["import", "--functions", "-o", "triggers.toml"])
+        .ok()
+        .says(&["0 triggers and 0 functions imported"]);
+}
+
+#[test]
+fn a_trigger_that_calls_an_extensions_function_is_seen_as_any_other() {
+    let mut live = Postgres::new();
+    live.batch(
+        "CREATE TABLE t (id int); CREATE TABLE theirs (id int);
+         CREATE FUNCTION touch() RETURNS trigger LANGUAGE plpgsql AS 'begin return new; end';
+         CREATE TRIGGER mine BEFORE UPDATE ON t FOR EACH ROW EXECUTE FUNCTION touch('id');
+         CREATE TRIGGER its_own BEFORE UPDATE ON theirs FOR EACH ROW EXECUTE FUNCTION touch();
+         ALTER EXTENSION plpgsql ADD FUNCTION touch(); ALTER EXTENSION plpgsql ADD TABLE theirs",
+    );
+    let sandbox = Sandbox::with_spec("version = 1\n");
+    sandbox
+        .on(&live, &["check", "--unmanaged=deny"])
+        .code(2)
+        .says(&["trigger mine on public.t"])
+        .never_says(&["its_own"]);
+    sandbox
+        .on(&live, &["import", "-o", "triggers.toml"])
+        .ok()
+        .says(&["1 trigger and 0 functions"]);
+    sandbox.on(&live, &["apply", "--yes"]).ok();
+    sandbox.on(&live, &["check", "--unmanaged=deny"]).ok();
+    let before = live.snapshot();
+    live.batch("ALTER TABLE t DISABLE TRIGGER mine");
+    sandbox
+        .on(&live, &["check"])
+        .code(2)
+        .says(&["restore trigger mine on public.t", "enabled"]);
+    sandbox.on(&live, &["apply", "--yes"]).ok();
+    assert_same("the catalog", &before, &live.snapshot());
+    live.batch("DROP TRIGGER mine ON t");
+    sandbox.on(&live, &["apply", "--yes"]).ok();
+    assert_same("the catalog", &before, &live.snapshot());
+}
+
+#[test]
+fn a_virtual_table_that_only_its_application_can_read_is_no_fault_of_the_triggers() {
+    let mut live = Sqlite::new();
+    live.batch(
+        "CREATE TABLE song (id integer PRIMARY KEY, title text);
+         PRAGMA writable_schema = ON;
+         INSERT INTO sqlite_schema VALUES ('table', 'words', 'words', 0, 'CREATE VIRTUAL TABLE words USING fts3(tokenize collating, title text)');
+         INSERT INTO sqlite_schema VALUES ('table', 'odd', 'odd', 0, 'CREATE VIRTUAL TABLE odd USING its_own_module(a)');
+         PRAGMA writable_schema = OFF",
+    );
+    let sandbox = Sandbox::with_spec(
+        "version = 1\n[[trigger]]\nname = 'index'\ntable = 'song'\ntiming = 'after'\nevents = ['insert']\n\
+         body = 'INSERT INTO words (docid, title) VALUES (new.id, new.title); INSERT INTO odd VALUES (1);'\n",
+    );
+    sandbox
+        .on(&live, &["plan", "--detailed-exitcode"])
+        .code(2)
+        .says(&["was not checked"]);
+    sandbox.on(&live, &["apply", "--yes"]).ok();
+    sandbox.on(&live, &["check"]).ok();
+}

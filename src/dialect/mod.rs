@@ -193,6 +193,15 @@ pub struct Request<'a> {
     pub pretend: bool,
 }
 
+/// What an object leaves when it runs.
+#[derive(Debug, Clone, Copy)]
+pub struct Mark<'a> {
+    /// Digits.
+    pub text: &'a str,
+    /// The body begins with the IF of a condition: what does not get past it has not fired.
+    pub guarded: bool,
+}
+
 /// One SQL engine's rules.
 pub trait Dialect: Sync {
     /// The word in URLs, specs and template folders: `sqlite`, `postgres`.
@@ -270,6 +279,17 @@ pub trait Dialect: Sync {
     fn subject(&self, sql: &str, schema: &str) -> Option<TriggerId> {
         let _ = (sql, schema);
         None
+    }
+    /// The same object, made so that it leaves a mark when it runs and does nothing else otherwise; `None` where it runs in
+    /// no way that leaves one. For `triggerctl test`.
+    fn mark(
+        &self,
+        definition: &Definition,
+        mark: Mark<'_>,
+        renderer: &Renderer,
+    ) -> Result<Option<Definition>, Error> {
+        let _ = (definition, mark, renderer);
+        Ok(None)
     }
     /// What ends a statement in a script for the engine's own client.
     fn script_terminator(&self) -> &'static str {

@@ -172,6 +172,7 @@ impl FunctionDraft {
             volatility,
             parallel,
             leakproof,
+            strict,
             cost,
             depends_on_extensions,
             body,
@@ -209,6 +210,9 @@ impl FunctionDraft {
         }
         if *leakproof {
             keys.add("leakproof", "true".to_owned());
+        }
+        if *strict {
+            keys.add("strict", "true".to_owned());
         }
         if cost.to_bits() != DEFAULT_COST.to_bits() {
             // The shortest decimal that reads back as this float4, as a TOML integer where it is a small one.

@@ -29,7 +29,7 @@ pub(super) struct Source<'a> {
     /// The triggers without what a new one has anyway on this connection.
     pub(super) spared: &'a BTreeMap<TriggerId, Trigger>,
     /// Which triggers call a function, in all schemas.
-    pub(super) callers: &'a BTreeMap<FunctionId, BTreeSet<TriggerId>>,
+    pub(super) callers: &'a BTreeMap<FunctionId, Vec<TriggerId>>,
     /// The schema of names that are written without one.
     pub(super) schema: &'a str,
     /// Functions that the spec has already.
@@ -46,10 +46,11 @@ pub(super) struct Drafts {
 }
 
 impl Source<'_> {
-    /// Drafts of these triggers and of the functions that they need; an error names everything that a spec cannot say.
+    /// Drafts of these triggers, of the functions that they need, and of some more functions; an error names everything that a spec cannot say.
     pub(super) fn drafts<'t>(
         &self,
         triggers: impl Iterator<Item = &'t Trigger>,
+        also: &[FunctionId],
     ) -> Result<Drafts, Error> {
         let mut drafts = Drafts::default();
         let mut seen = self.declared.clone();
@@ -95,6 +96,11 @@ impl Source<'_> {
                 );
             }
             drafts.triggers.push(draft);
+        }
+        for function in also.iter().filter_map(|id| self.function(id)) {
+            drafts
+                .functions
+                .push(self.function_draft(function, &mut problems));
         }
         Error::collected(problems)?;
         Ok(drafts)
@@ -295,6 +301,7 @@ impl Source<'_> {
             volatility,
             parallel,
             leakproof,
+            strict,
             cost,
             comment,
             // Whoever applies owns what is new; rights are noted below.
@@ -315,6 +322,7 @@ impl Source<'_> {
             volatility: *volatility,
             parallel: *parallel,
             leakproof: *leakproof,
+            strict: *strict,
             cost: *cost,
             depends_on_extensions: depends_on_extensions.iter().cloned().collect(),
             body: match source {

@@ -339,6 +339,7 @@ fn function(row: &Row) -> Result<Function, Error> {
             _ => return Err(unknown("a parallel safety", parallel)),
         },
         leakproof: get(row, 9)?,
+        strict: get(row, 17)?,
         cost: get(row, 10)?,
         comment: get(row, 11)?,
         owner: get(row, 12)?,

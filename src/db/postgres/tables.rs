@@ -1,6 +1,6 @@
 //! Tables and views by name or glob, with what matters about them to triggers.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use postgres::types::Type;
 
@@ -8,7 +8,7 @@ use super::{Postgres, get};
 use crate::db::Database as _;
 use crate::dialect::{Table, TableFacts, TableKind};
 use crate::error::Error;
-use crate::model::TableId;
+use crate::model::{FunctionId, TableId};
 use crate::spec::TableRef;
 
 impl Postgres {
@@ -106,6 +106,43 @@ impl Postgres {
         )?
         .iter()
         .map(|row| Ok((get(row, 0)?, get(row, 1)?)))
+        .collect()
+    }
+
+    /// See [`crate::db::Database::uncalled_functions`].
+    pub(super) fn read_uncalled_functions(
+        &mut self,
+        schemas: &BTreeSet<String>,
+    ) -> Result<Vec<FunctionId>, Error> {
+        let schemas: Vec<&str> = schemas.iter().map(String::as_str).collect();
+        self.read(
+            "look for functions that no trigger calls",
+            include_str!("sql/uncalled_functions.sql"),
+            &[(&schemas, Type::TEXT_ARRAY)],
+        )?
+        .iter()
+        .map(|row| {
+            Ok(FunctionId {
+                schema: get(row, 0)?,
+                name: get(row, 1)?,
+            })
+        })
+        .collect()
+    }
+
+    /// See [`crate::db::Database::event_triggers`].
+    pub(super) fn read_event_triggers(&mut self) -> Result<Vec<String>, Error> {
+        self.read(
+            "look for event triggers",
+            "SELECT t.evtname FROM pg_catalog.pg_event_trigger t
+             WHERE NOT EXISTS (
+               SELECT FROM pg_catalog.pg_depend d
+               WHERE d.classid = 'pg_catalog.pg_event_trigger'::pg_catalog.regclass AND d.objid = t.oid AND d.deptype = 'e')
+             ORDER BY 1",
+            &[],
+        )?
+        .iter()
+        .map(|row| get(row, 0))
         .collect()
     }
 

@@ -82,6 +82,7 @@ fn redefined(before: &Function, after: &Function) -> bool {
         volatility,
         parallel,
         leakproof,
+        strict,
         cost,
         comment: _,
         owner: _,
@@ -96,6 +97,7 @@ fn redefined(before: &Function, after: &Function) -> bool {
         || *volatility != after.volatility
         || *parallel != after.parallel
         || *leakproof != after.leakproof
+        || *strict != after.strict
         || cost.to_bits() != after.cost.to_bits()
 }
 
@@ -124,6 +126,7 @@ fn create_function(
         volatility,
         parallel,
         leakproof,
+        strict,
         cost,
         comment: _,
         owner: _,
@@ -148,6 +151,7 @@ fn create_function(
             Volatility::Immutable => "IMMUTABLE",
         },
         leakproof,
+        strict,
         security => match security {
             Security::Invoker => "INVOKER",
             Security::Definer => "DEFINER",
