@@ -113,8 +113,9 @@ impl Side<'_> {
             changes,
             names_row,
         } = effects(text, self.syntax(), &transition_tables);
-        // TRUNCATE has no row to speak of.
-        let about_the_change = names_row || trigger.events.contains(&Event::Truncate);
+        // TRUNCATE has no row to speak of. INSTEAD OF makes the change itself: that is no record of it.
+        let about_the_change = (names_row || trigger.events.contains(&Event::Truncate))
+            && trigger.timing != Timing::InsteadOf;
         let others = |tables: BTreeSet<String>| {
             tables
                 .into_iter()
