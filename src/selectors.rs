@@ -1,7 +1,7 @@
 //! Which tables a trigger is on, and which must have one: names, globs and columns of the spec against the live schema.
 //! What was chosen by a pattern remembers by which, so that a plan can say so.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt::Write as _;
 use std::sync::Arc;
 
@@ -270,6 +270,7 @@ fn chosen(
     let is_live = matches!(tables, Tables::Live(_));
     let said = warnings.len() + problems.len();
     let mut chosen: Vec<Chosen> = vec![];
+    let mut known_ids: BTreeSet<&TableId> = BTreeSet::new();
     for reference in wanted.tables.included() {
         let is_glob = reference.value.is_glob();
         let found = known
@@ -310,7 +311,7 @@ fn chosen(
                 .exclude()
                 .iter()
                 .any(|pattern| pattern.value.matches(&table.id.schema, &table.id.name));
-            if excluded || chosen.iter().any(|other| other.table.id == table.id) {
+            if excluded || known_ids.contains(&table.id) {
                 continue;
             }
             if let Some(column) = lacking(table, wanted.having_columns(), dialect) {
@@ -325,6 +326,7 @@ fn chosen(
                 }
                 continue;
             }
+            known_ids.insert(&table.id);
             chosen.push(Chosen {
                 table: table.clone(),
                 selected_by: selected_by.clone(),

@@ -158,7 +158,7 @@ pub enum LockMode {
 /// Syntax that came late.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct NewerSyntax {
-    /// What it is, to follow "it has".
+    /// What it is.
     pub what: &'static str,
     /// Major and minor version of the engine that had it first.
     pub since: (u32, u32),
