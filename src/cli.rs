@@ -82,6 +82,7 @@ pub enum Command {
     History(commands::history::HistoryCommand),
     Rollback(commands::rollback::Rollback),
     Repair(commands::repair::Repair),
+    Kinds(commands::kinds::Kinds),
 }
 
 impl Command {
@@ -99,6 +100,7 @@ impl Command {
             Self::History(command) => command.run(context),
             Self::Rollback(command) => command.run(context),
             Self::Repair(command) => command.run(context),
+            Self::Kinds(command) => command.run(context),
         }
     }
 }

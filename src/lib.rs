@@ -27,6 +27,7 @@ pub mod files;
 pub mod history;
 pub mod import;
 pub mod journal;
+pub mod kinds;
 pub mod logging;
 pub mod lookup;
 pub mod model;

@@ -5,6 +5,7 @@ pub mod check;
 pub mod history;
 pub mod import;
 pub mod init;
+pub mod kinds;
 pub mod plan;
 pub mod render;
 pub mod repair;
@@ -249,6 +250,10 @@ pub fn make_plan(context: &Context, options: &Options) -> Result<Planned, Error>
     let server = database.server();
     let mut tables = Tables::Live(Lookup::new(&mut *database));
     let mut outline = desired::outline(&spec, &renderer, &mut tables)?;
+    let options = Options {
+        tables: std::mem::take(&mut outline.tables),
+        ..options.clone()
+    };
     let remarks = remarks(&mut outline);
     let noted = tables.noted();
     let (desired, present) = outline.render(&renderer, server, |outline| {
@@ -270,7 +275,7 @@ pub fn make_plan(context: &Context, options: &Options) -> Result<Planned, Error>
         present,
         &mut *database,
         &renderer,
-        options,
+        &options,
     )?;
     Ok(Planned {
         spec,

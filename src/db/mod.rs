@@ -16,6 +16,7 @@ use serde::{Deserialize, Serialize};
 use crate::dialect::{Dialect, Server, Table};
 use crate::error::{Diagnostic, Error};
 use crate::history::LiveFingerprint;
+use crate::kinds::tables::NewTable;
 use crate::model::{Definition, FunctionId, ObjectId, Place, TableId, TriggerId};
 use crate::spec::TableRef;
 
@@ -369,7 +370,12 @@ pub trait Database: Send {
     fn same_conditions(&mut self, pairs: &[ConditionPair]) -> Result<Vec<Verdict>, Error>;
     /// What the engine would say when these definitions fire, found without changing anything: missing tables and
     /// columns, a function that is not there. Statements before the diagnostics that it returns have no effect.
-    fn check(&mut self, definitions: &[&Definition]) -> Result<Vec<(ObjectId, Diagnostic)>, Error>;
+    /// `new` are tables that are to be created before them.
+    fn check(
+        &mut self,
+        definitions: &[&Definition],
+        new: &[NewTable],
+    ) -> Result<Vec<(ObjectId, Diagnostic)>, Error>;
 
     /// The size of these tables and who is at them, in one query and without waiting for anybody. Asked only of tables
     /// that a plan changes something on; what is not in the answer is not known.

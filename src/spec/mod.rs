@@ -8,6 +8,7 @@ mod check;
 mod environment;
 mod files;
 mod keys;
+mod kind;
 mod load;
 mod merge;
 mod names;
@@ -25,11 +26,14 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::error::{Located, SourceFile, Span};
+use crate::kinds::Kind;
 use crate::model::{
     Deferral, EnabledState, Event, Orientation, Parallel, Security, Timing, Volatility,
 };
 
+pub(crate) use build::word;
 pub use keys::{DIALECTS, DialectKeys, KEYS, Key, Section, Shape};
+pub(crate) use kind::read as read_kind;
 pub use load::{Draft, LoadOptions};
 pub use names::NameError;
 pub(crate) use test::bytes;
@@ -37,6 +41,7 @@ pub use test::{
     ChangedSpec, ChangesSpec, ErrorSpec, ExpectSpec, Expected, RowSpec, TestFields, TestSpec,
 };
 pub use text::inner_span;
+pub(crate) use value::bare_expression;
 pub(crate) use unknown::closest;
 
 /// A whole spec, its includes read in.
@@ -62,6 +67,8 @@ pub struct Spec {
     pub triggers: Vec<TriggerSpec>,
     /// `[[function]]`, in file order.
     pub functions: Vec<FunctionSpec>,
+    /// The kinds that triggers use, by name.
+    pub kinds: BTreeMap<String, Arc<Kind>>,
     /// `[[test]]`, in file order.
     pub tests: Vec<TestSpec>,
     /// `[[require]]`, in file order.
@@ -84,7 +91,7 @@ pub struct DatabaseSpec {
 }
 
 /// A table as written: `users` or `app.users`; may be a glob.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct TableRef {
     /// The schema, where one was given.
     pub schema: Option<String>,
@@ -140,6 +147,50 @@ pub struct TriggerSpec {
     pub fields: Fields,
     /// What is said in `[trigger.<dialect>]`; boxed, for a node of the map has room for eleven.
     pub overrides: BTreeMap<String, Box<Fields>>,
+    /// `use`, with what belongs to it.
+    pub usage: Option<Box<UseSpec>>,
+}
+
+/// `use = "…"`, `with = { … }`, `create_table`.
+#[derive(Debug, Clone)]
+pub struct UseSpec {
+    /// The kind's name.
+    pub kind: Located<String>,
+    /// `with`.
+    pub with: Vec<Argument>,
+    /// `with` in `[trigger.<dialect>]`: wins over the common one, parameter by parameter.
+    pub own: BTreeMap<String, Vec<Argument>>,
+    /// Whether a table that the kind writes to is created where it is missing.
+    pub create_table: bool,
+}
+
+/// One entry of `with`.
+pub type Argument = (Located<String>, Tree);
+
+/// A value of the spec whose meaning a kind knows, with the place of everything in it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Tree {
+    /// The whole of it.
+    pub span: Span,
+    /// What it is.
+    pub node: Node,
+}
+
+/// One node of a [`Tree`].
+#[derive(Debug, Clone, PartialEq)]
+pub enum Node {
+    /// A string.
+    Text(String),
+    /// An integer.
+    Integer(i64),
+    /// `true` or `false`.
+    Bool(bool),
+    /// A number with a fraction, or a date or time.
+    Other(toml::Value),
+    /// A list.
+    List(Vec<Tree>),
+    /// A table, in file order.
+    Table(Vec<(Located<String>, Tree)>),
 }
 
 /// The fields of a trigger, each one where it was written. Merged by [`Fields::over`].

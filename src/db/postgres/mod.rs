@@ -37,6 +37,7 @@ use crate::dialect::postgres::Postgres as DIALECT;
 use crate::dialect::{Dialect, Server, Table};
 use crate::error::{Diagnostic, Error};
 use crate::history::LiveFingerprint;
+use crate::kinds::tables::NewTable;
 use crate::model::{Definition, FunctionId, ObjectId, TableId};
 use crate::spec::TableRef;
 
@@ -340,8 +341,12 @@ impl Database for Postgres {
         self.judge(pairs)
     }
 
-    fn check(&mut self, definitions: &[&Definition]) -> Result<Vec<(ObjectId, Diagnostic)>, Error> {
-        self.find_faults(definitions)
+    fn check(
+        &mut self,
+        definitions: &[&Definition],
+        new: &[NewTable],
+    ) -> Result<Vec<(ObjectId, Diagnostic)>, Error> {
+        self.find_faults(definitions, new)
     }
 
     fn table_states(

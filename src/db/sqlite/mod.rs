@@ -28,6 +28,7 @@ use crate::dialect::sqlite::parse::bare_condition;
 use crate::dialect::{Dialect, Server, Table};
 use crate::error::{Diagnostic, Error};
 use crate::history::LiveFingerprint;
+use crate::kinds::tables::NewTable;
 use crate::model::{Definition, ObjectId, TableId};
 use crate::spec::TableRef;
 use crate::sql::{SQLITE, same_tokens};
@@ -205,8 +206,12 @@ impl Database for Sqlite {
         Ok(pairs.iter().map(judge).collect())
     }
 
-    fn check(&mut self, definitions: &[&Definition]) -> Result<Vec<(ObjectId, Diagnostic)>, Error> {
-        check::check(&self.connection, definitions)
+    fn check(
+        &mut self,
+        definitions: &[&Definition],
+        new: &[NewTable],
+    ) -> Result<Vec<(ObjectId, Diagnostic)>, Error> {
+        check::check(&self.connection, definitions, new)
     }
 
     fn table_states(

@@ -233,6 +233,8 @@ fn body_text(
         event: None,
         columns: None,
         vars: vars.clone(),
+        facts: vec![],
+        with: None,
     });
     let text = match renderer.inline_value(body, scope) {
         Ok(text) => text,
