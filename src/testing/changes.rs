@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use crate::db::stage::{Cell, Snapshot};
 use crate::error::Located;
-use crate::spec::ChangesSpec;
+use crate::spec::{ChangesSpec, Expected};
 
 use super::compare::{Grid, LineKind, align, assign, extra, fits, missing, named, pair};
 
@@ -63,10 +63,22 @@ pub(super) fn compare<'a>(
             differences.push((word, narrowed(grid)));
         }
     }
-    let partners = assign(pairs.len(), moved.changed.len(), |left, right| {
+    let grid = changed(columns, &pairs, &moved.changed);
+    if !grid.lines.is_empty() {
+        differences.push(("changed", narrowed(grid)));
+    }
+    Ok(differences)
+}
+
+/// A row that changes, before and after, as it is wanted.
+type WantedPair<'a> = (Vec<Option<&'a Expected>>, Vec<Option<&'a Expected>>);
+
+/// The rows that changed against those that were to.
+fn changed(columns: Vec<String>, pairs: &[WantedPair<'_>], found: &[(&[Cell], &[Cell])]) -> Grid {
+    let partners = assign(pairs.len(), found.len(), |left, right| {
         pairs
             .get(left)
-            .zip(moved.changed.get(right))
+            .zip(found.get(right))
             .is_some_and(|((from, to), (old, new))| fits(from, old) && fits(to, new))
     });
     let mut grid = Grid {
@@ -74,7 +86,7 @@ pub(super) fn compare<'a>(
         same: partners.iter().flatten().count(),
         ..Grid::default()
     };
-    let mut over: Vec<_> = (0..moved.changed.len())
+    let mut over: Vec<_> = (0..found.len())
         .filter(|index| !partners.contains(&Some(*index)))
         .collect();
     for ((from, to), _) in pairs
@@ -83,16 +95,13 @@ pub(super) fn compare<'a>(
         .filter(|(_, partner)| partner.is_none())
     {
         // A row that was the right one before shows best what is wrong with it now.
-        let near = over.iter().position(|index| {
-            moved
-                .changed
-                .get(*index)
-                .is_some_and(|(old, _)| fits(from, old))
-        });
+        let near = over
+            .iter()
+            .position(|index| found.get(*index).is_some_and(|(old, _)| fits(from, old)));
         let near = near.or_else(|| (!over.is_empty()).then_some(0));
         match near
             .map(|near| over.remove(near))
-            .and_then(|index| moved.changed.get(index))
+            .and_then(|index| found.get(index))
         {
             Some((old, new)) => {
                 if !fits(from, old) {
@@ -105,10 +114,7 @@ pub(super) fn compare<'a>(
             }
         }
     }
-    for (old, new) in over
-        .into_iter()
-        .filter_map(|index| moved.changed.get(index))
-    {
+    for (old, new) in over.into_iter().filter_map(|index| found.get(index)) {
         let (mut from, mut to) = (extra(old), extra(new));
         let differs: Vec<bool> = old
             .iter()
@@ -118,10 +124,16 @@ pub(super) fn compare<'a>(
         (from.differs, to.differs) = (differs.clone(), differs);
         grid.lines.extend([from, to]);
     }
-    if !grid.lines.is_empty() {
-        differences.push(("changed", narrowed(grid)));
-    }
-    Ok(differences)
+    grid
+}
+
+/// Keep what stands at these places.
+fn only<T>(list: &mut Vec<T>, keep: impl Fn(&usize) -> bool) {
+    let mut index = 0;
+    list.retain(|_| {
+        index += 1;
+        keep(&(index - 1))
+    });
 }
 
 /// Without the columns that no line speaks of.
@@ -138,13 +150,6 @@ fn narrowed(mut grid: Grid) -> Grid {
         })
         .collect();
     let keep = |index: &usize| speaks.get(*index).copied().unwrap_or(true);
-    fn only<T>(list: &mut Vec<T>, keep: impl Fn(&usize) -> bool) {
-        let mut index = 0;
-        list.retain(|_| {
-            index += 1;
-            keep(&(index - 1))
-        });
-    }
     if speaks.contains(&true) {
         only(&mut grid.columns, keep);
         for line in &mut grid.lines {
@@ -228,7 +233,7 @@ mod tests {
     use super::*;
     use crate::db::stage::Rows;
     use crate::error::{SourceFile, Span};
-    use crate::spec::{ChangedSpec, Expected, RowSpec, TableRef};
+    use crate::spec::{ChangedSpec, RowSpec, TableRef};
 
     fn located<T>(value: T) -> Located<T> {
         let file = Arc::new(SourceFile {

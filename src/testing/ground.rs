@@ -374,7 +374,7 @@ impl Task<'_> {
         let coverage = self.mark(&desired, server, &mut setup)?;
         Ok(Place {
             firings: setup.firings.clone(),
-            stage: database.stage(setup)?,
+            stage: database.stage(&setup)?,
             cases,
             coverage,
             version,

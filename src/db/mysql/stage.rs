@@ -27,7 +27,8 @@ const NO_SAVEPOINT: u16 = 1305;
 
 struct Stage {
     database: Mysql,
-    setup: Setup,
+    /// What each mark stands for, as places in [`Setup::firings`].
+    marks: Vec<Vec<usize>>,
     /// What begins a test.
     open: String,
     /// Tables whose rows stay whatever is rolled back.
@@ -37,7 +38,7 @@ struct Stage {
 }
 
 /// Put the triggers in place.
-pub(super) fn set(mut database: Mysql, setup: Setup) -> Result<Box<dyn StageTrait>, Error> {
+pub(super) fn set(mut database: Mysql, setup: &Setup) -> Result<Box<dyn StageTrait>, Error> {
     let mut done: BTreeSet<&ObjectId> = BTreeSet::new();
     let mut all = vec![];
     let marked = |id: &ObjectId| setup.marked.iter().find(|marked| marked.object == *id);
@@ -87,7 +88,11 @@ pub(super) fn set(mut database: Mysql, setup: Setup) -> Result<Box<dyn StageTrai
     );
     Ok(Box::new(Stage {
         database,
-        setup,
+        marks: setup
+            .marked
+            .iter()
+            .map(|marked| marked.firings.clone())
+            .collect(),
         open,
         lasting,
         keys: HashMap::new(),
@@ -290,8 +295,9 @@ impl StageTrait for Stage {
         let fired = fired
             .split('|')
             .filter_map(|mark| mark.parse::<usize>().ok())
-            .filter_map(|at| self.setup.marked.get(at))
-            .flat_map(|marked| marked.firings.iter().copied())
+            .filter_map(|at| self.marks.get(at))
+            .flatten()
+            .copied()
             .collect();
         Ok(Closed { fired, spoiled })
     }

@@ -51,7 +51,7 @@ struct Stage {
 }
 
 /// Open the transaction, and put the triggers in place.
-pub(super) fn set(mut database: Postgres, setup: Setup) -> Result<Box<dyn StageTrait>, Error> {
+pub(super) fn set(mut database: Postgres, setup: &Setup) -> Result<Box<dyn StageTrait>, Error> {
     let connection_check = if database.server.major >= 14 {
         "; SET LOCAL client_connection_check_interval = '1s'"
     } else {
@@ -67,7 +67,7 @@ pub(super) fn set(mut database: Postgres, setup: Setup) -> Result<Box<dyn StageT
     database
         .run_statements(&setup.statements, &mut |_| ())
         .map_err(in_the_way)?;
-    let marked = mark(&mut database, &setup);
+    let marked = mark(&mut database, setup);
     let (marks, unmarked) = match marked {
         Ok(marks) => (marks, None),
         Err(error) if error.kind == Kind::Interrupted => return Err(error),

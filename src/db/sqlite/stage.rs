@@ -179,12 +179,12 @@ struct Stage {
 }
 
 /// Put the triggers in place.
-pub(super) fn set(mut connection: Connection, setup: Setup) -> Result<Box<dyn StageTrait>, Error> {
+pub(super) fn set(mut connection: Connection, setup: &Setup) -> Result<Box<dyn StageTrait>, Error> {
     super::migrate::begin(&connection, super::LOCK_TIMEOUT)?;
     super::migrate::run(&connection, &setup.statements, &mut |_| ())?;
     super::migrate::commit(&connection, super::LOCK_TIMEOUT)?;
     let marks = Arc::new(Mutex::new(BTreeSet::new()));
-    let unmarked = mark(&connection, &setup, &marks).err().map(|error| {
+    let unmarked = mark(&connection, setup, &marks).err().map(|error| {
         format!(
             "the triggers could not be marked: {}",
             errors::words(&error)
@@ -317,11 +317,7 @@ impl Stage {
 
     fn rows(&self, sql: &str) -> rusqlite::Result<Rows> {
         let mut statement = self.connection.prepare(sql)?;
-        let columns: Vec<String> = statement
-            .column_names()
-            .into_iter()
-            .map(str::to_owned)
-            .collect();
+        let columns: Vec<String> = statement.column_names().map(str::to_owned).collect();
         let mut found = statement.query([])?;
         let mut rows = vec![];
         while let Some(row) = found.next()? {

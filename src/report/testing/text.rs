@@ -41,11 +41,11 @@ pub fn show(report: &Report, demands: Demands, quiet: bool, palette: &Palette) -
     text
 }
 
-fn one(text: &mut String, test: &TestResult, palette: &Palette) {
-    let name = safe::line(&test.name.value);
+fn one(text: &mut String, result: &TestResult, palette: &Palette) {
+    let name = safe::line(&result.name.value);
     let faint = palette.faint;
-    let time = duration(test.duration);
-    let (style, sign) = if test.passed() {
+    let time = duration(result.duration);
+    let (style, sign) = if result.passed() {
         (palette.added, '✓')
     } else {
         (palette.wrong, '✗')
@@ -54,7 +54,7 @@ fn one(text: &mut String, test: &TestResult, palette: &Palette) {
         text,
         "{style}{sign}{style:#} {name} {faint}({time}){faint:#}"
     );
-    for failed in &test.failed {
+    for failed in &result.failed {
         failure(text, failed, palette);
     }
 }
