@@ -91,9 +91,11 @@ pub fn blueprint(
             };
             Box::new(sqlite::Blueprint::new(&live, source)?)
         }
-        url::DatabaseUrl::Postgres(url) => {
-            Box::new(postgres::Blueprint::new(url, &settings.history_schema, source)?)
-        }
+        url::DatabaseUrl::Postgres(url) => Box::new(postgres::Blueprint::new(
+            url,
+            &settings.history_schema,
+            source,
+        )?),
         url::DatabaseUrl::Mysql(url) => Box::new(mysql::Blueprint::new(url, source)?),
     })
 }
@@ -464,7 +466,7 @@ pub trait Database: Send {
 
     /// Put the desired triggers in place, and make of this connection a place for tests. Nothing of it outlives the
     /// stage: in a database that is not a scratch one, it is a transaction that is always rolled back.
-    fn stage(self: Box<Self>, setup: stage::Setup) -> Result<Box<dyn stage::Stage>, Error>;
+    fn stage(self: Box<Self>, setup: &stage::Setup) -> Result<Box<dyn stage::Stage>, Error>;
     /// Scratch databases on this server that runs which were killed have left, and that nobody is connected to.
     fn leftovers(&mut self) -> Result<Vec<stage::Leftover>, Error> {
         Ok(vec![])

@@ -41,8 +41,8 @@ pub use test::{
     ChangedSpec, ChangesSpec, ErrorSpec, ExpectSpec, Expected, RowSpec, TestFields, TestSpec,
 };
 pub use text::inner_span;
-pub(crate) use value::bare_expression;
 pub(crate) use unknown::closest;
+pub(crate) use value::bare_expression;
 
 /// A whole spec, its includes read in.
 #[derive(Debug, Clone)]

@@ -425,7 +425,7 @@ impl Database for Mysql {
 
     fn stage(
         self: Box<Self>,
-        setup: super::stage::Setup,
+        setup: &super::stage::Setup,
     ) -> Result<Box<dyn super::stage::Stage>, Error> {
         stage::set(*self, setup)
     }

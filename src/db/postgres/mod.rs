@@ -408,7 +408,7 @@ impl Database for Postgres {
 
     fn stage(
         self: Box<Self>,
-        setup: super::stage::Setup,
+        setup: &super::stage::Setup,
     ) -> Result<Box<dyn super::stage::Stage>, Error> {
         stage::set(*self, setup)
     }

@@ -277,7 +277,7 @@ impl Database for Sqlite {
 
     fn stage(
         self: Box<Self>,
-        setup: super::stage::Setup,
+        setup: &super::stage::Setup,
     ) -> Result<Box<dyn super::stage::Stage>, Error> {
         stage::set(self.connection, setup)
     }

@@ -11,9 +11,7 @@ use minijinja::context;
 
 use super::quoting::{self, Unquoted};
 use super::script::Script;
-use super::{
-    Ddl, Dialect, LockMode, Lowered, Mark, NewerSyntax, Request, Server, TableFacts,
-};
+use super::{Ddl, Dialect, LockMode, Lowered, Mark, NewerSyntax, Request, Server, TableFacts};
 use crate::error::{Diagnostic, Error};
 use crate::model::{Action, Condition, Creation, Definition, Trigger};
 use crate::render::Renderer;
