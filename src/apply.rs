@@ -16,6 +16,7 @@ use crate::error::{Diagnostic, Error, Kind};
 use crate::history::{LiveFingerprint, Present, Row, Writer};
 use crate::journal;
 use crate::model::{Definition, ObjectId};
+use crate::plan::places::set_place;
 use crate::plan::{self, Action, Plan};
 use crate::signal;
 
@@ -419,6 +420,10 @@ fn end_state(
                 } else {
                     let mut definition = definition.clone();
                     database.dialect().complete(&mut definition, &found);
+                    // Where it stands is nobody's wish, but it is where it comes back to when somebody drops it.
+                    if definition.place().is_none() {
+                        set_place(&mut definition, found.place().cloned());
+                    }
                     definition
                 },
             }

@@ -9,6 +9,7 @@ mod commands;
 mod connect;
 mod journal;
 mod kills;
+mod modes;
 mod privileges;
 mod proxy;
 mod text;
@@ -31,6 +32,7 @@ fn main() {
         connect::TESTS,
         journal::TESTS,
         kills::TESTS,
+        modes::TESTS,
         privileges::TESTS,
         text::TESTS,
     ]
