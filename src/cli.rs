@@ -77,10 +77,12 @@ pub enum Command {
     Plan(commands::plan::PlanCommand),
     Apply(commands::apply::Apply),
     Check(commands::check::Check),
+    Test(commands::test::Test),
     Import(commands::import::ImportCommand),
     History(commands::history::HistoryCommand),
     Rollback(commands::rollback::Rollback),
     Repair(commands::repair::Repair),
+    Kinds(commands::kinds::Kinds),
 }
 
 impl Command {
@@ -93,10 +95,12 @@ impl Command {
             Self::Plan(command) => command.run(context),
             Self::Apply(command) => command.run(context),
             Self::Check(command) => command.run(context),
+            Self::Test(command) => command.run(context),
             Self::Import(command) => command.run(context),
             Self::History(command) => command.run(context),
             Self::Rollback(command) => command.run(context),
             Self::Repair(command) => command.run(context),
+            Self::Kinds(command) => command.run(context),
         }
     }
 }

@@ -125,7 +125,8 @@ impl Fields {
     reason = "one attribute after the other, all of them in sight"
 )]
 fn compare_triggers(before: &Trigger, after: &Trigger, judge: &Judge<'_>) -> Vec<FieldChange> {
-    // `verbatim` is the same trigger once more, as text; it restores and says nothing that the others do not.
+    // `verbatim` is the same trigger once more, as text; it restores and says nothing that the others do not. `seen` is
+    // where the texts came from, and no engine knows of it.
     let Trigger {
         id,
         timing,
@@ -142,6 +143,7 @@ fn compare_triggers(before: &Trigger, after: &Trigger, judge: &Judge<'_>) -> Vec
         depends_on_extensions,
         verbatim: _,
         creation,
+        seen: _,
     } = before;
     let Trigger {
         id: after_id,
@@ -159,6 +161,7 @@ fn compare_triggers(before: &Trigger, after: &Trigger, judge: &Judge<'_>) -> Vec
         depends_on_extensions: after_extensions,
         verbatim: _,
         creation: after_creation,
+        seen: _,
     } = after;
     let mut fields = Fields::default();
     fields.judged(
@@ -349,11 +352,13 @@ fn compare_functions(before: &Function, after: &Function, judge: &Judge<'_>) -> 
         volatility,
         parallel,
         leakproof,
+        strict,
         cost,
         comment,
         owner: _,
         grants: _,
         depends_on_extensions,
+        seen: _,
     } = before;
     let Function {
         id: after_id,
@@ -364,11 +369,13 @@ fn compare_functions(before: &Function, after: &Function, judge: &Judge<'_>) -> 
         volatility: after_volatility,
         parallel: after_parallel,
         leakproof: after_leakproof,
+        strict: after_strict,
         cost: after_cost,
         comment: after_comment,
         owner: _,
         grants: _,
         depends_on_extensions: after_extensions,
+        seen: _,
     } = after;
     let mut fields = Fields::default();
     fields.values("schema", &id.schema, &after_id.schema, |schema| {
@@ -417,6 +424,9 @@ fn compare_functions(before: &Function, after: &Function, judge: &Judge<'_>) -> 
     });
     fields.values("leakproof", leakproof, after_leakproof, |leakproof| {
         Some(leakproof.to_string())
+    });
+    fields.values("strict", strict, after_strict, |strict| {
+        Some(strict.to_string())
     });
     fields.values("cost", cost, after_cost, |cost| Some(cost.to_string()));
     fields.texts("description", comment.as_deref(), after_comment.as_deref());

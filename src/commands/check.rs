@@ -35,15 +35,17 @@ impl Check {
             targets: self.targets.patterns()?,
             check_all: true,
             apply_follows: false,
+            tables: vec![],
         };
         let Planned {
             spec: _,
             renderer: _,
             database,
             plan,
+            rendering: _,
         } = make_plan(context, &options)?;
         let denied = self.unmanaged == Unmanaged::Deny && !plan.unmanaged.is_empty();
-        let differs = plan.differs() || denied;
+        let differs = plan.differs() || denied || !plan.uncovered.is_empty();
         if context.output.format == Format::Json {
             context.output.result(&json::check(&plan, differs)?)?;
         } else if differs || !context.output.quiet {

@@ -1,12 +1,14 @@
 //! What an SQL engine can do, how it quotes, and which DDL makes a definition so. Pure: nothing here talks to a
 //! database. A new dialect is one file here, one in `db`, one folder in `templates`, and a line in [`ALL`].
 
+mod beside;
 mod inspect;
 pub mod mysql;
 pub mod postgres;
 mod quoting;
 mod request;
 mod script;
+mod seen;
 pub mod sqlite;
 #[cfg(test)]
 #[allow(
@@ -18,13 +20,18 @@ pub mod sqlite;
 )]
 pub(crate) mod testing;
 
+pub use request::name_on;
+
 use minijinja::Value;
 
 use crate::error::{Diagnostic, Error};
+use crate::kinds::expand::Addition;
 use crate::model::{Creation, Definition, ObjectId, TableId, TriggerId};
-use crate::render::Renderer;
+use crate::render::{Renderer, map};
 use crate::spec::{Fields, FunctionSpec, TriggerSpec};
 use crate::sql::Syntax;
+
+pub use beside::Beside;
 
 /// Every dialect.
 pub static ALL: &[&dyn Dialect] = &[&sqlite::Sqlite, &postgres::Postgres, &mysql::Mysql];
@@ -49,6 +56,9 @@ macro_rules! templates {
     };
 }
 use templates;
+
+pub(crate) use request::{OfTable, scope};
+pub(crate) use seen::Note;
 
 /// A table, for the filter `ident`.
 fn value(table: &TableId) -> Value {
@@ -92,6 +102,47 @@ pub struct TableFacts {
     pub generated: Vec<String>,
     /// It is a partition, or it inherits.
     pub is_child: bool,
+    /// The types of the columns, in their order, as the catalog prints them.
+    pub types: Vec<String>,
+    /// The columns of the primary key, in the key's order; empty where there is none.
+    pub primary_key: Vec<String>,
+    /// What tells a row of this table from all others: the primary key or, in SQLite, the rowid under a name that no
+    /// column has. Empty where nothing does.
+    pub row_key: Vec<String>,
+    /// The partitioned tables that it is a partition of: its parent, and theirs.
+    pub partition_of: Vec<TableId>,
+}
+
+impl TableFacts {
+    /// What is made up of a table that nobody has looked at, so that the rest can be checked.
+    pub(crate) fn pretended() -> Self {
+        let column = || vec!["column".to_owned()];
+        Self {
+            kind: TableKind::Table,
+            columns: column(),
+            generated: vec![],
+            is_child: false,
+            types: vec!["text".to_owned()],
+            primary_key: column(),
+            row_key: column(),
+            partition_of: vec![],
+        }
+    }
+
+    /// What templates may know of a table.
+    pub(crate) fn values(&self) -> Vec<(&'static str, Value)> {
+        let types = self.columns.iter().zip(&self.types);
+        vec![
+            ("columns", texts(&self.columns)),
+            ("generated", texts(&self.generated)),
+            (
+                "types",
+                map(types.map(|(column, kind)| (column.as_str(), Value::from(kind.as_str())))),
+            ),
+            ("primary_key", texts(&self.primary_key)),
+            ("row_key", texts(&self.row_key)),
+        ]
+    }
 }
 
 /// The kinds of relations that can, or cannot, have triggers.
@@ -147,6 +198,15 @@ pub enum LockMode {
     Database,
 }
 
+/// Syntax that came late.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct NewerSyntax {
+    /// What it is.
+    pub what: &'static str,
+    /// Major and minor version of the engine that had it first.
+    pub since: (u32, u32),
+}
+
 /// The DDL that leads from one definition to another.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Ddl {
@@ -170,10 +230,21 @@ pub struct Request<'a> {
     pub table: &'a Table,
     /// `[vars]`.
     pub vars: &'a minijinja::Value,
-    /// The schema of names that are written without one (`function`, `constraint.from`).
-    pub schema: &'a str,
+    /// What it names beside the table (`function`, `constraint.from`, `enabled_on`).
+    pub beside: &'a Beside,
     /// What only a database can tell is made up (the columns), so that the rest can be checked without one.
     pub pretend: bool,
+    /// What its kind adds, where it comes of one.
+    pub kind: Option<&'a Addition>,
+}
+
+/// What an object leaves when it runs.
+#[derive(Debug, Clone, Copy)]
+pub struct Mark<'a> {
+    /// Digits.
+    pub text: &'a str,
+    /// The body begins with the IF of a condition: what does not get past it has not fired.
+    pub guarded: bool,
 }
 
 /// One SQL engine's rules.
@@ -198,6 +269,10 @@ pub trait Dialect: Sync {
     fn quote_literal(&self, text: &str) -> String;
     /// Whether `table.schema.` is written in DDL.
     fn qualifies(&self) -> bool;
+    /// What tells a row of an ordinary table from all others, where that is not the primary key.
+    fn row_key(&self, facts: &TableFacts) -> Vec<String> {
+        facts.primary_key.clone()
+    }
     /// Whether two triggers of one schema may share a name as long as their tables differ.
     fn names_are_per_table(&self) -> bool {
         true
@@ -254,9 +329,39 @@ pub trait Dialect: Sync {
         let _ = (sql, schema);
         None
     }
+    /// The same object, made so that it leaves a mark when it runs and does nothing else otherwise; `None` where it runs in
+    /// no way that leaves one. For `triggerctl test`.
+    fn mark(
+        &self,
+        definition: &Definition,
+        mark: Mark<'_>,
+        renderer: &Renderer,
+    ) -> Result<Option<Definition>, Error> {
+        let _ = (definition, mark, renderer);
+        Ok(None)
+    }
     /// What ends a statement in a script for the engine's own client.
     fn script_terminator(&self) -> &'static str {
         ";"
+    }
+
+    /// What this engine calls a lock.
+    fn lock_name(&self, mode: LockMode) -> &'static str {
+        match mode {
+            LockMode::AccessShare => "ACCESS SHARE",
+            LockMode::ShareRowExclusive => "SHARE ROW EXCLUSIVE",
+            LockMode::AccessExclusive => "ACCESS EXCLUSIVE",
+            LockMode::Database => "the database file",
+        }
+    }
+    /// Whether triggers of one table, timing and event fire in the order of their names.
+    fn fires_by_name(&self) -> bool {
+        false
+    }
+    /// The newest syntax in a statement, where an older version of the engine cannot even open a database that has it.
+    fn newer_syntax(&self, statement: &str) -> Option<NewerSyntax> {
+        let _ = statement;
+        None
     }
 
     /// How the texts of a trigger are cut into tokens that keeps these settings of the session that created it.

@@ -5,13 +5,15 @@ use std::collections::BTreeSet;
 use std::ops::Range;
 use std::sync::Arc;
 
-use minijinja::Value;
 use minijinja::value::{Enumerator, Object};
+use minijinja::{Value, context};
 
-use super::inspect::Flaw;
-use super::{Dialect, Request};
-use crate::error::{Diagnostic, Located, Span};
-use crate::model::{Event, Timing};
+use super::inspect::{self, Flaw};
+use super::seen::Note;
+use super::{Dialect, Request, Table, TableFacts};
+use crate::desired::digest;
+use crate::error::{Diagnostic, Error, Located, Span};
+use crate::model::{Event, Seen, Timing};
 use crate::render::{Renderer, is_template};
 
 /// A request that is being read.
@@ -21,6 +23,10 @@ pub(super) struct Reader<'a> {
     pub(super) renderer: &'a Renderer,
     /// What is wrong so far.
     pub(super) problems: Vec<Diagnostic>,
+    /// Whether a text since the last [`Self::take_seen`] read the columns.
+    columns: Note,
+    /// The templates since then.
+    templates: Vec<String>,
 }
 
 impl<'a> Reader<'a> {
@@ -34,6 +40,8 @@ impl<'a> Reader<'a> {
             request,
             renderer,
             problems: vec![],
+            columns: Note::default(),
+            templates: vec![],
         }
     }
 
@@ -89,6 +97,7 @@ impl<'a> Reader<'a> {
         trigger: &str,
         event: Option<Event>,
     ) -> Option<String> {
+        self.templates.push(text.value.clone());
         if !is_template(&text.value) {
             return Some(text.value.clone());
         }
@@ -106,6 +115,54 @@ impl<'a> Reader<'a> {
                 None
             }
         }
+    }
+
+    /// A text of the spec that is no SQL, rendered.
+    pub(super) fn text(&mut self, text: &Located<String>, trigger: &str) -> Option<String> {
+        match self.renderer.name(text, self.scope(Some(trigger), None)) {
+            Ok(rendered) => Some(rendered),
+            Err(error) => {
+                self.problems.extend(error.diagnostics);
+                None
+            }
+        }
+    }
+
+    /// The condition, with the trigger's off switch in it where it has one; `None` where that cannot be rendered.
+    pub(super) fn with_bypass(&mut self, condition: Option<String>) -> Option<Option<String>> {
+        let Some(setting) = &self.request.fields.bypass else {
+            return Some(condition);
+        };
+        let condition =
+            condition.map(|text| inspect::closed(&text, self.dialect.syntax()).into_owned());
+        let context = context! { setting => setting.value.as_str(), condition };
+        match self.renderer.text("bypass.sql", context) {
+            Ok(text) => Some(Some(text.trim_end().to_owned())),
+            Err(error) => {
+                self.problems.extend(error.diagnostics);
+                None
+            }
+        }
+    }
+
+    /// What the texts since the last time read of the table; `None` where they read nothing of it.
+    pub(super) fn take_seen(&mut self) -> Option<Box<Seen>> {
+        let templates = std::mem::take(&mut self.templates);
+        let columns = std::mem::take(&mut self.columns);
+        let facts = self.request.table.facts.as_ref()?;
+        let follows = self.request.kind.is_some_and(|kind| kind.follows);
+        let read = (follows || columns.was_read()).then(|| facts.columns.clone());
+        read.as_ref()?;
+        let table = &self.request.table.id;
+        Some(Box::new(Seen {
+            table: if self.dialect.qualifies() && table.schema != self.request.beside.schema {
+                table.to_string()
+            } else {
+                table.name.clone()
+            },
+            templates: digest(templates.iter().map(String::as_str)),
+            columns: read,
+        }))
     }
 
     /// Report a flaw of a rendered text; true where there was none.
@@ -225,21 +282,86 @@ impl<'a> Reader<'a> {
 
     /// What templates of the spec see.
     pub(super) fn scope(&self, trigger: Option<&str>, event: Option<Event>) -> Value {
-        let table = &self.request.table;
-        Value::from_object(Scope {
-            dialect: self.dialect.name(),
-            table: Some(Value::from(table.id.name.as_str())),
-            schema: Value::from(table.id.schema.as_str()),
+        let Request {
+            spec: _,
+            fields,
+            table,
+            vars,
+            beside: _,
+            pretend,
+            kind,
+        } = *self.request;
+        let of_table = OfTable {
+            dialect: self.dialect,
+            table,
+            vars,
+            pretend,
+        };
+        let scope = Scope {
             trigger: trigger.map(Value::from),
+            timing: fields.timing.as_ref().map(|timing| timing.value),
             event,
-            columns: match &table.facts {
-                Some(facts) => Some(facts.columns.iter().map(String::as_str).collect()),
-                None if self.request.pretend => Some(Value::from(["column"])),
-                None => None,
-            },
-            vars: self.request.vars.clone(),
-        })
+            ..Scope::of_table(&of_table, kind.map(|kind| &kind.with), &self.columns)
+        };
+        Value::from_object(scope)
     }
+
+    /// The conditions of the kind and of the user's beside it, where there are any, each read by `read`, as one.
+    pub(super) fn condition(
+        &mut self,
+        mut read: impl FnMut(&mut Self, &Located<String>) -> Option<String>,
+    ) -> Option<Option<String>> {
+        let own = self.request.fields.when.as_ref();
+        let also = self.request.kind.and_then(|kind| kind.also.as_ref());
+        let (left, right) = match (also, own) {
+            (None, None) => return Some(None),
+            (Some(one), None) | (None, Some(one)) => return read(self, one).map(Some),
+            (Some(left), Some(right)) => (read(self, left), read(self, right)),
+        };
+        // A comment at the end of the first would swallow what follows.
+        let syntax = self.dialect.syntax();
+        let (left, right) = (left?, right?);
+        Some(Some(format!(
+            "({}) AND ({})",
+            super::inspect::closed(left.trim(), syntax),
+            super::inspect::closed(right.trim(), syntax)
+        )))
+    }
+}
+
+/// A table, and what holds wherever templates are rendered for it.
+#[derive(Clone, Copy)]
+pub(crate) struct OfTable<'a> {
+    pub(crate) dialect: &'static dyn Dialect,
+    pub(crate) table: &'a Table,
+    pub(crate) vars: &'a Value,
+    pub(crate) pretend: bool,
+}
+
+/// What templates see that are rendered for a table, before there is a trigger; the parameters of a kind among it. What
+/// they read of the columns goes to `note`.
+pub(crate) fn scope(of: &OfTable<'_>, with: Option<&Value>, note: &Note) -> Value {
+    Value::from_object(Scope::of_table(of, with, note))
+}
+
+/// What a name of the spec is on one table: `{{ table }}_audit` on `orders` is `orders_audit`.
+///
+/// # Errors
+/// What is wrong with the template.
+pub fn name_on(
+    table: &Table,
+    text: &Located<String>,
+    vars: &Value,
+    dialect: &'static dyn Dialect,
+    renderer: &Renderer,
+) -> Result<String, Error> {
+    let of = OfTable {
+        dialect,
+        table,
+        vars,
+        pretend: false,
+    };
+    renderer.name(text, scope(&of, None, &Note::default()))
 }
 
 /// The place of a part of a rendered text: exact where the text holds no template, else the whole of it.
@@ -258,28 +380,80 @@ pub(super) struct Scope {
     pub(super) table: Option<Value>,
     pub(super) schema: Value,
     pub(super) trigger: Option<Value>,
+    pub(super) timing: Option<Timing>,
     pub(super) event: Option<Event>,
     pub(super) columns: Option<Value>,
     pub(super) vars: Value,
+    /// What is known of the table besides: `types`, `primary_key`, `generated`, `row_key`.
+    pub(super) facts: Vec<(&'static str, Value)>,
+    /// The parameters of a kind.
+    pub(super) with: Option<Value>,
+}
+
+impl Scope {
+    fn of_table(of: &OfTable<'_>, with: Option<&Value>, note: &Note) -> Self {
+        let OfTable {
+            dialect,
+            table,
+            vars,
+            pretend,
+        } = *of;
+        let facts = match &table.facts {
+            Some(facts) => facts.values(),
+            None if pretend => TableFacts::pretended().values(),
+            None => vec![],
+        };
+        let noted = |(name, value): (&'static str, Value)| match name {
+            "columns" | "types" | "generated" => (name, note.on(value)),
+            _ => (name, value),
+        };
+        let facts: Vec<(&'static str, Value)> = facts.into_iter().map(noted).collect();
+        let columns = facts.iter().find(|(name, _)| *name == "columns");
+        Self {
+            dialect: dialect.name(),
+            table: Some(Value::from(table.id.name.as_str())),
+            schema: Value::from(table.id.schema.as_str()),
+            trigger: None,
+            timing: None,
+            event: None,
+            columns: columns.map(|(_, columns)| columns.clone()),
+            vars: vars.clone(),
+            facts,
+            with: with.cloned(),
+        }
+    }
 }
 
 impl Object for Scope {
     fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
+        // A kind's parameter may be named like what is known of the table anyway (`columns`).
+        if let Some(with) = &self.with
+            && let Ok(value) = with.get_item(key)
+            && !value.is_undefined()
+        {
+            return Some(value);
+        }
         match key.as_str()? {
             "dialect" => Some(Value::from(self.dialect)),
             "table" => self.table.clone(),
             "schema" => Some(self.schema.clone()),
             "trigger" => self.trigger.clone(),
+            "timing" => self.timing.map(|timing| Value::from(timing.word())),
             "event" => self.event.map(|event| Value::from(event.word())),
             "columns" => self.columns.clone(),
+            "table_columns" => self.columns.clone(),
             "vars" => Some(self.vars.clone()),
-            _ => None,
+            "with" => self.with.clone(),
+            other => {
+                let known = self.facts.iter().find(|(name, _)| *name == other);
+                known.map(|(_, value)| value.clone())
+            }
         }
     }
 
     fn enumerate(self: &Arc<Self>) -> Enumerator {
         Enumerator::Str(&[
-            "dialect", "table", "schema", "trigger", "event", "columns", "vars",
+            "dialect", "table", "schema", "trigger", "timing", "event", "columns", "vars",
         ])
     }
 }

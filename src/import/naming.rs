@@ -71,25 +71,6 @@ pub(super) fn quoted_list(values: &[String]) -> String {
         .join(", ")
 }
 
-pub(super) fn looks_like_pattern(name: &str) -> bool {
-    name.contains(['*', '?'])
-}
-
-/// Names that a spec takes for a pattern, where it takes none.
-pub(super) fn check_name(what: &str, schema: &str, name: &str, problems: &mut Vec<Diagnostic>) {
-    for name in [schema, name] {
-        if looks_like_pattern(name) {
-            let diagnostic = Diagnostic::new(format!(
-                "the {what} `{name}` has `*` or `?` in its name, which a spec takes for a pattern"
-            ))
-            .help("rename it, or leave out what it belongs to with `--schema` or `--table`");
-            if !problems.contains(&diagnostic) {
-                problems.push(diagnostic);
-            }
-        }
-    }
-}
-
 /// A reader of the spec would refuse this.
 pub(super) fn unspeakable(id: &ObjectId, problem: Diagnostic) -> Diagnostic {
     let Diagnostic {

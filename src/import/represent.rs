@@ -3,20 +3,19 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::dialect::{Dialect, Request, Server, Table};
+use crate::dialect::{Beside, Dialect, Request, Server, Table};
 use crate::diff::{self, Judge};
 use crate::error::{Diagnostic, Error};
 use crate::model::{
     Action, Condition, Creation, Definition, Function, FunctionId, FunctionSource, ObjectId, Place,
-    Security, Setting, TableId, Trigger, TriggerId,
+    Security, Setting, Trigger, TriggerId,
 };
 use crate::render::Renderer;
 use crate::spec::TableRef;
 
 use super::draft::{FunctionDraft, OwnDraft, TriggerDraft};
 use super::naming::{
-    BODY, DECLARATION, bare, check_name, comments, foreign, has_body, looks_like_pattern,
-    quoted_list, unspeakable, unwrapped,
+    BODY, DECLARATION, bare, comments, foreign, has_body, quoted_list, unspeakable, unwrapped,
 };
 use super::text;
 
@@ -30,7 +29,7 @@ pub(super) struct Source<'a> {
     /// The triggers without what a new one has anyway on this connection.
     pub(super) spared: &'a BTreeMap<TriggerId, Trigger>,
     /// Which triggers call a function, in all schemas.
-    pub(super) callers: &'a BTreeMap<FunctionId, BTreeSet<TriggerId>>,
+    pub(super) callers: &'a BTreeMap<FunctionId, Vec<TriggerId>>,
     /// The schema of names that are written without one.
     pub(super) schema: &'a str,
     /// Functions that the spec has already.
@@ -47,16 +46,17 @@ pub(super) struct Drafts {
 }
 
 impl Source<'_> {
-    /// Drafts of these triggers and of the functions that they need; an error names everything that a spec cannot say.
+    /// Drafts of these triggers, of the functions that they need, and of some more functions; an error names everything that a spec cannot say.
     pub(super) fn drafts<'t>(
         &self,
         triggers: impl Iterator<Item = &'t Trigger>,
+        also: &[FunctionId],
     ) -> Result<Drafts, Error> {
         let mut drafts = Drafts::default();
         let mut seen = self.declared.clone();
         let mut problems = vec![];
         for trigger in triggers {
-            let mut draft = self.trigger(trigger, &mut problems);
+            let mut draft = self.trigger(trigger);
             if let Action::Call {
                 function: id,
                 arguments,
@@ -73,7 +73,6 @@ impl Source<'_> {
                 if let Some(inline) = inline {
                     draft = inline;
                 } else {
-                    check_name("function", &id.schema, &id.name, &mut problems);
                     draft.own.function = Some(self.reference(&id.schema, &id.name));
                     draft.own.args.clone_from(arguments);
                     match live {
@@ -98,6 +97,11 @@ impl Source<'_> {
             }
             drafts.triggers.push(draft);
         }
+        for function in also.iter().filter_map(|id| self.function(id)) {
+            drafts
+                .functions
+                .push(self.function_draft(function, &mut problems));
+        }
         Error::collected(problems)?;
         Ok(drafts)
     }
@@ -120,30 +124,11 @@ impl Source<'_> {
         let default = self.dialect.default_schema();
         // Where there is no default, a name without a schema is in the database that the URL names.
         let plain = schema == self.schema && (schema == default || default.is_empty());
-        TableRef {
-            schema: (!plain).then(|| schema.to_owned()),
-            name: name.to_owned(),
-        }
-    }
-
-    /// The same for a table that a trigger is on: there a pattern may stand in for what looks like one.
-    fn table(&self, table: &TableId) -> TableRef {
-        let mut reference = self.reference(&table.schema, &table.name);
-        if reference.is_glob() {
-            // A pattern cannot be quoted: whatever would need quotes is any character.
-            let edge = table.name.trim() != table.name;
-            let odd = |c: char| matches!(c, '*' | '?' | '.' | '"') || (edge && c.is_whitespace());
-            reference.name = table
-                .name
-                .chars()
-                .map(|c| if odd(c) { '?' } else { c })
-                .collect();
-        }
-        reference
+        TableRef::exactly((!plain).then(|| schema.to_owned()), name.to_owned())
     }
 
     /// All that is said of a trigger but what it runs, for engines where that is a function.
-    fn trigger(&self, trigger: &Trigger, problems: &mut Vec<Diagnostic>) -> TriggerDraft {
+    fn trigger(&self, trigger: &Trigger) -> TriggerDraft {
         let Trigger {
             id,
             timing,
@@ -155,12 +140,12 @@ impl Source<'_> {
             transition_tables,
             constraint,
             enabled,
-            // Neither has a key: the comparison of what was written with what is live names them.
-            enabled_on_partitions: _,
-            depends_on_extensions: _,
+            enabled_on_partitions,
+            depends_on_extensions,
             comment,
             verbatim,
             creation,
+            seen: _,
         } = trigger;
         let spared = self.spared.get(id);
         let own = spared.and_then(|trigger| trigger.creation.as_deref());
@@ -168,18 +153,14 @@ impl Source<'_> {
         if let Some(sql) = verbatim {
             notes.extend(self.lost_comments(trigger, sql));
         }
-        check_name("schema", "", &id.table.schema, problems);
         let from = constraint
             .as_ref()
             .and_then(|constraint| constraint.from.as_ref());
-        if let Some(from) = from {
-            check_name("table", &from.schema, &from.name, problems);
-        }
         TriggerDraft {
             id: id.clone(),
             notes,
             name: text::template(&id.name),
-            table: self.table(&id.table),
+            table: self.reference(&id.table.schema, &id.table.name),
             timing: *timing,
             events: events.iter().copied().collect(),
             update_of: update_of.clone(),
@@ -206,6 +187,11 @@ impl Source<'_> {
                 declare: None,
                 security: Security::Invoker,
                 search_path: vec![],
+                enabled_on: enabled_on_partitions
+                    .iter()
+                    .map(|(id, state)| (self.reference(&id.schema, &id.name), *state))
+                    .collect(),
+                depends_on_extensions: depends_on_extensions.iter().cloned().collect(),
                 definer: creation
                     .as_ref()
                     .and_then(|creation| creation.definer.clone()),
@@ -234,9 +220,6 @@ impl Source<'_> {
             probe.own.search_path.clone_from(values);
         }
         if self.generated(&probe)?.id != function.id {
-            if looks_like_pattern(&function.id.name) || looks_like_pattern(&function.id.schema) {
-                return None;
-            }
             probe.own.function_name = Some(self.reference(&function.id.schema, &function.id.name));
         }
         for declares in [false, true] {
@@ -277,11 +260,12 @@ impl Source<'_> {
         };
         let vars = minijinja::Value::UNDEFINED;
         let request = Request {
+            kind: None,
             spec: &spec,
             fields: &spec.fields,
             table: &table,
             vars: &vars,
-            schema: self.schema,
+            beside: &Beside::nothing(self.schema),
             pretend: false,
         };
         let lowered = self.dialect.lower(&request, self.renderer)?;
@@ -318,13 +302,14 @@ impl Source<'_> {
             volatility,
             parallel,
             leakproof,
+            strict,
             cost,
             comment,
             // Whoever applies owns what is new; rights are noted below.
             owner: _,
             grants,
-            // Has no key: the comparison of what was written with what is live names it.
-            depends_on_extensions: _,
+            depends_on_extensions,
+            seen: _,
         } = function;
         let mut draft = FunctionDraft {
             id: id.clone(),
@@ -338,7 +323,9 @@ impl Source<'_> {
             volatility: *volatility,
             parallel: *parallel,
             leakproof: *leakproof,
+            strict: *strict,
             cost: *cost,
+            depends_on_extensions: depends_on_extensions.iter().cloned().collect(),
             body: match source {
                 FunctionSource::Body(body) => text::template(body),
                 FunctionSource::Library { .. } => String::new(),

@@ -12,14 +12,14 @@ use super::keys::DialectKeys;
 use super::text::inner_span;
 use super::value::{Record, Value};
 use super::{
-    ConstraintSpec, Fields, FunctionSpec, OrderSpec, ReferencingSpec, TableRef, TableSelector,
-    TriggerSpec,
+    Argument, ConstraintSpec, EnabledOn, Fields, FunctionSpec, OrderSpec, ReferencingSpec,
+    RequireSpec, TableRef, TableSelector, TriggerSpec, UseSpec,
 };
 use crate::error::{Diagnostic, Located, Span};
 use crate::model::Deferral;
 
 /// The model's value for a word of the spec: both spell it alike, which a test proves.
-pub(super) fn word<T: DeserializeOwned>(word: &str) -> Option<T> {
+pub(crate) fn word<T: DeserializeOwned>(word: &str) -> Option<T> {
     let deserializer: StrDeserializer<'_, WordError> = word.into_deserializer();
     T::deserialize(deserializer).ok()
 }
@@ -29,21 +29,21 @@ pub(super) struct Builder<'a> {
     pub(super) problems: &'a mut Vec<Diagnostic>,
 }
 
-fn text(value: Value) -> Option<Located<String>> {
+pub(super) fn text(value: Value) -> Option<Located<String>> {
     match value {
         Value::Text(text) => Some(text),
         _ => None,
     }
 }
 
-fn name(value: Value) -> Option<Located<TableRef>> {
+pub(super) fn name(value: Value) -> Option<Located<TableRef>> {
     match value {
         Value::Name(name) => Some(name),
         _ => None,
     }
 }
 
-fn flag(value: Value) -> Option<Located<bool>> {
+pub(super) fn flag(value: Value) -> Option<Located<bool>> {
     match value {
         Value::Bool(flag) => Some(flag),
         _ => None,
@@ -60,7 +60,7 @@ fn chosen<T: DeserializeOwned>(value: Value) -> Option<Located<T>> {
     })
 }
 
-fn list<T>(value: Value, element: fn(Value) -> Option<T>) -> Option<Located<Vec<T>>> {
+pub(super) fn list<T>(value: Value, element: fn(Value) -> Option<T>) -> Option<Located<Vec<T>>> {
     let Value::List(list) = value else {
         return None;
     };
@@ -70,8 +70,54 @@ fn list<T>(value: Value, element: fn(Value) -> Option<T>) -> Option<Located<Vec<
     })
 }
 
+/// The entries of `with`, in file order.
+fn arguments(record: &mut Record) -> Vec<Argument> {
+    let Some(Value::Map(map)) = record.take("with") else {
+        return vec![];
+    };
+    let mut with: Vec<Argument> = map
+        .into_iter()
+        .filter_map(|(key, value)| match value {
+            Value::Tree(tree) => Some((key, tree)),
+            _ => None,
+        })
+        .collect();
+    with.sort_by_key(|(key, _)| key.span.range.start);
+    with
+}
+
+/// `tables`, with what narrows it.
+fn many(record: &mut Record) -> Option<TableSelector> {
+    let exclude = record.take("exclude").and_then(|value| list(value, name));
+    let having_columns = record
+        .take("having_columns")
+        .and_then(|value| list(value, text));
+    let include = record.take("tables").and_then(|value| list(value, name))?;
+    Some(TableSelector::Many {
+        include: include.value,
+        exclude: exclude.map(|exclude| exclude.value).unwrap_or_default(),
+        having_columns: having_columns
+            .map(|columns| columns.value)
+            .unwrap_or_default(),
+    })
+}
+
+fn enabled_on(value: Option<Value>) -> Option<Located<Vec<EnabledOn>>> {
+    let Some(Value::Named(states)) = value else {
+        return None;
+    };
+    let entry = |(partition, state): (Located<TableRef>, Value)| {
+        let state = chosen(state)?;
+        Some(EnabledOn { partition, state })
+    };
+    Some(Located {
+        value: states.value.into_iter().filter_map(entry).collect(),
+        span: states.span,
+    })
+}
+
 impl Builder<'_> {
-    fn report(&mut self, diagnostic: Diagnostic) {
+    pub(super) fn report(&mut self, diagnostic: Diagnostic) {
         self.problems.push(diagnostic);
     }
 
@@ -93,17 +139,28 @@ impl Builder<'_> {
         dialects: &[DialectKeys],
     ) -> Option<TriggerSpec> {
         let mut broken = record.broken();
-        self.missing(&record, "name", "this trigger", "name = \"users_touch\"");
+        let usage = self.usage(&mut record);
+        if usage.is_none() && !record.has("use") {
+            self.missing(&record, "name", "this trigger", "name = \"users_touch\"");
+        }
         let tables = self.tables(&mut record);
         let fields = self.fields(&mut record);
         let mut headers = vec![];
+        let mut usage = usage;
         let mut overrides = BTreeMap::new();
         for (dialect, mut inner) in std::mem::take(&mut record.overrides) {
             broken.extend(inner.broken());
+            self.own_arguments(&dialect.value, &mut inner, usage.as_deref_mut());
             overrides.insert(dialect.value.clone(), Box::new(self.fields(&mut inner)));
             headers.push(dialect);
         }
-        let name = record.take("name").and_then(text);
+        let name = record.take("name").and_then(text).or_else(|| {
+            let usage = usage.as_ref().filter(|_| !record.has("name"))?;
+            Some(Located {
+                value: format!("{{{{ table }}}}_{}", usage.kind.value),
+                span: usage.kind.span.clone(),
+            })
+        });
         let is_named = name.is_some() && tables.is_some();
         // What has no name is looked at all the same, so that everything wrong with it is said at once.
         let spec = TriggerSpec {
@@ -114,6 +171,7 @@ impl Builder<'_> {
             tables: tables.unwrap_or_else(|| TableSelector::Many {
                 include: vec![],
                 exclude: vec![],
+                having_columns: vec![],
             }),
             dialects: record
                 .take("dialects")
@@ -121,6 +179,7 @@ impl Builder<'_> {
                 .map(|dialects| dialects.value),
             fields,
             overrides,
+            usage,
             span: record.span,
         };
         for header in headers.iter().filter(|header| !spec.is_for(&header.value)) {
@@ -135,8 +194,52 @@ impl Builder<'_> {
                 )),
             );
         }
-        check::trigger(&spec, dialects, &broken, self.problems);
+        if spec.usage.is_some() {
+            check::usage(&spec, self.problems);
+        } else if !broken.contains(&"use") {
+            check::trigger(&spec, dialects, &broken, self.problems);
+        }
         is_named.then_some(spec)
+    }
+
+    /// `use`, and what belongs to it.
+    fn usage(&mut self, record: &mut Record) -> Option<Box<UseSpec>> {
+        if !record.has("use") {
+            for key in ["with", "create_table"] {
+                if let Some(at) = record.key_span(key) {
+                    let diagnostic = Diagnostic::new(format!("`{key}` without `use`"))
+                        .at(at)
+                        .help("it is for a kind: `use = \"audit\"`; `triggerctl kinds` lists them");
+                    self.report(diagnostic);
+                }
+            }
+        }
+        let with = arguments(record);
+        let create_table = record.take("create_table").and_then(flag);
+        Some(Box::new(UseSpec {
+            kind: record.take("use").and_then(text)?,
+            with,
+            own: BTreeMap::new(),
+            create_table: create_table.is_some_and(|flag| flag.value),
+        }))
+    }
+
+    /// `with` in `[trigger.<dialect>]`.
+    fn own_arguments(&mut self, dialect: &str, inner: &mut Record, usage: Option<&mut UseSpec>) {
+        let at = inner.key_span("with").cloned();
+        let own = arguments(inner);
+        match (usage, at) {
+            (Some(usage), _) => {
+                usage.own.insert(dialect.to_owned(), own);
+            }
+            (None, Some(at)) => {
+                let diagnostic = Diagnostic::new("`with` without `use`")
+                    .at(&at)
+                    .help("it is for a kind: `use = \"audit\"`; `triggerctl kinds` lists them");
+                self.report(diagnostic);
+            }
+            (None, None) => {}
+        }
     }
 
     fn tables(&mut self, record: &mut Record) -> Option<TableSelector> {
@@ -152,32 +255,44 @@ impl Builder<'_> {
                 .help("keep one of them");
             self.report(diagnostic);
         }
-        if let Some(exclude) = record.key_span("exclude")
-            && !record.has("tables")
-        {
-            let diagnostic = Diagnostic::new("`exclude` without `tables`")
-                .at(exclude)
-                .help("it takes tables away from the list in `tables`");
-            self.report(diagnostic);
+        for key in ["exclude", "having_columns"] {
+            if let Some(narrowed) = record.key_span(key)
+                && !record.has("tables")
+            {
+                let diagnostic = Diagnostic::new(format!("`{key}` without `tables`"))
+                    .at(narrowed)
+                    .help("it takes tables away from the list in `tables`");
+                self.report(diagnostic);
+            }
         }
         if !record.has("tables") {
             self.missing(record, "table", "this trigger", "table = \"users\"");
         }
-        let exclude = record
-            .take("exclude")
-            .and_then(|value| list(value, name))
-            .map(|exclude| exclude.value)
-            .unwrap_or_default();
-        if let Some(many) = record.take("tables").and_then(|value| list(value, name)) {
-            return Some(TableSelector::Many {
-                include: many.value,
-                exclude,
-            });
+        let many = many(record);
+        if many.is_some() {
+            return many;
         }
         record.take("table").and_then(name).map(TableSelector::One)
     }
 
-    fn fields(&mut self, record: &mut Record) -> Fields {
+    /// One `[[require]]`; `None` when its tables or trigger are not to be had.
+    pub(super) fn require(&mut self, mut record: Record) -> Option<RequireSpec> {
+        let what = "this rule";
+        self.missing(&record, "tables", what, "tables = [\"app.*\"]");
+        self.missing(&record, "trigger", what, "trigger = \"{{ table }}_audit\"");
+        Some(RequireSpec {
+            name: record.take("name").and_then(text),
+            tables: many(&mut record)?,
+            dialects: record
+                .take("dialects")
+                .and_then(|value| list(value, text))
+                .map(|dialects| dialects.value),
+            trigger: record.take("trigger").and_then(text)?,
+            span: record.span,
+        })
+    }
+
+    pub(super) fn fields(&mut self, record: &mut Record) -> Fields {
         Fields {
             timing: record.take("timing").and_then(chosen),
             events: record.take("events").and_then(|value| list(value, chosen)),
@@ -187,20 +302,50 @@ impl Builder<'_> {
             body: record.take("body").and_then(text),
             description: record.take("description").and_then(text),
             renamed_from: record.take("renamed_from").and_then(text),
+            bypass: self.bypass(record),
             enabled: record.take("enabled").and_then(chosen),
             constraint: self.constraint(record.take("constraint")),
             referencing: self.referencing(record.take("referencing")),
             function: record.take("function").and_then(name),
             args: record.take("args").and_then(|value| list(value, text)),
+            shared: record.take("shared").and_then(flag),
             function_name: record.take("function_name").and_then(name),
             declare: record.take("declare").and_then(text),
             security: record.take("security").and_then(chosen),
             search_path: self.search_path(record),
             definer: record.take("definer").and_then(text),
+            enabled_on: enabled_on(record.take("enabled_on")),
+            depends_on_extensions: record
+                .take("depends_on_extensions")
+                .and_then(|value| list(value, text)),
             order: self.order(record.take("order")),
             sql_mode: record.take("sql_mode").and_then(text),
             collation: record.take("collation").and_then(text),
         }
+    }
+
+    /// `bypass`: a name that every engine can make its own kind of setting of.
+    fn bypass(&mut self, record: &mut Record) -> Option<Located<String>> {
+        let setting = record.take("bypass").and_then(text)?;
+        let parts: Vec<&str> = setting.value.split('.').collect();
+        let is_word = |part: &&str| {
+            part.starts_with(|c: char| c.is_ascii_lowercase() || c == '_')
+                && part
+                    .chars()
+                    .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_')
+        };
+        if parts.len() == 2 && parts.iter().all(is_word) {
+            return Some(setting);
+        }
+        self.report(
+            Diagnostic::new(format!(
+                "`{}` is no name for a setting",
+                super::unknown::short(&setting.value)
+            ))
+            .at(&setting.span)
+            .help("write two words with a dot between them, such as `app.bypass`, of `a` to `z`, `0` to `9` and `_`"),
+        );
+        None
     }
 
     fn search_path(&mut self, record: &mut Record) -> Option<Located<Vec<Located<String>>>> {
@@ -345,11 +490,15 @@ impl Builder<'_> {
             volatility: record.take("volatility").and_then(chosen),
             parallel: record.take("parallel").and_then(chosen),
             leakproof: record.take("leakproof").and_then(flag),
+            strict: record.take("strict").and_then(flag),
             cost: match record.take("cost") {
                 Some(Value::Number(cost)) => Some(cost),
                 _ => None,
             },
             description: record.take("description").and_then(text),
+            depends_on_extensions: record
+                .take("depends_on_extensions")
+                .and_then(|value| list(value, text)),
             span: record.span,
         })
     }
@@ -406,7 +555,7 @@ mod tests {
             "timing" => word::<Timing>(of).is_some(),
             "events" => word::<Event>(of).is_some(),
             "for_each" => word::<Orientation>(of).is_some(),
-            "enabled" => word::<EnabledState>(of).is_some(),
+            "enabled" | "enabled_on" => word::<EnabledState>(of).is_some(),
             "security" => word::<Security>(of).is_some(),
             "volatility" => word::<Volatility>(of).is_some(),
             "parallel" => word::<Parallel>(of).is_some(),
@@ -418,11 +567,17 @@ mod tests {
 
     #[test]
     fn every_word_of_the_key_table_is_one_of_the_models() {
+        use crate::spec::Section;
+        let of_a_kind = [Section::Parameter, Section::Needs];
         let mut count = 0;
-        for key in KEYS {
+        for key in KEYS.iter().filter(|key| {
+            !key.sections
+                .iter()
+                .any(|section| of_a_kind.contains(section))
+        }) {
             let words = match key.shape {
                 Shape::Word(words) => words,
-                Shape::List(Shape::Word(words)) => *words,
+                Shape::List(Shape::Word(words)) | Shape::Named(Shape::Word(words)) => *words,
                 _ => continue,
             };
             for of in words {
@@ -430,6 +585,6 @@ mod tests {
                 count += 1;
             }
         }
-        assert_eq!(count, 23);
+        assert_eq!(count, 27);
     }
 }

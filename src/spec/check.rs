@@ -67,6 +67,72 @@ pub(super) fn trigger(
     complete(trigger, dialects, broken, problems);
 }
 
+/// What a kind says itself cannot be said beside `use`.
+pub(super) fn usage(trigger: &TriggerSpec, problems: &mut Vec<Diagnostic>) {
+    for fields in
+        std::iter::once(&trigger.fields).chain(trigger.overrides.values().map(|own| &**own))
+    {
+        let Fields {
+            timing,
+            events,
+            update_of,
+            for_each,
+            when: _,
+            body,
+            description: _,
+            renamed_from: _,
+            enabled: _,
+            constraint,
+            referencing,
+            function,
+            args,
+            function_name,
+            declare,
+            security: _,
+            search_path: _,
+            definer: _,
+            order: _,
+            bypass: _,
+            enabled_on: _,
+            shared,
+            depends_on_extensions: _,
+            sql_mode: _,
+            collation: _,
+        } = fields;
+        fn span<T>(field: Option<&Located<T>>) -> Option<&Span> {
+            field.map(|field| &field.span)
+        }
+        let of_the_kind = [
+            ("timing", span(timing.as_ref())),
+            ("events", span(events.as_ref())),
+            ("update_of", span(update_of.as_ref())),
+            ("for_each", span(for_each.as_ref())),
+            ("body", span(body.as_ref())),
+            ("constraint", span(constraint.as_ref())),
+            ("referencing", span(referencing.as_ref())),
+            ("function", span(function.as_ref())),
+            ("args", span(args.as_ref())),
+            ("function_name", span(function_name.as_ref())),
+            ("declare", span(declare.as_ref())),
+            ("shared", span(shared.as_ref())),
+        ];
+        for (key, at) in of_the_kind {
+            let (Some(at), Some(usage)) = (at, &trigger.usage) else {
+                continue;
+            };
+            let kind = &usage.kind.value;
+            problems.push(
+                Diagnostic::new(format!("`{key}` is for the kind to say"))
+                    .at(at)
+                    .related(&usage.kind.span, "the kind")
+                    .help(format!(
+                        "take it away; `triggerctl kinds {kind}` shows what can be said in `with`"
+                    )),
+            );
+        }
+    }
+}
+
 impl TriggerSpec {
     pub(super) fn is_for(&self, dialect: &str) -> bool {
         self.dialects
@@ -100,15 +166,18 @@ fn together(merged: &Merged<'_>, problems: &mut Vec<Diagnostic>) {
         );
     }
     let args = merged.get(|fields| fields.args.as_ref());
-    if let (Some(args), None) = (args, function) {
+    let shared = merged.get(|fields| fields.shared.as_ref());
+    let is_shared = shared.is_some_and(|shared| shared.value);
+    if let (Some(args), None, false) = (args, function, is_shared) {
         problems.push(
             Diagnostic::new("`args` without `function`")
                 .at(&args.span)
-                .help("a generated function takes no arguments: put the values in the body"),
+                .help("a function of one trigger takes no arguments: put the values in the body, or add `shared = true`"),
         );
     }
     if let Some(function) = function {
-        let of_the_generated: [(&str, Option<Span>); 4] = [
+        let of_the_generated: [(&str, Option<Span>); 5] = [
+            ("shared", shared.map(|field| field.span.clone())),
             (
                 "function_name",
                 merged
@@ -238,14 +307,19 @@ pub(super) fn unique(
     functions: &[FunctionSpec],
     problems: &mut Vec<Diagnostic>,
 ) {
-    let mut seen: HashMap<(Option<&str>, &str, &str), Vec<&TriggerSpec>> =
+    let mut seen: HashMap<(Option<&str>, &str, bool, &str), Vec<&TriggerSpec>> =
         HashMap::with_capacity(triggers.len());
     for trigger in triggers {
         for table in trigger.tables.included() {
-            let TableRef { schema, name } = &table.value;
+            let TableRef {
+                schema,
+                name,
+                is_pattern,
+            } = &table.value;
             let key = (
                 schema.as_deref(),
                 name.as_str(),
+                *is_pattern,
                 trigger.name.value.as_str(),
             );
             let others = seen.entry(key).or_default();
@@ -266,7 +340,11 @@ pub(super) fn unique(
     }
     let mut seen: HashMap<(Option<&str>, &str), &Span> = HashMap::with_capacity(functions.len());
     for function in functions {
-        let TableRef { schema, name } = &function.name.value;
+        let TableRef {
+            schema,
+            name,
+            is_pattern: _,
+        } = &function.name.value;
         let key = (schema.as_deref(), name.as_str());
         if let Some(first) = seen.get(&key) {
             problems.push(
@@ -301,6 +379,7 @@ impl TableSelector {
             Self::Many {
                 include,
                 exclude: _,
+                having_columns: _,
             } => include,
         }
     }

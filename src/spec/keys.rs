@@ -18,10 +18,13 @@ pub const DIALECTS: &[DialectKeys] = &[
             "referencing",
             "function",
             "args",
+            "shared",
             "function_name",
             "declare",
             "security",
             "search_path",
+            "enabled_on",
+            "depends_on_extensions",
         ],
     ),
     ("mysql", &["definer", "order", "sql_mode", "collation"]),
@@ -61,6 +64,42 @@ pub enum Section {
     Order,
     /// `[[function]]`.
     Function,
+    /// `[[test]]` alone.
+    Test,
+    /// Both `[[test]]` and `[test.<dialect>]`.
+    TestField,
+    /// `expect = { … }`.
+    Expect,
+    /// `expect_error = { … }`.
+    ExpectError,
+    /// `expect_changes = { … }`.
+    ExpectChanges,
+    /// An element of `changed` in `expect_changes`.
+    ExpectChanged,
+    /// `[[require]]`.
+    Require,
+    /// `[[trigger]]` and `[trigger.<dialect>]` of a spec, and not of a kind.
+    Use,
+    /// The top of a `kind.toml`.
+    Kind,
+    /// `[parameters.NAME]` of a kind.
+    Parameter,
+    /// `[needs]` of a kind.
+    Needs,
+    /// `[[refuse]]` of a kind.
+    Refusal,
+    /// `[[trigger]]` of a kind.
+    KindTrigger,
+    /// `[trigger.<dialect>]` of a kind.
+    KindOwn,
+    /// `[[table]]` of a kind.
+    KindTable,
+    /// `[table.<dialect>]` of a kind.
+    KindTableOwn,
+    /// `[example]` of a kind.
+    Example,
+    /// `[[example.table]]` of a kind.
+    ExampleTable,
 }
 
 impl Section {
@@ -71,12 +110,28 @@ impl Section {
             Self::Part => "in an included file",
             Self::Database => "in `[database]`",
             Self::Environment => "in `[environments.NAME]`",
-            Self::Trigger | Self::Field => "in `[[trigger]]`",
+            Self::Trigger | Self::Field | Self::Use => "in `[[trigger]]`",
             Self::Own => "in `[trigger.<dialect>]`",
             Self::Constraint => "in `constraint`",
             Self::Referencing => "in `referencing`",
             Self::Order => "in `order`",
             Self::Function => "in `[[function]]`",
+            Self::Test | Self::TestField => "in `[[test]]`",
+            Self::Expect => "in `expect`",
+            Self::ExpectError => "in `expect_error`",
+            Self::ExpectChanges => "in `expect_changes`",
+            Self::ExpectChanged => "in `changed`",
+            Self::Require => "in `[[require]]`",
+            Self::Kind => "at the top of a `kind.toml`",
+            Self::Parameter => "in `[parameters.NAME]` of a kind",
+            Self::Needs => "in `[needs]` of a kind",
+            Self::Refusal => "in `[[refuse]]` of a kind",
+            Self::KindTrigger => "in `[[trigger]]` of a kind",
+            Self::KindOwn => "in `[trigger.<dialect>]` of a kind",
+            Self::KindTable => "in `[[table]]` of a kind",
+            Self::KindTableOwn => "in `[table.<dialect>]` of a kind",
+            Self::Example => "in `[example]` of a kind",
+            Self::ExampleTable => "in `[[example.table]]` of a kind",
         }
     }
 }
@@ -112,14 +167,26 @@ pub enum Shape {
     List(&'static Shape),
     /// A list of these, not empty, in which a value may come again.
     Row(&'static Shape),
+    /// A list of these, which may be empty, and in which a value may come again.
+    Many(&'static Shape),
     /// A table with the keys of a section.
     Table(Section),
+    /// A table with the keys of a section, or a list of them.
+    OneOrMany(Section),
+    /// A string, or a table with the keys of a section.
+    TextOr(Section),
     /// `[[name]]`: any number of tables with the keys of a section.
     Tables(Section),
     /// A table with keys of the user's choice.
     Map(&'static Shape),
+    /// A table, not empty, whose keys are `name` or `schema.name`, none of them twice.
+    Named(&'static Shape),
     /// Any value.
     Any,
+    /// Any value, with the place of everything in it.
+    Tree,
+    /// A table with keys of the user's choice, whose values are tables with the keys of a section.
+    Sections(Section),
 }
 
 /// One key.
@@ -169,7 +236,7 @@ pub const KEYS: &[Key] = &[
         name: "include",
         sections: &[Section::Top],
         shape: Shape::List(&Shape::Text),
-        doc: "More files with `[[trigger]]` and `[[function]]`; globs, relative to this file.",
+        doc: "More files with `[[trigger]]`, `[[function]]` and `[[test]]`; globs, relative to this file.",
         example: "include = [\"triggers/*.toml\"]",
         aliases: &["includes", "import", "imports"],
         ..KEY
@@ -227,6 +294,24 @@ pub const KEYS: &[Key] = &[
         ..KEY
     },
     Key {
+        name: "test",
+        sections: &[Section::Top, Section::Part],
+        shape: Shape::Tables(Section::Test),
+        doc: "A test of what the triggers do; `triggerctl test` runs it.",
+        example: "[[test]]",
+        aliases: &["tests"],
+        ..KEY
+    },
+    Key {
+        name: "require",
+        sections: &[Section::Top, Section::Part],
+        shape: Shape::Tables(Section::Require),
+        doc: "A rule: which trigger every table of a selection must have.",
+        example: "[[require]]",
+        aliases: &["requires", "requirement", "rule"],
+        ..KEY
+    },
+    Key {
         name: "url",
         sections: &[Section::Database, Section::Environment],
         shape: Shape::Late,
@@ -252,10 +337,56 @@ pub const KEYS: &[Key] = &[
         ..KEY
     },
     Key {
+        name: "test_schema",
+        sections: &[Section::Database, Section::Environment],
+        shape: Shape::Late,
+        doc: "The script that scratch databases of `test` are made from, instead of a copy of the live schema.",
+        example: "test_schema = \"schema.sql\"",
+        ..KEY
+    },
+    Key {
+        name: "protected",
+        sections: &[Section::Environment],
+        shape: Shape::Bool,
+        default: "`false`",
+        doc: "`test` touches this database only to copy its schema: it refuses to run without `--scratch`.",
+        example: "protected = true",
+        aliases: &["production"],
+        ..KEY
+    },
+    Key {
+        name: "use",
+        sections: &[Section::Trigger],
+        shape: Shape::Text,
+        doc: "A kind: a ready-made trigger, see `triggerctl kinds`.",
+        example: "use = \"updated_at\"",
+        aliases: &["kind", "extends", "type"],
+        ..KEY
+    },
+    Key {
+        name: "with",
+        sections: &[Section::Use],
+        shape: Shape::Map(&Shape::Tree),
+        doc: "What the kind is told.",
+        example: "with = { column = \"updated_at\" }",
+        aliases: &["parameters", "options", "params"],
+        ..KEY
+    },
+    Key {
+        name: "create_table",
+        sections: &[Section::Trigger],
+        shape: Shape::Bool,
+        default: "`false`",
+        doc: "Create the table that the kind writes to where it is missing; it is never dropped.",
+        example: "create_table = true",
+        ..KEY
+    },
+    Key {
         name: "name",
         sections: &[Section::Trigger],
         shape: Shape::Text,
         required: true,
+        default: "`{{ table }}_<kind>` with `use`",
         doc: "The trigger's name; may use `{{ table }}`.",
         example: "name = \"users_touch\"",
         ..KEY
@@ -271,7 +402,7 @@ pub const KEYS: &[Key] = &[
     },
     Key {
         name: "tables",
-        sections: &[Section::Trigger],
+        sections: &[Section::Trigger, Section::Require],
         shape: Shape::List(&Shape::Pattern),
         doc: "Several tables, one trigger each; globs match the live schema.",
         example: "tables = [\"users\", \"sales.*\"]",
@@ -280,7 +411,7 @@ pub const KEYS: &[Key] = &[
     },
     Key {
         name: "exclude",
-        sections: &[Section::Trigger],
+        sections: &[Section::Trigger, Section::Require],
         shape: Shape::List(&Shape::Pattern),
         doc: "Tables that are left out of `tables` again.",
         example: "exclude = [\"sales.tmp_*\"]",
@@ -288,8 +419,17 @@ pub const KEYS: &[Key] = &[
         ..KEY
     },
     Key {
+        name: "having_columns",
+        sections: &[Section::Trigger, Section::Require],
+        shape: Shape::List(&Shape::Text),
+        doc: "Only those of `tables` that have all these columns; globs too.",
+        example: "having_columns = [\"updated_at\"]",
+        aliases: &["with_columns", "having"],
+        ..KEY
+    },
+    Key {
         name: "dialects",
-        sections: &[Section::Trigger],
+        sections: &[Section::Trigger, Section::KindTrigger, Section::Require],
         shape: Shape::List(&Shape::Dialect),
         default: "all",
         doc: "The dialects that it is for.",
@@ -365,11 +505,20 @@ pub const KEYS: &[Key] = &[
     },
     Key {
         name: "renamed_from",
-        sections: &[Section::Field],
+        sections: &[Section::Use],
         shape: Shape::Text,
         doc: "The name that it had before: rename instead of drop and create.",
         example: "renamed_from = \"users_age\"",
         aliases: &["old_name", "previous_name"],
+        ..KEY
+    },
+    Key {
+        name: "bypass",
+        sections: &[Section::Field],
+        shape: Shape::Text,
+        doc: "The setting that keeps it from running, for one session.",
+        example: "bypass = \"app.bypass\"",
+        aliases: &["skip", "off_switch"],
         ..KEY
     },
     Key {
@@ -380,6 +529,24 @@ pub const KEYS: &[Key] = &[
         doc: "In which sessions it fires.",
         example: "enabled = \"origin\"",
         aliases: &["state"],
+        ..KEY
+    },
+    Key {
+        name: "enabled_on",
+        sections: &[Section::Own],
+        shape: Shape::Named(&Shape::Word(&["origin", "disabled", "replica", "always"])),
+        doc: "The partitions on which it has another state than `enabled`.",
+        example: "enabled_on = { \"sales.y2024\" = \"disabled\" }",
+        aliases: &["enabled_on_partitions", "partitions"],
+        ..KEY
+    },
+    Key {
+        name: "depends_on_extensions",
+        sections: &[Section::Own, Section::Function],
+        shape: Shape::List(&Shape::Text),
+        doc: "The extensions with which it is dropped (DEPENDS ON EXTENSION).",
+        example: "depends_on_extensions = [\"postgis\"]",
+        aliases: &["depends_on", "depends_on_extension", "extensions"],
         ..KEY
     },
     Key {
@@ -455,9 +622,18 @@ pub const KEYS: &[Key] = &[
         name: "args",
         sections: &[Section::Own],
         shape: Shape::Row(&Shape::Free),
-        doc: "Arguments for `function`.",
+        doc: "Arguments for `function`, or for one that is `shared`.",
         example: "args = [\"a\", \"b\"]",
         aliases: &["arguments", "parameters"],
+        ..KEY
+    },
+    Key {
+        name: "shared",
+        sections: &[Section::Own],
+        shape: Shape::Bool,
+        default: "`false`",
+        doc: "One generated function for all tables of this trigger.",
+        example: "shared = true",
         ..KEY
     },
     Key {
@@ -557,6 +733,23 @@ pub const KEYS: &[Key] = &[
         ..KEY
     },
     Key {
+        name: "name",
+        sections: &[Section::Require],
+        shape: Shape::Text,
+        doc: "What messages call the rule.",
+        example: "name = \"every table is audited\"",
+        ..KEY
+    },
+    Key {
+        name: "trigger",
+        sections: &[Section::Require],
+        shape: Shape::Text,
+        required: true,
+        doc: "The name of the trigger that each of them must have; may use `{{ table }}`.",
+        example: "trigger = \"{{ table }}_audit\"",
+        ..KEY
+    },
+    Key {
         name: "language",
         sections: &[Section::Function],
         shape: Shape::Text,
@@ -612,6 +805,15 @@ pub const KEYS: &[Key] = &[
         ..KEY
     },
     Key {
+        name: "strict",
+        sections: &[Section::Function],
+        shape: Shape::Bool,
+        default: "`false`",
+        doc: "STRICT, which means nothing to a function without arguments.",
+        example: "strict = false",
+        ..KEY
+    },
+    Key {
         name: "cost",
         sections: &[Section::Function],
         shape: Shape::Positive,
@@ -620,6 +822,495 @@ pub const KEYS: &[Key] = &[
         example: "cost = 100",
         ..KEY
     },
+    Key {
+        name: "name",
+        sections: &[Section::Test],
+        shape: Shape::Text,
+        required: true,
+        doc: "What it shows, in words; unique in its file.",
+        example: "name = \"a changed row gets the time\"",
+        ..KEY
+    },
+    Key {
+        name: "dialects",
+        sections: &[Section::Test],
+        shape: Shape::List(&Shape::Dialect),
+        default: "all",
+        doc: "The dialects that it runs on.",
+        example: "dialects = [\"sqlite\", \"postgres\"]",
+        aliases: &["engines", "databases"],
+        ..KEY
+    },
+    Key {
+        name: "given",
+        sections: &[Section::TestField],
+        shape: Shape::Sql,
+        doc: "Statements that set up the rows; a template.",
+        example: "given = \"INSERT INTO users (id) VALUES (1);\"",
+        aliases: &["setup", "before", "arrange"],
+        ..KEY
+    },
+    Key {
+        name: "when",
+        sections: &[Section::TestField],
+        shape: Shape::Sql,
+        required: true,
+        doc: "The statement or statements under test; a template.",
+        example: "when = \"UPDATE users SET name = 'b';\"",
+        aliases: &["do", "act", "sql", "run"],
+        ..KEY
+    },
+    Key {
+        name: "expect",
+        sections: &[Section::TestField],
+        shape: Shape::OneOrMany(Section::Expect),
+        doc: "A query and the rows that it must give afterwards; or a list of such tables.",
+        example: "expect = { query = \"SELECT name FROM users\", rows = [[\"b\"]] }",
+        aliases: &["then", "assert", "expected"],
+        ..KEY
+    },
+    Key {
+        name: "query",
+        sections: &[Section::Expect],
+        shape: Shape::Sql,
+        required: true,
+        doc: "The query; a template.",
+        example: "query = \"SELECT name FROM users\"",
+        aliases: &["sql", "select"],
+        ..KEY
+    },
+    Key {
+        name: "rows",
+        sections: &[Section::Expect],
+        shape: Shape::Many(&Shape::Many(&Shape::Any)),
+        required: true,
+        doc: "The rows, each a list of values; `[]` for none.",
+        example: "rows = [[\"b\", 1]]",
+        aliases: &["row", "result", "results", "values"],
+        ..KEY
+    },
+    Key {
+        name: "ordered",
+        sections: &[Section::Expect],
+        shape: Shape::Bool,
+        default: "`false`",
+        doc: "Whether the order of the rows counts.",
+        example: "ordered = true",
+        aliases: &["order", "in_order"],
+        ..KEY
+    },
+    Key {
+        name: "expect_error",
+        sections: &[Section::TestField],
+        shape: Shape::TextOr(Section::ExpectError),
+        doc: "`when` must fail, with this in its message; or `{ sqlstate = …, message = … }`.",
+        example: "expect_error = \"too young\"",
+        aliases: &["error", "raises", "throws"],
+        ..KEY
+    },
+    Key {
+        name: "message",
+        sections: &[Section::ExpectError],
+        shape: Shape::Free,
+        doc: "A part of the message, to the letter.",
+        example: "message = \"too young\"",
+        aliases: &["text", "contains"],
+        ..KEY
+    },
+    Key {
+        name: "sqlstate",
+        sections: &[Section::ExpectError],
+        shape: Shape::Text,
+        doc: "The SQLSTATE (PostgreSQL, MySQL): five characters.",
+        example: "sqlstate = \"45000\"",
+        aliases: &["code", "state"],
+        ..KEY
+    },
+    Key {
+        name: "expect_changes",
+        sections: &[Section::TestField],
+        shape: Shape::OneOrMany(Section::ExpectChanges),
+        doc: "What `when` does to a table: exactly these rows come, go and change; or a list of such tables.",
+        example: "expect_changes = { table = \"audit\", added = [{ op = \"U\" }] }",
+        aliases: &["changes", "expect_change"],
+        ..KEY
+    },
+    Key {
+        name: "table",
+        sections: &[Section::ExpectChanges],
+        shape: Shape::Name,
+        required: true,
+        doc: "The table.",
+        example: "table = \"audit\"",
+        aliases: &["on", "relation"],
+        ..KEY
+    },
+    Key {
+        name: "added",
+        sections: &[Section::ExpectChanges],
+        shape: Shape::Many(&Shape::Map(&Shape::Any)),
+        default: "`[]`",
+        doc: "The rows that come, by column; columns that are left out may hold anything.",
+        example: "added = [{ op = \"U\" }]",
+        aliases: &["inserted", "new"],
+        ..KEY
+    },
+    Key {
+        name: "removed",
+        sections: &[Section::ExpectChanges],
+        shape: Shape::Many(&Shape::Map(&Shape::Any)),
+        default: "`[]`",
+        doc: "The rows that go.",
+        example: "removed = [{ id = 1 }]",
+        aliases: &["deleted", "old"],
+        ..KEY
+    },
+    Key {
+        name: "changed",
+        sections: &[Section::ExpectChanges],
+        shape: Shape::Many(&Shape::Table(Section::ExpectChanged)),
+        default: "`[]`",
+        doc: "The rows that change, each before and after; rows are told apart by the primary key.",
+        example: "changed = [{ from = { n = 1 }, to = { n = 2 } }]",
+        aliases: &["updated", "modified"],
+        ..KEY
+    },
+    Key {
+        name: "from",
+        sections: &[Section::ExpectChanged],
+        shape: Shape::Map(&Shape::Any),
+        required: true,
+        doc: "What the row was, by column.",
+        example: "from = { n = 1 }",
+        aliases: &["old", "before"],
+        ..KEY
+    },
+    Key {
+        name: "to",
+        sections: &[Section::ExpectChanged],
+        shape: Shape::Map(&Shape::Any),
+        required: true,
+        doc: "What it is then.",
+        example: "to = { n = 2 }",
+        aliases: &["new", "after"],
+        ..KEY
+    },
+    Key {
+        name: "description",
+        sections: &[Section::Kind],
+        shape: Shape::Text,
+        required: true,
+        doc: "What the kind is for, in one line.",
+        example: "description = \"The time of the last change.\"",
+        aliases: &["summary", "doc"],
+        ..KEY
+    },
+    Key {
+        name: "parameters",
+        sections: &[Section::Kind],
+        shape: Shape::Sections(Section::Parameter),
+        doc: "What a use may tell the kind in `with`.",
+        example: "[parameters.column]",
+        aliases: &["parameter", "params"],
+        ..KEY
+    },
+    Key {
+        name: "needs",
+        sections: &[Section::Kind],
+        shape: Shape::Table(Section::Needs),
+        doc: "What the kind needs of the table.",
+        example: "[needs]",
+        aliases: &["need", "requires"],
+        ..KEY
+    },
+    Key {
+        name: "without",
+        sections: &[Section::Kind],
+        shape: Shape::Map(&Shape::Text),
+        doc: "The dialects that it is not for, each with the reason.",
+        example: "without = { mysql = \"MySQL has no INSTEAD OF triggers\" }",
+        ..KEY
+    },
+    Key {
+        name: "refuse",
+        sections: &[Section::Kind],
+        shape: Shape::Tables(Section::Refusal),
+        doc: "A use that makes no sense, and why.",
+        example: "[[refuse]]",
+        aliases: &["check", "checks", "refusal"],
+        ..KEY
+    },
+    Key {
+        name: "trigger",
+        sections: &[Section::Kind],
+        shape: Shape::Tables(Section::KindTrigger),
+        required: true,
+        doc: "A trigger that each use makes.",
+        example: "[[trigger]]",
+        aliases: &["triggers"],
+        ..KEY
+    },
+    Key {
+        name: "table",
+        sections: &[Section::Kind],
+        shape: Shape::Tables(Section::KindTable),
+        doc: "A table that the kind writes to.",
+        example: "[[table]]",
+        aliases: &["tables"],
+        ..KEY
+    },
+    Key {
+        name: "example",
+        sections: &[Section::Kind],
+        shape: Shape::Table(Section::Example),
+        required: true,
+        doc: "A use to show.",
+        example: "[example]",
+        ..KEY
+    },
+    Key {
+        name: "fixture",
+        sections: &[Section::Kind],
+        shape: Shape::Tree,
+        doc: "What the kind's tests run on.",
+        example: "[fixture]",
+        ..KEY
+    },
+    Key {
+        name: "test",
+        sections: &[Section::Kind],
+        shape: Shape::Tree,
+        doc: "What the kind does, shown by example.",
+        example: "[[test]]",
+        aliases: &["tests"],
+        ..KEY
+    },
+    Key {
+        name: "type",
+        sections: &[Section::Parameter],
+        shape: Shape::Word(TYPES),
+        required: true,
+        doc: "What it takes.",
+        example: "type = \"column\"",
+        ..KEY
+    },
+    Key {
+        name: "doc",
+        sections: &[Section::Parameter],
+        shape: Shape::Text,
+        required: true,
+        doc: "What it says, in a line or two.",
+        example: "doc = \"The column that holds the time.\"",
+        aliases: &["description", "help"],
+        ..KEY
+    },
+    Key {
+        name: "default",
+        sections: &[Section::Parameter],
+        shape: Shape::Tree,
+        doc: "What holds when it is left out; `{{ … }}` is an expression.",
+        example: "default = \"updated_at\"",
+        ..KEY
+    },
+    Key {
+        name: "of",
+        sections: &[Section::Parameter],
+        shape: Shape::Text,
+        default: "the trigger's own table",
+        doc: "For `column` and `columns`: the parameter that names their table.",
+        example: "of = \"parent\"",
+        ..KEY
+    },
+    Key {
+        name: "optional",
+        sections: &[Section::Parameter],
+        shape: Shape::Bool,
+        default: "`false`",
+        doc: "It may be left out, and is `none` then.",
+        example: "optional = true",
+        ..KEY
+    },
+    Key {
+        name: "words",
+        sections: &[Section::Parameter],
+        shape: Shape::List(&Shape::Text),
+        doc: "What a `word` or `words` may be.",
+        example: "words = [\"row\", \"statement\"]",
+        aliases: &["choices", "values_of"],
+        ..KEY
+    },
+    Key {
+        name: "keys",
+        sections: &[Section::Parameter],
+        shape: Shape::Word(&["text", "column"]),
+        default: "`\"text\"`",
+        doc: "What the keys of a `map` are.",
+        example: "keys = \"column\"",
+        ..KEY
+    },
+    Key {
+        name: "values",
+        sections: &[Section::Parameter],
+        shape: Shape::Word(&["text", "texts", "sql", "column", "columns"]),
+        default: "`\"text\"`",
+        doc: "What the values of a `map` are.",
+        example: "values = \"sql\"",
+        ..KEY
+    },
+    Key {
+        name: "primary_key",
+        sections: &[Section::Needs],
+        shape: Shape::Text,
+        doc: "The table must have a primary key: why.",
+        example: "primary_key = \"without one, no row can be told from another\"",
+        ..KEY
+    },
+    Key {
+        name: "tables",
+        sections: &[Section::Needs],
+        shape: Shape::List(&Shape::Word(&["table", "view"])),
+        default: "`[\"table\"]`",
+        doc: "What it can be used on.",
+        example: "tables = [\"view\"]",
+        ..KEY
+    },
+    Key {
+        name: "if",
+        sections: &[Section::Refusal],
+        shape: Shape::Text,
+        required: true,
+        doc: "An expression: the use is refused where it is true.",
+        example: "if = \"columns and except\"",
+        aliases: &["when", "condition"],
+        ..KEY
+    },
+    Key {
+        name: "parameter",
+        sections: &[Section::Refusal],
+        shape: Shape::Text,
+        doc: "The parameter that is to blame: it is underlined.",
+        example: "parameter = \"except\"",
+        ..KEY
+    },
+    Key {
+        name: "message",
+        sections: &[Section::Refusal],
+        shape: Shape::Text,
+        required: true,
+        doc: "What is wrong; a template.",
+        example: "message = \"`columns` and `except` exclude each other\"",
+        ..KEY
+    },
+    Key {
+        name: "help",
+        sections: &[Section::Refusal],
+        shape: Shape::Text,
+        required: true,
+        doc: "The way out; a template.",
+        example: "help = \"keep one of them\"",
+        ..KEY
+    },
+    Key {
+        name: "suffix",
+        sections: &[Section::KindTrigger],
+        shape: Shape::Text,
+        doc: "Goes behind the name of the use, with `_`; a template.",
+        example: "suffix = \"truncate\"",
+        ..KEY
+    },
+    Key {
+        name: "if",
+        sections: &[Section::KindTrigger],
+        shape: Shape::Text,
+        doc: "An expression: the trigger is left out where it is false.",
+        example: "if = \"'truncate' in events\"",
+        ..KEY
+    },
+    Key {
+        name: "parameter",
+        sections: &[Section::KindTable],
+        shape: Shape::Text,
+        required: true,
+        doc: "The parameter of type `table` that names it.",
+        example: "parameter = \"target\"",
+        ..KEY
+    },
+    Key {
+        name: "doc",
+        sections: &[Section::KindTable],
+        shape: Shape::Text,
+        required: true,
+        doc: "What it holds, in a line or two.",
+        example: "doc = \"One row for each change.\"",
+        aliases: &["description", "help"],
+        ..KEY
+    },
+    Key {
+        name: "columns",
+        sections: &[Section::KindTable],
+        shape: Shape::List(&Shape::Text),
+        required: true,
+        doc: "The columns that the kind writes.",
+        example: "columns = [\"operation\", \"old_row\"]",
+        ..KEY
+    },
+    Key {
+        name: "create",
+        sections: &[Section::KindTable, Section::KindTableOwn],
+        shape: Shape::Sql,
+        doc: "The CREATE TABLE; a template.",
+        example: "create = \"CREATE TABLE {{ target | ident }} (…)\"",
+        ..KEY
+    },
+    Key {
+        name: "with",
+        sections: &[Section::Example],
+        shape: Shape::Map(&Shape::Tree),
+        doc: "What the kind is told.",
+        example: "with = { column = \"updated_at\" }",
+        ..KEY
+    },
+    Key {
+        name: "table",
+        sections: &[Section::Example],
+        shape: Shape::Tables(Section::ExampleTable),
+        required: true,
+        doc: "The tables: first the one that the trigger is on.",
+        example: "[[example.table]]",
+        ..KEY
+    },
+    Key {
+        name: "name",
+        sections: &[Section::ExampleTable],
+        shape: Shape::Text,
+        required: true,
+        doc: "Its name.",
+        example: "name = \"users\"",
+        ..KEY
+    },
+    Key {
+        name: "columns",
+        sections: &[Section::ExampleTable],
+        shape: Shape::Map(&Shape::Text),
+        required: true,
+        doc: "Its columns with their types, in order.",
+        example: "columns = { id = \"integer\", name = \"text\" }",
+        ..KEY
+    },
+    Key {
+        name: "primary_key",
+        sections: &[Section::ExampleTable],
+        shape: Shape::List(&Shape::Text),
+        doc: "Its primary key.",
+        example: "primary_key = [\"id\"]",
+        ..KEY
+    },
+];
+
+/// The types of a kind's parameters.
+pub(super) const TYPES: &[&str] = &[
+    "column", "columns", "table", "sql", "text", "texts", "name", "bool", "integer", "word",
+    "words", "map",
 ];
 
 static BY_NAME: LazyLock<HashMap<&'static str, Vec<&'static Key>>> = LazyLock::new(|| {

@@ -8,29 +8,41 @@ mod check;
 mod environment;
 mod files;
 mod keys;
+mod kind;
 mod load;
 mod merge;
 mod names;
 mod source;
+mod split;
+mod test;
 #[cfg(test)]
 mod tests;
 mod text;
 mod unknown;
 mod value;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::error::{Located, SourceFile, Span};
+use crate::kinds::Kind;
 use crate::model::{
     Deferral, EnabledState, Event, Orientation, Parallel, Security, Timing, Volatility,
 };
 
+pub(crate) use build::word;
 pub use keys::{DIALECTS, DialectKeys, KEYS, Key, Section, Shape};
-pub use load::LoadOptions;
+pub(crate) use kind::read as read_kind;
+pub use load::{Draft, LoadOptions};
 pub use names::NameError;
+pub(crate) use test::bytes;
+pub use test::{
+    ChangedSpec, ChangesSpec, ErrorSpec, ExpectSpec, Expected, RowSpec, TestFields, TestSpec,
+};
 pub use text::inner_span;
+pub(crate) use unknown::closest;
+pub(crate) use value::bare_expression;
 
 /// A whole spec, its includes read in.
 #[derive(Debug, Clone)]
@@ -45,6 +57,8 @@ pub struct Spec {
     pub database: DatabaseSpec,
     /// The names under `[environments]`, with each one's URL where it could be resolved.
     pub environments: BTreeMap<String, Option<String>>,
+    /// Those of them that are `protected`.
+    pub protected: BTreeSet<String>,
     /// `[vars]`, with the environment's laid over them.
     pub vars: BTreeMap<String, toml::Value>,
     /// The user's templates folder, resolved against `folder`; exists.
@@ -53,6 +67,12 @@ pub struct Spec {
     pub triggers: Vec<TriggerSpec>,
     /// `[[function]]`, in file order.
     pub functions: Vec<FunctionSpec>,
+    /// The kinds that triggers use, by name.
+    pub kinds: BTreeMap<String, Arc<Kind>>,
+    /// `[[test]]`, in file order.
+    pub tests: Vec<TestSpec>,
+    /// `[[require]]`, in file order.
+    pub requires: Vec<RequireSpec>,
 }
 
 /// Where the database is and how it is kept.
@@ -64,15 +84,21 @@ pub struct DatabaseSpec {
     pub create_from: Option<Located<PathBuf>>,
     /// PostgreSQL: the schema of the history tables (default `triggerctl`).
     pub history_schema: Option<Located<String>>,
+    /// The script that scratch databases are made from, resolved against the spec's folder.
+    pub test_schema: Option<Located<PathBuf>>,
+    /// Set where the chosen environment is `protected`.
+    pub protected: Option<Located<bool>>,
 }
 
 /// A table as written: `users` or `app.users`; may be a glob.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct TableRef {
     /// The schema, where one was given.
     pub schema: Option<String>,
     /// The name, or a pattern with `*` and `?`.
     pub name: String,
+    /// Whether it is a pattern: in double quotes `*` and `?` are themselves.
+    pub is_pattern: bool,
 }
 
 /// Which tables a `[[trigger]]` is for.
@@ -86,7 +112,24 @@ pub enum TableSelector {
         include: Vec<Located<TableRef>>,
         /// Names and globs that are left out again.
         exclude: Vec<Located<TableRef>>,
+        /// Columns, or globs, each of which a table must have to be one of them; empty asks for none.
+        having_columns: Vec<Located<String>>,
     },
+}
+
+/// One `[[require]]`: what every table of a selection must have.
+#[derive(Debug, Clone)]
+pub struct RequireSpec {
+    /// The `[[require]]` header.
+    pub span: Span,
+    /// What messages call the rule.
+    pub name: Option<Located<String>>,
+    /// The tables that it is about.
+    pub tables: TableSelector,
+    /// The dialects that it holds in; `None` is all.
+    pub dialects: Option<Vec<Located<String>>>,
+    /// The name of the trigger that each must have, a template.
+    pub trigger: Located<String>,
 }
 
 /// One `[[trigger]]` as written.
@@ -104,6 +147,50 @@ pub struct TriggerSpec {
     pub fields: Fields,
     /// What is said in `[trigger.<dialect>]`; boxed, for a node of the map has room for eleven.
     pub overrides: BTreeMap<String, Box<Fields>>,
+    /// `use`, with what belongs to it.
+    pub usage: Option<Box<UseSpec>>,
+}
+
+/// `use = "…"`, `with = { … }`, `create_table`.
+#[derive(Debug, Clone)]
+pub struct UseSpec {
+    /// The kind's name.
+    pub kind: Located<String>,
+    /// `with`.
+    pub with: Vec<Argument>,
+    /// `with` in `[trigger.<dialect>]`: wins over the common one, parameter by parameter.
+    pub own: BTreeMap<String, Vec<Argument>>,
+    /// Whether a table that the kind writes to is created where it is missing.
+    pub create_table: bool,
+}
+
+/// One entry of `with`.
+pub type Argument = (Located<String>, Tree);
+
+/// A value of the spec whose meaning a kind knows, with the place of everything in it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Tree {
+    /// The whole of it.
+    pub span: Span,
+    /// What it is.
+    pub node: Node,
+}
+
+/// One node of a [`Tree`].
+#[derive(Debug, Clone, PartialEq)]
+pub enum Node {
+    /// A string.
+    Text(String),
+    /// An integer.
+    Integer(i64),
+    /// `true` or `false`.
+    Bool(bool),
+    /// A number with a fraction, or a date or time.
+    Other(toml::Value),
+    /// A list.
+    List(Vec<Tree>),
+    /// A table, in file order.
+    Table(Vec<(Located<String>, Tree)>),
 }
 
 /// The fields of a trigger, each one where it was written. Merged by [`Fields::over`].
@@ -125,8 +212,12 @@ pub struct Fields {
     pub description: Option<Located<String>>,
     /// `renamed_from`, a template like `name`.
     pub renamed_from: Option<Located<String>>,
+    /// `bypass`: the setting that keeps it from running.
+    pub bypass: Option<Located<String>>,
     /// `enabled`.
     pub enabled: Option<Located<EnabledState>>,
+    /// `enabled_on = { partition = state }`; not empty, no partition twice.
+    pub enabled_on: Option<Located<Vec<EnabledOn>>>,
     /// `constraint = { deferrable, initially, from }`; `true` alone is not accepted.
     pub constraint: Option<Located<ConstraintSpec>>,
     /// `referencing = { old_table, new_table }`.
@@ -135,6 +226,8 @@ pub struct Fields {
     pub function: Option<Located<TableRef>>,
     /// `args`; only together with `function`.
     pub args: Option<Located<Vec<Located<String>>>>,
+    /// `shared`: one generated function for all tables.
+    pub shared: Option<Located<bool>>,
     /// `function_name`: the name of the generated function.
     pub function_name: Option<Located<TableRef>>,
     /// `declare`, a template: goes before BEGIN.
@@ -145,12 +238,23 @@ pub struct Fields {
     pub search_path: Option<Located<Vec<Located<String>>>>,
     /// `definer` (MySQL).
     pub definer: Option<Located<String>>,
+    /// `depends_on_extensions`; not empty.
+    pub depends_on_extensions: Option<Located<Vec<Located<String>>>>,
     /// `order = { follows | precedes }` (MySQL).
     pub order: Option<Located<OrderSpec>>,
     /// `sql_mode` (MySQL).
     pub sql_mode: Option<Located<String>>,
     /// `collation` (MySQL).
     pub collation: Option<Located<String>>,
+}
+
+/// One entry of `enabled_on`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EnabledOn {
+    /// The partition.
+    pub partition: Located<TableRef>,
+    /// The state that the trigger has there.
+    pub state: Located<EnabledState>,
 }
 
 /// `constraint = { … }`.
@@ -203,8 +307,12 @@ pub struct FunctionSpec {
     pub parallel: Option<Located<Parallel>>,
     /// `leakproof`.
     pub leakproof: Option<Located<bool>>,
+    /// `strict`.
+    pub strict: Option<Located<bool>>,
     /// `cost`; above 0.
     pub cost: Option<Located<f64>>,
     /// `description`: becomes COMMENT ON FUNCTION.
     pub description: Option<Located<String>>,
+    /// `depends_on_extensions`; not empty.
+    pub depends_on_extensions: Option<Located<Vec<Located<String>>>>,
 }

@@ -29,6 +29,10 @@ pub(crate) trait Live {
     fn batch(&mut self, sql: &str);
     /// Run statements as a client would send them: the rows as `a|b|NULL`, one a line, or `error: …`.
     fn run(&mut self, sql: &str) -> String;
+    /// Run a script that may fail: what it gives, or `error: …`.
+    fn script(&mut self, sql: &str) -> String {
+        self.run(sql)
+    }
     /// Everything in the catalog that is not triggerctl's own, by the test's own query.
     fn snapshot(&mut self) -> String;
     /// The same with triggerctl's own tables and their rows: equal when really nothing was written.
@@ -55,6 +59,19 @@ pub(crate) trait Live {
         rows.lines().map(|line| line.replace('|', " ")).collect()
     }
 }
+
+/// Apply, where a test means to do what a hazard of severity high would stop.
+pub(crate) const MEANT: &[&str] = &[
+    "apply",
+    "--yes",
+    "--quiet",
+    "--allow",
+    "drops_protection",
+    "--allow",
+    "shared_function",
+    "--allow",
+    "gap_in_protection",
+];
 
 /// Make a test of a function for each dialect.
 #[macro_export]

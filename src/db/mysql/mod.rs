@@ -8,7 +8,12 @@ mod errors;
 mod history;
 mod migrate;
 mod privileges;
+mod scratch;
+mod size;
+mod stage;
 mod tables;
+
+pub use self::scratch::Blueprint;
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -25,6 +30,7 @@ use super::{
 use crate::dialect::{Dialect, Server, Table};
 use crate::error::{Diagnostic, Error, Kind};
 use crate::history::LiveFingerprint;
+use crate::kinds::tables::NewTable;
 use crate::model::{Creation, Definition, ObjectId, TableId};
 use crate::spec::TableRef;
 
@@ -286,7 +292,7 @@ impl Database for Mysql {
         self.read_befores(version)
     }
 
-    fn catalog(&mut self, scope: &Scope) -> Result<Catalog, Error> {
+    fn catalog(&mut self, scope: &Scope<'_>) -> Result<Catalog, Error> {
         self.read_catalog(scope)
     }
 
@@ -348,8 +354,19 @@ impl Database for Mysql {
             .collect())
     }
 
-    fn check(&mut self, definitions: &[&Definition]) -> Result<Vec<(ObjectId, Diagnostic)>, Error> {
-        self.find_faults(definitions)
+    fn check(
+        &mut self,
+        definitions: &[&Definition],
+        new: &[NewTable],
+    ) -> Result<Vec<(ObjectId, Diagnostic)>, Error> {
+        self.find_faults(definitions, new)
+    }
+
+    fn table_states(
+        &mut self,
+        tables: &BTreeSet<TableId>,
+    ) -> Result<BTreeMap<TableId, super::size::TableState>, Error> {
+        self.read_table_states(tables)
     }
 
     fn may_make(&mut self, definitions: &[&Definition]) -> Result<(), Error> {
@@ -404,6 +421,21 @@ impl Database for Mysql {
                 let _ = other.query_drop(format!("KILL QUERY {id}"));
             }
         })
+    }
+
+    fn stage(
+        self: Box<Self>,
+        setup: super::stage::Setup,
+    ) -> Result<Box<dyn super::stage::Stage>, Error> {
+        stage::set(*self, setup)
+    }
+
+    fn leftovers(&mut self) -> Result<Vec<super::stage::Leftover>, Error> {
+        self.find_leftovers()
+    }
+
+    fn remove_leftover(&mut self, leftover: &super::stage::Leftover) -> Result<bool, Error> {
+        self.drop_scratch(&leftover.name)
     }
 }
 

@@ -1,6 +1,7 @@
 //! What this role may do, told before anything is changed. Whether it sees triggers at all: without the TRIGGER privilege
 //! MySQL lists none and says nothing, and everything would be made again. And whether it may make what is planned.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 
 use super::Mysql;
@@ -48,7 +49,7 @@ impl Mysql {
     pub(super) fn may_see_triggers(
         &mut self,
         schemas: &BTreeSet<String>,
-        known: &BTreeSet<ObjectId>,
+        known: &BTreeSet<Cow<'_, ObjectId>>,
     ) -> Result<(), Error> {
         let grants = self.grants()?;
         let levels: Vec<Level> = grants
@@ -69,7 +70,7 @@ impl Mysql {
             let mut tables = known
                 .iter()
                 .filter(|id| id.schema() == schema)
-                .filter_map(ObjectId::table)
+                .filter_map(|id| id.table())
                 .peekable();
             let all = tables.peek().is_some()
                 && tables.all(|table| {

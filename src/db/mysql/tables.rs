@@ -71,6 +71,7 @@ impl Mysql {
                     let bare = TableRef {
                         schema: None,
                         name: reference.name.clone(),
+                        is_pattern: true,
                     };
                     bare.matches(&id.schema, &id.name)
                         && !HISTORY_TABLES.contains(&id.name.as_str())
@@ -122,7 +123,8 @@ impl Mysql {
             rows.extend(self.rows(
                 "read the columns",
                 &format!(
-                    "SELECT TABLE_SCHEMA, TABLE_NAME, COLUMN_NAME, COALESCE(GENERATION_EXPRESSION, '') <> ''
+                    "SELECT TABLE_SCHEMA, TABLE_NAME, COLUMN_NAME, COALESCE(GENERATION_EXPRESSION, '') <> '',
+                            COLUMN_TYPE, COLUMN_KEY = 'PRI'
                      FROM information_schema.COLUMNS WHERE TABLE_SCHEMA = {} AND TABLE_NAME IN ({})
                      ORDER BY TABLE_SCHEMA, TABLE_NAME, ORDINAL_POSITION",
                     literal(schema),
@@ -138,10 +140,16 @@ impl Mysql {
             let Some(kind) = all.get(&id) else { continue };
             let name: String = column(row, 2)?;
             let generated: u64 = column(row, 3)?;
+            let is_key: u64 = column(row, 5)?;
             let facts: &mut TableFacts = facts.entry(id).or_insert_with(|| empty(*kind));
             if generated != 0 {
                 facts.generated.push(name.clone());
             }
+            if is_key != 0 {
+                facts.primary_key.push(name.clone());
+                facts.row_key.push(name.clone());
+            }
+            facts.types.push(column(row, 4)?);
             facts.columns.push(name);
         }
         Ok(facts)
@@ -154,5 +162,9 @@ fn empty(kind: TableKind) -> TableFacts {
         columns: vec![],
         generated: vec![],
         is_child: false,
+        types: vec![],
+        primary_key: vec![],
+        row_key: vec![],
+        partition_of: vec![],
     }
 }

@@ -39,20 +39,25 @@ fn read(reader: &mut Reader<'_>) -> Option<Vec<Lowered>> {
         events: _,
         update_of: _,
         for_each: _,
-        when,
+        // See `Reader::condition`.
+        when: _,
         body,
         // There is no COMMENT ON TRIGGER: the description is for the reader of the spec.
         description: _,
         renamed_from,
+        bypass: _,
         enabled: _,
         constraint: _,
         referencing: _,
         function: _,
         args: _,
+        shared: _,
         function_name: _,
         declare: _,
         security: _,
         search_path: _,
+        enabled_on: _,
+        depends_on_extensions: _,
         definer,
         order,
         sql_mode,
@@ -98,15 +103,11 @@ fn read(reader: &mut Reader<'_>) -> Option<Vec<Lowered>> {
         };
         let id_now = id(&name);
         check_name(reader, &id_now.name);
-        let condition = when
-            .as_ref()
-            .map(|when| condition(reader, when, &id_now.name, event, &syntax));
+        let condition =
+            reader.condition(|reader, when| condition(reader, when, &id_now.name, event, &syntax));
         let body = check::statements(reader, body, &id_now.name, (timing, event), &syntax);
         let body = body?;
-        let condition = match condition {
-            Some(condition) => Some(condition?),
-            None => None,
-        };
+        let condition = reader.with_bypass(condition?)?;
         let columns = if event == Event::Update {
             update_of.as_slice()
         } else {
@@ -135,6 +136,7 @@ fn read(reader: &mut Reader<'_>) -> Option<Vec<Lowered>> {
                 depends_on_extensions: BTreeSet::new(),
                 verbatim: None,
                 creation: Some(Box::new(creation.clone())),
+                seen: reader.take_seen(),
             }),
             renamed_from,
             generated: false,
@@ -169,6 +171,7 @@ fn refuse_fields(reader: &mut Reader<'_>, fields: &Fields) {
     reader.refuse_field(fields.referencing.as_ref(), "transition tables", elsewhere);
     reader.refuse_field(fields.function.as_ref(), "trigger functions", body);
     reader.refuse_field(fields.args.as_ref(), "trigger arguments", body);
+    reader.refuse_field(fields.shared.as_ref(), "trigger functions", elsewhere);
     reader.refuse_field(
         fields.function_name.as_ref(),
         "trigger functions",
@@ -185,6 +188,10 @@ fn refuse_fields(reader: &mut Reader<'_>, fields: &Fields) {
         "name the `definer` in `[trigger.mysql]`",
     );
     reader.refuse_field(fields.search_path.as_ref(), "search path", elsewhere);
+    let what = "state of a trigger on each partition";
+    reader.refuse_field(fields.enabled_on.as_ref(), what, elsewhere);
+    let what = "extensions that a trigger could depend on";
+    reader.refuse_field(fields.depends_on_extensions.as_ref(), what, elsewhere);
 }
 
 fn creation(definer: Option<&Located<String>>, order: Option<&Located<OrderSpec>>) -> Creation {

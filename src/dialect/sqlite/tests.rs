@@ -192,6 +192,7 @@ fn what_sqlite_cannot_do_is_refused_with_the_way_out() {
     let trigger = &spec.triggers[0];
     let vars = minijinja::Value::from(());
     let request = Request {
+        kind: None,
         spec: trigger,
         fields: &trigger.for_dialect("postgres").unwrap(),
         table: &crate::dialect::Table {
@@ -202,7 +203,7 @@ fn what_sqlite_cannot_do_is_refused_with_the_way_out() {
             facts: None,
         },
         vars: &vars,
-        schema: "main",
+        beside: &crate::dialect::Beside::nothing("main"),
         pretend: false,
     };
     let renderer = Renderer::new(&Sqlite, None).unwrap();
