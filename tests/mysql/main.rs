@@ -15,14 +15,10 @@ mod proxy;
 mod text;
 
 use std::fmt::Write as _;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::time::Duration;
 
-use common::mysql::{Engine, Mysql, connect};
+use common::mysql::{Engine, Mysql};
 use common::{Live, Sandbox};
 use libtest_mimic::{Arguments, Trial};
-use mysql::prelude::Queryable;
 
 type Test = fn(Engine);
 
