@@ -203,8 +203,6 @@ pub struct Unfinished {
     pub migration: Migration,
     /// Its journal as JSON; `None` when not even that was written.
     pub journal: Option<String>,
-    /// How many statements are known to have run.
-    pub progress: i64,
 }
 
 /// One row of `migrations`.

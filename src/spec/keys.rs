@@ -682,7 +682,7 @@ pub const KEYS: &[Key] = &[
     Key {
         name: "sql_mode",
         sections: &[Section::Own],
-        shape: Shape::Text,
+        shape: Shape::Free,
         default: "the server's",
         doc: "The modes that its body is read and run under, as `SELECT @@sql_mode` shows them.",
         example: "sql_mode = \"ANSI_QUOTES,STRICT_TRANS_TABLES\"",
