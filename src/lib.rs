@@ -7,6 +7,7 @@
 //! - [`db`] reads what the live database has and what was recorded, and is the only place that imports a driver;
 //! - [`desired`], [`diff`] and [`plan`] compare the three sides and order the steps; compare and plan, without any I/O of their own;
 //! - [`apply`] runs a plan as one migration, [`rollback`] prepares the way back, [`history`] writes it down;
+//! - [`lint`] looks for what will hurt, with [`effects`] and [`plpgsql`] to know what a body does; [`graph`] draws it;
 //! - [`import`] goes the other way, from what is live to a spec;
 //! - [`report`] shows any of it to people and programs; [`commands`] are the stories that tie it together, and [`cli`] is
 //!   where they are listed.
@@ -20,15 +21,19 @@ pub mod db;
 pub mod desired;
 pub mod dialect;
 pub mod diff;
+pub mod effects;
 pub mod error;
 pub mod files;
+pub mod graph;
 pub mod history;
 pub mod import;
 pub mod journal;
+pub mod lint;
 pub mod logging;
 pub mod model;
 mod parallel;
 pub mod plan;
+pub mod plpgsql;
 pub mod render;
 pub mod report;
 pub mod rollback;

@@ -2,9 +2,11 @@
 
 pub mod apply;
 pub mod check;
+pub mod graph;
 pub mod history;
 pub mod import;
 pub mod init;
+pub mod lint;
 pub mod plan;
 pub mod render;
 pub mod repair;
@@ -30,6 +32,8 @@ pub enum Outcome {
     Done,
     /// Something differs.
     Differs,
+    /// Done, and what was looked for did not hold.
+    Failed,
 }
 
 impl Outcome {
@@ -38,6 +42,7 @@ impl Outcome {
         match self {
             Self::Done => 0,
             Self::Differs => 2,
+            Self::Failed => 1,
         }
     }
 }

@@ -11,6 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use crate::dialect::{Dialect, Server, Table};
+use crate::effects::{Effects, Routine, Surroundings};
 use crate::error::{Diagnostic, Error};
 use crate::history::LiveFingerprint;
 use crate::model::{Definition, FunctionId, ObjectId, Place, TableId, TriggerId};
@@ -296,6 +297,29 @@ pub trait Database {
     /// What the engine would say when these definitions fire, found without changing anything: missing tables and
     /// columns, a function that is not there. Statements before the diagnostics that it returns have no effect.
     fn check(&mut self, definitions: &[&Definition]) -> Result<Vec<(ObjectId, Diagnostic)>, Error>;
+
+    /// What these triggers do, and all that are live besides, where the engine itself reports it: their DDL is in `verbatim`,
+    /// and all of them must be sound. `None` where it cannot tell.
+    fn effects(
+        &mut self,
+        triggers: &[&Definition],
+    ) -> Result<Option<BTreeMap<TriggerId, Effects>>, Error> {
+        let _ = triggers;
+        Ok(None)
+    }
+    /// What the catalog holds around triggers on these tables.
+    fn surroundings(&mut self, tables: &BTreeSet<TableId>) -> Result<Surroundings, Error>;
+    /// The functions and procedures of users that these names may stand for.
+    fn routines(&mut self, names: &[TableRef]) -> Result<Vec<Routine>, Error> {
+        let _ = names;
+        Ok(vec![])
+    }
+
+    /// Which of these names stand for no table, view or sequence at all.
+    fn unknown_relations(&mut self, names: &[TableRef]) -> Result<BTreeSet<TableRef>, Error> {
+        let _ = names;
+        Ok(BTreeSet::new())
+    }
 
     /// How many table locks one transaction may take without crowding others out; `None` where there is no limit.
     fn lock_budget(&mut self) -> Result<Option<usize>, Error> {

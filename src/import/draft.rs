@@ -144,6 +144,7 @@ impl TriggerDraft {
             dialects: dialect.map(|dialect| vec![at(dialect.to_owned())]),
             fields,
             overrides: BTreeMap::new(),
+            allow: vec![],
         }
     }
 }
@@ -182,6 +183,7 @@ impl FunctionDraft {
             leakproof: Some(at(*leakproof)),
             cost: Some(at(f64::from(*cost))),
             description: description.clone().map(at),
+            allow: vec![],
         }
     }
 }

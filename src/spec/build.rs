@@ -121,6 +121,7 @@ impl Builder<'_> {
                 .map(|dialects| dialects.value),
             fields,
             overrides,
+            allow: self.allow(record.take("allow")),
             span: record.span,
         };
         for header in headers.iter().filter(|header| !spec.is_for(&header.value)) {
@@ -348,6 +349,7 @@ impl Builder<'_> {
                 _ => None,
             },
             description: record.take("description").and_then(text),
+            allow: self.allow(record.take("allow")),
             span: record.span,
         })
     }

@@ -156,6 +156,10 @@ impl Loader<'_> {
         }
         let (names, chosen) = self.environments(&mut record);
         let (database, vars) = self.settings(&mut record, chosen);
+        let lint = Builder {
+            problems: &mut self.problems,
+        }
+        .lint(record.take("lint"));
         let templates = match record.take("templates") {
             Some(Value::Text(folder)) => self.templates(&folder),
             _ => None,
@@ -178,6 +182,7 @@ impl Loader<'_> {
             templates,
             triggers: self.triggers,
             functions: self.functions,
+            lint,
         })
     }
 

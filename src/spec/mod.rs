@@ -8,6 +8,7 @@ mod check;
 mod environment;
 mod files;
 mod keys;
+mod lint;
 mod load;
 mod merge;
 mod names;
@@ -28,6 +29,7 @@ use crate::model::{
 };
 
 pub use keys::{DIALECTS, DialectKeys, KEYS, Key, Section, Shape};
+pub use lint::{AllowSpec, LintSpec};
 pub use load::LoadOptions;
 pub use names::NameError;
 pub use text::inner_span;
@@ -53,6 +55,8 @@ pub struct Spec {
     pub triggers: Vec<TriggerSpec>,
     /// `[[function]]`, in file order.
     pub functions: Vec<FunctionSpec>,
+    /// `[lint]`.
+    pub lint: LintSpec,
 }
 
 /// Where the database is and how it is kept.
@@ -67,7 +71,7 @@ pub struct DatabaseSpec {
 }
 
 /// A table as written: `users` or `app.users`; may be a glob.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct TableRef {
     /// The schema, where one was given.
     pub schema: Option<String>,
@@ -104,6 +108,8 @@ pub struct TriggerSpec {
     pub fields: Fields,
     /// What is said in `[trigger.<dialect>]`; boxed, for a node of the map has room for eleven.
     pub overrides: BTreeMap<String, Box<Fields>>,
+    /// `allow`.
+    pub allow: Vec<AllowSpec>,
 }
 
 /// The fields of a trigger, each one where it was written. Merged by [`Fields::over`].
@@ -203,4 +209,6 @@ pub struct FunctionSpec {
     pub cost: Option<Located<f64>>,
     /// `description`: becomes COMMENT ON FUNCTION.
     pub description: Option<Located<String>>,
+    /// `allow`.
+    pub allow: Vec<AllowSpec>,
 }

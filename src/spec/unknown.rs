@@ -256,5 +256,6 @@ fn wanted(shape: Shape) -> &'static str {
         Shape::List(_) | Shape::Row(_) => "a list of strings",
         Shape::Table(_) | Shape::Map(_) | Shape::Any => "a table",
         Shape::Tables(_) => "a table in double brackets",
+        Shape::OneOrMore(_) => "a table or a list of tables",
     }
 }

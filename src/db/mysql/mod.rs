@@ -8,6 +8,7 @@ mod errors;
 mod history;
 mod migrate;
 mod privileges;
+mod surroundings;
 mod tables;
 
 use std::borrow::Cow;
@@ -23,6 +24,7 @@ use super::{
     Protocol, Record, Scope, Statement, Target, Unfinished, Verdict,
 };
 use crate::dialect::{Dialect, Server, Table};
+use crate::effects::Surroundings;
 use crate::error::{Diagnostic, Error, Kind};
 use crate::history::LiveFingerprint;
 use crate::model::{Creation, Definition, ObjectId, TableId};
@@ -350,6 +352,10 @@ impl Database for Mysql {
 
     fn check(&mut self, definitions: &[&Definition]) -> Result<Vec<(ObjectId, Diagnostic)>, Error> {
         self.find_faults(definitions)
+    }
+
+    fn surroundings(&mut self, tables: &BTreeSet<TableId>) -> Result<Surroundings, Error> {
+        self.read_surroundings(tables)
     }
 
     fn protocol(&self) -> Protocol {

@@ -12,10 +12,11 @@ mod deparsed;
 mod error;
 mod history;
 mod locks;
+mod surroundings;
 mod tables;
 mod transaction;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
@@ -29,6 +30,7 @@ use super::{
 use crate::db::url::PostgresUrl;
 use crate::dialect::postgres::Postgres as DIALECT;
 use crate::dialect::{Dialect, Server, Table};
+use crate::effects::{Routine, Surroundings};
 use crate::error::{Diagnostic, Error};
 use crate::history::LiveFingerprint;
 use crate::model::{Definition, ObjectId, TableId};
@@ -283,6 +285,18 @@ impl Database for Postgres {
 
     fn check(&mut self, definitions: &[&Definition]) -> Result<Vec<(ObjectId, Diagnostic)>, Error> {
         self.find_faults(definitions)
+    }
+
+    fn surroundings(&mut self, tables: &BTreeSet<TableId>) -> Result<Surroundings, Error> {
+        self.read_surroundings_of(tables)
+    }
+
+    fn routines(&mut self, names: &[TableRef]) -> Result<Vec<Routine>, Error> {
+        self.read_routines(names)
+    }
+
+    fn unknown_relations(&mut self, names: &[TableRef]) -> Result<BTreeSet<TableRef>, Error> {
+        self.read_unknown_relations(names)
     }
 
     fn lock_budget(&mut self) -> Result<Option<usize>, Error> {

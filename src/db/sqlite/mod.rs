@@ -25,7 +25,8 @@ use crate::dialect::sqlite::parse::bare_condition;
 use crate::dialect::{Dialect, Server, Table};
 use crate::error::{Diagnostic, Error};
 use crate::history::LiveFingerprint;
-use crate::model::{Definition, ObjectId, TableId};
+use crate::effects::{Effects, Surroundings};
+use crate::model::{Definition, ObjectId, TableId, TriggerId};
 use crate::spec::TableRef;
 use crate::sql::{SQLITE, same_tokens};
 
@@ -196,6 +197,17 @@ impl Database for Sqlite {
 
     fn check(&mut self, definitions: &[&Definition]) -> Result<Vec<(ObjectId, Diagnostic)>, Error> {
         check::check(&self.connection, definitions)
+    }
+
+    fn effects(
+        &mut self,
+        triggers: &[&Definition],
+    ) -> Result<Option<BTreeMap<TriggerId, Effects>>, Error> {
+        check::effects(&self.connection, triggers).map(Some)
+    }
+
+    fn surroundings(&mut self, tables: &BTreeSet<TableId>) -> Result<Surroundings, Error> {
+        names::surroundings(&self.connection, tables)
     }
 
     fn begin(&mut self, patience: Patience) -> Result<(), Error> {

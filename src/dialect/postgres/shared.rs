@@ -83,6 +83,7 @@ pub(super) fn lower(
         leakproof,
         cost,
         description,
+        allow: _,
     } = spec;
     let mut problems = vec![];
     let id = FunctionId {

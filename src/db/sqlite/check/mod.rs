@@ -2,6 +2,7 @@
 //! compiles it only with the statement that fires it; so that statement is prepared, and never run.
 
 mod copy;
+mod effects;
 mod fire;
 mod live;
 mod locate;
@@ -14,6 +15,7 @@ use rusqlite::Connection;
 
 use self::copy::Copy;
 use self::fire::Compiled;
+pub(super) use self::effects::effects;
 pub(super) use self::live::check_live;
 use super::errors;
 use super::names::{self, Column, quoted};
