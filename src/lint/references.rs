@@ -66,8 +66,6 @@ fn faulty(subject: &Subject<'_>, id: &ObjectId, fault: &Diagnostic, findings: &m
         _ => body.span.clone(),
     });
     diagnostic.place = Some((or_name(item, place), String::new()));
-    let aggregate = diagnostic.message.contains("misuse of aggregate")
-        || diagnostic.message.contains("misuse of window");
     // It is about columns that do not compare: another rule says so better.
     let compared = fault.notes.iter().any(|note| {
         note.contains("could not identify an equality operator")
@@ -76,12 +74,7 @@ fn faulty(subject: &Subject<'_>, id: &ObjectId, fault: &Diagnostic, findings: &m
     if compared {
         return;
     }
-    let rule = if aggregate && item.trigger.condition.is_some() {
-        "when_aggregate"
-    } else {
-        "missing_reference"
-    };
-    findings.about(rule, subject, item, diagnostic);
+    findings.about("missing_reference", subject, item, diagnostic);
 }
 
 fn at(subject: &Subject<'_>, item: &Item<'_>, range: &std::ops::Range<usize>) -> Span {
