@@ -11,9 +11,9 @@ const HEAD: f64 = 26.0;
 const LINE: f64 = 30.0;
 const PAD: f64 = 10.0;
 /// The width of a character, on average, at the sizes below.
-const BOLD: f64 = 7.6;
-const PLAIN: f64 = 6.7;
-const SMALL: f64 = 5.4;
+const BOLD: f64 = 8.5;
+const PLAIN: f64 = 7.2;
+const SMALL: f64 = 5.8;
 
 /// The picture.
 pub fn text(graph: &Graph) -> String {
