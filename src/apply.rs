@@ -1,6 +1,7 @@
 //! Running a migration: lock, look again, run, look once more, write it down, commit. The protocol is the same for a plan
 //! and for a rollback; both are a [`Job`]. Whatever happens before the commit leaves everything as it was.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
@@ -15,9 +16,13 @@ use crate::diff::{self, FieldChange, Judge};
 use crate::error::{Diagnostic, Error, Kind};
 use crate::history::{LiveFingerprint, Present, Row, Writer};
 use crate::journal;
-use crate::model::{Definition, ObjectId};
-use crate::plan::{self, Action, Plan};
+use crate::model::{Action as TriggerAction, Definition, FunctionId, ObjectId};
+use crate::plan::{self, Action, Change, Plan};
 use crate::signal;
+
+/// So many objects are verified and recorded at once: all of them need not be in memory together, and each reading of the
+/// catalog has its price.
+const VERIFIED_AT_ONCE: usize = 5_000;
 
 /// How one object is to be in the end.
 #[derive(Debug, Clone, serde::Serialize, serde::Deserialize)]
@@ -63,7 +68,7 @@ pub struct Job {
     pub down: Vec<String>,
     /// How each object that it touches is to be in the end.
     pub expected: BTreeMap<ObjectId, Expected>,
-    /// What was live, of the objects that were not what the history says: taken over, changed or dropped by hand.
+    /// What was live, of the objects that are touched; nothing, of those that were recorded and had been dropped by hand.
     pub found: BTreeMap<ObjectId, Option<Definition>>,
     /// What the job rests on; the answer lists what has moved.
     pub moved: Moved,
@@ -75,6 +80,8 @@ pub struct Job {
     pub spec_digest: String,
     /// Fingerprint of what it rests on.
     pub from_fingerprint: String,
+    /// What the desired side was worked out from, to be written down.
+    pub rendering: Option<String>,
 }
 
 impl Job {
@@ -91,9 +98,11 @@ impl Job {
             plan_id: plan.plan_id,
             spec_digest: plan.spec_digest,
             from_fingerprint: plan.base_fingerprint,
+            rendering: None,
         };
         let mut reverses = vec![];
         let mut rests_on = vec![];
+        let renamed = renamed_functions(&plan.changes);
         for change in plan.changes {
             let (id, old_id) = (change.id(), change.old_id());
             let statements = change.statements.into_iter();
@@ -108,13 +117,15 @@ impl Job {
                 .any(|rested| rested.recorded.is_some());
             rests_on.extend(change.rests_on);
             match change.before {
-                Some(before) if !was_recorded || !change.drift.is_empty() => {
+                // Recorded or not: what is live says more than what was asked for (a text to the letter, an owner).
+                Some(before) => {
+                    let before = as_it_was(before, &renamed);
                     job.found.insert(before.id(), Some(before));
                 }
                 None if was_recorded => {
                     job.found.insert(id.clone(), None);
                 }
-                _ => {}
+                None => {}
             }
             if let Some(old) = old_id {
                 job.expected.insert(old, Expected::Absent);
@@ -143,6 +154,29 @@ impl Job {
         });
         Ok(job)
     }
+}
+
+/// The functions that the changes rename: the new name, and the old one.
+fn renamed_functions(changes: &[Change]) -> BTreeMap<FunctionId, FunctionId> {
+    let renamed = |change: &Change| match (change.id(), change.old_id()) {
+        (ObjectId::Function(new), Some(ObjectId::Function(old))) => Some((new, old)),
+        _ => None,
+    };
+    changes.iter().filter_map(renamed).collect()
+}
+
+/// A live definition as it really was: a plan sees triggers call a function by the name that it is to have.
+fn as_it_was(mut definition: Definition, renamed: &BTreeMap<FunctionId, FunctionId>) -> Definition {
+    if let Definition::Trigger(trigger) = &mut definition
+        && let TriggerAction::Call {
+            function,
+            arguments: _,
+        } = &mut trigger.action
+        && let Some(old) = renamed.get(function)
+    {
+        function.clone_from(old);
+    }
+    definition
 }
 
 /// How to run a job.
@@ -228,35 +262,74 @@ fn attempt(
     database.check_live(&tables)?;
 
     let catalog = database.catalog(&scope)?;
-    let rows = verify(&job.expected, &job.found, &catalog, database)?;
     let version = history.version + 1;
     let migration = Migration {
         state: "applied".to_owned(),
         to_fingerprint: fingerprint(&job.expected, &catalog),
         finished_at: Some(Timestamp::now().to_string()),
         duration_ms: i64::try_from(clock.elapsed().as_millis()).ok(),
-        ..started_row(job, settings, version, started, database)
+        ..row(job, settings, version, started, database)
     };
     let mut records = if history.exists {
         vec![]
     } else {
         settings.writer.create()?
     };
-    records.push(settings.writer.migration(&migration)?);
-    let mut record = |sql: String| database.run(&[Statement { sql, object: None }], &mut |_| ());
+    let rendering = job
+        .rendering
+        .as_deref()
+        .filter(|_| history.keeps_rendering || !history.exists);
+    let up = job.up.iter().map(|statement| statement.sql.as_str());
+    let down = job.down.iter().map(String::as_str);
+    records.push(
+        settings
+            .writer
+            .migration_of(&migration, up, down, rendering)?,
+    );
+    let record = |sql: String, database: &mut dyn Database| {
+        database.run(&[Statement { sql, object: None }], &mut |_| ())
+    };
     for sql in records {
-        record(sql)?;
+        record(sql, database)?;
     }
-    for sql in settings.writer.objects(version, &rows) {
-        record(sql?)?;
+    let expected: Vec<_> = job.expected.iter().collect();
+    for expected in expected.chunks(VERIFIED_AT_ONCE) {
+        let rows = verify(expected, &job.found, &catalog, database)?;
+        for sql in settings.writer.objects(version, &rows) {
+            record(sql?, database)?;
+        }
     }
     signal::check()?;
     database.commit()?;
-    Ok(migration)
+    Ok(with_statements(job, migration))
 }
 
 /// The row of a migration that begins.
 pub(crate) fn started_row(
+    job: &Job,
+    settings: &Settings<'_>,
+    version: i64,
+    started: Timestamp,
+    database: &dyn Database,
+) -> Migration {
+    with_statements(job, row(job, settings, version, started, database))
+}
+
+/// A migration with its statements, of which there may be many.
+fn with_statements(job: &Job, migration: Migration) -> Migration {
+    Migration {
+        up: job
+            .up
+            .iter()
+            .map(|statement| statement.sql.clone())
+            .collect(),
+        down: job.down.clone(),
+        ..migration
+    }
+}
+
+/// The row of a migration that begins, without its statements.
+fn row(
     job: &Job,
     settings: &Settings<'_>,
     version: i64,
@@ -272,12 +345,8 @@ pub(crate) fn started_row(
         spec_digest: job.spec_digest.clone(),
         from_fingerprint: job.from_fingerprint.clone(),
         to_fingerprint: String::new(),
-        up: job
-            .up
-            .iter()
-            .map(|statement| statement.sql.clone())
-            .collect(),
-        down: job.down.clone(),
+        up: vec![],
+        down: vec![],
         started_at: started.to_string(),
         finished_at: None,
         duration_ms: None,
@@ -317,10 +386,17 @@ fn affordable(job: &Job, database: &mut dyn Database) -> Result<(), Error> {
 }
 
 /// What to read of the catalog: the objects of the job and what stands around them.
-pub(crate) fn job_scope(expected: &BTreeMap<ObjectId, Expected>) -> Scope {
+pub(crate) fn job_scope(expected: &BTreeMap<ObjectId, Expected>) -> Scope<'_> {
+    scope_of(expected.keys())
+}
+
+/// What to read of the catalog for these objects.
+pub(crate) fn scope_of<'a>(ids: impl Iterator<Item = &'a ObjectId>) -> Scope<'a> {
+    let known: BTreeSet<Cow<'_, ObjectId>> = ids.map(Cow::Borrowed).collect();
+    let schemas: BTreeSet<&str> = known.iter().map(|id| id.schema()).collect();
     Scope {
-        schemas: expected.keys().map(|id| id.schema().to_owned()).collect(),
-        known: expected.keys().cloned().collect(),
+        schemas: schemas.into_iter().map(str::to_owned).collect(),
+        known,
     }
 }
 
@@ -341,13 +417,13 @@ pub(crate) fn stale(moved: &[String]) -> Error {
 
 /// The rows to record, once the catalog is seen to be what the job was to make of it.
 pub(crate) fn verify(
-    expected: &BTreeMap<ObjectId, Expected>,
+    expected: &[(&ObjectId, &Expected)],
     before: &BTreeMap<ObjectId, Option<Definition>>,
     catalog: &Catalog,
     database: &mut dyn Database,
 ) -> Result<Vec<Row>, Error> {
     let (mut whole, mut structure) = (vec![], vec![]);
-    for (id, end) in expected {
+    for &(id, end) in expected {
         match end {
             // What a template of the user's made is recorded as it was read.
             Expected::Present { custom: true, .. } => whole.push(id.clone()),
@@ -357,8 +433,8 @@ pub(crate) fn verify(
     }
     let mut live = database.definitions(&structure, Depth::Structure)?;
     live.extend(database.definitions(&whole, Depth::Whole)?);
-    let mut rows = vec![];
-    for (id, end) in expected {
+    let mut rows = Vec::with_capacity(expected.len());
+    for &(id, end) in expected {
         let found = catalog.fingerprints.get(id).zip(live.remove(id));
         rows.push(Row {
             id: id.clone(),

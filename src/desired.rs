@@ -2,17 +2,24 @@
 //! the DDL that makes them. Everything that is wrong with the spec in this dialect is reported together.
 
 use std::borrow::Cow;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
 
-use crate::db::Database;
-use crate::dialect::{Ddl, Dialect, Lowered, Request, Server, Table};
+use crate::dialect::{Beside, Ddl, Dialect, Lowered, Request, Server};
 use crate::error::{Diagnostic, Error, Located, Span};
-use crate::model::{Definition, ObjectId, TableId};
+use crate::lookup::{Lookup, Noted};
+use crate::model::{Definition, FunctionSource, ObjectId, TableId};
 use crate::parallel;
 use crate::render::Renderer;
-use crate::spec::{Fields, Spec, TableRef, TableSelector, TriggerSpec};
+use crate::selectors::{self, Uncovered};
+use crate::spec::{Fields, Spec, TableRef, TriggerSpec};
+
+/// The table that holds what is switched off, where the engine has no settings of a session.
+const BYPASS_TABLE: &str = "triggerctl_bypass";
+/// The template that creates it; other dialects have none.
+const BYPASS_TABLE_DDL: &str = "bypass_table.sql";
 
 /// One object that the spec asks for.
 #[derive(Debug, Clone)]
@@ -27,6 +34,8 @@ pub struct Desired {
     pub renamed_from: Option<ObjectId>,
     /// Where it is named in the spec.
     pub span: Span,
+    /// The selector that its table was chosen by, as it is written; `None` where the table is named.
+    pub selected_by: Option<Arc<str>>,
 }
 
 /// Everything that the spec asks for in one dialect.
@@ -35,7 +44,7 @@ pub type DesiredSet = BTreeMap<ObjectId, Box<Desired>>;
 /// Where tables are looked up: in a live database, or nowhere.
 pub enum Tables<'a> {
     /// A database is at hand.
-    Live(&'a mut dyn Database),
+    Live(Lookup<'a>),
     /// There is none: tables are taken as written, and what needs more is an error that says so.
     Offline(&'static dyn Dialect),
     /// There is none, and what needs one is left out: for checking the rest.
@@ -43,7 +52,15 @@ pub enum Tables<'a> {
 }
 
 impl Tables<'_> {
-    fn dialect(&self) -> &'static dyn Dialect {
+    /// What was asked of a live database.
+    pub fn noted(self) -> Noted {
+        match self {
+            Self::Live(database) => database.noted(),
+            Self::Offline(_) | Self::Unknown(_) => Noted::default(),
+        }
+    }
+
+    pub(crate) fn dialect(&self) -> &'static dyn Dialect {
         match self {
             Self::Live(database) => database.dialect(),
             Self::Offline(dialect) | Self::Unknown(dialect) => *dialect,
@@ -79,6 +96,10 @@ pub struct Outline<'a> {
     /// In the order of the identities; the DDL and its digest are still empty.
     objects: Vec<(ObjectId, Box<Desired>)>,
     problems: Vec<Diagnostic>,
+    /// What is no error, and probably not what was meant.
+    pub warnings: Vec<Diagnostic>,
+    /// Tables that lack what a `[[require]]` says they must have.
+    pub uncovered: Vec<Uncovered>,
 }
 
 /// The objects that the spec asks for in the dialect of `tables`.
@@ -96,11 +117,15 @@ pub fn outline<'a>(
         dialect,
         objects: BTreeMap::new(),
         names: HashMap::new(),
+        shared: HashMap::new(),
+        unlike: HashSet::new(),
     };
 
     for function in &spec.functions {
         match dialect.lower_function(function, &schema, &vars, renderer) {
-            Ok(Some(lowered)) => collector.add(lowered, &function.name.span, &mut problems),
+            Ok(Some(lowered)) => {
+                collector.add(lowered, &Source::of(&function.name.span), &mut problems);
+            }
             Ok(None) => {}
             Err(found) => problems.extend(found),
         }
@@ -110,43 +135,64 @@ pub fn outline<'a>(
         .iter()
         .filter_map(|trigger| Some((trigger, trigger.for_dialect(dialect.name())?)))
         .collect();
-    let resolved = resolve(
-        wanted.iter().map(|(trigger, _)| *trigger),
+    let mut selection = selectors::resolve(
+        wanted.iter().map(|(trigger, fields)| (*trigger, &**fields)),
+        &spec.requires,
         tables,
         &schema,
         &mut problems,
     )?;
+    let beside = beside(spec, &wanted, tables, &schema, &mut problems)?;
+    let live = matches!(tables, Tables::Live(_));
     let requests: Vec<Request<'_>> = wanted
         .iter()
-        .zip(&resolved)
+        .zip(&selection.triggers)
         .flat_map(|((trigger, fields), tables)| {
-            tables.iter().map(move |table| (*trigger, fields, table))
+            tables.iter().map(move |chosen| (*trigger, fields, chosen))
         })
-        .map(|(spec, fields, table)| Request {
+        .map(|(spec, fields, chosen)| Request {
             spec,
             fields,
-            table,
+            table: &chosen.table,
             vars: &vars,
-            schema: &schema,
-            pretend,
+            beside: &beside,
+            // What else is wrong with a trigger on a table that is not there.
+            pretend: pretend || (live && chosen.table.facts.is_none()),
         })
         .collect();
+    problems.extend(bypass_table(&requests, tables, renderer)?);
     let (lowered, ()) = parallel::map(&requests, |request| dialect.lower(request, renderer), || ());
-    for (request, lowered) in requests.iter().zip(lowered) {
+    let chosen = selection.triggers.iter().flatten();
+    for ((request, chosen), lowered) in requests.iter().zip(chosen).zip(lowered) {
+        let source = Source {
+            span: &request.spec.name.span,
+            shared: shared(request),
+            selected_by: chosen.selected_by.as_ref(),
+        };
         match lowered {
             Ok(objects) => {
                 for lowered in objects {
-                    collector.add(lowered, &request.spec.name.span, &mut problems);
+                    collector.add(lowered, &source, &mut problems);
                 }
             }
             Err(found) => problems.extend(found),
         }
     }
+    let uncovered = selectors::uncovered(
+        &selection.rules,
+        &requests,
+        (dialect, &vars),
+        renderer,
+        &mut problems,
+    );
+    drop(requests);
     Ok(Outline {
         spec,
         dialect,
         objects: collector.objects.into_iter().collect(),
         problems,
+        warnings: std::mem::take(&mut selection.warnings),
+        uncovered,
     })
 }
 
@@ -194,28 +240,68 @@ fn not_rendered(error: Error, span: &Span) -> impl Iterator<Item = Diagnostic> {
         })
 }
 
+/// Where an object of the spec comes from.
+struct Source<'a> {
+    /// Where it is named.
+    span: &'a Span,
+    /// Its table and `shared = true`, where its function is one for many tables.
+    shared: Option<(&'a TableId, &'a Span)>,
+    /// The selector that its table was chosen by.
+    selected_by: Option<&'a Arc<str>>,
+}
+
+impl<'a> Source<'a> {
+    fn of(span: &'a Span) -> Self {
+        Self {
+            span,
+            shared: None,
+            selected_by: None,
+        }
+    }
+}
+
 /// The objects so far, and who may not be named like another.
 struct Collector {
     dialect: &'static dyn Dialect,
     objects: DesiredSet,
     /// Trigger names as the engine tells them apart, where a name may be used once only.
     names: HashMap<(String, String), ObjectId>,
+    /// Functions of several tables, with the first one.
+    shared: HashMap<ObjectId, TableId>,
+    /// Those of them that are reported already.
+    unlike: HashSet<ObjectId>,
 }
 
 impl Collector {
-    fn add(&mut self, lowered: Lowered, span: &Span, problems: &mut Vec<Diagnostic>) {
+    fn add(&mut self, lowered: Lowered, source: &Source<'_>, problems: &mut Vec<Diagnostic>) {
+        let Source {
+            span,
+            shared,
+            selected_by,
+        } = *source;
         let Lowered {
             definition,
             renamed_from,
             generated: _,
         } = lowered;
         let id = definition.id();
-        if let Some(other) = self.objects.get(&id) {
+        let is_trigger = matches!(id, ObjectId::Trigger(_));
+        if let Some(other) = self.objects.get_mut(&id) {
             // Triggers may share a function that is the same to the letter; nothing else may be there twice.
-            if !matches!(id, ObjectId::Function(_)) || other.definition != definition {
+            let Some(ours) = same_function(&mut other.definition, definition) else {
+                return;
+            };
+            if let Some(first) = shared.and(self.shared.get(&id)) {
+                if self.unlike.insert(id.clone()) {
+                    problems.extend(unlike(&other.definition, first, &ours, shared));
+                }
+            } else {
                 problems.push(twice(&id, span, &other.span));
             }
             return;
+        }
+        if let (Some((table, _)), ObjectId::Function(_)) = (shared, &id) {
+            self.shared.insert(id.clone(), table.clone());
         }
         if let (ObjectId::Trigger(trigger), false) = (&id, self.dialect.names_are_per_table()) {
             let key = (
@@ -240,9 +326,98 @@ impl Collector {
                 digest: String::new(),
                 renamed_from,
                 span: span.clone(),
+                selected_by: selected_by.filter(|_| is_trigger).cloned(),
             }),
         );
     }
+}
+
+/// The table of switches that an engine without settings of a session needs, where a trigger asks for it and it is not
+/// there: making tables is not this program's business.
+fn bypass_table(
+    requests: &[Request<'_>],
+    tables: &mut Tables<'_>,
+    renderer: &Renderer,
+) -> Result<Option<Diagnostic>, Error> {
+    let bypass = requests
+        .iter()
+        .find_map(|request| request.fields.bypass.as_ref());
+    let (Some(bypass), Tables::Live(database)) = (bypass, tables) else {
+        return Ok(None);
+    };
+    if !renderer.has(BYPASS_TABLE_DDL) {
+        return Ok(None);
+    }
+    let table = TableRef::exactly(None, BYPASS_TABLE.to_owned());
+    let found = database.tables(&[table])?;
+    if found.iter().any(|tables| !tables.is_empty()) {
+        return Ok(None);
+    }
+    let ddl = renderer.render(BYPASS_TABLE_DDL, ())?;
+    Ok(Some(
+        Diagnostic::new(format!(
+            "`bypass` needs the table `{BYPASS_TABLE}`, which is not in the database"
+        ))
+        .at(&bypass.span)
+        .help(format!("create it with the other tables: `{ddl};`")),
+    ))
+}
+
+/// The table of a request, and where it says that its function is shared.
+fn shared<'a>(request: &Request<'a>) -> Option<(&'a TableId, &'a Span)> {
+    let shared = request.fields.shared.as_ref()?;
+    shared.value.then_some((&request.table.id, &shared.span))
+}
+
+/// `None` where the second is the function that the first is, whatever table each was rendered for; else the second.
+fn same_function(first: &mut Definition, mut second: Definition) -> Option<Definition> {
+    if matches!(first, Definition::Trigger(_)) {
+        return Some(second);
+    }
+    if first.seen() != second.seen() {
+        // It is no one table's text.
+        let seen = first.seen().cloned().map(Box::new);
+        first.set_seen(None);
+        second.set_seen(None);
+        if *first != second {
+            first.set_seen(seen);
+            return Some(second);
+        }
+        return None;
+    }
+    (*first != second).then_some(second)
+}
+
+/// A shared function that two tables render differently: where, and what to do about it.
+fn unlike(
+    one: &Definition,
+    first: &TableId,
+    other: &Definition,
+    shared: Option<(&TableId, &Span)>,
+) -> Option<Diagnostic> {
+    let (Definition::Function(one), Definition::Function(other), Some((table, span))) =
+        (one, other, shared)
+    else {
+        return None;
+    };
+    let mut diagnostic = Diagnostic::new(format!(
+        "the shared function `{}` would not be the same for all its tables",
+        one.id
+    ))
+    .at(span);
+    if let (FunctionSource::Body(one), FunctionSource::Body(other)) = (&one.source, &other.source)
+        && let Some((left, right)) = one
+            .lines()
+            .zip(other.lines())
+            .find(|(left, right)| left != right)
+    {
+        diagnostic = diagnostic
+            .note(format!("for {first}: {}", left.trim()))
+            .note(format!("for {table}: {}", right.trim()));
+    }
+    Some(diagnostic.help(
+        "write `{{ table_name() }}` where the table's name is a value, pass what else differs in `args` (TG_ARGV), or take `shared` away",
+    ))
 }
 
 fn twice(id: &ObjectId, span: &Span, first: &Span) -> Diagnostic {
@@ -260,141 +435,71 @@ fn twice(id: &ObjectId, span: &Span, first: &Span) -> Diagnostic {
         .related(first, "is defined here first")
 }
 
-/// The tables of each trigger, in the same order. A trigger on a table that is not there is a problem; a glob that
-/// matches nothing is not.
-fn resolve<'a>(
-    triggers: impl Iterator<Item = &'a TriggerSpec> + Clone,
+/// What the triggers name beside their tables, as the database resolves it. A table that is not there is a problem.
+fn beside(
+    spec: &Spec,
+    wanted: &[(&TriggerSpec, Cow<'_, Fields>)],
     tables: &mut Tables<'_>,
     schema: &str,
     problems: &mut Vec<Diagnostic>,
-) -> Result<Vec<Vec<Table>>, Error> {
-    let mut known: BTreeMap<(Option<&str>, &str), Vec<Table>> = BTreeMap::new();
-    match tables {
-        Tables::Live(database) => {
-            let mut references: Vec<&TableRef> = triggers
-                .clone()
-                .flat_map(references)
-                .map(|table| &table.value)
-                .collect();
-            references.sort_by_key(|table| key(table));
-            references.dedup_by_key(|table| key(table));
-            let owned: Vec<TableRef> = references.iter().map(|table| (*table).clone()).collect();
-            let found = database.tables(&owned)?;
-            known.extend(references.into_iter().map(key).zip(found));
-        }
-        Tables::Offline(_) | Tables::Unknown(_) => {
-            for reference in triggers.clone().flat_map(references) {
-                let TableRef {
-                    schema: given,
-                    name,
-                } = &reference.value;
-                if !reference.value.is_glob() {
-                    let id = TableId {
-                        schema: given.as_deref().unwrap_or(schema).to_owned(),
-                        name: name.clone(),
-                    };
-                    known.insert(key(&reference.value), vec![Table { id, facts: None }]);
-                } else if let Tables::Offline(dialect) = tables {
-                    problems.push(
-                        Diagnostic::new(format!(
-                            "`{}` is a pattern: which tables it stands for is known only with a database",
-                            reference.value
-                        ))
-                        .at(&reference.span)
-                        .help(format!("`triggerctl plan --format sql` with the URL of a {} database renders it", dialect.title())),
-                    );
-                }
-            }
-        }
-    }
-    let mut resolved = vec![];
-    for trigger in triggers {
-        resolved.push(chosen(trigger, &known, tables, problems)?);
-    }
-    Ok(resolved)
-}
-
-fn references(trigger: &TriggerSpec) -> &[Located<TableRef>] {
-    match &trigger.tables {
-        TableSelector::One(table) => std::slice::from_ref(table),
-        TableSelector::Many {
-            include,
-            exclude: _,
-        } => include,
-    }
-}
-
-fn key(table: &TableRef) -> (Option<&str>, &str) {
-    (table.schema.as_deref(), table.name.as_str())
-}
-
-fn chosen(
-    trigger: &TriggerSpec,
-    known: &BTreeMap<(Option<&str>, &str), Vec<Table>>,
-    tables: &mut Tables<'_>,
-    problems: &mut Vec<Diagnostic>,
-) -> Result<Vec<Table>, Error> {
-    let exclude = match &trigger.tables {
-        TableSelector::One(_) => [].as_slice(),
-        TableSelector::Many {
-            include: _,
-            exclude,
-        } => exclude.as_slice(),
+) -> Result<Beside, Error> {
+    let mut beside = Beside::nothing(schema);
+    let Tables::Live(database) = &mut *tables else {
+        return Ok(beside);
     };
-    let mut chosen: Vec<Table> = vec![];
-    for reference in references(trigger) {
-        let found = known
-            .get(&key(&reference.value))
-            .map(Vec::as_slice)
-            .unwrap_or_default();
-        if found.is_empty() && !reference.value.is_glob() {
-            problems.push(missing_table(reference, tables)?);
-        }
-        for table in found {
-            let excluded = exclude
-                .iter()
-                .any(|pattern| pattern.value.matches(&table.id.schema, &table.id.name));
-            if !excluded && !chosen.iter().any(|other| other.id == table.id) {
-                chosen.push(table.clone());
-            }
+    let mut references: Vec<&Located<TableRef>> = vec![];
+    let mut functions: BTreeSet<&str> = BTreeSet::new();
+    for (_, fields) in wanted {
+        let from = fields
+            .constraint
+            .as_ref()
+            .and_then(|constraint| constraint.value.from.as_ref());
+        let partitions = fields.enabled_on.iter().flat_map(|states| &states.value);
+        references.extend(from);
+        references.extend(partitions.map(|entry| &entry.partition));
+        functions.extend(
+            fields
+                .function
+                .as_ref()
+                .filter(|function| function.value.schema.is_none())
+                .map(|function| function.value.name.as_str()),
+        );
+    }
+    // Those of the spec are made where new names go.
+    for function in &spec.functions {
+        let TableRef {
+            schema: given,
+            name,
+            is_pattern: _,
+        } = &function.name.value;
+        if given.as_deref().is_none_or(|given| given == schema) {
+            functions.remove(name.as_str());
         }
     }
-    Ok(chosen)
-}
-
-fn missing_table(
-    reference: &Located<TableRef>,
-    tables: &mut Tables<'_>,
-) -> Result<Diagnostic, Error> {
-    let table = &reference.value;
-    let mut diagnostic = Diagnostic::new(format!(
-        "there is no table or view `{table}` in the database"
-    ))
-    .labelled(&reference.span, "not in the database");
-    if let Tables::Live(database) = tables {
-        let names = database.table_names(table.schema.as_deref())?;
-        let near = names
-            .iter()
-            .map(|id| {
-                (
-                    strsim::jaro_winkler(&id.name.to_lowercase(), &table.name.to_lowercase()),
-                    id,
-                )
-            })
-            .filter(|(likeness, _)| *likeness > 0.8)
-            .max_by(|(left, _), (right, _)| left.total_cmp(right));
-        diagnostic = match near {
-            Some((_, id)) if table.schema.is_some() => {
-                diagnostic.help(format!("did you mean `{id}`?"))
-            }
-            Some((_, id)) => diagnostic.help(format!("did you mean `{}`?", id.name)),
-            None if names.is_empty() => {
-                diagnostic.help("it has no tables at all: is this the right database?")
-            }
-            None => diagnostic.help("create the table first, or correct its name here"),
-        };
+    if !functions.is_empty() {
+        let functions: Vec<&str> = functions.into_iter().collect();
+        beside.functions = database.function_schemas(&functions)?;
     }
-    Ok(diagnostic)
+    if references.is_empty() {
+        return Ok(beside);
+    }
+    let asked: Vec<TableRef> = references.iter().map(|table| table.value.clone()).collect();
+    let found = database.tables(&asked)?;
+    for (reference, found) in references.into_iter().zip(found) {
+        let TableRef {
+            schema,
+            name,
+            is_pattern: _,
+        } = &reference.value;
+        match found.into_iter().next() {
+            Some(table) => {
+                let key = (schema.clone(), name.clone());
+                beside.tables.insert(key, table);
+            }
+            None => problems.push(selectors::missing_table(reference, tables)?),
+        }
+    }
+    Ok(beside)
 }
 
 /// Sort by file and place, and let what several tables or dialects complain about in the same words be said once.
@@ -427,12 +532,11 @@ pub fn digest<'a>(texts: impl IntoIterator<Item = &'a str>) -> String {
 
 /// Bytes in lower-case hex.
 pub(crate) fn hex(bytes: &[u8]) -> String {
-    use std::fmt::Write as _;
-    bytes
-        .iter()
-        .fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-            // Writing to a String cannot fail.
-            let _ = write!(text, "{byte:02x}");
-            text
-        })
+    let digit = |value: u8| char::from(if value < 10 { b'0' } else { b'a' - 10 } + value);
+    let mut text = String::with_capacity(bytes.len() * 2);
+    for byte in bytes {
+        text.push(digit(byte >> 4));
+        text.push(digit(byte & 15));
+    }
+    text
 }

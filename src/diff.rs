@@ -7,7 +7,6 @@ use serde::{Deserialize, Serialize};
 
 use crate::db::{ConditionPair, Verdict};
 use crate::dialect::Dialect;
-use crate::dialect::mysql::LEXICAL_MODES;
 use crate::model::{
     Action, Condition, Constraint, Creation, Deferral, Definition, EnabledState, Function,
     FunctionSource, Orientation, Parallel, Place, Security, Setting, TableId, TransitionTables,
@@ -126,7 +125,8 @@ impl Fields {
     reason = "one attribute after the other, all of them in sight"
 )]
 fn compare_triggers(before: &Trigger, after: &Trigger, judge: &Judge<'_>) -> Vec<FieldChange> {
-    // `verbatim` is the same trigger once more, as text; it restores and says nothing that the others do not.
+    // `verbatim` is the same trigger once more, as text; it restores and says nothing that the others do not. `seen` is
+    // where the texts came from, and no engine knows of it.
     let Trigger {
         id,
         timing,
@@ -143,6 +143,7 @@ fn compare_triggers(before: &Trigger, after: &Trigger, judge: &Judge<'_>) -> Vec
         depends_on_extensions,
         verbatim: _,
         creation,
+        seen: _,
     } = before;
     let Trigger {
         id: after_id,
@@ -160,6 +161,7 @@ fn compare_triggers(before: &Trigger, after: &Trigger, judge: &Judge<'_>) -> Vec
         depends_on_extensions: after_extensions,
         verbatim: _,
         creation: after_creation,
+        seen: _,
     } = after;
     let mut fields = Fields::default();
     fields.judged(
@@ -213,7 +215,12 @@ fn compare_triggers(before: &Trigger, after: &Trigger, judge: &Judge<'_>) -> Vec
         after_condition.as_ref(),
         judge,
     );
-    compare_actions(&mut fields, action, after_action, judge);
+    // The settings of either side: where the two differ, that is a difference already.
+    let settings = [creation, after_creation]
+        .into_iter()
+        .filter_map(Option::as_deref)
+        .find(|creation| creation.sql_mode.is_some());
+    compare_actions(&mut fields, action, after_action, settings, judge);
     let TransitionTables { old, new } = transition_tables;
     let TransitionTables {
         old: after_old,
@@ -248,17 +255,19 @@ fn compare_triggers(before: &Trigger, after: &Trigger, judge: &Judge<'_>) -> Vec
         show_names,
     );
     if let (Some(creation), Some(after_creation)) = (creation, after_creation) {
-        compare_creations(&mut fields, creation, after_creation);
+        compare_creations(&mut fields, creation, after_creation, judge);
     }
     fields.0
 }
 
 /// What one side leaves open is as the other side has it.
-fn compare_creations(fields: &mut Fields, before: &Creation, after: &Creation) {
+fn compare_creations(fields: &mut Fields, before: &Creation, after: &Creation, judge: &Judge<'_>) {
     let Creation {
         definer,
         sql_mode,
-        character_set_client,
+        // How the client that created it wrote its characters. The body is the same text in any of them, and its
+        // literals have the character set of `collation_connection`.
+        character_set_client: _,
         collation_connection,
         database_collation,
         place,
@@ -266,18 +275,13 @@ fn compare_creations(fields: &mut Fields, before: &Creation, after: &Creation) {
     let Creation {
         definer: after_definer,
         sql_mode: after_sql_mode,
-        character_set_client: after_character_set_client,
+        character_set_client: _,
         collation_connection: after_collation_connection,
         database_collation: after_database_collation,
         place: after_place,
     } = after;
     for (field, left, right) in [
         ("definer", definer, after_definer),
-        (
-            "character_set_client",
-            character_set_client,
-            after_character_set_client,
-        ),
         (
             "collation_connection",
             collation_connection,
@@ -294,11 +298,12 @@ fn compare_creations(fields: &mut Fields, before: &Creation, after: &Creation) {
         }
     }
     let same_mode = match (sql_mode, after_sql_mode) {
-        (Some(left), Some(right)) => left == right,
+        (Some(left), Some(right)) => judge.dialect.same_sql_mode(left, right),
         // Text that was cut into tokens by other rules cannot be compared with what the spec means.
-        (Some(mode), None) | (None, Some(mode)) => !LEXICAL_MODES
-            .iter()
-            .any(|lexical| mode.split(',').any(|part| part == *lexical)),
+        (Some(_), None) | (None, Some(_)) => {
+            let cut = |creation| judge.dialect.syntax_of(creation);
+            cut(before) == cut(after)
+        }
         (None, None) => true,
     };
     fields.judged(
@@ -347,11 +352,13 @@ fn compare_functions(before: &Function, after: &Function, judge: &Judge<'_>) -> 
         volatility,
         parallel,
         leakproof,
+        strict,
         cost,
         comment,
         owner: _,
         grants: _,
         depends_on_extensions,
+        seen: _,
     } = before;
     let Function {
         id: after_id,
@@ -362,11 +369,13 @@ fn compare_functions(before: &Function, after: &Function, judge: &Judge<'_>) -> 
         volatility: after_volatility,
         parallel: after_parallel,
         leakproof: after_leakproof,
+        strict: after_strict,
         cost: after_cost,
         comment: after_comment,
         owner: _,
         grants: _,
         depends_on_extensions: after_extensions,
+        seen: _,
     } = after;
     let mut fields = Fields::default();
     fields.values("schema", &id.schema, &after_id.schema, |schema| {
@@ -380,7 +389,7 @@ fn compare_functions(before: &Function, after: &Function, judge: &Judge<'_>) -> 
                 "body",
                 Some(body),
                 Some(after_body),
-                judge.dialect.same_body(body, after_body),
+                judge.dialect.same_body(body, after_body, None),
             );
         }
         (source, after_source) => {
@@ -415,6 +424,9 @@ fn compare_functions(before: &Function, after: &Function, judge: &Judge<'_>) -> 
     });
     fields.values("leakproof", leakproof, after_leakproof, |leakproof| {
         Some(leakproof.to_string())
+    });
+    fields.values("strict", strict, after_strict, |strict| {
+        Some(strict.to_string())
     });
     fields.values("cost", cost, after_cost, |cost| Some(cost.to_string()));
     fields.texts("description", comment.as_deref(), after_comment.as_deref());
@@ -465,14 +477,20 @@ fn compare_conditions(
     fields.push("when", Some(left.clone()), Some(right.clone()), note);
 }
 
-fn compare_actions(fields: &mut Fields, before: &Action, after: &Action, judge: &Judge<'_>) {
+fn compare_actions(
+    fields: &mut Fields,
+    before: &Action,
+    after: &Action,
+    settings: Option<&Creation>,
+    judge: &Judge<'_>,
+) {
     match (before, after) {
         (Action::Body(left), Action::Body(right)) => {
             fields.judged(
                 "body",
                 Some(left),
                 Some(right),
-                judge.dialect.same_body(left, right),
+                judge.dialect.same_body(left, right, settings),
             );
         }
         (

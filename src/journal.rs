@@ -12,7 +12,8 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::apply::{
-    Expected, Job, Settings, differences, fingerprint, job_scope, stale, started_row, verify,
+    Expected, Job, Settings, differences, fingerprint, job_scope, scope_of, stale, started_row,
+    verify,
 };
 use crate::db::{
     Catalog, Database, Depth, Fingerprint, Migration, Patience, Scope, Statement, Unfinished,
@@ -21,6 +22,8 @@ use crate::error::{Diagnostic, Error, Kind};
 use crate::history::Writer;
 use crate::model::{Definition, ObjectId, TableId, TriggerId};
 use crate::plan::ObjectRef;
+use crate::plan::order::ranks;
+use crate::plan::places::Siblings;
 use crate::signal;
 
 /// What is written down before a migration runs.
@@ -30,6 +33,31 @@ struct Journal {
     objects: Vec<Object>,
     /// What was live where it was not what the history says: see [`Job::found`].
     found: Vec<(ObjectId, Option<Definition>)>,
+}
+
+impl Journal {
+    /// What the statements make, and what undoing them would make again.
+    fn made(&self) -> Vec<&Definition> {
+        let touched: BTreeSet<ObjectId> = self
+            .steps
+            .iter()
+            .filter_map(|step| step.about.as_ref().map(ObjectId::from))
+            .collect();
+        let objects = self.objects.iter();
+        objects
+            .filter(|object| touched.contains(&object.id))
+            .flat_map(|object| {
+                let before = object.before.as_ref().map(|before| &before.definition);
+                let end = match &object.end {
+                    Expected::Present { definition, .. }
+                    | Expected::Returned { definition, .. } => Some(definition),
+                    Expected::Absent | Expected::Missing { .. } | Expected::Released => None,
+                };
+                [before, end]
+            })
+            .flatten()
+            .collect()
+    }
 }
 
 /// One statement.
@@ -129,6 +157,7 @@ pub(crate) fn attempt(
     signal::check()?;
 
     let journal = write_down(job, &catalog, database)?;
+    database.may_make(&journal.made())?;
     let version = history.version + 1;
     let migration = started_row(job, settings, version, started, database);
     let text = serde_json::to_string(&journal)
@@ -139,8 +168,10 @@ pub(crate) fn attempt(
     } else {
         writer.create()?
     };
+    // Changes nothing: whether this role may count what has run, which is too late to learn after the first statement.
+    first.push(writer.progress(-1, 0)?);
     first.push("START TRANSACTION".to_owned());
-    first.push(writer.migration(&migration)?);
+    first.push(writer.migration(&migration, None)?);
     first.push(writer.journal(version, &text)?);
     first.push("COMMIT".to_owned());
     run_plain(&first, database)?;
@@ -265,8 +296,8 @@ impl Runner<'_> {
             .collect()
     }
 
-    fn scope(&self) -> Scope {
-        job_scope(&self.expected())
+    fn scope(&self) -> Scope<'_> {
+        scope_of(self.journal.objects.iter().map(|object| &object.id))
     }
 
     /// All statements, table by table.
@@ -344,7 +375,7 @@ impl Runner<'_> {
         let expected = self.expected();
         let catalog = database.catalog(&job_scope(&expected))?;
         let rows = verify(
-            &expected,
+            &expected.iter().collect::<Vec<_>>(),
             &self.journal.found.iter().cloned().collect(),
             &catalog,
             database,
@@ -423,8 +454,7 @@ impl Runner<'_> {
     fn lead(&self, way: Way, database: &mut dyn Database) -> Result<(), Error> {
         let catalog = database.catalog(&self.scope())?;
         let live = definitions(&catalog, database)?;
-        let mut drops = vec![];
-        let mut makes: Vec<(usize, Vec<Statement>)> = vec![];
+        let mut ways = vec![];
         for object in &self.journal.objects {
             let now = live.get(&object.id);
             let found = found(object, &catalog, now, database)?;
@@ -434,6 +464,14 @@ impl Runner<'_> {
                 Way::Leave => true,
             };
             if there {
+                continue;
+            }
+            let is_custom = matches!(
+                object.end,
+                Expected::Released | Expected::Present { custom: true, .. }
+            );
+            if way == Way::Forward && is_custom {
+                ways.push((object, None, Some(self.rest_of(object, found))));
                 continue;
             }
             let target = match (way, &object.end) {
@@ -447,53 +485,9 @@ impl Runner<'_> {
                 ) => Some(definition.clone()),
                 (_, Expected::Absent | Expected::Missing { .. } | Expected::Released) => None,
             };
-            if way == Way::Forward
-                && matches!(
-                    object.end,
-                    Expected::Released | Expected::Present { custom: true, .. }
-                )
-            {
-                makes.push((0, self.rest_of(object, found)));
-                continue;
-            }
-            let (renderer, server) = (self.settings.writer.renderer, database.server());
-            let dialect = database.dialect();
-            let target = target.map(|target| {
-                let mut target = database.spared(&target).into_owned();
-                forget_missing_siblings(&mut target, &catalog);
-                target
-            });
-            let ddl = match (now, &target) {
-                (None, None) => continue,
-                (Some(now), None) => dialect.drop(now, renderer, server)?,
-                (None, Some(target)) => dialect.create(target, renderer, server)?,
-                (Some(now), Some(target)) => dialect.alter(now, target, renderer, server)?,
-            };
-            let statements: Vec<Statement> = ddl
-                .statements
-                .into_iter()
-                .map(|sql| {
-                    let is_about = dialect.subject(&sql, object.id.schema()).is_some();
-                    Statement {
-                        sql,
-                        object: is_about.then(|| object.id.clone()),
-                    }
-                })
-                .collect();
-            match &target {
-                None => drops.extend(statements),
-                // Those that fired first come first: whoever is made comes last.
-                Some(target) => makes.push((earlier_siblings(target), statements)),
-            }
+            ways.push((object, target, None));
         }
-        makes.sort_by_key(|(rank, statements)| {
-            let table = statements
-                .iter()
-                .find_map(|statement| statement.object.as_ref()?.table().cloned());
-            (table, *rank)
-        });
-        drops.extend(makes.into_iter().flat_map(|(_, statements)| statements));
-        for group in groups(drops) {
+        for group in groups(self.statements(ways, &catalog, &live, database)?) {
             if let Some(table) = &group.table {
                 hold(
                     &BTreeSet::from([table.clone()]),
@@ -518,6 +512,61 @@ impl Runner<'_> {
             }
         }
         Ok(())
+    }
+
+    /// The statements that lead each object to its target, or those that are given: what goes first, then table by table,
+    /// whoever tells another's place before it.
+    fn statements(
+        &self,
+        mut ways: Vec<(&Object, Option<Definition>, Option<Vec<Statement>>)>,
+        catalog: &Catalog,
+        live: &BTreeMap<ObjectId, Definition>,
+        database: &dyn Database,
+    ) -> Result<Vec<Statement>, Error> {
+        let places: Vec<_> = ways
+            .iter()
+            .map(|(object, target, _)| {
+                let place = target.as_ref().and_then(Definition::place);
+                (object.id.clone(), place)
+            })
+            .collect();
+        let ranks = ranks(&places);
+        ways.sort_by_cached_key(|(object, target, given)| {
+            let stays = target.is_some() || given.is_some();
+            let rank = ranks.get(&object.id).copied().unwrap_or(0);
+            let earlier = target.as_ref().map_or(0, earlier_siblings);
+            (stays, object.id.table().cloned(), rank + earlier)
+        });
+        let (renderer, server) = (self.settings.writer.renderer, database.server());
+        let dialect = database.dialect();
+        let mut siblings = Siblings::read(&catalog.places);
+        let mut statements = vec![];
+        for (object, target, given) in ways {
+            if let Some(mut given) = given {
+                statements.append(&mut given);
+                continue;
+            }
+            let (now, target) = siblings.step(live.get(&object.id).cloned(), target);
+            let ddl = match (&now, &target) {
+                (None, None) => continue,
+                (Some(now), None) => dialect.drop(now, renderer, server)?,
+                (None, Some(target)) => {
+                    dialect.create(&database.spared(target), renderer, server)?
+                }
+                (Some(now), Some(target)) => {
+                    let (now, target) = (database.spared(now), database.spared(target));
+                    dialect.alter(&now, &target, renderer, server)?
+                }
+            };
+            statements.extend(ddl.statements.into_iter().map(|sql| {
+                let is_about = dialect.subject(&sql, object.id.schema()).is_some();
+                Statement {
+                    sql,
+                    object: is_about.then(|| object.id.clone()),
+                }
+            }));
+        }
+        Ok(statements)
     }
 
     /// What is left to be done about one object by the statements themselves, for whose end there is no definition.
@@ -664,29 +713,6 @@ fn found(
             Found::Other
         },
     )
-}
-
-/// A place can be told only by those that are there.
-fn forget_missing_siblings(definition: &mut Definition, catalog: &Catalog) {
-    let Definition::Trigger(trigger) = definition else {
-        return;
-    };
-    let (schema, creation) = (
-        trigger.id.table.schema.clone(),
-        trigger.creation.as_deref_mut(),
-    );
-    let is_there = |name: &String| {
-        catalog
-            .fingerprints
-            .keys()
-            .any(|id| id.schema() == schema && id.name() == name)
-    };
-    if let Some(crate::model::Place::Among { before, after }) =
-        creation.and_then(|creation| creation.place.as_mut())
-    {
-        before.retain(is_there);
-        after.retain(is_there);
-    }
 }
 
 fn earlier_siblings(definition: &Definition) -> usize {

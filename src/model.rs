@@ -162,6 +162,15 @@ impl Event {
 }
 
 impl Timing {
+    /// `before`, `after` or `instead_of`, as the spec has it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Before => "before",
+            Self::After => "after",
+            Self::InsteadOf => "instead_of",
+        }
+    }
+
     /// `BEFORE`, `AFTER` or `INSTEAD OF`.
     pub fn keyword(self) -> &'static str {
         match self {
@@ -286,6 +295,21 @@ pub struct Trigger {
     /// What MySQL and MariaDB keep besides; `None` elsewhere.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub creation: Option<Box<Creation>>,
+    /// What its texts were rendered from; recorded to say why they change, not compared.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seen: Option<Box<Seen>>,
+}
+
+/// What the templates of an object read of its table when they were rendered. What they did not read is `None`.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Seen {
+    /// The table, as messages name it.
+    pub table: String,
+    /// SHA-256 of the templates themselves, in lower-case hex: where it is another, the spec changed too.
+    pub templates: String,
+    /// `columns`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub columns: Option<Vec<String>>,
 }
 
 /// What MySQL and MariaDB keep of the session that created a trigger (information_schema.TRIGGERS), and its place among
@@ -445,7 +469,7 @@ pub struct Function {
     pub source: FunctionSource,
     /// SECURITY INVOKER or DEFINER.
     pub security: Security,
-    /// SET …, sorted by name.
+    /// SET …, in the order of the catalog, which means nothing and is kept to restore it.
     pub settings: Vec<Setting>,
     /// Volatility.
     pub volatility: Volatility,
@@ -453,6 +477,9 @@ pub struct Function {
     pub parallel: Parallel,
     /// LEAKPROOF.
     pub leakproof: bool,
+    /// STRICT, which means nothing without arguments, and is kept.
+    #[serde(default)]
+    pub strict: bool,
     /// COST, in units of `cpu_operator_cost`.
     pub cost: f32,
     /// COMMENT ON FUNCTION.
@@ -463,6 +490,9 @@ pub struct Function {
     pub grants: Option<Vec<Grant>>,
     /// Extensions that the function is marked as depending on.
     pub depends_on_extensions: BTreeSet<String>,
+    /// What its text was rendered from; recorded to say why it changes, not compared.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seen: Option<Box<Seen>>,
 }
 
 /// A trigger or a function.
@@ -489,6 +519,22 @@ impl Definition {
         match self {
             Self::Trigger(trigger) => trigger.creation.as_ref()?.place.as_ref(),
             Self::Function(_) => None,
+        }
+    }
+
+    /// What its texts were rendered from.
+    pub fn seen(&self) -> Option<&Seen> {
+        match self {
+            Self::Trigger(trigger) => trigger.seen.as_deref(),
+            Self::Function(function) => function.seen.as_deref(),
+        }
+    }
+
+    /// Say what its texts were rendered from.
+    pub fn set_seen(&mut self, seen: Option<Box<Seen>>) {
+        match self {
+            Self::Trigger(trigger) => trigger.seen = seen,
+            Self::Function(function) => function.seen = seen,
         }
     }
 

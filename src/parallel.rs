@@ -17,24 +17,55 @@ pub(crate) fn map<I: Sync, O: Send, T>(
     work: impl Fn(&I) -> O + Sync,
     meanwhile: impl FnOnce() -> T,
 ) -> (Vec<O>, T) {
+    map_in_parts(PART, items, work, meanwhile)
+}
+
+/// How many threads of the program are at something else.
+static BUSY: AtomicUsize = AtomicUsize::new(0);
+
+/// Says, while it lives, that a thread of its own is at work: others then leave it its processor.
+pub(crate) struct Busy;
+
+impl Busy {
+    pub(crate) fn new() -> Self {
+        BUSY.fetch_add(1, Ordering::Relaxed);
+        Self
+    }
+}
+
+impl Drop for Busy {
+    fn drop(&mut self) {
+        BUSY.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// The same, where `size` items are worth being taken at once.
+pub(crate) fn map_in_parts<I: Sync, O: Send, T>(
+    size: usize,
+    items: &[I],
+    work: impl Fn(&I) -> O + Sync,
+    meanwhile: impl FnOnce() -> T,
+) -> (Vec<O>, T) {
     let next = AtomicUsize::new(0);
     let take_parts = || {
         let mut done = vec![];
         loop {
             let number = next.fetch_add(1, Ordering::Relaxed);
-            let Some(part) = items.chunks(PART).nth(number) else {
+            let Some(part) = items.chunks(size).nth(number) else {
                 return done;
             };
             done.push((number, part.iter().map(&work).collect::<Vec<O>>()));
         }
     };
+    let busy = BUSY.load(Ordering::Relaxed);
     let helpers = thread::available_parallelism()
         .map_or(1, usize::from)
-        .min(items.len() / PART)
+        .saturating_sub(busy)
+        .min(items.len() / size)
         .clamp(1, MOST_THREADS)
         .saturating_sub(1)
         // With one processor too, there is something to do while the database works.
-        .max(usize::from(items.len() >= 2 * PART));
+        .max(usize::from(busy == 0 && items.len() >= 2 * size));
     thread::scope(|scope| {
         let threads: Vec<_> = (0..helpers).map(|_| scope.spawn(take_parts)).collect();
         let value = meanwhile();

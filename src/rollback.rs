@@ -1,15 +1,16 @@
 //! Going back: a plan whose desired side is what was live before the migrations that are undone. It starts only where
 //! the database still is what the history says, and is a migration like any other.
 //!
-//! What was live before a migration is what the history recorded until then, unless the migration itself took
-//! something over or undid a change made by hand; then it wrote down what it found (`objects.before`).
+//! What was live before a migration is what it wrote down of each object that it touched (`objects.before`), to the
+//! letter; what was recorded may say less: what was asked for, and not who owns it or how it was laid out.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::apply::{Expected, Job, differences};
-use crate::db::{Database, Depth, Fingerprint, History, Migration, Record, Scope};
+use crate::apply::{Expected, Job, differences, scope_of};
+use crate::db::{Catalog, Database, Depth, Fingerprint, History, Migration, Record};
 use crate::error::{Diagnostic, Error, Kind};
-use crate::model::{Action as TriggerAction, Definition, FunctionId, ObjectId};
+use crate::model::{Action as TriggerAction, Definition, FunctionId, ObjectId, Place};
+use crate::plan::hazard::{Around, assess};
 use crate::plan::{self, Action, Change, ObjectRef, Plan, RestsOn, Step};
 use crate::render::Renderer;
 
@@ -36,6 +37,9 @@ struct Touched {
     /// What was recorded then.
     then: Option<(Record, Definition)>,
 }
+
+/// Where live triggers stand among their siblings.
+type Places = BTreeMap<ObjectId, Place>;
 
 /// Prepare going back to version `to`, or to the one before the latest. Reads only.
 pub fn prepare(
@@ -79,8 +83,17 @@ pub fn prepare(
         .map(|migration| migration.spec_digest.clone())
         .unwrap_or_default();
 
-    let touched = touched(to, &history, database)?;
-    let plan = plan_back(&touched, &history, spec_digest, to, database, renderer)?;
+    let (touched, catalog) = touched(to, &history, database)?;
+    let sides = (&history, &catalog.places);
+    let mut plan = plan_back(&touched, sides, spec_digest, to, database, renderer)?;
+    let is_ours = |id: &ObjectId| touched.contains_key(id) || history.records.contains_key(id);
+    let around = Around {
+        catalog: &catalog,
+        is_ours: &is_ours,
+        going_back: true,
+    };
+    assess(&mut plan, &around, database)?;
+    let plan = plan.sealed()?;
     let mut job = Job::from_plan(plan.clone())?;
     job.summary = format!("rolled back to version {to}");
     job.expected = touched
@@ -104,19 +117,17 @@ pub fn prepare(
     })
 }
 
-/// Every object that the undone migrations touched; an error when one of them is not as the history says.
+/// Every object that the undone migrations touched, and the catalog around them; an error when one of them is not as the
+/// history says.
 fn touched(
     to: i64,
     history: &History,
     database: &mut dyn Database,
-) -> Result<BTreeMap<ObjectId, Touched>, Error> {
+) -> Result<(BTreeMap<ObjectId, Touched>, Catalog), Error> {
     let befores = database.befores(to)?;
     let then = database.records_at(to)?;
     let ids: BTreeSet<ObjectId> = befores.keys().cloned().collect();
-    let scope = Scope {
-        schemas: ids.iter().map(|id| id.schema().to_owned()).collect(),
-        known: ids.clone(),
-    };
+    let scope = scope_of(ids.iter());
     let catalog = database.catalog(&scope)?;
     let live_ids: Vec<ObjectId> = ids
         .iter()
@@ -144,17 +155,47 @@ fn touched(
                 Some((record.clone(), definition))
             }
         };
-        let recorded = then.as_ref().map(|(_, definition)| definition.clone());
+        let recorded = then.as_ref().map(|(_, definition)| definition);
+        let target = match (before, recorded) {
+            (None, recorded) => recorded.cloned(),
+            (Some(Some(before)), Some(recorded)) => {
+                Some(with_its_own_words(before, recorded, database)?)
+            }
+            (Some(before), _) => before,
+        };
         let touched = Touched {
             live: live.remove(&id),
             fingerprint: catalog.fingerprints.get(&id).cloned(),
-            target: before.unwrap_or(recorded),
+            target,
             then,
         };
         all.insert(id, touched);
     }
     refuse_what_moved(&all, history, database)?;
-    Ok(all)
+    Ok((all, catalog))
+}
+
+/// What was live, with the condition in the words that made it: what a server prints of one need not give the same again.
+fn with_its_own_words(
+    mut before: Definition,
+    recorded: &Definition,
+    database: &mut dyn Database,
+) -> Result<Definition, Error> {
+    let (Definition::Trigger(trigger), Definition::Trigger(of)) = (&before, recorded) else {
+        return Ok(before);
+    };
+    if trigger.verbatim.is_some() || trigger.condition == of.condition {
+        return Ok(before);
+    }
+    let is_another = differences(&before, recorded, database)?
+        .iter()
+        .any(|field| field.field == "when");
+    if let Definition::Trigger(trigger) = &mut before
+        && !is_another
+    {
+        trigger.condition.clone_from(&of.condition);
+    }
+    Ok(before)
 }
 
 /// An error when an object is not what the history says: going back would lose what somebody did.
@@ -223,7 +264,7 @@ fn refuse_what_moved(
 /// The plan that leads from what is live to what was.
 fn plan_back(
     touched: &BTreeMap<ObjectId, Touched>,
-    history: &History,
+    (history, places): (&History, &Places),
     spec_digest: String,
     to: i64,
     database: &mut dyn Database,
@@ -291,7 +332,13 @@ fn plan_back(
             ..step.change(database, renderer)?
         });
     }
-    plan::arrange(changes, database, history, spec_digest, unchanged).sealed()
+    plan::arrange(
+        changes,
+        (database, renderer),
+        (history, places),
+        spec_digest,
+        unchanged,
+    )
 }
 
 /// Objects that get an older name back instead of being dropped and created again.

@@ -1,4 +1,5 @@
-//! Every folder of `fixtures/cases`, live, in every dialect, with the real binary: what `render` prints, then load,
+//! Every folder of `fixtures/cases`, live, in every dialect, with the real binary (the dialect `mysql` on MariaDB and on
+//! MySQL 9): what `render` prints, then load,
 //! plan, apply, plan is empty, fire, roll back, and the catalog is as before.
 //!
 //! A case has `triggers.toml`; `before.sql`, which makes its tables; `expected/<dialect>.sql`, what `render` prints, or
@@ -14,7 +15,10 @@ mod common;
 use std::path::{Path, PathBuf};
 
 use common::{
-    Live, Sandbox, assert_same, compare_file, mysql::Mysql, postgres::Postgres, repository,
+    Live, Sandbox, assert_same, compare_file,
+    mysql::{Engine, Mysql},
+    postgres::Postgres,
+    repository,
     sqlite::Sqlite,
 };
 use libtest_mimic::{Arguments, Trial};
@@ -35,8 +39,15 @@ fn main() {
         .flat_map(|folder| {
             let name = folder.file_name().unwrap().to_string_lossy().into_owned();
             let other = folder.clone();
-            let third = folder.clone();
-            [
+            let mysql = Engine::ALL.map(|engine| {
+                let folder = folder.clone();
+                let trial = Trial::test(format!("{name}::{}", engine.name()), move || {
+                    check(&folder, &mut Mysql::of(engine));
+                    Ok(())
+                });
+                trial.with_ignored_flag(engine.is_missing())
+            });
+            let others = [
                 Trial::test(format!("{name}::sqlite"), move || {
                     check(&folder, &mut Sqlite::new());
                     Ok(())
@@ -45,11 +56,8 @@ fn main() {
                     check(&other, &mut Postgres::new());
                     Ok(())
                 }),
-                Trial::test(format!("{name}::mysql"), move || {
-                    check(&third, &mut Mysql::new());
-                    Ok(())
-                }),
-            ]
+            ];
+            others.into_iter().chain(mysql)
         })
         .collect();
     libtest_mimic::run(&Arguments::from_args(), trials).exit();

@@ -11,7 +11,9 @@ mod common;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
-use common::{Live, Sandbox, compare_file, mysql::Mysql, postgres::Postgres, repository, sqlite::Sqlite};
+use common::{
+    Live, Sandbox, compare_file, mysql::Mysql, postgres::Postgres, repository, sqlite::Sqlite,
+};
 use libtest_mimic::{Arguments, Trial};
 use triggerctl::lint::rules::{self, Rule};
 
@@ -69,7 +71,10 @@ fn tomls(folder: &Path) -> Vec<PathBuf> {
     let mut paths: Vec<PathBuf> = std::fs::read_dir(folder)
         .unwrap_or_else(|error| panic!("{}: {error}", folder.display()))
         .map(|entry| entry.unwrap().path())
-        .filter(|path| path.extension().is_some_and(|extension| extension == "toml"))
+        .filter(|path| {
+            path.extension()
+                .is_some_and(|extension| extension == "toml")
+        })
         .collect();
     paths.sort();
     paths
@@ -94,24 +99,33 @@ fn header(path: &Path) -> Vec<String> {
 fn dialects(rule: &Rule, path: &Path) -> Vec<String> {
     let given = header(path);
     if given.is_empty() {
-        rule.dialects.iter().map(|dialect| (*dialect).to_owned()).collect()
+        rule.dialects
+            .iter()
+            .map(|dialect| (*dialect).to_owned())
+            .collect()
     } else {
         given
     }
 }
 
 fn must_find(path: &Path) -> bool {
-    path.file_name().unwrap().to_string_lossy().starts_with("wrong")
+    path.file_name()
+        .unwrap()
+        .to_string_lossy()
+        .starts_with("wrong")
 }
 
 /// The spec in a folder of its own, its tables in the database.
 fn load(path: &Path, live: &mut dyn Live) -> Sandbox {
     let sandbox = Sandbox::with_spec(&std::fs::read_to_string(path).unwrap());
     let folder = path.parent().unwrap();
-    let schema = [format!("schema.{}.sql", live.dialect()), "schema.sql".to_owned()]
-        .iter()
-        .find_map(|name| std::fs::read_to_string(folder.join(name)).ok())
-        .expect("schema.sql");
+    let schema = [
+        format!("schema.{}.sql", live.dialect()),
+        "schema.sql".to_owned(),
+    ]
+    .iter()
+    .find_map(|name| std::fs::read_to_string(folder.join(name)).ok())
+    .expect("schema.sql");
     live.batch(&schema);
     sandbox
 }
@@ -147,8 +161,11 @@ fn check(rule: &Rule, path: &Path, live: &mut dyn Live) {
             .unwrap();
         assert!(finding["line"].as_u64().is_some(), "it has no place: {run}");
         assert!(
-            finding["help"].as_array().is_some_and(|help| !help.is_empty())
-                || rule.name == "unanalysed_body" || rule.name == "missing_reference",
+            finding["help"]
+                .as_array()
+                .is_some_and(|help| !help.is_empty())
+                || rule.name == "unanalysed_body"
+                || rule.name == "missing_reference",
             "it has no help: {run}"
         );
     }
@@ -157,9 +174,15 @@ fn check(rule: &Rule, path: &Path, live: &mut dyn Live) {
     let knows = !rule.needs_database && !(rule.name == "firing_order" && dialect == "sqlite");
     if knows {
         let offline = sandbox.run(&["lint", "--format", "json", "--dialect", dialect]);
-        assert_eq!(found(&offline.json(), rule.name) > 0, must_find(path), "{offline}");
+        assert_eq!(
+            found(&offline.json(), rule.name) > 0,
+            must_find(path),
+            "{offline}"
+        );
     }
-    let first = dialects(rule, path).first().is_some_and(|first| first == dialect);
+    let first = dialects(rule, path)
+        .first()
+        .is_some_and(|first| first == dialect);
     if path.file_name().unwrap() == "wrong.toml" && first {
         let shown = sandbox.on(live, &["lint"]).stdout;
         compare_file(&path.with_extension("txt"), &live.plain(&shown));
@@ -178,9 +201,17 @@ fn every_rule_has_its_fixtures() {
     for rule in rules::ALL {
         let specs = specs(rule);
         let wrong = specs.iter().filter(|path| must_find(path)).count();
-        assert!(wrong >= 1 && specs.len() - wrong >= 2, "{}: {specs:?}", rule.name);
+        assert!(
+            wrong >= 1 && specs.len() - wrong >= 2,
+            "{}: {specs:?}",
+            rule.name
+        );
         for name in ["wrong.toml", "right.toml"] {
-            assert!(specs.iter().any(|path| path.file_name().unwrap() == name), "{}: {name}", rule.name);
+            assert!(
+                specs.iter().any(|path| path.file_name().unwrap() == name),
+                "{}: {name}",
+                rule.name
+            );
         }
     }
 }
@@ -208,7 +239,11 @@ fn document() -> String {
         );
     }
     for rule in rules::ALL {
-        let needs = if rule.needs_database { " Needs a database." } else { "" };
+        let needs = if rule.needs_database {
+            " Needs a database."
+        } else {
+            ""
+        };
         let _ = write!(
             text,
             "\n## {}\n\n**{}** ({}; {}.{needs})\n\n{}\n\n{}\n\nWrong:\n\n```toml\n{}\n```\n\n```text\n{}```\n\nRight:\n\n```toml\n{}\n```\n",

@@ -364,6 +364,7 @@ fn a_trigger() -> impl Strategy<Value = Definition> {
             comment,
             depends_on_extensions,
             verbatim: None,
+            seen: None,
         })
     })
 }

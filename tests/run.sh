@@ -6,11 +6,14 @@
 #   tests/run.sh --exec COMMAND  another command that needs the server
 #
 # It installs what is missing (Debian packages; a Python environment in target/venv; the oldest and the newest PostgreSQL
-# in target/postgres-14 and -18), starts private servers in a temporary folder, and takes them away again however it
-# ends. TRIGGERCTL_TEST_POSTGRES, _14 and _18, set to the URL of a superuser's maintenance database, make the tests use
-# that server instead, as TRIGGERCTL_TEST_MYSQL does with a MySQL or MariaDB that lets root in without a password
-# (`mysql://root@localhost/?socket=/path`); TRIGGERCTL_TEST_POSTGRES_SETTINGS, such as `work_mem=64MB wal_level=minimal`, adds settings to the
-# private ones.
+# in target/postgres-14 and -18; MySQL 9 in target/mysql-9), starts private servers in a temporary folder, and takes them
+# away again however it ends. TRIGGERCTL_TEST_POSTGRES, _14 and _18, set to the URL of a superuser's maintenance database,
+# make the tests use that server instead, as TRIGGERCTL_TEST_MYSQL and TRIGGERCTL_TEST_MYSQL_9 do with a MariaDB and a
+# MySQL that let root in without a password (`mysql://root@localhost/?socket=/path`); TRIGGERCTL_TEST_POSTGRES_SETTINGS,
+# such as `work_mem=64MB wal_level=minimal`, adds settings to the private ones.
+#
+# MySQL 9 comes from Debian's unstable branch, by the mirror that this machine's apt has. Where there is none, or with
+# TRIGGERCTL_TEST_MYSQL_9=none, its tests are counted as skipped, and a note at the end says so.
 set -euo pipefail
 exec </dev/null
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -22,7 +25,7 @@ temp=${TMPDIR:-/tmp}
 # A unix socket's path has at most 107 bytes.
 [ ${#temp} -le 40 ] || temp=/tmp
 readonly temp
-work='' log='' mariadb='' servers=()
+work='' log='' mysqls=() servers=() skipped=''
 
 say() { printf 'tests/run.sh: %s\n' "$*" >&2; }
 die() {
@@ -120,6 +123,66 @@ fetch_postgres() {
     printf '%s\n' "$version" >"$folder/stamp"
 }
 
+# MySQL 9's programs, in target/mysql-9: the packages of Debian's unstable branch and all that they need, unpacked into a
+# folder. Nothing is installed, and nothing of apt's own is touched. Without a mirror of Debian's: false.
+fetch_mysql_9() {
+    local folder=$PWD/target/mysql-9 mirror keyring='' candidate
+    local stamp='mysql-server-core mysql-client-core, 1'
+    [ "$(cat "$folder/stamp" 2>/dev/null)" != "$stamp" ] || return 0
+    mirror=$(apt-get indextargets --no-release-info --format '$(REPO_URI)' 'Created-By: Packages' 2>/dev/null \
+        | grep -m 1 -E '/debian/?$') || return 1
+    for candidate in /usr/share/keyrings/debian-archive-keyring.{pgp,gpg}; do
+        [ ! -e "$candidate" ] || keyring="[signed-by=$candidate] "
+    done
+    say 'fetching MySQL 9 (some 70 MB, once)'
+    rm -rf "$folder"
+    mkdir -p "$folder"/apt/{lists,cache/archives}/partial
+    : >"$folder/apt/status"
+    printf 'deb %s%s sid main\n' "$keyring" "$mirror" >"$folder/apt/sources.list"
+    # apt's other settings, a proxy's above all, are this machine's.
+    local apt=(apt-get -q -y -o "Dir::Etc::sourcelist=$folder/apt/sources.list" -o Dir::Etc::sourceparts=/nonexistent
+        -o Dir::Etc::preferencesparts=/nonexistent -o Dir::Etc::preferences=/nonexistent
+        -o "Dir::State::lists=$folder/apt/lists" -o "Dir::Cache=$folder/apt/cache" -o "Dir::State::status=$folder/apt/status"
+        -o APT::Sandbox::User=root -o Debug::NoLocking=1 -o Acquire::Languages=none -o APT::Install-Recommends=0
+        -o Acquire::Retries=3)
+    quietly 'reading the list of packages for MySQL 9' "${apt[@]}" update
+    quietly 'fetching MySQL 9' "${apt[@]}" --download-only install mysql-server-core mysql-client-core
+    for candidate in "$folder"/apt/cache/archives/*.deb; do
+        quietly "unpacking ${candidate##*/}" dpkg-deb -x "$candidate" "$folder/root"
+    done
+    rm -rf "$folder/apt" "$folder"/root/usr/share/{doc,man,locale,perl,lintian} "$folder"/root/usr/lib/*/perl*
+    mkdir -p "$folder/bin"
+    for candidate in mysqld mysql; do
+        cat >"$folder/bin/$candidate" <<'END'
+#!/bin/sh
+# Its own C library came with it.
+root=$(dirname "$(dirname "$(readlink -f "$0")")")/root
+loader=$(ls "$root"/usr/lib*/ld-linux*.so.* "$root"/usr/lib/*/ld-linux*.so.* "$root"/lib*/ld-linux*.so.* 2>/dev/null | head -n 1)
+libraries=$(ls -d "$root"/usr/lib/*-linux-gnu* "$root"/lib/*-linux-gnu* "$root"/usr/lib 2>/dev/null | tr '\n' ':')
+name=$(basename "$0")
+program=$root/usr/bin/$name
+[ -x "$program" ] || program=$root/usr/sbin/$name
+exec "$loader" --library-path "$libraries" "$program" "$@"
+END
+        chmod +x "$folder/bin/$candidate"
+    done
+    quietly 'asking MySQL 9 for its version' "$folder/bin/mysqld" --no-defaults --version
+    printf '%s\n' "$stamp" >"$folder/stamp"
+}
+
+# A data folder that the private servers begin with, made once for each version of the server's: template NAME VERSION
+# COMMAND, where the command makes it in the folder that is its last argument.
+template() {
+    local folder=$PWD/target/$1-data version=$2
+    shift 2
+    if [ "$(cat "$folder/stamp" 2>/dev/null)" != "$version" ]; then
+        rm -rf "$folder"
+        mkdir -p "$folder"
+        quietly "making ${folder##*/}" "$@" "$folder/data"
+        printf '%s\n' "$version" >"$folder/stamp"
+    fi
+}
+
 # --- the private servers --------------------------------------------------------------------------------------------
 
 # PostgreSQL refuses to run as root.
@@ -208,32 +271,68 @@ start_other() {
     export "$name=$url"
 }
 
-# A private MariaDB on a socket in $work.
-start_mariadb() {
-    local user deadline data=$work/data-mariadb client
-    user=$(server_user)
-    cd "$work"
-    quietly mariadb-install-db as_server_quietly mariadb-install-db --no-defaults --datadir="$data" \
-        --auth-root-authentication-method=normal --skip-test-db
+make_mariadb_data() {
+    mariadb-install-db --no-defaults --user="$(id -un)" --datadir="$1" --auth-root-authentication-method=normal \
+        --skip-test-db --innodb-log-file-size=16M
+}
+
+make_mysql_9_data() {
+    target/mysql-9/bin/mysqld --no-defaults --user="$(id -un)" --initialize-insecure --datadir="$1" --secure-file-priv=NULL \
+        --lc-messages-dir="$PWD/target/mysql-9/root/usr/share/mysql" --innodb-redo-log-capacity=16M
+}
+
+# Start a private MySQL or MariaDB on a socket in $work, and set $url: start_mysql NAME PROGRAM DATA [SETTING...].
+start_mysql() {
+    local name=$1 program=$2 template=$3 data=$work/data-$1 socket=$work/$1.sock deadline server
+    shift 3
+    cp -a --reflink=auto "$template" "$data"
     (
         exec 9>&-
-        # It takes SIGTERM for what SIGINT is to PostgreSQL.
-        death_signal=TERM as_server env "$(mariadb_program mariadbd)" --no-defaults --datadir="$data" --socket="$work/mariadb.sock" \
-            --pid-file="$work/mariadb.pid" --skip-networking --innodb-flush-log-at-trx-commit=0 --sync-binlog=0 \
-            --max-connections=300
-    ) >"$work/server-mariadb.log" 2>&1 &
-    mariadb=$!
-    log=$work/server-mariadb.log
-    cd "$OLDPWD"
-    client=$(command -v mariadb-admin || command -v mysqladmin)
+        # They take SIGTERM for what SIGINT is to PostgreSQL.
+        exec setpriv --pdeathsig TERM -- "$program" --no-defaults --user="$(id -un)" --datadir="$data" --socket="$socket" \
+            --pid-file="$work/$name.pid" --skip-networking --innodb-flush-log-at-trx-commit=0 --sync-binlog=0 \
+            --max-connections=300 "$@"
+    ) >"$work/server-$name.log" 2>&1 &
+    server=$!
+    mysqls+=("$server")
+    log=$work/server-$name.log
     deadline=$((SECONDS + 60))
-    until "$client" --no-defaults -uroot --socket="$work/mariadb.sock" ping >/dev/null 2>&1; do
-        kill -0 "$mariadb" 2>/dev/null || die 'the private MariaDB did not start'
-        [ $SECONDS -lt $deadline ] || die 'the private MariaDB was not ready within 60 seconds'
+    until "$(mariadb_program mariadb-admin)" --no-defaults -uroot --socket="$socket" ping >/dev/null 2>&1; do
+        kill -0 "$server" 2>/dev/null || die "the private $name did not start"
+        [ $SECONDS -lt $deadline ] || die "the private $name was not ready within 60 seconds"
         sleep 0.05
     done
     log=''
-    export TRIGGERCTL_TEST_MYSQL="mysql://root@localhost/?socket=$work/mariadb.sock"
+    url="mysql://root@localhost/?socket=$socket"
+}
+
+# MariaDB, unless the caller has one. Tests that kill a server start their own, from the same program and data.
+start_mariadb() {
+    local url program
+    program=$(mariadb_program mariadbd)
+    template mariadb "$("$program" --no-defaults --version)" make_mariadb_data
+    export TRIGGERCTL_TEST_MARIADBD="$program" TRIGGERCTL_TEST_MARIADB_DATA=$PWD/target/mariadb-data/data
+    [ -z "${TRIGGERCTL_TEST_MYSQL:-}" ] || return 0
+    start_mysql mariadb "$program" "$TRIGGERCTL_TEST_MARIADB_DATA"
+    export TRIGGERCTL_TEST_MYSQL=$url
+}
+
+# MySQL 9, likewise.
+start_mysql_9() {
+    local url program=$PWD/target/mysql-9/bin/mysqld
+    if [ "${TRIGGERCTL_TEST_MYSQL_9:-}" = none ] || ! fetch_mysql_9; then
+        skipped='MySQL 9 is not to be had here (it comes from a mirror of Debian that apt knows): its tests were skipped. TRIGGERCTL_TEST_MYSQL_9=URL uses another server.'
+        [ "${TRIGGERCTL_TEST_MYSQL_9:-none}" = none ] || skipped='MySQL 9 cannot be started here: the tests that kill one were skipped.'
+        say "$skipped"
+        export TRIGGERCTL_TEST_MYSQL_9=${TRIGGERCTL_TEST_MYSQL_9:-none} TRIGGERCTL_TEST_MYSQLD_9=none
+        return 0
+    fi
+    template mysql-9 "$("$program" --no-defaults --version)" make_mysql_9_data
+    export TRIGGERCTL_TEST_MYSQLD_9=$program TRIGGERCTL_TEST_MYSQL_9_DATA=$PWD/target/mysql-9-data/data
+    [ -z "${TRIGGERCTL_TEST_MYSQL_9:-}" ] || return 0
+    start_mysql mysql-9 "$program" "$TRIGGERCTL_TEST_MYSQL_9_DATA" --secure-file-priv=NULL --mysqlx=OFF --log-bin-trust-function-creators=1 \
+        --lc-messages-dir="$PWD/target/mysql-9/root/usr/share/mysql"
+    export TRIGGERCTL_TEST_MYSQL_9=$url
 }
 
 as_server_quietly() { (exec 9>&- && as_server "$@"); }
@@ -243,9 +342,10 @@ clean_up() {
     local status=$? server
     trap - EXIT
     trap '' INT TERM HUP
-    if [ -n "$mariadb" ] && kill -TERM "$mariadb" 2>/dev/null; then wait "$mariadb" 2>/dev/null || true; fi
+    for server in ${mysqls[@]+"${mysqls[@]}"}; do kill -TERM "$server" 2>/dev/null || true; done
     for server in ${servers[@]+"${servers[@]}"}; do kill -INT "$server" 2>/dev/null || true; done
-    for server in ${servers[@]+"${servers[@]}"}; do wait "$server" 2>/dev/null || true; done
+    for server in ${mysqls[@]+"${mysqls[@]}"} ${servers[@]+"${servers[@]}"}; do wait "$server" 2>/dev/null || true; done
+    [ -z "$skipped" ] || say "$skipped"
     [ -z "$work" ] || rm -rf "$work"
     [ -z "$log" ] || [[ $log == "$work"/* ]] || rm -f "$log"
     exit "$status"
@@ -256,7 +356,7 @@ trap 'exit 143' TERM
 trap 'exit 129' HUP
 
 case ${1:-} in
-    --exec | --venv) install_missing no-others ;;
+    --venv) install_missing no-others ;;
     *) install_missing all ;;
 esac
 if [ "${1:-}" = --venv ]; then # For .ci/run, which has checkers of its own to install: --venv FOLDER REQUIREMENTS
@@ -281,8 +381,9 @@ if [ -z "${TRIGGERCTL_TEST_POSTGRES:-}" ]; then
 fi
 if [ "${1:-}" != --exec ]; then
     for version in "${others[@]}"; do start_other "$version"; done
-    [ -n "${TRIGGERCTL_TEST_MYSQL:-}" ] || start_mariadb
 fi
+start_mariadb
+start_mysql_9
 
 # --- the tests ------------------------------------------------------------------------------------------------------
 

@@ -47,6 +47,7 @@ impl Check {
             renderer: _,
             mut database,
             plan,
+            rendering: _,
         } = make_plan(context, &options)?;
         let found = if self.no_lint {
             None
@@ -61,9 +62,11 @@ impl Check {
             .as_ref()
             .is_some_and(|found| found.worst() == Some(Severity::Error));
         let denied = self.unmanaged == Unmanaged::Deny && !plan.unmanaged.is_empty();
-        let differs = plan.differs() || denied || wrong;
+        let differs = plan.differs() || denied || wrong || !plan.uncovered.is_empty();
         if context.output.format == Format::Json {
-            context.output.result(&json::check(&plan, differs, found.as_ref())?)?;
+            context
+                .output
+                .result(&json::check(&plan, differs, found.as_ref())?)?;
         } else if differs || !context.output.quiet {
             let detail = context.detail(&*database, denied);
             context

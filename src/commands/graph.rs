@@ -74,10 +74,11 @@ fn offline(
         )));
     };
     if dialect.name() == "sqlite" {
-        return Err(
-            Error::new(Kind::Usage, "what a SQLite trigger writes is known only with a database")
-                .help("name one with `--url`; `create_from` in `[database]` will do"),
-        );
+        return Err(Error::new(
+            Kind::Usage,
+            "what a SQLite trigger writes is known only with a database",
+        )
+        .help("name one with `--url`; `create_from` in `[database]` will do"));
     }
     let renderer = Renderer::new(*dialect, spec.templates.as_deref())?;
     let subject = Subject::offline(spec, &renderer, *dialect)?;

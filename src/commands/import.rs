@@ -9,6 +9,7 @@ use crate::db::Intent;
 use crate::db::url::DatabaseUrl;
 use crate::error::{Error, Kind};
 use crate::import::{self, Destination, Filters, Header, Import, Written};
+use crate::model::ObjectId;
 use crate::plan::ObjectRef;
 use crate::render::Renderer;
 use crate::report::{Format, json};
@@ -34,7 +35,13 @@ pub struct ImportCommand {
     /// Only triggers on tables that match, as table or schema.table; may be repeated.
     #[arg(long, value_name = "GLOB")]
     table: Vec<String>,
+    /// Trigger functions that no trigger calls as well.
+    #[arg(long)]
+    functions: bool,
 }
+
+/// How many of what is left out are named.
+const SHOWN: usize = 5;
 
 impl ImportCommand {
     /// Run it.
@@ -43,6 +50,7 @@ impl ImportCommand {
         let filters = Filters {
             schemas: patterns("schema", &self.schema)?,
             tables: patterns("table", &self.table)?,
+            functions: self.functions,
         };
         let config = &context.common.config;
         let out = match (&self.out, &self.split) {
@@ -158,9 +166,14 @@ fn document(import: &Import, written: &[Written], text: Option<&str>) -> String 
              }| json!({ "path": path, "triggers": triggers, "functions": functions }),
         )
         .collect();
+    let uncalled: Vec<ObjectRef> = import
+        .uncalled
+        .iter()
+        .map(|id| ObjectRef::from(&ObjectId::Function(id.clone())))
+        .collect();
     let objects: Vec<ObjectRef> = import.objects().iter().map(ObjectRef::from).collect();
     json::document(
-        json!({ "files": files, "objects": objects, "already_there": import.covered, "spec": text }),
+        json!({ "files": files, "objects": objects, "already_there": import.covered, "uncalled_functions": uncalled, "event_triggers": import.event_triggers, "spec": text }),
     )
 }
 
@@ -189,6 +202,22 @@ fn remark(context: &Context, import: &Import, written: &[Written]) -> Result<(),
             count(import.covered, "trigger")
         );
     }
+    if !import.uncalled.is_empty() {
+        let _ = writeln!(
+            text,
+            "{} that no trigger calls left out; `--functions` takes them: {}.",
+            count(import.uncalled.len(), "trigger function"),
+            some(&import.uncalled)
+        );
+    }
+    if !import.event_triggers.is_empty() {
+        let _ = writeln!(
+            text,
+            "{} left alone: triggerctl is for triggers on tables and views ({}).",
+            count(import.event_triggers.len(), "event trigger"),
+            some(&import.event_triggers)
+        );
+    }
     for function in &import.with_rights {
         let _ = writeln!(
             text,
@@ -201,6 +230,15 @@ fn remark(context: &Context, import: &Import, written: &[Written]) -> Result<(),
         );
     }
     context.output.remark(&text)
+}
+
+/// The first few, and how many more there are.
+fn some(names: &[impl ToString]) -> String {
+    let shown: Vec<String> = names.iter().take(SHOWN).map(ToString::to_string).collect();
+    match names.len().saturating_sub(SHOWN) {
+        0 => shown.join(", "),
+        more => format!("{} and {more} more", shown.join(", ")),
+    }
 }
 
 fn count(number: usize, what: &str) -> String {

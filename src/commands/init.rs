@@ -120,10 +120,8 @@ impl Start {
         };
         start.schemas = database.dialect().qualifies();
         if let Some(first) = tables.first() {
-            let reference = crate::spec::TableRef {
-                schema: Some(first.schema.clone()),
-                name: first.name.clone(),
-            };
+            let reference =
+                crate::spec::TableRef::exactly(Some(first.schema.clone()), first.name.clone());
             let found = database.tables(&[reference])?;
             let facts = found
                 .into_iter()

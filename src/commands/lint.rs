@@ -51,10 +51,7 @@ impl Lint {
             return Ok(Outcome::Done);
         }
         let found = self.look(context)?;
-        let color = context
-            .output
-            .color
-            .wanted(&std::io::stdout());
+        let color = context.output.color.wanted(&std::io::stdout());
         let result = match context.output.format {
             Format::Json => report::json(&found),
             Format::Sarif => report::sarif(&found),
@@ -111,7 +108,9 @@ pub(super) fn database(context: &Context) -> Result<Option<Box<dyn crate::db::Da
     match context.url(Some(&alone)) {
         Ok(_) => {}
         // None is named: the spec alone then.
-        Err(error) if error.kind == Kind::Usage && error.diagnostics.iter().all(|d| d.place.is_none()) => {
+        Err(error)
+            if error.kind == Kind::Usage && error.diagnostics.iter().all(|d| d.place.is_none()) =>
+        {
             return Ok(None);
         }
         Err(error) => return Err(error),

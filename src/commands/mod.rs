@@ -11,19 +11,23 @@ pub mod plan;
 pub mod render;
 pub mod repair;
 pub mod rollback;
+pub mod test;
 pub mod validate;
 
 use std::path::Path;
+use std::sync::Arc;
 
 use crate::cli::Common;
 use crate::db::url::DatabaseUrl;
 use crate::db::{self, Database, Intent};
-use crate::desired::{self, Tables};
+use crate::desired::{self, Outline, Tables};
 use crate::error::{Error, Kind};
-use crate::plan::{Options, Plan, make, read};
+use crate::lookup::Lookup;
+use crate::plan::{Options, Plan, Present, Remarks, make, read, settled};
 use crate::render::Renderer;
+use crate::rendering::{self, Ahead, Found, Reading, Source};
 use crate::report::{Format, Output, text};
-use crate::spec::{LoadOptions, Spec};
+use crate::spec::{Draft, LoadOptions, Spec};
 
 /// How a command ended that did not fail.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -151,6 +155,12 @@ impl Context {
         db::connect(&url, &connect_settings(spec), intent)
     }
 
+    /// Open the database for reading, and read what needs only the spec's settings, in a thread of its own.
+    fn read_ahead(&self, spec: &Spec, source: Option<Source>) -> Result<Ahead, Error> {
+        let url = self.url(Some(spec))?;
+        Ok(Ahead::start(url, connect_settings(Some(spec)), source))
+    }
+
     /// How much of a plan to show.
     pub fn detail(&self, database: &dyn Database, unmanaged: bool) -> text::Detail {
         let verbose = self.common.verbose > 0;
@@ -190,25 +200,76 @@ pub struct Planned {
     pub database: Box<dyn Database>,
     /// The plan.
     pub plan: Plan,
+    /// What the desired side was worked out from, to be written down by whoever carries the plan out.
+    pub rendering: Option<String>,
 }
 
 /// Load, connect, plan. Changes nothing.
 pub fn make_plan(context: &Context, options: &Options) -> Result<Planned, Error> {
-    let mut spec = context.spec()?;
-    let mut database = context.connect(Some(&spec), Intent::Read)?;
+    let load = context.load_options(true);
+    let draft = Draft::read(&context.common.config, &load)?;
+    // Where the database is stands in the spec's first lines, mostly: connecting and reading the rest go on side by side.
+    let source = draft
+        .so_far()
+        .filter(|_| !options.check_all)
+        .and_then(|spec| Source::of(spec, context.common.env.as_deref()));
+    let ahead = draft
+        .so_far()
+        .map(|spec| context.read_ahead(spec, source.clone()));
+    let needless = match &ahead {
+        Some(Ok(ahead)) => Arc::clone(&ahead.needless),
+        _ => Arc::default(),
+    };
+    // What is wrong with the spec is said first.
+    let spec = draft.complete_unless(&needless)?;
+    let Reading {
+        mut database,
+        found,
+    } = match ahead {
+        Some(ahead) => ahead?.finish()?,
+        None => return Err(Error::failed("the spec cannot be read")),
+    };
+    let (history, catalog) = match found {
+        Found::Settled(present) => {
+            let mut spec = spec.unwrap_or_else(Draft::without_the_rest);
+            free_objects(&mut spec);
+            let renderer = Renderer::new(database.dialect(), spec.templates.as_deref())?;
+            return Ok(Planned {
+                plan: settled(&spec.digest, &present, &mut *database, &renderer)?,
+                renderer,
+                rendering: None,
+                spec,
+                database,
+            });
+        }
+        Found::Moved(Present { history, catalog }) => (Ok(history), Some(catalog)),
+        Found::Recorded(history) => (history, None),
+    };
+    let mut spec = spec.or_else(Draft::complete)?;
+
     let renderer = Renderer::new(database.dialect(), spec.templates.as_deref())?;
     let server = database.server();
-    let outline = desired::outline(&spec, &renderer, &mut Tables::Live(&mut *database))?;
+    let mut tables = Tables::Live(Lookup::new(&mut *database));
+    let mut outline = desired::outline(&spec, &renderer, &mut tables)?;
+    let remarks = remarks(&mut outline);
+    let noted = tables.noted();
     let (desired, present) = outline.render(&renderer, server, |outline| {
-        read(outline.ids(), &mut *database)
+        let history = history?;
+        let catalog = match catalog {
+            Some(catalog) => catalog,
+            None => read(outline.ids(), &history, &mut *database)?,
+        };
+        Ok::<_, Error>(Present { history, catalog })
     })?;
-    // What is desired has taken from them what it needs; ten thousand of them are as much memory again.
-    spec.triggers = vec![];
-    spec.functions = vec![];
+    free_objects(&mut spec);
+    let present = present?;
+    // What there is to say besides is worked out anew each time.
+    let source = source.filter(|_| remarks.is_empty());
+    let rendering = rendering::record(source, noted, &desired, &present.history, &*database);
     let plan = make(
         &desired,
-        &spec.digest,
-        present?,
+        (&spec.digest, remarks),
+        present,
         &mut *database,
         &renderer,
         options,
@@ -218,7 +279,36 @@ pub fn make_plan(context: &Context, options: &Options) -> Result<Planned, Error>
         renderer,
         database,
         plan,
+        rendering,
     })
+}
+
+/// What the spec's selectors and rules have to say; warnings are said here, once.
+fn remarks(outline: &mut Outline<'_>) -> Remarks {
+    let warnings: Vec<String> = outline
+        .warnings
+        .drain(..)
+        .map(|warning| match &warning.place {
+            Some((span, _)) => {
+                let (line, column) = span.line_column();
+                format!("{} ({}:{line}:{column})", warning.message, span.file.name)
+            }
+            None => warning.message,
+        })
+        .collect();
+    for warning in &warnings {
+        log::warn!("{warning}");
+    }
+    Remarks {
+        warnings,
+        uncovered: std::mem::take(&mut outline.uncovered),
+    }
+}
+
+/// What is desired has taken from them what it needs; ten thousand of them are as much memory again.
+fn free_objects(spec: &mut Spec) {
+    spec.triggers = vec![];
+    spec.functions = vec![];
 }
 
 /// Patterns of `--target`.

@@ -3,9 +3,12 @@
 
 pub mod mysql;
 pub mod postgres;
+pub mod size;
 pub mod sqlite;
+pub mod stage;
 pub mod url;
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
@@ -61,6 +64,42 @@ pub fn connect(
     })
 }
 
+/// Whether tests run in a scratch database wherever this leads: SQLite has its copy in memory, and MySQL no transaction
+/// that DDL would be a part of.
+pub fn always_scratch(url: &url::DatabaseUrl) -> bool {
+    !matches!(url, url::DatabaseUrl::Postgres(_))
+}
+
+/// Whether scratch databases are in memory there.
+pub fn is_in_memory(url: &url::DatabaseUrl) -> bool {
+    matches!(url, url::DatabaseUrl::Sqlite(_))
+}
+
+/// How to make scratch databases beside the one that a URL names.
+pub fn blueprint(
+    url: &url::DatabaseUrl,
+    settings: &Settings,
+    source: stage::Source<'_>,
+) -> Result<Box<dyn stage::Blueprint>, Error> {
+    Ok(match url {
+        url::DatabaseUrl::Sqlite(location) => {
+            let create_from = settings.create_from.as_deref();
+            let live = sqlite::Options {
+                location,
+                intent: Intent::Read,
+                create_from,
+            };
+            Box::new(sqlite::Blueprint::new(&live, source)?)
+        }
+        url::DatabaseUrl::Postgres(url) => Box::new(postgres::Blueprint::new(
+            url,
+            &settings.history_schema,
+            source,
+        )?),
+        url::DatabaseUrl::Mysql(url) => Box::new(mysql::Blueprint::new(url, source)?),
+    })
+}
+
 /// Which database a plan is for.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Target {
@@ -82,8 +121,8 @@ pub type Fingerprint = String;
 pub struct Catalog {
     /// Every trigger of the scope and every function that one of them calls, or that was asked for by name.
     pub fingerprints: BTreeMap<ObjectId, Fingerprint>,
-    /// Which triggers call a function, in all schemas.
-    pub callers: BTreeMap<FunctionId, BTreeSet<TriggerId>>,
+    /// Which triggers call a function, in all schemas; each once.
+    pub callers: BTreeMap<FunctionId, Vec<TriggerId>>,
     /// Triggers of the scope that are not listed because their function belongs to an extension, which may have put it
     /// there itself.
     pub of_extensions: BTreeSet<TriggerId>,
@@ -94,12 +133,12 @@ pub struct Catalog {
 
 /// What to read.
 #[derive(Debug, Clone, Default)]
-pub struct Scope {
+pub struct Scope<'a> {
     /// All triggers in these schemas.
     pub schemas: BTreeSet<String>,
     /// Objects that are known by name already: functions among them are read even if no trigger calls them, and where an
     /// engine folds case, live objects are listed under the spelling given here.
-    pub known: BTreeSet<ObjectId>,
+    pub known: BTreeSet<Cow<'a, ObjectId>>,
 }
 
 /// How much of a definition to read.
@@ -134,6 +173,17 @@ pub struct History {
     pub unfinished: Option<i64>,
     /// The objects that are recorded as being there, with their latest record.
     pub records: BTreeMap<ObjectId, Record>,
+    /// Whether there is a place for a [`crate::rendering`].
+    pub keeps_rendering: bool,
+}
+
+/// A live trigger of an engine that fires the triggers of one table, timing and event by their age.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Sibling {
+    /// What it is, to the letter.
+    pub definition: Definition,
+    /// Its fingerprint.
+    pub fingerprint: Fingerprint,
 }
 
 /// How an engine keeps a migration whole.
@@ -238,7 +288,7 @@ pub struct Patience {
 }
 
 /// One open connection.
-pub trait Database {
+pub trait Database: Send {
     /// Its rules.
     fn dialect(&self) -> &'static dyn Dialect;
     /// The engine's version.
@@ -259,11 +309,30 @@ pub trait Database {
     fn schemas(&mut self) -> Result<Vec<String>, Error> {
         Ok(vec![self.current_schema()?])
     }
+    /// Where unqualified trigger functions of these names are found (`search_path` decides); those that are nowhere
+    /// are left out.
+    fn function_schemas(&mut self, names: &[&str]) -> Result<BTreeMap<String, String>, Error> {
+        let _ = names;
+        Ok(BTreeMap::new())
+    }
+    /// Trigger functions in these schemas that no trigger calls; those of extensions are left out.
+    fn uncalled_functions(&mut self, schemas: &BTreeSet<String>) -> Result<Vec<FunctionId>, Error> {
+        let _ = schemas;
+        Ok(vec![])
+    }
+    /// The names of event triggers, which are none of triggerctl's business; those of extensions are left out.
+    fn event_triggers(&mut self) -> Result<Vec<String>, Error> {
+        Ok(vec![])
+    }
     /// The schema that an unqualified new name belongs to.
     fn current_schema(&mut self) -> Result<String, Error>;
 
     /// The history's state. Never creates the tables.
     fn history(&mut self) -> Result<History, Error>;
+    /// What the latest migration wrote down of a [`crate::rendering`].
+    fn rendering(&mut self) -> Result<Option<String>, Error> {
+        Ok(None)
+    }
     /// All migrations, oldest first; `statements` says whether `up` and `down` are wanted (else they are empty).
     fn migrations(&mut self, statements: bool) -> Result<Vec<Migration>, Error>;
     /// The definitions recorded for these objects, as of `version` (the latest record that is not newer).
@@ -280,13 +349,18 @@ pub trait Database {
     fn befores(&mut self, version: i64) -> Result<Befores, Error>;
 
     /// One read of the catalog.
-    fn catalog(&mut self, scope: &Scope) -> Result<Catalog, Error>;
+    fn catalog(&mut self, scope: &Scope<'_>) -> Result<Catalog, Error>;
     /// The definitions behind what the last [`Database::catalog`] listed.
     fn definitions(
         &mut self,
         ids: &[ObjectId],
         depth: Depth,
     ) -> Result<BTreeMap<ObjectId, Definition>, Error>;
+    /// All live triggers of these tables, the oldest first, for engines that fire them by age; of others, nothing.
+    fn siblings(&mut self, tables: &BTreeSet<TableId>) -> Result<Vec<Sibling>, Error> {
+        let _ = tables;
+        Ok(vec![])
+    }
     /// The definition without what a new object has anyway on this connection (its user as the definer, its settings):
     /// for DDL that says no more than it needs to.
     fn spared<'a>(&self, definition: &'a Definition) -> std::borrow::Cow<'a, Definition> {
@@ -319,6 +393,21 @@ pub trait Database {
     fn unknown_relations(&mut self, names: &[TableRef]) -> Result<BTreeSet<TableRef>, Error> {
         let _ = names;
         Ok(BTreeSet::new())
+    }
+
+    /// The size of these tables and who is at them, in one query and without waiting for anybody. Asked only of tables
+    /// that a plan changes something on; what is not in the answer is not known.
+    fn table_states(
+        &mut self,
+        tables: &BTreeSet<TableId>,
+    ) -> Result<BTreeMap<TableId, size::TableState>, Error> {
+        let _ = tables;
+        Ok(BTreeMap::new())
+    }
+    /// An error where this role may not make these, on engines that cannot undo what was done before the server says so.
+    fn may_make(&mut self, definitions: &[&Definition]) -> Result<(), Error> {
+        let _ = definitions;
+        Ok(())
     }
 
     /// How many table locks one transaction may take without crowding others out; `None` where there is no limit.
@@ -392,4 +481,17 @@ pub trait Database {
 
     /// A function that stops what runs at the moment, for a signal handler's thread.
     fn interrupter(&self) -> Box<dyn Fn() + Send>;
+
+    /// Put the desired triggers in place, and make of this connection a place for tests. Nothing of it outlives the
+    /// stage: in a database that is not a scratch one, it is a transaction that is always rolled back.
+    fn stage(self: Box<Self>, setup: stage::Setup) -> Result<Box<dyn stage::Stage>, Error>;
+    /// Scratch databases on this server that runs which were killed have left, and that nobody is connected to.
+    fn leftovers(&mut self) -> Result<Vec<stage::Leftover>, Error> {
+        Ok(vec![])
+    }
+    /// Drop one of [`Database::leftovers`]; `false` where somebody is using it after all.
+    fn remove_leftover(&mut self, leftover: &stage::Leftover) -> Result<bool, Error> {
+        let _ = leftover;
+        Ok(false)
+    }
 }

@@ -1,12 +1,14 @@
 //! What an SQL engine can do, how it quotes, and which DDL makes a definition so. Pure: nothing here talks to a
 //! database. A new dialect is one file here, one in `db`, one folder in `templates`, and a line in [`ALL`].
 
+mod beside;
 mod inspect;
 pub mod mysql;
 pub mod postgres;
 mod quoting;
 mod request;
 mod script;
+mod seen;
 pub mod sqlite;
 #[cfg(test)]
 #[allow(
@@ -18,13 +20,17 @@ pub mod sqlite;
 )]
 pub(crate) mod testing;
 
+pub use request::name_on;
+
 use minijinja::Value;
 
 use crate::error::{Diagnostic, Error};
-use crate::model::{Definition, ObjectId, TableId, TriggerId};
+use crate::model::{Creation, Definition, ObjectId, TableId, TriggerId};
 use crate::render::Renderer;
 use crate::spec::{Fields, FunctionSpec, TriggerSpec};
 use crate::sql::Syntax;
+
+pub use beside::Beside;
 
 /// Every dialect.
 pub static ALL: &[&dyn Dialect] = &[&sqlite::Sqlite, &postgres::Postgres, &mysql::Mysql];
@@ -92,6 +98,8 @@ pub struct TableFacts {
     pub generated: Vec<String>,
     /// It is a partition, or it inherits.
     pub is_child: bool,
+    /// The partitioned tables that it is a partition of: its parent, and theirs.
+    pub partition_of: Vec<TableId>,
 }
 
 /// The kinds of relations that can, or cannot, have triggers.
@@ -147,6 +155,15 @@ pub enum LockMode {
     Database,
 }
 
+/// Syntax that came late.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct NewerSyntax {
+    /// What it is.
+    pub what: &'static str,
+    /// Major and minor version of the engine that had it first.
+    pub since: (u32, u32),
+}
+
 /// The DDL that leads from one definition to another.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Ddl {
@@ -170,10 +187,19 @@ pub struct Request<'a> {
     pub table: &'a Table,
     /// `[vars]`.
     pub vars: &'a minijinja::Value,
-    /// The schema of names that are written without one (`function`, `constraint.from`).
-    pub schema: &'a str,
+    /// What it names beside the table (`function`, `constraint.from`, `enabled_on`).
+    pub beside: &'a Beside,
     /// What only a database can tell is made up (the columns), so that the rest can be checked without one.
     pub pretend: bool,
+}
+
+/// What an object leaves when it runs.
+#[derive(Debug, Clone, Copy)]
+pub struct Mark<'a> {
+    /// Digits.
+    pub text: &'a str,
+    /// The body begins with the IF of a condition: what does not get past it has not fired.
+    pub guarded: bool,
 }
 
 /// One SQL engine's rules.
@@ -254,13 +280,53 @@ pub trait Dialect: Sync {
         let _ = (sql, schema);
         None
     }
+    /// The same object, made so that it leaves a mark when it runs and does nothing else otherwise; `None` where it runs in
+    /// no way that leaves one. For `triggerctl test`.
+    fn mark(
+        &self,
+        definition: &Definition,
+        mark: Mark<'_>,
+        renderer: &Renderer,
+    ) -> Result<Option<Definition>, Error> {
+        let _ = (definition, mark, renderer);
+        Ok(None)
+    }
     /// What ends a statement in a script for the engine's own client.
     fn script_terminator(&self) -> &'static str {
         ";"
     }
 
-    /// Whether two bodies are the same to this engine: token by token where it keeps the text, else byte by byte.
-    fn same_body(&self, left: &str, right: &str) -> bool;
+    /// What this engine calls a lock.
+    fn lock_name(&self, mode: LockMode) -> &'static str {
+        match mode {
+            LockMode::AccessShare => "ACCESS SHARE",
+            LockMode::ShareRowExclusive => "SHARE ROW EXCLUSIVE",
+            LockMode::AccessExclusive => "ACCESS EXCLUSIVE",
+            LockMode::Database => "the database file",
+        }
+    }
+    /// Whether triggers of one table, timing and event fire in the order of their names.
+    fn fires_by_name(&self) -> bool {
+        false
+    }
+    /// The newest syntax in a statement, where an older version of the engine cannot even open a database that has it.
+    fn newer_syntax(&self, statement: &str) -> Option<NewerSyntax> {
+        let _ = statement;
+        None
+    }
+
+    /// How the texts of a trigger are cut into tokens that keeps these settings of the session that created it.
+    fn syntax_of(&self, creation: &Creation) -> Syntax {
+        let _ = creation;
+        *self.syntax()
+    }
+    /// Whether two values of `sql_mode` set the same modes.
+    fn same_sql_mode(&self, left: &str, right: &str) -> bool {
+        left == right
+    }
+    /// Whether two bodies are the same to this engine: token by token where it keeps the text, else byte by byte. A trigger's
+    /// are read as the settings say that it keeps.
+    fn same_body(&self, left: &str, right: &str, creation: Option<&Creation>) -> bool;
     /// Whether two names are the same to this engine.
     fn same_name(&self, left: &str, right: &str) -> bool;
 }

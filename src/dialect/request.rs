@@ -5,13 +5,15 @@ use std::collections::BTreeSet;
 use std::ops::Range;
 use std::sync::Arc;
 
-use minijinja::Value;
 use minijinja::value::{Enumerator, Object};
+use minijinja::{Value, context};
 
-use super::inspect::Flaw;
-use super::{Dialect, Request};
-use crate::error::{Diagnostic, Located, Span};
-use crate::model::{Event, Timing};
+use super::inspect::{self, Flaw};
+use super::seen::Note;
+use super::{Dialect, Request, Table};
+use crate::desired::digest;
+use crate::error::{Diagnostic, Error, Located, Span};
+use crate::model::{Event, Seen, Timing};
 use crate::render::{Renderer, is_template};
 
 /// A request that is being read.
@@ -21,6 +23,10 @@ pub(super) struct Reader<'a> {
     pub(super) renderer: &'a Renderer,
     /// What is wrong so far.
     pub(super) problems: Vec<Diagnostic>,
+    /// Whether a text since the last [`Self::take_seen`] read the columns.
+    columns: Note,
+    /// The templates since then.
+    templates: Vec<String>,
 }
 
 impl<'a> Reader<'a> {
@@ -34,6 +40,8 @@ impl<'a> Reader<'a> {
             request,
             renderer,
             problems: vec![],
+            columns: Note::default(),
+            templates: vec![],
         }
     }
 
@@ -89,6 +97,7 @@ impl<'a> Reader<'a> {
         trigger: &str,
         event: Option<Event>,
     ) -> Option<String> {
+        self.templates.push(text.value.clone());
         if !is_template(&text.value) {
             return Some(text.value.clone());
         }
@@ -106,6 +115,53 @@ impl<'a> Reader<'a> {
                 None
             }
         }
+    }
+
+    /// A text of the spec that is no SQL, rendered.
+    pub(super) fn text(&mut self, text: &Located<String>, trigger: &str) -> Option<String> {
+        match self.renderer.name(text, self.scope(Some(trigger), None)) {
+            Ok(rendered) => Some(rendered),
+            Err(error) => {
+                self.problems.extend(error.diagnostics);
+                None
+            }
+        }
+    }
+
+    /// The condition, with the trigger's off switch in it where it has one; `None` where that cannot be rendered.
+    pub(super) fn with_bypass(&mut self, condition: Option<String>) -> Option<Option<String>> {
+        let Some(setting) = &self.request.fields.bypass else {
+            return Some(condition);
+        };
+        let condition =
+            condition.map(|text| inspect::closed(&text, self.dialect.syntax()).into_owned());
+        let context = context! { setting => setting.value.as_str(), condition };
+        match self.renderer.text("bypass.sql", context) {
+            Ok(text) => Some(Some(text.trim_end().to_owned())),
+            Err(error) => {
+                self.problems.extend(error.diagnostics);
+                None
+            }
+        }
+    }
+
+    /// What the texts since the last time read of the table; `None` where they read nothing of it.
+    pub(super) fn take_seen(&mut self) -> Option<Box<Seen>> {
+        let templates = std::mem::take(&mut self.templates);
+        let columns = std::mem::take(&mut self.columns);
+        let facts = self.request.table.facts.as_ref()?;
+        let read = columns.was_read().then(|| facts.columns.clone());
+        read.as_ref()?;
+        let table = &self.request.table.id;
+        Some(Box::new(Seen {
+            table: if self.dialect.qualifies() && table.schema != self.request.beside.schema {
+                table.to_string()
+            } else {
+                table.name.clone()
+            },
+            templates: digest(templates.iter().map(String::as_str)),
+            columns: read,
+        }))
     }
 
     /// Report a flaw of a rendered text; true where there was none.
@@ -231,15 +287,49 @@ impl<'a> Reader<'a> {
             table: Some(Value::from(table.id.name.as_str())),
             schema: Value::from(table.id.schema.as_str()),
             trigger: trigger.map(Value::from),
+            timing: self
+                .request
+                .fields
+                .timing
+                .as_ref()
+                .map(|timing| timing.value),
             event,
             columns: match &table.facts {
-                Some(facts) => Some(facts.columns.iter().map(String::as_str).collect()),
+                Some(facts) => Some(
+                    self.columns
+                        .on(facts.columns.iter().map(String::as_str).collect()),
+                ),
                 None if self.request.pretend => Some(Value::from(["column"])),
                 None => None,
             },
             vars: self.request.vars.clone(),
         })
     }
+}
+
+/// What a name of the spec is on one table: `{{ table }}_audit` on `orders` is `orders_audit`.
+///
+/// # Errors
+/// What is wrong with the template.
+pub fn name_on(
+    table: &Table,
+    text: &Located<String>,
+    vars: &Value,
+    dialect: &'static dyn Dialect,
+    renderer: &Renderer,
+) -> Result<String, Error> {
+    let columns = table.facts.as_ref().map(|facts| &facts.columns);
+    let scope = Value::from_object(Scope {
+        dialect: dialect.name(),
+        table: Some(Value::from(table.id.name.as_str())),
+        schema: Value::from(table.id.schema.as_str()),
+        trigger: None,
+        timing: None,
+        event: None,
+        columns: columns.map(|columns| columns.iter().map(String::as_str).collect()),
+        vars: vars.clone(),
+    });
+    renderer.name(text, scope)
 }
 
 /// The place of a part of a rendered text: exact where the text holds no template, else the whole of it.
@@ -258,6 +348,7 @@ pub(super) struct Scope {
     pub(super) table: Option<Value>,
     pub(super) schema: Value,
     pub(super) trigger: Option<Value>,
+    pub(super) timing: Option<Timing>,
     pub(super) event: Option<Event>,
     pub(super) columns: Option<Value>,
     pub(super) vars: Value,
@@ -270,6 +361,7 @@ impl Object for Scope {
             "table" => self.table.clone(),
             "schema" => Some(self.schema.clone()),
             "trigger" => self.trigger.clone(),
+            "timing" => self.timing.map(|timing| Value::from(timing.word())),
             "event" => self.event.map(|event| Value::from(event.word())),
             "columns" => self.columns.clone(),
             "vars" => Some(self.vars.clone()),
@@ -279,7 +371,7 @@ impl Object for Scope {
 
     fn enumerate(self: &Arc<Self>) -> Enumerator {
         Enumerator::Str(&[
-            "dialect", "table", "schema", "trigger", "event", "columns", "vars",
+            "dialect", "table", "schema", "trigger", "timing", "event", "columns", "vars",
         ])
     }
 }

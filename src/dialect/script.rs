@@ -6,11 +6,13 @@ use super::{Ddl, LockMode};
 use crate::error::Error;
 use crate::model::ObjectId;
 use crate::render::Renderer;
+use crate::sql::Syntax;
 
 /// The DDL about one object.
 pub(super) struct Script<'a> {
     renderer: &'a Renderer,
     object: ObjectId,
+    syntax: Option<Syntax>,
     ddl: Ddl,
 }
 
@@ -19,7 +21,16 @@ impl<'a> Script<'a> {
         Self {
             renderer,
             object,
+            syntax: None,
             ddl: Ddl::default(),
+        }
+    }
+
+    /// One whose statements are read by other rules than the dialect's usual ones.
+    pub(super) fn under(syntax: Syntax, renderer: &'a Renderer, object: ObjectId) -> Self {
+        Self {
+            syntax: Some(syntax),
+            ..Self::new(renderer, object)
         }
     }
 
@@ -30,10 +41,12 @@ impl<'a> Script<'a> {
         context: Value,
         lock: Option<LockMode>,
     ) -> Result<(), Error> {
-        let statement = self
-            .renderer
-            .statement(template, context)
-            .map_err(|error| error.note(format!("while rendering {}", self.object)))?;
+        let statement = match &self.syntax {
+            Some(syntax) => self.renderer.statement_under(syntax, template, context),
+            None => self.renderer.statement(template, context),
+        };
+        let statement =
+            statement.map_err(|error| error.note(format!("while rendering {}", self.object)))?;
         self.ddl.custom |= self.renderer.is_custom(template);
         self.add_verbatim(statement, lock);
         Ok(())

@@ -2,7 +2,7 @@
 
 use std::io::Write as _;
 
-use super::{Dialect, Lowered, Request, Server, Table, TableFacts, TableKind};
+use super::{Beside, Dialect, Lowered, Request, Server, Table, TableFacts, TableKind};
 use crate::error::{Diagnostic, Error};
 use crate::model::{Definition, TableId};
 use crate::render::Renderer;
@@ -50,6 +50,7 @@ pub(crate) fn facts(kind: TableKind, columns: &[&str]) -> TableFacts {
             .map(bare)
             .collect(),
         is_child: false,
+        partition_of: vec![],
     }
 }
 
@@ -100,7 +101,7 @@ pub(crate) fn lower_with(
             fields: &fields,
             table: &table,
             vars: &vars,
-            schema,
+            beside: &Beside::nothing(schema),
         };
         objects.extend(dialect.lower(&request, renderer)?);
     }

@@ -34,7 +34,10 @@ pub fn body(body: &str) -> (Vec<Written>, Vec<Range<usize>>) {
         };
         statement.writes(&mut writes);
         if token.is_word(body, "call") {
-            let end = statement.tokens.last().map_or(token.range.end, |t| t.range.end);
+            let end = statement
+                .tokens
+                .last()
+                .map_or(token.range.end, |t| t.range.end);
             calls.push(token.range.start..end);
         }
     }
@@ -112,7 +115,8 @@ impl Statement<'_> {
             let written = self.assigned(end);
             for (database, name, range, alias) in self.references(table, end) {
                 let known = !written.is_empty();
-                if !known || written.contains(&name) || alias.is_some_and(|a| written.contains(&a)) {
+                if !known || written.contains(&name) || alias.is_some_and(|a| written.contains(&a))
+                {
                     writes.push((database, name, Event::Update, range));
                 }
             }
@@ -142,10 +146,10 @@ impl Statement<'_> {
             .into_iter()
             .map(|(_, name, _, _)| name)
             .collect();
-        let end = self.find(names.1 + 1, &["where"]).unwrap_or(self.tokens.len());
-        for (database, name, range, alias) in
-            self.references(list.unwrap_or(names.0), end)
-        {
+        let end = self
+            .find(names.1 + 1, &["where"])
+            .unwrap_or(self.tokens.len());
+        for (database, name, range, alias) in self.references(list.unwrap_or(names.0), end) {
             if wanted.contains(&name) || alias.is_some_and(|alias| wanted.contains(&alias)) {
                 writes.push((database, name, Event::Delete, range));
             }
@@ -160,7 +164,11 @@ impl Statement<'_> {
             if !self.is_operator(at + 1, ".") {
                 return vec![];
             }
-            let qualifier = if self.is_operator(at + 3, ".") { at + 2 } else { at };
+            let qualifier = if self.is_operator(at + 3, ".") {
+                at + 2
+            } else {
+                at
+            };
             if let Some(token) = self.tokens.get(qualifier) {
                 found.push(unquote(token.text(self.text)).into_owned());
             }
@@ -202,15 +210,23 @@ impl Statement<'_> {
                     next += 1;
                 }
                 const WORDS: [&str; 12] = [
-                    "join", "inner", "left", "right", "cross", "natural", "straight_join", "on",
-                    "using", "set", "where", "from",
+                    "join",
+                    "inner",
+                    "left",
+                    "right",
+                    "cross",
+                    "natural",
+                    "straight_join",
+                    "on",
+                    "using",
+                    "set",
+                    "where",
+                    "from",
                 ];
                 let alias = (next < end && !WORDS.iter().any(|word| self.is(next, word)))
                     .then(|| self.tokens.get(next))
                     .flatten()
-                    .filter(|token| {
-                        matches!(token.kind, TokenKind::Word | TokenKind::QuotedName)
-                    })
+                    .filter(|token| matches!(token.kind, TokenKind::Word | TokenKind::QuotedName))
                     .map(|token| unquote(token.text(self.text)).into_owned());
                 found.push((database, name, range, alias));
                 expected = false;
@@ -218,7 +234,9 @@ impl Statement<'_> {
                 continue;
             }
             expected = depth == 0
-                && (self.is_operator(at, ",") || self.is(at, "join") || self.is(at, "straight_join"));
+                && (self.is_operator(at, ",")
+                    || self.is(at, "join")
+                    || self.is(at, "straight_join"));
             at += 1;
         }
         found
@@ -226,7 +244,8 @@ impl Statement<'_> {
 
     /// The name at this token.
     fn name(&self, at: usize) -> Option<(Option<String>, String, Range<usize>)> {
-        let is_name = |token: &&Token| matches!(token.kind, TokenKind::Word | TokenKind::QuotedName);
+        let is_name =
+            |token: &&Token| matches!(token.kind, TokenKind::Word | TokenKind::QuotedName);
         let first = self.tokens.get(at).filter(is_name)?;
         let text = |token: &Token| unquote(token.text(self.text)).into_owned();
         if self.is_operator(at + 1, ".")
@@ -269,13 +288,34 @@ mod tests {
                 "INSERT INTO d.l (a) SELECT a FROM x ON DUPLICATE KEY UPDATE a = 1",
                 vec![one("d.l", update), one("d.l", insert)],
             ),
-            ("REPLACE l VALUES (1)", vec![one("l", delete), one("l", insert)]),
-            ("UPDATE LOW_PRIORITY t SET a = (SELECT 1 FROM u)", vec![one("t", update)]),
-            ("UPDATE t x JOIN u ON x.a = u.a SET u.b = 1, u.c = f(1, 2)", vec![one("u", update)]),
-            ("UPDATE t, u SET a = 1", vec![one("t", update), one("u", update)]),
-            ("DELETE FROM t WHERE a IN (SELECT a FROM u)", vec![one("t", delete)]),
-            ("DELETE x FROM t x JOIN u ON x.a = u.a", vec![one("t", delete)]),
-            ("DELETE FROM u USING t, u WHERE t.a = u.a", vec![one("u", delete)]),
+            (
+                "REPLACE l VALUES (1)",
+                vec![one("l", delete), one("l", insert)],
+            ),
+            (
+                "UPDATE LOW_PRIORITY t SET a = (SELECT 1 FROM u)",
+                vec![one("t", update)],
+            ),
+            (
+                "UPDATE t x JOIN u ON x.a = u.a SET u.b = 1, u.c = f(1, 2)",
+                vec![one("u", update)],
+            ),
+            (
+                "UPDATE t, u SET a = 1",
+                vec![one("t", update), one("u", update)],
+            ),
+            (
+                "DELETE FROM t WHERE a IN (SELECT a FROM u)",
+                vec![one("t", delete)],
+            ),
+            (
+                "DELETE x FROM t x JOIN u ON x.a = u.a",
+                vec![one("t", delete)],
+            ),
+            (
+                "DELETE FROM u USING t, u WHERE t.a = u.a",
+                vec![one("u", delete)],
+            ),
             (
                 "IF NEW.a THEN INSERT INTO l VALUES (1); ELSE DELETE FROM m; END IF; SET @a = 1; SELECT 1 INTO @b",
                 vec![one("l", insert), one("m", delete)],

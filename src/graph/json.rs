@@ -54,7 +54,9 @@ pub fn text(graph: &Graph, dialect: &str) -> String {
         .cycles
         .iter()
         .map(|cycle| {
-            let triggers = cycle.iter().filter_map(|number| graph.triggers.get(*number));
+            let triggers = cycle
+                .iter()
+                .filter_map(|number| graph.triggers.get(*number));
             triggers
                 .map(|trigger| {
                     json!({

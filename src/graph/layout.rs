@@ -58,7 +58,11 @@ pub(super) fn layout(plan: &Plan) -> Layout {
     let mut lanes: Vec<Vec<usize>> = vec![];
     for (from, to) in &plan.edges {
         let of = |number: &usize| columns.get(*number).copied().unwrap_or_default();
-        let (near, far) = if of(from) <= of(to) { (*from, *to) } else { (*to, *from) };
+        let (near, far) = if of(from) <= of(to) {
+            (*from, *to)
+        } else {
+            (*to, *from)
+        };
         let mut lane = vec![];
         let mut last = near;
         for column in of(&near) + 1..of(&far) {
@@ -188,9 +192,13 @@ fn order(rows: &mut [Vec<usize>], cells: &[Cell]) {
             };
             let weight = |number: &usize| {
                 let cell = cells.get(*number);
-                let neighbours = cell.map_or(&[][..], |cell| {
-                    if rightwards { &cell.left } else { &cell.right }
-                });
+                let neighbours =
+                    cell.map_or(
+                        &[][..],
+                        |cell| {
+                            if rightwards { &cell.left } else { &cell.right }
+                        },
+                    );
                 let own = place.get(*number).copied().unwrap_or_default();
                 if neighbours.is_empty() {
                     return own;
@@ -348,7 +356,10 @@ mod tests {
         columns.truncate(3);
         assert_eq!(columns.iter().copied().max(), Some(2));
         assert_eq!(layout.columns.get(3), Some(&0), "a table by itself");
-        assert!(layout.bends.iter().any(|bends| bends.len() == 2), "one edge passes a column");
+        assert!(
+            layout.bends.iter().any(|bends| bends.len() == 2),
+            "one edge passes a column"
+        );
     }
 
     #[test]
@@ -356,7 +367,9 @@ mod tests {
         let mut random = fastrand::Rng::with_seed(7);
         for count in [1, 2, 7, 30, 60] {
             let plan = Plan {
-                boxes: (0..count).map(|_| (80.0, random.f64() * 90.0 + 20.0)).collect(),
+                boxes: (0..count)
+                    .map(|_| (80.0, random.f64() * 90.0 + 20.0))
+                    .collect(),
                 edges: (0..count * 2)
                     .map(|_| (random.usize(..count), random.usize(..count)))
                     .filter(|(from, to)| from != to)

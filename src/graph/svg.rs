@@ -79,7 +79,14 @@ fn size(graph: &Graph, table: usize) -> (f64, f64) {
     let mut height = HEAD;
     for (_, trigger) in graph.triggers_of(table) {
         width = width
-            .max(wide(&trigger.id.name, PLAIN) + if trigger.unknown.is_empty() { 0.0 } else { 16.0 })
+            .max(
+                wide(&trigger.id.name, PLAIN)
+                    + if trigger.unknown.is_empty() {
+                        0.0
+                    } else {
+                        16.0
+                    },
+            )
             .max(wide(&fired(trigger), SMALL));
         height += LINE;
     }
@@ -122,7 +129,11 @@ impl Drawing<'_> {
     fn table(&self, number: usize, svg: &mut String) {
         let (x, y) = self.corner(number);
         let (width, height) = self.boxes.get(number).copied().unwrap_or_default();
-        let title = self.graph.tables.get(number).map_or("", |table| &table.title);
+        let title = self
+            .graph
+            .tables
+            .get(number)
+            .map_or("", |table| &table.title);
         let _ = writeln!(
             svg,
             "<g><rect x=\"{x:.1}\" y=\"{y:.1}\" width=\"{width:.1}\" height=\"{height:.1}\" rx=\"5\" fill=\"#ffffff\" stroke=\"#475467\"/>\
@@ -188,20 +199,32 @@ impl Drawing<'_> {
                 .unwrap_or_default();
             let (_, top) = self.corner(trigger.table);
             let y = top + HEAD + LINE * (f64::from(u32::try_from(line).unwrap_or_default()) + 0.5);
-            for write in self.graph.writes.iter().filter(|write| write.trigger == number) {
+            for write in self
+                .graph
+                .writes
+                .iter()
+                .filter(|write| write.trigger == number)
+            {
                 let (color, marker, stroke) = if write.cycle {
                     ("#c01c28", "c", 2.0)
                 } else {
                     ("#475467", "a", 1.2)
                 };
-                let dashes = if trigger.idle { " stroke-dasharray=\"4 3\"" } else { "" };
+                let dashes = if trigger.idle {
+                    " stroke-dasharray=\"4 3\""
+                } else {
+                    ""
+                };
                 let path = self.path(trigger.table, y, write.table);
                 let mut title = format!(
                     "{} ({}): {} on {}",
                     trigger.id.name,
                     trigger.fired(),
                     words(&write.events),
-                    self.graph.tables.get(write.table).map_or("", |table| &table.title)
+                    self.graph
+                        .tables
+                        .get(write.table)
+                        .map_or("", |table| &table.title)
                 );
                 for function in &write.via {
                     let _ = write!(title, " through {function}");

@@ -10,7 +10,8 @@ use crate::model::{
     TransitionTables, TriggerId, Volatility,
 };
 use crate::spec::{
-    ConstraintSpec, Fields, FunctionSpec, ReferencingSpec, TableRef, TableSelector, TriggerSpec,
+    ConstraintSpec, EnabledOn, Fields, FunctionSpec, OrderSpec, ReferencingSpec, TableRef,
+    TableSelector, TriggerSpec,
 };
 
 /// One `[[trigger]]`. Names, conditions and bodies are templates already.
@@ -21,7 +22,6 @@ pub(super) struct TriggerDraft {
     /// Comments above it.
     pub(super) notes: Vec<String>,
     pub(super) name: String,
-    /// The table, or a pattern where its name looks like one.
     pub(super) table: TableRef,
     pub(super) timing: Timing,
     pub(super) events: Vec<Event>,
@@ -50,8 +50,14 @@ pub(super) struct OwnDraft {
     pub(super) declare: Option<String>,
     pub(super) security: Security,
     pub(super) search_path: Vec<String>,
+    pub(super) enabled_on: Vec<(TableRef, EnabledState)>,
+    pub(super) depends_on_extensions: Vec<String>,
     /// MySQL's.
     pub(super) definer: Option<String>,
+    pub(super) sql_mode: Option<String>,
+    pub(super) collation: Option<String>,
+    /// The trigger that it follows.
+    pub(super) follows: Option<String>,
 }
 
 /// One `[[function]]`.
@@ -70,7 +76,9 @@ pub(super) struct FunctionDraft {
     pub(super) volatility: Volatility,
     pub(super) parallel: Parallel,
     pub(super) leakproof: bool,
+    pub(super) strict: bool,
     pub(super) cost: f32,
+    pub(super) depends_on_extensions: Vec<String>,
     pub(super) body: String,
 }
 
@@ -104,7 +112,12 @@ impl TriggerDraft {
             declare,
             security,
             search_path,
+            enabled_on,
+            depends_on_extensions,
             definer,
+            sql_mode,
+            collation,
+            follows,
         } = own;
         let fields = Fields {
             timing: Some(at(*timing)),
@@ -115,6 +128,7 @@ impl TriggerDraft {
             body: body.clone().map(at),
             description: description.clone().map(at),
             renamed_from: None,
+            bypass: None,
             enabled: (*enabled != EnabledState::Origin).then(|| at(*enabled)),
             constraint: constraint.as_ref().map(|constraint| {
                 at(ConstraintSpec {
@@ -130,12 +144,17 @@ impl TriggerDraft {
             }),
             function: function.clone().map(at),
             args: texts(args),
+            shared: None,
             function_name: function_name.clone().map(at),
             declare: declare.clone().map(at),
             security: (*security != Security::Invoker).then(|| at(*security)),
             search_path: texts(search_path),
             definer: definer.clone().map(at),
-            order: None,
+            enabled_on: (!enabled_on.is_empty()).then(|| at(states(enabled_on))),
+            depends_on_extensions: texts(depends_on_extensions),
+            order: follows.clone().map(OrderSpec::Follows).map(at),
+            sql_mode: sql_mode.clone().map(at),
+            collation: collation.clone().map(at),
         };
         TriggerSpec {
             span: nowhere(),
@@ -164,7 +183,9 @@ impl FunctionDraft {
             volatility,
             parallel,
             leakproof,
+            strict,
             cost,
+            depends_on_extensions,
             body,
         } = self;
         FunctionSpec {
@@ -181,11 +202,21 @@ impl FunctionDraft {
             volatility: Some(at(*volatility)),
             parallel: Some(at(*parallel)),
             leakproof: Some(at(*leakproof)),
+            strict: Some(at(*strict)),
             cost: Some(at(f64::from(*cost))),
             description: description.clone().map(at),
             allow: vec![],
+            depends_on_extensions: texts(depends_on_extensions),
         }
     }
+}
+
+fn states(states: &[(TableRef, EnabledState)]) -> Vec<EnabledOn> {
+    let entry = |(partition, state): &(TableRef, EnabledState)| EnabledOn {
+        partition: at(partition.clone()),
+        state: at(*state),
+    };
+    states.iter().map(entry).collect()
 }
 
 /// A place for what stands in no file yet.

@@ -106,7 +106,7 @@ impl Import {
         } else {
             let text = if out.exists() {
                 let before = crate::files::read(out)?;
-                if self.triggers() == 0 {
+                if self.triggers() == 0 && self.functions() == 0 {
                     return Ok(vec![]);
                 }
                 appended(&before, &self.parts())

@@ -34,14 +34,7 @@ impl TriggerDraft {
         } = self;
         let mut keys = Keys::default();
         keys.text("name", name);
-        if table.is_glob() {
-            keys.add(
-                "tables",
-                text::list([text::no_variables(&table.to_string()).as_ref()]),
-            );
-        } else {
-            keys.text("table", &table.to_string());
-        }
+        keys.text("table", &table.to_string());
         keys.word(
             "timing",
             match timing {
@@ -90,12 +83,27 @@ impl OwnDraft {
             declare,
             security,
             search_path,
+            enabled_on,
+            depends_on_extensions,
             definer,
+            sql_mode,
+            collation,
+            follows,
         } = self;
         let mut keys = Keys::default();
         if *enabled != EnabledState::Origin {
             keys.word("enabled", crate::diff::show_state(*enabled));
         }
+        if !enabled_on.is_empty() {
+            let inner = enabled_on.iter().map(|(partition, state)| {
+                let partition = text::no_variables(&partition.to_string()).into_owned();
+                let state = crate::diff::show_state(*state);
+                format!("{} = \"{state}\"", text::key(&partition))
+            });
+            let inner = inner.collect::<Vec<_>>().join(", ");
+            keys.add("enabled_on", format!("{{ {inner} }}"));
+        }
+        keys.texts("depends_on_extensions", depends_on_extensions);
         if let Some(Constraint { deferral, from: _ }) = constraint {
             let mut inner = vec![match deferral {
                 Deferral::NotDeferrable => "deferrable = false".to_owned(),
@@ -135,6 +143,16 @@ impl OwnDraft {
         if let Some(definer) = definer {
             keys.text("definer", definer);
         }
+        if let Some(sql_mode) = sql_mode {
+            keys.text("sql_mode", sql_mode);
+        }
+        if let Some(collation) = collation {
+            keys.text("collation", collation);
+        }
+        if let Some(follows) = follows {
+            let other = text::string(&text::no_variables(follows));
+            keys.add("order", format!("{{ follows = {other} }}"));
+        }
         keys
     }
 }
@@ -154,7 +172,9 @@ impl FunctionDraft {
             volatility,
             parallel,
             leakproof,
+            strict,
             cost,
+            depends_on_extensions,
             body,
         } = self;
         let mut keys = Keys::default();
@@ -191,6 +211,9 @@ impl FunctionDraft {
         if *leakproof {
             keys.add("leakproof", "true".to_owned());
         }
+        if *strict {
+            keys.add("strict", "true".to_owned());
+        }
         if cost.to_bits() != DEFAULT_COST.to_bits() {
             // The shortest decimal that reads back as this float4, as a TOML integer where it is a small one.
             let small = cost.fract() == 0.0 && cost.abs() < 1e9;
@@ -203,6 +226,7 @@ impl FunctionDraft {
                 },
             );
         }
+        keys.texts("depends_on_extensions", depends_on_extensions);
         keys.sql("body", Some(body));
         keys.write("[[function]]", notes, out);
     }

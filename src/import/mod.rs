@@ -9,6 +9,7 @@ mod naming;
 mod represent;
 mod text;
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -16,7 +17,8 @@ use crate::db::{Catalog, Database, Depth, Scope};
 use crate::desired::{self, Tables};
 use crate::diff::{self, Judge};
 use crate::error::{Diagnostic, Error, SourceFile};
-use crate::model::{Definition, FunctionId, ObjectId, TableId, Trigger};
+use crate::lookup::Lookup;
+use crate::model::{Definition, FunctionId, ObjectId, TableId, Trigger, TriggerId};
 use crate::render::Renderer;
 use crate::spec::{LoadOptions, Spec};
 
@@ -34,11 +36,17 @@ pub struct Filters {
     pub schemas: Vec<glob::Pattern>,
     /// Patterns of tables, as `table` or `schema.table`.
     pub tables: Vec<glob::Pattern>,
+    /// Take trigger functions that no trigger calls as well.
+    pub functions: bool,
 }
 
 impl Filters {
     fn takes(&self, table: &TableId) -> bool {
-        let Self { schemas, tables } = self;
+        let Self {
+            schemas,
+            tables,
+            functions: _,
+        } = self;
         let whole = table.to_string();
         let takes_table =
             |pattern: &glob::Pattern| pattern.matches(&table.name) || pattern.matches(&whole);
@@ -55,6 +63,10 @@ pub struct Import {
     qualifies: bool,
     /// Triggers that the filters take and that the spec has already.
     pub covered: usize,
+    /// Trigger functions that no trigger calls, and that are left out.
+    pub uncalled: Vec<FunctionId>,
+    /// Event triggers, which no spec holds.
+    pub event_triggers: Vec<String>,
     /// Functions whose rights (GRANT) a spec does not hold.
     pub with_rights: Vec<FunctionId>,
 }
@@ -73,10 +85,15 @@ pub fn read(
     let server = database.server();
     let schema = database.current_schema()?;
     let present = match spec {
-        Some(spec) => desired::from_spec(spec, renderer, &mut Tables::Live(database), server)?,
+        Some(spec) => desired::from_spec(
+            spec,
+            renderer,
+            &mut Tables::Live(Lookup::new(database)),
+            server,
+        )?,
         None => desired::DesiredSet::new(),
     };
-    let (catalog, definitions) = live(database, filters, &present)?;
+    let (catalog, mut definitions) = live(database, filters, &present)?;
     let declared: BTreeSet<FunctionId> = present
         .keys()
         .filter_map(|id| match id {
@@ -84,6 +101,24 @@ pub fn read(
             ObjectId::Trigger(_) => None,
         })
         .collect();
+    let mut uncalled = uncalled(database, filters, &declared)?;
+    let mut also = vec![];
+    if filters.functions {
+        let ids: Vec<ObjectId> = uncalled.drain(..).map(ObjectId::Function).collect();
+        let found = database.definitions(&ids, Depth::Whole)?;
+        for (id, definition) in &found {
+            match (id, definition) {
+                (ObjectId::Function(id), Definition::Function(function))
+                    if naming::has_body(function) =>
+                {
+                    also.push(id.clone());
+                }
+                (ObjectId::Function(id), _) => uncalled.push(id.clone()),
+                (ObjectId::Trigger(_), _) => {}
+            }
+        }
+        definitions.extend(found);
+    }
     let covered = |id: &ObjectId| present.contains_key(id);
     let wanted: Vec<&Trigger> = definitions
         .iter()
@@ -92,17 +127,29 @@ pub fn read(
             _ => None,
         })
         .collect();
+    let spared: BTreeMap<TriggerId, Trigger> = wanted
+        .iter()
+        .filter(|trigger| trigger.creation.is_some())
+        .filter_map(|trigger| {
+            let definition = Definition::Trigger((*trigger).clone());
+            match database.spared(&definition).into_owned() {
+                Definition::Trigger(spared) => Some((spared.id.clone(), spared)),
+                Definition::Function(_) => None,
+            }
+        })
+        .collect();
     let source = Source {
         dialect,
         renderer,
         server,
         definitions: &definitions,
+        spared: &spared,
         callers: &catalog.callers,
         schema: &schema,
         declared: &declared,
         mixed: spec.is_some_and(|spec| has_other_dialects(spec, dialect.name())),
     };
-    let drafts = source.drafts(wanted.iter().copied())?;
+    let drafts = source.drafts(wanted.iter().copied(), &also)?;
     let with_rights = drafts
         .functions
         .iter()
@@ -121,6 +168,8 @@ pub fn read(
             .count(),
         drafts,
         catalog,
+        uncalled,
+        event_triggers: database.event_triggers()?,
         qualifies: dialect.qualifies(),
         with_rights,
     };
@@ -138,37 +187,52 @@ pub fn spec_text(
     Ok(read(database, filters, None, &renderer)?.text(header))
 }
 
+/// The functions that no trigger calls and that the spec does not have; nothing where tables were asked for.
+fn uncalled(
+    database: &mut dyn Database,
+    filters: &Filters,
+    declared: &BTreeSet<FunctionId>,
+) -> Result<Vec<FunctionId>, Error> {
+    if !filters.tables.is_empty() {
+        return Ok(vec![]);
+    }
+    let schemas = chosen_schemas(database, filters)?;
+    let mut uncalled = database.uncalled_functions(&schemas)?;
+    uncalled.retain(|id| !declared.contains(id));
+    Ok(uncalled)
+}
+
+fn chosen_schemas(
+    database: &mut dyn Database,
+    filters: &Filters,
+) -> Result<BTreeSet<String>, Error> {
+    let patterns = &filters.schemas;
+    let takes = |schema: &String| {
+        patterns.is_empty() || patterns.iter().any(|pattern| pattern.matches(schema))
+    };
+    Ok(database.schemas()?.into_iter().filter(takes).collect())
+}
+
 /// The live triggers that the filters take, and the functions that they call.
 fn live(
     database: &mut dyn Database,
     filters: &Filters,
     present: &desired::DesiredSet,
 ) -> Result<(Catalog, BTreeMap<ObjectId, Definition>), Error> {
-    let mut schemas = database.schemas()?;
-    schemas.retain(|schema| {
-        filters.schemas.is_empty()
-            || filters
-                .schemas
-                .iter()
-                .any(|pattern| pattern.matches(schema))
-    });
     let mut scope = Scope {
-        schemas: schemas.into_iter().collect(),
-        known: present.keys().cloned().collect(),
+        schemas: chosen_schemas(database, filters)?,
+        known: present.keys().map(Cow::Borrowed).collect(),
     };
     let catalog = database.catalog(&scope)?;
     // Who calls a function is known of those that are asked for; and a trigger that calls an extension's function is
     // the user's, unless its table is the extension's as well.
-    scope
-        .known
-        .extend(catalog.of_extensions.iter().cloned().map(ObjectId::Trigger));
-    scope.known.extend(
-        catalog
-            .fingerprints
-            .keys()
-            .filter(|id| id.kind() == "function")
-            .cloned(),
-    );
+    let of_extensions = catalog.of_extensions.into_iter().map(ObjectId::Trigger);
+    scope.known.extend(of_extensions.map(Cow::Owned));
+    let functions = catalog
+        .fingerprints
+        .into_keys()
+        .filter(|id| id.kind() == "function");
+    scope.known.extend(functions.map(Cow::Owned));
     let catalog = database.catalog(&scope)?;
     let mut ids: Vec<ObjectId> = catalog
         .fingerprints
@@ -275,8 +339,13 @@ impl Import {
             name: "<imported spec>".to_owned(),
             text,
         });
-        let wanted = desired::from_spec(&spec, renderer, &mut Tables::Live(&mut *database), server)
-            .map_err(|error| renamed(error, &shown))?;
+        let wanted = desired::from_spec(
+            &spec,
+            renderer,
+            &mut Tables::Live(Lookup::new(&mut *database)),
+            server,
+        )
+        .map_err(|error| renamed(error, &shown))?;
         let pairs: Vec<_> = wanted
             .iter()
             .filter_map(|(id, wanted)| diff::undecided(live.get(id)?, &wanted.definition))

@@ -1,18 +1,17 @@
 //! The small decisions of an import: what a generated function is made of, what a text or a name needs, and how it is
 //! said that something has no place in a spec.
 
-use crate::dialect::Dialect;
 use crate::error::Diagnostic;
 use crate::model::{Function, FunctionId, FunctionSource, ObjectId};
-use crate::sql::{TokenKind, tokens};
+use crate::sql::{Syntax, TokenKind, tokens};
 
 /// Stands in for a body, to see what a generated function puts around it.
 pub(super) const BODY: &str = "PERFORM 'the body goes here';";
 /// The same for declarations.
 pub(super) const DECLARATION: &str = "the_declaration_goes_here integer;";
 
-pub(super) fn comments<'a>(sql: &'a str, dialect: &dyn Dialect) -> Vec<&'a str> {
-    tokens(sql, dialect.syntax())
+pub(super) fn comments<'a>(sql: &'a str, syntax: &Syntax) -> Vec<&'a str> {
+    tokens(sql, syntax)
         .filter(|token| token.kind == TokenKind::Comment)
         .map(|token| sql.get(token.range).unwrap_or_default())
         .collect()
@@ -70,25 +69,6 @@ pub(super) fn quoted_list(values: &[String]) -> String {
         .map(|value| format!("\"{}\"", value.replace('"', "\"\"")))
         .collect::<Vec<_>>()
         .join(", ")
-}
-
-pub(super) fn looks_like_pattern(name: &str) -> bool {
-    name.contains(['*', '?'])
-}
-
-/// Names that a spec takes for a pattern, where it takes none.
-pub(super) fn check_name(what: &str, schema: &str, name: &str, problems: &mut Vec<Diagnostic>) {
-    for name in [schema, name] {
-        if looks_like_pattern(name) {
-            let diagnostic = Diagnostic::new(format!(
-                "the {what} `{name}` has `*` or `?` in its name, which a spec takes for a pattern"
-            ))
-            .help("rename it, or leave out what it belongs to with `--schema` or `--table`");
-            if !problems.contains(&diagnostic) {
-                problems.push(diagnostic);
-            }
-        }
-    }
 }
 
 /// A reader of the spec would refuse this.

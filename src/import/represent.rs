@@ -3,20 +3,19 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::dialect::{Dialect, Request, Server, Table};
+use crate::dialect::{Beside, Dialect, Request, Server, Table};
 use crate::diff::{self, Judge};
 use crate::error::{Diagnostic, Error};
 use crate::model::{
-    Action, Condition, Definition, Function, FunctionId, FunctionSource, ObjectId, Security,
-    Setting, TableId, Trigger, TriggerId,
+    Action, Condition, Creation, Definition, Function, FunctionId, FunctionSource, ObjectId, Place,
+    Security, Setting, Trigger, TriggerId,
 };
 use crate::render::Renderer;
 use crate::spec::TableRef;
 
 use super::draft::{FunctionDraft, OwnDraft, TriggerDraft};
 use super::naming::{
-    BODY, DECLARATION, bare, check_name, comments, foreign, has_body, looks_like_pattern,
-    quoted_list, unspeakable, unwrapped,
+    BODY, DECLARATION, bare, comments, foreign, has_body, quoted_list, unspeakable, unwrapped,
 };
 use super::text;
 
@@ -27,8 +26,10 @@ pub(super) struct Source<'a> {
     pub(super) server: Server,
     /// The live triggers and the functions that they call.
     pub(super) definitions: &'a BTreeMap<ObjectId, Definition>,
+    /// The triggers without what a new one has anyway on this connection.
+    pub(super) spared: &'a BTreeMap<TriggerId, Trigger>,
     /// Which triggers call a function, in all schemas.
-    pub(super) callers: &'a BTreeMap<FunctionId, BTreeSet<TriggerId>>,
+    pub(super) callers: &'a BTreeMap<FunctionId, Vec<TriggerId>>,
     /// The schema of names that are written without one.
     pub(super) schema: &'a str,
     /// Functions that the spec has already.
@@ -45,16 +46,17 @@ pub(super) struct Drafts {
 }
 
 impl Source<'_> {
-    /// Drafts of these triggers and of the functions that they need; an error names everything that a spec cannot say.
+    /// Drafts of these triggers, of the functions that they need, and of some more functions; an error names everything that a spec cannot say.
     pub(super) fn drafts<'t>(
         &self,
         triggers: impl Iterator<Item = &'t Trigger>,
+        also: &[FunctionId],
     ) -> Result<Drafts, Error> {
         let mut drafts = Drafts::default();
         let mut seen = self.declared.clone();
         let mut problems = vec![];
         for trigger in triggers {
-            let mut draft = self.trigger(trigger, &mut problems);
+            let mut draft = self.trigger(trigger);
             if let Action::Call {
                 function: id,
                 arguments,
@@ -71,7 +73,6 @@ impl Source<'_> {
                 if let Some(inline) = inline {
                     draft = inline;
                 } else {
-                    check_name("function", &id.schema, &id.name, &mut problems);
                     draft.own.function = Some(self.reference(&id.schema, &id.name));
                     draft.own.args.clone_from(arguments);
                     match live {
@@ -96,6 +97,11 @@ impl Source<'_> {
             }
             drafts.triggers.push(draft);
         }
+        for function in also.iter().filter_map(|id| self.function(id)) {
+            drafts
+                .functions
+                .push(self.function_draft(function, &mut problems));
+        }
         Error::collected(problems)?;
         Ok(drafts)
     }
@@ -115,31 +121,14 @@ impl Source<'_> {
 
     /// A name as the spec has it: without its schema where that is the one that any reader would take.
     fn reference(&self, schema: &str, name: &str) -> TableRef {
-        let plain = schema == self.schema && schema == self.dialect.default_schema();
-        TableRef {
-            schema: (!plain).then(|| schema.to_owned()),
-            name: name.to_owned(),
-        }
-    }
-
-    /// The same for a table that a trigger is on: there a pattern may stand in for what looks like one.
-    fn table(&self, table: &TableId) -> TableRef {
-        let mut reference = self.reference(&table.schema, &table.name);
-        if reference.is_glob() {
-            // A pattern cannot be quoted: whatever would need quotes is any character.
-            let edge = table.name.trim() != table.name;
-            let odd = |c: char| matches!(c, '*' | '?' | '.' | '"') || (edge && c.is_whitespace());
-            reference.name = table
-                .name
-                .chars()
-                .map(|c| if odd(c) { '?' } else { c })
-                .collect();
-        }
-        reference
+        let default = self.dialect.default_schema();
+        // Where there is no default, a name without a schema is in the database that the URL names.
+        let plain = schema == self.schema && (schema == default || default.is_empty());
+        TableRef::exactly((!plain).then(|| schema.to_owned()), name.to_owned())
     }
 
     /// All that is said of a trigger but what it runs, for engines where that is a function.
-    fn trigger(&self, trigger: &Trigger, problems: &mut Vec<Diagnostic>) -> TriggerDraft {
+    fn trigger(&self, trigger: &Trigger) -> TriggerDraft {
         let Trigger {
             id,
             timing,
@@ -151,29 +140,27 @@ impl Source<'_> {
             transition_tables,
             constraint,
             enabled,
-            // Neither has a key: the comparison of what was written with what is live names them.
-            enabled_on_partitions: _,
-            depends_on_extensions: _,
+            enabled_on_partitions,
+            depends_on_extensions,
             comment,
             verbatim,
             creation,
+            seen: _,
         } = trigger;
+        let spared = self.spared.get(id);
+        let own = spared.and_then(|trigger| trigger.creation.as_deref());
         let mut notes = vec![];
         if let Some(sql) = verbatim {
             notes.extend(self.lost_comments(trigger, sql));
         }
-        check_name("schema", "", &id.table.schema, problems);
         let from = constraint
             .as_ref()
             .and_then(|constraint| constraint.from.as_ref());
-        if let Some(from) = from {
-            check_name("table", &from.schema, &from.name, problems);
-        }
         TriggerDraft {
             id: id.clone(),
             notes,
             name: text::template(&id.name),
-            table: self.table(&id.table),
+            table: self.reference(&id.table.schema, &id.table.name),
             timing: *timing,
             events: events.iter().copied().collect(),
             update_of: update_of.clone(),
@@ -200,9 +187,19 @@ impl Source<'_> {
                 declare: None,
                 security: Security::Invoker,
                 search_path: vec![],
+                enabled_on: enabled_on_partitions
+                    .iter()
+                    .map(|(id, state)| (self.reference(&id.schema, &id.name), *state))
+                    .collect(),
+                depends_on_extensions: depends_on_extensions.iter().cloned().collect(),
                 definer: creation
                     .as_ref()
                     .and_then(|creation| creation.definer.clone()),
+                sql_mode: own.and_then(|creation| creation.sql_mode.clone()),
+                collation: own.and_then(|creation| creation.collation_connection.clone()),
+                follows: creation
+                    .as_deref()
+                    .and_then(|creation| follows(&id.name, creation)),
             },
         }
     }
@@ -223,9 +220,6 @@ impl Source<'_> {
             probe.own.search_path.clone_from(values);
         }
         if self.generated(&probe)?.id != function.id {
-            if looks_like_pattern(&function.id.name) || looks_like_pattern(&function.id.schema) {
-                return None;
-            }
             probe.own.function_name = Some(self.reference(&function.id.schema, &function.id.name));
         }
         for declares in [false, true] {
@@ -270,7 +264,7 @@ impl Source<'_> {
             fields: &spec.fields,
             table: &table,
             vars: &vars,
-            schema: self.schema,
+            beside: &Beside::nothing(self.schema),
             pretend: false,
         };
         let lowered = self.dialect.lower(&request, self.renderer)?;
@@ -307,13 +301,14 @@ impl Source<'_> {
             volatility,
             parallel,
             leakproof,
+            strict,
             cost,
             comment,
             // Whoever applies owns what is new; rights are noted below.
             owner: _,
             grants,
-            // Has no key: the comparison of what was written with what is live names it.
-            depends_on_extensions: _,
+            depends_on_extensions,
+            seen: _,
         } = function;
         let mut draft = FunctionDraft {
             id: id.clone(),
@@ -327,7 +322,9 @@ impl Source<'_> {
             volatility: *volatility,
             parallel: *parallel,
             leakproof: *leakproof,
+            strict: *strict,
             cost: *cost,
+            depends_on_extensions: depends_on_extensions.iter().cloned().collect(),
             body: match source {
                 FunctionSource::Body(body) => text::template(body),
                 FunctionSource::Library { .. } => String::new(),
@@ -393,8 +390,14 @@ impl Source<'_> {
             return vec![];
         };
         let again = again.statements.join("\n");
-        let mut kept = comments(&again, self.dialect);
-        let mut lost = comments(sql, self.dialect);
+        let syntax = trigger
+            .creation
+            .as_deref()
+            .map_or(*self.dialect.syntax(), |creation| {
+                self.dialect.syntax_of(creation)
+            });
+        let mut kept = comments(&again, &syntax);
+        let mut lost = comments(sql, &syntax);
         lost.retain(
             |comment| match kept.iter().position(|other| other == comment) {
                 Some(index) => {
@@ -408,4 +411,18 @@ impl Source<'_> {
             .map(|comment| format!("In the database, outside of its body: {comment}"))
             .collect()
     }
+}
+
+/// The sibling right before it, where these would not come in this order by themselves: they are made in the order of
+/// their names.
+fn follows(name: &str, creation: &Creation) -> Option<String> {
+    let Some(Place::Among { before, after }) = &creation.place else {
+        return None;
+    };
+    let all = before.iter().map(String::as_str);
+    let all = all.chain([name]).chain(after.iter().map(String::as_str));
+    if all.is_sorted() {
+        return None;
+    }
+    before.last().cloned()
 }

@@ -105,7 +105,10 @@ impl Calls {
                 range: range.clone(),
             })
         };
-        let own = [&trigger.transition_tables.old, &trigger.transition_tables.new];
+        let own = [
+            &trigger.transition_tables.old,
+            &trigger.transition_tables.new,
+        ];
         let is_own = |name: &plpgsql::Name| {
             name.schema.is_none()
                 && (walk.creates.contains(&name.name)
@@ -175,7 +178,10 @@ impl Calls {
             }
             let Some(tree) = tree else {
                 effects.unknown.push(Unknown {
-                    reason: format!("the function `{}` that it calls could not be read", routine.id),
+                    reason: format!(
+                        "the function `{}` that it calls could not be read",
+                        routine.id
+                    ),
                     place: at.cloned(),
                 });
                 continue;
@@ -231,7 +237,8 @@ fn cascades(subject: &Subject<'_>, effects: &mut Effects) {
                 effects.writes.push(Write {
                     table: key.table.clone(),
                     event,
-                    columns: (event == Event::Update).then(|| key.columns.iter().cloned().collect()),
+                    columns: (event == Event::Update)
+                        .then(|| key.columns.iter().cloned().collect()),
                     certain: false,
                     place: write.place.clone(),
                     via: write.via.clone(),

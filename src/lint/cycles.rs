@@ -89,7 +89,10 @@ pub fn steps<'a>(subject: &'a Subject<'_>) -> BTreeMap<Node, Vec<Step<'a>>> {
 }
 
 /// The strongly connected parts with a cycle in them (Tarjan, without recursion).
-pub fn knots(steps: &BTreeMap<Node, Vec<Step<'_>>>, keep: impl Fn(&Step<'_>) -> bool) -> Vec<Vec<Node>> {
+pub fn knots(
+    steps: &BTreeMap<Node, Vec<Step<'_>>>,
+    keep: impl Fn(&Step<'_>) -> bool,
+) -> Vec<Vec<Node>> {
     let nodes: Vec<Node> = steps.keys().copied().collect();
     let number: BTreeMap<Node, usize> = nodes.iter().copied().zip(0..).collect();
     let next: Vec<Vec<usize>> = nodes
@@ -113,7 +116,10 @@ pub fn knots(steps: &BTreeMap<Node, Vec<Step<'_>>>, keep: impl Fn(&Step<'_>) -> 
                     .is_some_and(|only| next.get(*only).is_some_and(|next| next.contains(only)))
         })
         .map(|part| {
-            let mut part: Vec<Node> = part.into_iter().filter_map(|at| nodes.get(at).copied()).collect();
+            let mut part: Vec<Node> = part
+                .into_iter()
+                .filter_map(|at| nodes.get(at).copied())
+                .collect();
             part.sort_unstable();
             part
         })
@@ -192,7 +198,12 @@ fn way_round<'a>(
     let mut came: BTreeMap<Node, Step<'a>> = BTreeMap::new();
     let mut queue = std::collections::VecDeque::from([start]);
     while let Some(node) = queue.pop_front() {
-        for step in steps.get(&node).into_iter().flatten().filter(|step| keep(step)) {
+        for step in steps
+            .get(&node)
+            .into_iter()
+            .flatten()
+            .filter(|step| keep(step))
+        {
             if step.to == start {
                 let mut way = vec![*step];
                 let mut at = node;
@@ -262,19 +273,25 @@ fn report(
     help: &str,
     findings: &mut Findings,
 ) {
-    let Some(step) = way.iter().find(|step| {
-        item(subject, step.from).is_some_and(|item| item.source.is_some())
-    }) else {
+    let Some(step) = way
+        .iter()
+        .find(|step| item(subject, step.from).is_some_and(|item| item.source.is_some()))
+    else {
         return;
     };
     let Some(item) = item(subject, step.from) else {
         return;
     };
-    let place = step.write.place.as_ref().and_then(|place| subject.span(place));
+    let place = step
+        .write
+        .place
+        .as_ref()
+        .and_then(|place| subject.span(place));
     let place = place.or_else(|| subject.word(item, &step.write.table.name));
-    let mut diagnostic = Diagnostic::new(message.replace("{}", &format!("`{}`", item.trigger.id.name)))
-        .at(&or_name(item, place))
-        .help(help);
+    let mut diagnostic =
+        Diagnostic::new(message.replace("{}", &format!("`{}`", item.trigger.id.name)))
+            .at(&or_name(item, place))
+            .help(help);
     diagnostic.notes.extend(told(subject, way));
     findings.about(rule, subject, item, diagnostic);
 }
@@ -349,11 +366,15 @@ fn first_way<'a>(
 }
 
 /// For SQLite.
-fn recursion(subject: &Subject<'_>, steps: &BTreeMap<Node, Vec<Step<'_>>>, findings: &mut Findings) {
+fn recursion(
+    subject: &Subject<'_>,
+    steps: &BTreeMap<Node, Vec<Step<'_>>>,
+    findings: &mut Findings,
+) {
     let open = |step: &Step<'_>| {
-        [step.from, step.to].iter().all(|node| {
-            item(subject, *node).is_some_and(|item| item.trigger.condition.is_none())
-        })
+        [step.from, step.to]
+            .iter()
+            .all(|node| item(subject, *node).is_some_and(|item| item.trigger.condition.is_none()))
     };
     for knot in knots(steps, open) {
         if let Some(way) = first_way(subject, steps, &knot, &open) {
@@ -373,7 +394,11 @@ fn recursion(subject: &Subject<'_>, steps: &BTreeMap<Node, Vec<Step<'_>>>, findi
 }
 
 /// For MySQL: no table may be written that a statement further out is writing.
-fn own_table(subject: &Subject<'_>, steps: &BTreeMap<Node, Vec<Step<'_>>>, findings: &mut Findings) {
+fn own_table(
+    subject: &Subject<'_>,
+    steps: &BTreeMap<Node, Vec<Step<'_>>>,
+    findings: &mut Findings,
+) {
     for (index, item) in subject.items.iter().enumerate() {
         if item.source.is_none() {
             continue;

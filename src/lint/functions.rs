@@ -207,9 +207,10 @@ fn compares_in_condition(subject: &Subject<'_>, item: &Item<'_>, findings: &mut 
     };
     for (column, _) in &walk.compares {
         if let Some(found) = incomparable(subject, item, column.as_deref()) {
-            let when = item.source.as_ref().and_then(|source| {
-                source.fields.when.as_ref().map(|when| when.span.clone())
-            });
+            let when = item
+                .source
+                .as_ref()
+                .and_then(|source| source.fields.when.as_ref().map(|when| when.span.clone()));
             let diagnostic = incomparable_rows(item, found, &or_name(item, when));
             findings.about("json_distinct", subject, item, diagnostic);
         }
@@ -281,6 +282,11 @@ fn responsible(subject: &Subject<'_>, id: &FunctionId) -> Option<(Span, Vec<Owne
         .search_path
         .as_ref()
         .map(|path| path.span.clone())
-        .or_else(|| fields.security.as_ref().map(|security| security.span.clone()));
+        .or_else(|| {
+            fields
+                .security
+                .as_ref()
+                .map(|security| security.span.clone())
+        });
     Some((or_name(item, place), vec![Owner::Trigger(source.index)]))
 }

@@ -195,7 +195,12 @@ impl Findings {
             Some(_) => what,
             None => what.at(&source.spec.name.span),
         };
-        self.add(rule, owners, Some(ObjectId::Trigger(item.trigger.id.clone())), what);
+        self.add(
+            rule,
+            owners,
+            Some(ObjectId::Trigger(item.trigger.id.clone())),
+            what,
+        );
     }
 
     fn add(
@@ -227,9 +232,11 @@ fn merged(found: Vec<Finding>) -> Vec<Finding> {
     let mut places: BTreeMap<Key, usize> = BTreeMap::new();
     let mut more: BTreeMap<usize, BTreeSet<String>> = BTreeMap::new();
     for finding in found {
-        let place = finding.diagnostic.place.as_ref().map(|(span, _)| {
-            (span.file.name.clone(), span.range.start, span.range.end)
-        });
+        let place = finding
+            .diagnostic
+            .place
+            .as_ref()
+            .map(|(span, _)| (span.file.name.clone(), span.range.start, span.range.end));
         // Without a place only the same words are the same finding.
         let words = match place {
             Some(_) => String::new(),
@@ -369,7 +376,11 @@ fn was_run(
     let Some(rule) = rules::by_name(&allow.rule.value) else {
         return false;
     };
-    if report.skipped.iter().any(|(name, why)| *name == rule.name && *why != "it is for other dialects") {
+    if report
+        .skipped
+        .iter()
+        .any(|(name, why)| *name == rule.name && *why != "it is for other dialects")
+    {
         return false;
     }
     let is_for = |dialect: &str| match owner {
@@ -407,7 +418,10 @@ fn is_target(finding: &Finding, targets: &[glob::Pattern]) -> bool {
 fn in_file_order(spec: &Spec, findings: &mut [Finding]) {
     findings.sort_by_key(|finding| {
         let place = finding.diagnostic.place.as_ref().map(|(span, _)| {
-            let file = spec.files.iter().position(|file| file.name == span.file.name);
+            let file = spec
+                .files
+                .iter()
+                .position(|file| file.name == span.file.name);
             (file.unwrap_or(usize::MAX), span.range.start)
         });
         (place.unwrap_or((usize::MAX, 0)), finding.rule.name)
@@ -423,7 +437,8 @@ pub fn all_meant(
         .iter()
         .copied()
         .filter(|dialect| {
-            dialect.name() == also.name() || meant.iter().any(|other| other.name() == dialect.name())
+            dialect.name() == also.name()
+                || meant.iter().any(|other| other.name() == dialect.name())
         })
         .collect()
 }

@@ -33,6 +33,7 @@ pub(super) fn reference(name: &Name) -> TableRef {
     TableRef {
         schema: name.schema.clone(),
         name: name.name.clone(),
+        is_pattern: false,
     }
 }
 
@@ -56,15 +57,19 @@ impl Names {
         };
         let mut asked = names.clone();
         for schema in functions.values().filter_map(path).flatten() {
-            asked.extend(names.iter().filter(|name| name.schema.is_none()).map(|name| {
-                TableRef {
-                    schema: Some(schema.clone()),
-                    name: name.name.clone(),
-                }
-            }));
+            asked.extend(
+                names
+                    .iter()
+                    .filter(|name| name.schema.is_none())
+                    .map(|name| TableRef {
+                        schema: Some(schema.clone()),
+                        name: name.name.clone(),
+                        is_pattern: false,
+                    }),
+            );
         }
-        // A name with a star or a question mark would be a pattern.
-        let asked: Vec<TableRef> = asked.into_iter().filter(|name| !name.is_glob()).collect();
+
+        let asked: Vec<TableRef> = asked.into_iter().collect();
         let tables = database.tables(&asked)?;
         let nowhere: Vec<TableRef> = asked
             .iter()
@@ -102,6 +107,7 @@ impl Names {
                     .get(&TableRef {
                         schema: Some(schema),
                         name: name.name.clone(),
+                        is_pattern: false,
                     })
                     .cloned()
                     .flatten()
@@ -123,6 +129,7 @@ impl Names {
                                 || self.missing.contains(&TableRef {
                                     schema: Some(schema.clone()),
                                     name: name.name.clone(),
+                                    is_pattern: false,
                                 }))
                     })
                     && !name.name.starts_with("pg_")
@@ -133,7 +140,10 @@ impl Names {
 
     /// All tables that names stand for.
     pub fn tables(&self) -> impl Iterator<Item = &TableId> {
-        self.found.iter().flatten().filter_map(|(_, table)| table.as_ref())
+        self.found
+            .iter()
+            .flatten()
+            .filter_map(|(_, table)| table.as_ref())
     }
 
     fn guess(&self, name: &TableRef) -> TableId {
@@ -141,7 +151,9 @@ impl Names {
         match (&name.schema, same.next(), same.next()) {
             (None, Some(only), None) => only.clone(),
             (schema, _, _) => TableId {
-                schema: schema.clone().unwrap_or_else(|| self.default_schema.clone()),
+                schema: schema
+                    .clone()
+                    .unwrap_or_else(|| self.default_schema.clone()),
                 name: name.name.clone(),
             },
         }

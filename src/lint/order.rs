@@ -12,7 +12,10 @@ pub(super) fn look(subject: &Subject<'_>, findings: &mut Findings) {
     let mut by_table: std::collections::BTreeMap<&TableId, Vec<&Item<'_>>> =
         std::collections::BTreeMap::new();
     for item in subject.items.iter().filter(|item| item.fires()) {
-        by_table.entry(&item.trigger.id.table).or_default().push(item);
+        by_table
+            .entry(&item.trigger.id.table)
+            .or_default()
+            .push(item);
     }
     for items in by_table.values().filter(|items| items.len() > 1) {
         for (index, left) in items.iter().enumerate() {
@@ -38,7 +41,9 @@ struct Conflict {
 
 fn pair(subject: &Subject<'_>, left: &Item<'_>, right: &Item<'_>, findings: &mut Findings) {
     let (one, other) = (&left.trigger, &right.trigger);
-    if one.timing != other.timing || one.orientation != other.orientation || settled(subject, left, right)
+    if one.timing != other.timing
+        || one.orientation != other.orientation
+        || settled(subject, left, right)
     {
         return;
     }
@@ -110,10 +115,10 @@ fn pair(subject: &Subject<'_>, left: &Item<'_>, right: &Item<'_>, findings: &mut
         "the order of `{}` and `{}` matters: {reason}",
         about.trigger.id.name, with.trigger.id.name
     ))
-    .at(&about
-        .source
-        .as_ref()
-        .map_or_else(|| or_name(about, None), |source| source.spec.name.span.clone()))
+    .at(&about.source.as_ref().map_or_else(
+        || or_name(about, None),
+        |source| source.spec.name.span.clone(),
+    ))
     .note(note)
     .help(help);
     if let Some(source) = &with.source
@@ -200,8 +205,11 @@ fn new_of(subject: &Subject<'_>, item: &Item<'_>, event: Event) -> New {
         .as_ref()
         .map(|(walk, _)| (&[][..], walk.reads_new.as_slice()));
     for (assigns, reads) in walks.chain(condition) {
-        new.sets
-            .extend(assigns.iter().filter_map(|assignment| assignment.column.clone()));
+        new.sets.extend(
+            assigns
+                .iter()
+                .filter_map(|assignment| assignment.column.clone()),
+        );
         for (column, _) in reads {
             match column {
                 Some(column) => {
@@ -237,16 +245,19 @@ fn new_of_mysql(body: &str, new: &mut New) {
         let after_dot = before.is_some_and(|before| before.is_operator(body, "."));
         if !token.is_word(body, "new")
             || after_dot
-            || !all.get(at + 1).is_some_and(|dot| dot.is_operator(body, "."))
+            || !all
+                .get(at + 1)
+                .is_some_and(|dot| dot.is_operator(body, "."))
         {
             continue;
         }
-        let Some(column) = all.get(at + 2) else { continue };
+        let Some(column) = all.get(at + 2) else {
+            continue;
+        };
         let name = unquote(column.text(body)).to_lowercase();
         let assigned = in_set
-            && before.is_some_and(|before| {
-                before.is_word(body, "set") || before.is_operator(body, ",")
-            })
+            && before
+                .is_some_and(|before| before.is_word(body, "set") || before.is_operator(body, ","))
             && all.get(at + 3).is_some_and(|equals| {
                 equals.is_operator(body, "=") || equals.is_operator(body, ":=")
             });
@@ -280,7 +291,9 @@ fn through_tables(left: &Item<'_>, right: &Item<'_>, event: Event) -> Option<Con
             *table != writer.trigger.id.table
                 && !touched.contains(table)
                 && !theirs.contains(&(table.clone(), column.clone()))
-                && effects.reads.contains(&(table.clone(), Some(column.clone())))
+                && effects
+                    .reads
+                    .contains(&(table.clone(), Some(column.clone())))
         })
     };
     let conflict = |(table, column), left_writes| Conflict {

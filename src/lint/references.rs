@@ -22,7 +22,10 @@ pub(super) fn look(subject: &Subject<'_>, findings: &mut Findings) {
     }
     for item in subject.items.iter().filter(|item| item.source.is_some()) {
         // What plpgsql_check has found need not be said in other words.
-        if item.function().is_some_and(|function| told.contains(function)) {
+        if item
+            .function()
+            .is_some_and(|function| told.contains(function))
+        {
             continue;
         }
         for walk in item.walks.values() {
@@ -57,7 +60,10 @@ fn faulty(subject: &Subject<'_>, id: &ObjectId, fault: &Diagnostic, findings: &m
         let text = span.file.text.get(span.range.clone())?;
         (!text.contains('\n')).then(|| text.to_owned())
     });
-    let body = item.source.as_ref().and_then(|source| source.fields.body.as_ref());
+    let body = item
+        .source
+        .as_ref()
+        .and_then(|source| source.fields.body.as_ref());
     let place = body.map(|body| match words {
         Some(words) if !words.is_empty() && body.value.contains(&words) => {
             let start = body.value.find(&words).unwrap_or_default();
@@ -121,7 +127,11 @@ fn tables(subject: &Subject<'_>, item: &Item<'_>, walk: &Walk, findings: &mut Fi
             item.trigger.id.name
         ))
         .at(&at(subject, item, &table.range));
-        let known = subject.surroundings.columns.keys().map(|id| id.name.as_str());
+        let known = subject
+            .surroundings
+            .columns
+            .keys()
+            .map(|id| id.name.as_str());
         let diagnostic = match closest(&table.name.name, known) {
             Some(near) => diagnostic.help(format!("did you mean `{near}`?")),
             None => diagnostic.help("correct the name, or create the table first"),
@@ -146,7 +156,10 @@ fn rows(subject: &Subject<'_>, item: &Item<'_>, walk: &Walk, findings: &mut Find
     /// Every row has them.
     const SYSTEM: [&str; 6] = ["tableoid", "ctid", "xmin", "xmax", "cmin", "cmax"];
     if item.trigger.orientation != Orientation::Row
-        || walk.assigns.iter().any(|assignment| assignment.column.is_none())
+        || walk
+            .assigns
+            .iter()
+            .any(|assignment| assignment.column.is_none())
     {
         return;
     }

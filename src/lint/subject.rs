@@ -10,6 +10,7 @@ use crate::desired::{DesiredSet, Tables, from_spec};
 use crate::dialect::Dialect;
 use crate::effects::{self, Effects, Place, Surroundings};
 use crate::error::{Diagnostic, Error, Located, Span};
+use crate::lookup::Lookup;
 use crate::model::{
     Action, Definition, EnabledState, Event, Function, FunctionId, FunctionSource, ObjectId,
     TableId, Trigger, TriggerId,
@@ -113,7 +114,12 @@ impl<'a> Subject<'a> {
     ) -> Result<Self, Error> {
         let dialect = database.dialect();
         let server = database.server();
-        let desired = from_spec(spec, renderer, &mut Tables::Live(database), server)?;
+        let desired = from_spec(
+            spec,
+            renderer,
+            &mut Tables::Live(Lookup::new(&mut *database)),
+            server,
+        )?;
         let wanted = with_ddl(&desired);
         let mut subject = Self::of(spec, dialect, true, desired);
         subject.read_others(database)?;
@@ -133,12 +139,7 @@ impl<'a> Subject<'a> {
         Ok(subject)
     }
 
-    fn of(
-        spec: &'a Spec,
-        dialect: &'static dyn Dialect,
-        live: bool,
-        desired: DesiredSet,
-    ) -> Self {
+    fn of(spec: &'a Spec, dialect: &'static dyn Dialect, live: bool, desired: DesiredSet) -> Self {
         let mut sources: BTreeMap<(String, usize), (usize, &'a TriggerSpec)> = BTreeMap::new();
         for (index, trigger) in spec.triggers.iter().enumerate() {
             sources.insert(key(&trigger.name.span), (index, trigger));
@@ -193,16 +194,14 @@ impl<'a> Subject<'a> {
         let history = database.history()?;
         let catalog = database.catalog(&Scope {
             schemas,
-            known: known.clone(),
+            known: known.iter().map(Cow::Borrowed).collect(),
         })?;
         let ids: Vec<ObjectId> = catalog
             .fingerprints
             .into_keys()
             .filter(|id| match id {
                 ObjectId::Trigger(_) => {
-                    !known.contains(id)
-                        && !history.records.contains_key(id)
-                        && !self.is_renamed(id)
+                    !known.contains(id) && !history.records.contains_key(id) && !self.is_renamed(id)
                 }
                 ObjectId::Function(function) => !self.functions.contains_key(function),
             })
@@ -324,7 +323,12 @@ impl<'a> Subject<'a> {
             }
             if let (Action::Body(body), "mysql") = (&item.trigger.action, self.dialect.name()) {
                 let found = of_mysql(&item.trigger, body);
-                effects.extend(item.trigger.events.iter().map(|event| (*event, found.clone())));
+                effects.extend(
+                    item.trigger
+                        .events
+                        .iter()
+                        .map(|event| (*event, found.clone())),
+                );
             }
             if let Some(function) = item.function()
                 && item.walks.is_empty()
@@ -347,7 +351,12 @@ impl<'a> Subject<'a> {
                     unknown: vec![unknown],
                     ..Effects::default()
                 };
-                effects.extend(item.trigger.events.iter().map(|event| (*event, found.clone())));
+                effects.extend(
+                    item.trigger
+                        .events
+                        .iter()
+                        .map(|event| (*event, found.clone())),
+                );
             }
             all.push(effects);
         }

@@ -130,11 +130,13 @@ fn newer(text: &str) -> Vec<Newer> {
             add("UPDATE … FROM", (3, 33), at, at);
         } else if token.kind == TokenKind::Number && token.text(text).contains('_') {
             add("digits with `_`", (3, 46), at, at);
-        } else if (is(at, "right") || is(at, "full")) && (is(at + 1, "join") || is(at + 1, "outer")) {
+        } else if (is(at, "right") || is(at, "full")) && (is(at + 1, "join") || is(at + 1, "outer"))
+        {
             add("RIGHT and FULL JOIN", (3, 39), at, at);
         } else if is(at, "is") && is(at + 1, "distinct") && is(at + 2, "from") {
             add("IS DISTINCT FROM", (3, 39), at, at + 2);
-        } else if is(at, "is") && is(at + 1, "not") && is(at + 2, "distinct") && is(at + 3, "from") {
+        } else if is(at, "is") && is(at + 1, "not") && is(at + 2, "distinct") && is(at + 3, "from")
+        {
             add("IS NOT DISTINCT FROM", (3, 39), at, at + 3);
         } else if op(at, "->") || op(at, "->>") {
             add("`->`", (3, 38), at, at);
@@ -173,10 +175,22 @@ mod tests {
             ("UPDATE a SET b = (SELECT 1 FROM c)", vec![]),
             ("UPDATE a SET b = 1 FROM c", vec![(3, 33)]),
             ("SELECT 1_000, x1_0, '1_0'", vec![(3, 46)]),
-            ("SELECT a IS DISTINCT FROM b, a IS NOT b, a ->> '$.b'", vec![(3, 39), (3, 38)]),
-            ("INSERT INTO a SELECT 1 FROM b RIGHT JOIN c ORDER BY 1 NULLS LAST", vec![(3, 39), (3, 30)]),
-            ("INSERT INTO a VALUES (1) ON CONFLICT DO NOTHING", vec![(3, 24)]),
-            ("SELECT count(*) FILTER (WHERE a) OVER (ORDER BY b), \"over\"", vec![(3, 30), (3, 25)]),
+            (
+                "SELECT a IS DISTINCT FROM b, a IS NOT b, a ->> '$.b'",
+                vec![(3, 39), (3, 38)],
+            ),
+            (
+                "INSERT INTO a SELECT 1 FROM b RIGHT JOIN c ORDER BY 1 NULLS LAST",
+                vec![(3, 39), (3, 30)],
+            ),
+            (
+                "INSERT INTO a VALUES (1) ON CONFLICT DO NOTHING",
+                vec![(3, 24)],
+            ),
+            (
+                "SELECT count(*) FILTER (WHERE a) OVER (ORDER BY b), \"over\"",
+                vec![(3, 30), (3, 25)],
+            ),
         ] {
             assert_eq!(since(text), expected, "{text}");
         }

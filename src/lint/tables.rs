@@ -177,21 +177,29 @@ pub(super) fn replaces(subject: &Subject<'_>, item: &Item<'_>, findings: &mut Fi
         let begins = std::mem::replace(&mut start, token.is_operator(body, ";"));
         let table = if begins && is(at, "replace") && is(at + 1, "into") {
             at + 2
-        } else if is(at, "insert") && is(at + 1, "or") && is(at + 2, "replace") && is(at + 3, "into") {
+        } else if is(at, "insert")
+            && is(at + 1, "or")
+            && is(at + 2, "replace")
+            && is(at + 3, "into")
+        {
             at + 4
         } else if is(at, "update") && is(at + 1, "or") && is(at + 2, "replace") {
             at + 3
         } else {
             continue;
         };
-        let Some(named) = all.get(table) else { continue };
+        let Some(named) = all.get(table) else {
+            continue;
+        };
         let id = TableId {
             schema: item.trigger.id.table.schema.clone(),
             name: unquote(named.text(body)).into_owned(),
         };
         let fired = subject.items.iter().find(|other| {
             other.trigger.events.contains(&Event::Delete)
-                && subject.dialect.same_name(&other.trigger.id.table.name, &id.name)
+                && subject
+                    .dialect
+                    .same_name(&other.trigger.id.table.name, &id.name)
         });
         if let Some(fired) = fired {
             let diagnostic = Diagnostic::new(format!(

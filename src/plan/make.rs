@@ -3,17 +3,24 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::apply::scope_of;
 use crate::db::{
     Catalog, ConditionPair, Database, Depth, Fingerprint, History, Record, Scope, Verdict,
 };
 use crate::desired::{Desired, DesiredSet};
 use crate::diff::{self, FieldChange, Judge};
 use crate::error::{Diagnostic, Error};
-use crate::model::{Action as TriggerAction, Definition, FunctionId, ObjectId};
+use crate::model::{Action as TriggerAction, Definition, FunctionId, ObjectId, Place, TriggerId};
 use crate::render::Renderer;
+use crate::selectors::Uncovered;
 
+use super::because::followed;
+use super::hazard::{Around, assess};
 use super::step::Step;
-use super::{Action, Change, FORMAT_VERSION, ObjectRef, Plan, base_fingerprint, order, rests_on};
+use super::{
+    Action, Change, FORMAT_VERSION, ObjectRef, Plan, base_fingerprint, order, places, rests_on,
+    siblings,
+};
 
 /// What the user said about how to plan.
 #[derive(Debug, Clone, Default)]
@@ -53,30 +60,49 @@ pub struct Present {
     pub catalog: Catalog,
 }
 
-/// Read what there is, of these objects and around them.
+/// What a plan says of the spec besides its changes.
+#[derive(Debug, Default)]
+pub struct Remarks {
+    /// What is no error, and probably not what was meant.
+    pub warnings: Vec<String>,
+    /// Tables that lack what they must have.
+    pub uncovered: Vec<Uncovered>,
+}
+
+impl Remarks {
+    /// Whether there is nothing to say.
+    pub fn is_empty(&self) -> bool {
+        let Self {
+            warnings,
+            uncovered,
+        } = self;
+        warnings.is_empty() && uncovered.is_empty()
+    }
+}
+
+/// Read what is live, of these objects, those that are recorded, and around them.
 pub fn read<'a>(
     ids: impl Iterator<Item = &'a ObjectId>,
+    history: &'a History,
     database: &mut dyn Database,
-) -> Result<Present, Error> {
-    let history = database.history()?;
+) -> Result<Catalog, Error> {
     if let Some(version) = history.unfinished {
         log::warn!(
             "migration {version} was begun and has no end: it is running, or was broken off; `triggerctl repair` shows what there is of it"
         );
     }
-    let mut scope = scope(ids, &history);
+    let mut scope = scope(ids, history);
     if scope.schemas.is_empty() {
         // Nothing says where to look: where new names would go, so that what is there already shows as unmanaged.
         scope.schemas.insert(database.current_schema()?);
     }
-    let catalog = database.catalog(&scope)?;
-    Ok(Present { history, catalog })
+    database.catalog(&scope)
 }
 
 /// Compare the three sides and plan what ends the differences. Reads only.
 pub fn make(
     desired: &DesiredSet,
-    spec_digest: &str,
+    (spec_digest, remarks): (&str, Remarks),
     present: Present,
     database: &mut dyn Database,
     renderer: &Renderer,
@@ -125,30 +151,65 @@ pub fn make(
 
     let mut plan = arrange(
         changes,
-        planner.database,
-        &history,
+        (planner.database, renderer),
+        (&history, &catalog.places),
         spec_digest.to_owned(),
         unchanged,
-    );
+    )?;
     plan.unmanaged = unmanaged(desired, &history, &catalog);
+    plan.warnings = remarks.warnings;
+    plan.uncovered = required(remarks.uncovered, &options.targets);
+    let is_ours = |id: &ObjectId| desired.contains_key(id) || history.records.contains_key(id);
+    let around = Around {
+        catalog: &catalog,
+        is_ours: &is_ours,
+        going_back: false,
+    };
+    assess(&mut plan, &around, database)?;
+    plan.sealed()
+}
+
+/// The plan where the spec asks for what is recorded, and all of that is live as it was recorded.
+pub fn settled(
+    spec_digest: &str,
+    present: &Present,
+    database: &mut dyn Database,
+    renderer: &Renderer,
+) -> Result<Plan, Error> {
+    let Present { history, catalog } = present;
+    let mut plan = arrange(
+        vec![],
+        (database, renderer),
+        (history, &catalog.places),
+        spec_digest.to_owned(),
+        history.records.len(),
+    )?;
+    plan.unmanaged = catalog
+        .fingerprints
+        .keys()
+        .filter(|id| matches!(id, ObjectId::Trigger(_)) && !history.records.contains_key(id))
+        .map(ObjectRef::from)
+        .collect();
     plan.sealed()
 }
 
 /// Changes in order, as a plan for this database.
 pub(crate) fn arrange(
     mut changes: Vec<Change>,
-    database: &dyn Database,
-    history: &History,
+    (database, renderer): (&mut dyn Database, &Renderer),
+    (history, places): (&History, &BTreeMap<ObjectId, Place>),
     spec_digest: String,
     unchanged: usize,
-) -> Plan {
+) -> Result<Plan, Error> {
     order::order(&mut changes, database.dialect());
+    siblings::keep_order(&mut changes, database, renderer)?;
+    places::settle(&mut changes, places, database, renderer)?;
     let mut summary = BTreeMap::new();
     for change in &changes {
         *summary.entry(change.action).or_insert(0) += 1;
     }
     let target = database.target().clone();
-    Plan {
+    Ok(Plan {
         plan_id: String::new(),
         format_version: FORMAT_VERSION,
         tool_version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -159,17 +220,15 @@ pub(crate) fn arrange(
         summary,
         unchanged,
         unmanaged: vec![],
+        warnings: vec![],
+        uncovered: vec![],
         changes,
-    }
+    })
 }
 
 /// What must be read of the catalog: the schemas of everything that is desired or recorded.
-fn scope<'a>(ids: impl Iterator<Item = &'a ObjectId>, history: &History) -> Scope {
-    let recorded = history.records.keys().cloned();
-    let known: BTreeSet<ObjectId> = ids.cloned().chain(recorded).collect();
-    let schemas: BTreeSet<&str> = known.iter().map(ObjectId::schema).collect();
-    let schemas = schemas.into_iter().map(str::to_owned).collect();
-    Scope { schemas, known }
+fn scope<'a>(ids: impl Iterator<Item = &'a ObjectId>, history: &'a History) -> Scope<'a> {
+    scope_of(ids.chain(history.records.keys()))
 }
 
 fn sides<'a>(
@@ -424,6 +483,7 @@ impl Planner<'_> {
             }
         }
         let names = names(&fields);
+        let followed = followed(self.evidence.recorded.get(&sides.from), &wanted);
         let (action, because) = if sides.id != sides.from && sides.id.table() != sides.from.table()
         {
             let message = format!(
@@ -477,14 +537,21 @@ impl Planner<'_> {
                 format!("changed by hand since version {version}: {names}"),
             )
         } else if drift.is_empty() {
-            (Action::Replace, format!("the spec changed: {names}"))
+            let because = match followed {
+                None => format!("the spec changed: {names}"),
+                Some(followed) if followed.templates_changed => {
+                    format!("the spec changed, and {}: {names}", followed.what)
+                }
+                Some(followed) => format!("{names} changes because {}", followed.what),
+            };
+            (Action::Replace, because)
         } else {
             let version = record.map_or(0, |record| record.version);
             let drifted = self::names(&drift);
-            let also = if rendered_anew {
-                ", and the spec changed too"
-            } else {
-                ""
+            let also = match followed {
+                Some(followed) if rendered_anew => format!(", and {}", followed.what),
+                _ if rendered_anew => ", and the spec changed too".to_owned(),
+                _ => String::new(),
             };
             (
                 Action::Restore,
@@ -559,6 +626,10 @@ impl Planner<'_> {
         };
         Ok(Change {
             because,
+            selected_by: sides
+                .desired
+                .and_then(|desired| desired.selected_by.as_deref())
+                .map(str::to_owned),
             drift,
             rests_on: rested,
             rendered_digest: sides.desired.map(|desired| desired.digest.clone()),
@@ -615,24 +686,40 @@ fn keep_called_functions(changes: &mut [Change], catalog: &Catalog) {
     }
 }
 
+/// The tables without a required trigger, as far as `--target` lets that trigger through.
+fn required(mut uncovered: Vec<Uncovered>, targets: &[glob::Pattern]) -> Vec<Uncovered> {
+    if !targets.is_empty() {
+        uncovered.retain(|missing| {
+            let id = ObjectId::Trigger(TriggerId {
+                table: missing.table.clone(),
+                name: missing.trigger.clone(),
+            });
+            is_target(&id, targets)
+        });
+    }
+    uncovered
+}
+
+fn is_target(id: &ObjectId, targets: &[glob::Pattern]) -> bool {
+    let mut spellings = vec![
+        id.name().to_owned(),
+        format!("{}.{}", id.schema(), id.name()),
+    ];
+    if let Some(table) = id.table() {
+        spellings.push(format!("{}.{}", table.name, id.name()));
+        spellings.push(format!("{table}.{}", id.name()));
+    }
+    targets
+        .iter()
+        .any(|target| spellings.iter().any(|spelling| target.matches(spelling)))
+}
+
 /// The changes that `--target` lets through: the triggers that match, and the functions that only they need.
 fn targeted(changes: Vec<Change>, targets: &[glob::Pattern], catalog: &Catalog) -> Vec<Change> {
     if targets.is_empty() {
         return changes;
     }
-    let matches = |id: &ObjectId| {
-        let mut spellings = vec![
-            id.name().to_owned(),
-            format!("{}.{}", id.schema(), id.name()),
-        ];
-        if let Some(table) = id.table() {
-            spellings.push(format!("{}.{}", table.name, id.name()));
-            spellings.push(format!("{table}.{}", id.name()));
-        }
-        targets
-            .iter()
-            .any(|target| spellings.iter().any(|spelling| target.matches(spelling)))
-    };
+    let matches = |id: &ObjectId| is_target(id, targets);
     let (triggers, functions): (Vec<_>, Vec<_>) = changes
         .into_iter()
         .partition(|change| change.object.table.is_some());
@@ -670,15 +757,24 @@ fn unmanaged(desired: &DesiredSet, history: &History, catalog: &Catalog) -> Vec<
         .values()
         .filter_map(|desired| desired.renamed_from.as_ref())
         .collect();
-    catalog
+    let is_unmanaged = |id: &ObjectId| {
+        !desired.contains_key(id) && !history.records.contains_key(id) && !renamed.contains(id)
+    };
+    let mut unmanaged: Vec<ObjectRef> = catalog
         .fingerprints
         .keys()
-        .filter(|id| matches!(id, ObjectId::Trigger(_)))
-        .filter(|id| {
-            !desired.contains_key(id) && !history.records.contains_key(id) && !renamed.contains(id)
-        })
+        .filter(|id| matches!(id, ObjectId::Trigger(_)) && is_unmanaged(id))
         .map(ObjectRef::from)
-        .collect()
+        .collect();
+    // Those that call an extension's function, on tables of the user's: who put them there is not known, and import
+    // takes them too.
+    let of_extensions = catalog.of_extensions.iter().cloned();
+    let of_extensions = of_extensions.map(ObjectId::Trigger).filter(is_unmanaged);
+    unmanaged.extend(of_extensions.map(|id| ObjectRef::from(&id)));
+    if !catalog.of_extensions.is_empty() {
+        unmanaged.sort();
+    }
+    unmanaged
 }
 
 /// Have the engine look at what is about to be made, before anything is.

@@ -1,8 +1,12 @@
 //! A plan: what differs between the desired, the recorded and the live side, and the ordered steps that end it. It is a
 //! document: it can be saved, shown in any format, and applied later by who trusts it.
 
+mod because;
+pub mod hazard;
 mod make;
-mod order;
+pub(crate) mod order;
+pub(crate) mod places;
+mod siblings;
 mod step;
 
 use std::collections::BTreeMap;
@@ -12,19 +16,22 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
+use crate::db::size::TableSize;
 use crate::db::{Catalog, Fingerprint, History, Target};
 use crate::desired::{digest, hex};
 use crate::dialect::LockMode;
 use crate::diff::FieldChange;
 use crate::error::{Diagnostic, Error, Kind};
 use crate::model::{Definition, FunctionId, ObjectId, TableId, TriggerId};
+use crate::selectors::Uncovered;
 
+pub use hazard::{Hazard, HazardKind, Severity};
 pub(crate) use make::arrange;
-pub use make::{Options, Present, make, read};
+pub use make::{Options, Present, Remarks, make, read, settled};
 pub(crate) use step::Step;
 
 /// Version of the plan document.
-pub const FORMAT_VERSION: u32 = 1;
+pub const FORMAT_VERSION: u32 = 2;
 
 /// What a step does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -157,15 +164,10 @@ pub struct Lock {
     pub table: TableId,
     /// How strong.
     pub mode: LockMode,
-}
-
-/// What can hurt while or after a step runs.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Hazard {
-    /// A stable word: `blocks_writers`, `blocks_readers`, `takes_over`, `undoes_manual_change`.
-    pub kind: String,
-    /// A sentence for people.
-    pub message: String,
+    /// What the engine calls it.
+    pub name: String,
+    /// How big the table is; `None` where nothing is known.
+    pub size: Option<TableSize>,
 }
 
 /// What the catalog and the history said of one object when the plan was made.
@@ -188,6 +190,9 @@ pub struct Change {
     pub object: ObjectRef,
     /// Why, in one line.
     pub because: String,
+    /// The selector of the spec that chose its table, as it is written, where the table is not named.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub selected_by: Option<String>,
     /// What changes, live against desired.
     pub fields: Vec<FieldChange>,
     /// What was changed past triggerctl, recorded against live.
@@ -252,6 +257,12 @@ pub struct Plan {
     pub unchanged: usize,
     /// Live triggers in the same schemas that triggerctl does not manage.
     pub unmanaged: Vec<ObjectRef>,
+    /// What is no error, and probably not what was meant: selectors that match nothing.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<String>,
+    /// Tables that lack a trigger which a `[[require]]` says they must have.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub uncovered: Vec<Uncovered>,
     /// The changes.
     pub changes: Vec<Change>,
 }
@@ -294,6 +305,8 @@ impl Plan {
             summary,
             unchanged,
             unmanaged,
+            warnings,
+            uncovered,
             changes,
         } = self;
         let members = (
@@ -306,6 +319,8 @@ impl Plan {
             summary,
             unchanged,
             unmanaged,
+            warnings,
+            uncovered,
             changes,
         );
         let mut hasher = Hasher(Sha256::new());

@@ -51,9 +51,7 @@ impl Situation<'_> {
     /// The value of an expression that is a TG_ variable or a plain string.
     pub(super) fn constant(&self, tree: &Tree, id: usize) -> Option<String> {
         match tree.kind(id) {
-            SyntaxKind::NAME_REF => self
-                .variable(&fold(tree.text_of(id)))
-                .map(str::to_owned),
+            SyntaxKind::NAME_REF => self.variable(&fold(tree.text_of(id))).map(str::to_owned),
             SyntaxKind::LITERAL => {
                 let text = tree.text_of(id);
                 let inside = text.strip_prefix('\'')?.strip_suffix('\'')?;
@@ -142,9 +140,7 @@ impl Situation<'_> {
         };
         if has(SyntaxKind::EQ) || has(SyntaxKind::IS_NOT_DISTINCT_FROM) {
             Truth::of(value == other)
-        } else if has(SyntaxKind::NEQ)
-            || has(SyntaxKind::NEQB)
-            || has(SyntaxKind::IS_DISTINCT_FROM)
+        } else if has(SyntaxKind::NEQ) || has(SyntaxKind::NEQB) || has(SyntaxKind::IS_DISTINCT_FROM)
         {
             Truth::of(value != other)
         } else {

@@ -6,10 +6,10 @@
 
 mod condition;
 mod sql;
-mod tree;
-mod walk;
 #[cfg(test)]
 mod tests;
+mod tree;
+mod walk;
 
 pub use condition::Situation;
 pub use sql::{Certainty, Name, Table, Write};

@@ -170,8 +170,7 @@ fn insert(tree: &Tree, id: usize, found: &mut Found) {
         return;
     };
     let conflict = tree.child(id, SyntaxKind::ON_CONFLICT_CLAUSE);
-    let gives_rows =
-        tree.has(id, SyntaxKind::VALUES) || tree.has(id, SyntaxKind::DEFAULT_VALUES);
+    let gives_rows = tree.has(id, SyntaxKind::VALUES) || tree.has(id, SyntaxKind::DEFAULT_VALUES);
     let certainty = if gives_rows && conflict.is_none() {
         Certainty::Always
     } else {

@@ -2,8 +2,8 @@
 
 use std::ops::Range;
 
-use squawk_parser::{EntryPoint, LexedStr, StrStep};
 pub(super) use squawk_parser::SyntaxKind;
+use squawk_parser::{EntryPoint, LexedStr, StrStep};
 
 use crate::sql::{POSTGRES, Token, TokenKind, tokens, unquote};
 
@@ -245,9 +245,8 @@ fn without_into(source: &str, all: &[Token]) -> (String, Vec<IntoTarget>) {
             || ["then", "else", "loop", "begin"]
                 .iter()
                 .any(|word| token.is_word(source, word));
-        let keeps = first.is_some_and(|first| {
-            first.is_word(source, "fetch") || first.is_word(source, "move")
-        });
+        let keeps = first
+            .is_some_and(|first| first.is_word(source, "fetch") || first.is_word(source, "move"));
         let previous = index.checked_sub(1).and_then(|before| all.get(before));
         let of_insert = previous.is_some_and(|previous| {
             previous.is_word(source, "insert")
@@ -266,7 +265,10 @@ fn without_into(source: &str, all: &[Token]) -> (String, Vec<IntoTarget>) {
         let start = token.range.start;
         let mut end = token.range.end;
         index += 1;
-        if let Some(strict) = all.get(index).filter(|token| token.is_word(source, "strict")) {
+        if let Some(strict) = all
+            .get(index)
+            .filter(|token| token.is_word(source, "strict"))
+        {
             end = strict.range.end;
             index += 1;
         }
@@ -285,9 +287,7 @@ fn without_into(source: &str, all: &[Token]) -> (String, Vec<IntoTarget>) {
                 .is_some_and(|token| token.is_operator(source, "."))
                 && let Some(field) = all.get(index + 1).filter(|token| is_name(token))
             {
-                target
-                    .field
-                    .get_or_insert_with(|| fold(field.text(source)));
+                target.field.get_or_insert_with(|| fold(field.text(source)));
                 target.range.end = field.range.end;
                 index += 2;
             }

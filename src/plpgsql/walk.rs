@@ -376,13 +376,15 @@ impl Walker<'_> {
             .and_then(|operand| single(tree, operand))
             .and_then(|operand| self.situation.constant(tree, operand));
         let unsure = operand.is_some_and(|operand| {
-            value.is_none()
-                && self.situation.truth(tree, operand, &self.tainted) == Truth::Unsure
+            value.is_none() && self.situation.truth(tree, operand, &self.tainted) == Truth::Unsure
         });
         let stops = self.stops;
         let mut end = End::default();
         let mut left = path;
-        for arm in tree.all(id, SyntaxKind::PLPGSQL_CASE_WHEN).collect::<Vec<_>>() {
+        for arm in tree
+            .all(id, SyntaxKind::PLPGSQL_CASE_WHEN)
+            .collect::<Vec<_>>()
+        {
             let Some(condition) = tree.child(arm, SyntaxKind::PLPGSQL_EXPR) else {
                 continue;
             };
@@ -611,9 +613,9 @@ impl Walker<'_> {
                     let row = parts.first().and_then(|row| match tree.kind(*row) {
                         SyntaxKind::NAME_REF => row_variable(tree, *row),
                         // `(NEW).x`
-                        SyntaxKind::PAREN_EXPR => {
-                            inner(tree, *row).next().and_then(|row| row_variable(tree, row))
-                        }
+                        SyntaxKind::PAREN_EXPR => inner(tree, *row)
+                            .next()
+                            .and_then(|row| row_variable(tree, row)),
                         _ => None,
                     });
                     match row {

@@ -4,7 +4,7 @@ use minijinja::value::ValueKind;
 use minijinja::{Environment, Error, ErrorKind, Value};
 
 use crate::dialect::Dialect;
-use crate::sql::{TokenKind, tokens};
+use crate::sql::{Token, TokenKind, tokens, unquote};
 
 /// The filters that templates have for SQL, in the order of the manual.
 pub const FILTERS: &[&str] = &[
@@ -53,6 +53,11 @@ pub(super) fn install(environment: &mut Environment<'static>, dialect: &'static 
     });
     environment.add_filter("expression", move |value: &Value| {
         expression(dialect, value)
+    });
+    environment.add_test("reading", move |expression: &Value, column: &str| {
+        expression
+            .as_str()
+            .is_some_and(|expression| reads(dialect, expression, column))
     });
     environment.add_filter("keyword", |value: &Value| keyword(value));
     environment.add_filter("comment", |value: &Value| comment(value));
@@ -186,6 +191,32 @@ fn expression(dialect: &dyn Dialect, value: &Value) -> Result<Value, Error> {
     // A comment at the end would swallow what follows.
     let text = text.get(..last.range.end).unwrap_or(text).trim_start();
     Ok(Value::from_safe_string(text.to_owned()))
+}
+
+/// Whether an expression of ON DUPLICATE KEY UPDATE reads a column of the row that is there: not `NEW.c`, nor the
+/// proposed `VALUES(c)`.
+fn reads(dialect: &dyn Dialect, expression: &str, column: &str) -> bool {
+    let all: Vec<_> = tokens(expression, dialect.syntax())
+        .filter(|token| !token.is_blank())
+        .collect();
+    let at = |index: usize, back: usize| index.checked_sub(back).and_then(|at| all.get(at));
+    all.iter().enumerate().any(|(index, token)| {
+        let is_column = match token.kind {
+            TokenKind::Word => token.text(expression).eq_ignore_ascii_case(column),
+            TokenKind::QuotedName => unquote(token.text(expression)).eq_ignore_ascii_case(column),
+            _ => false,
+        };
+        let is = |token: Option<&Token>, operator: &str| {
+            token.is_some_and(|token| token.is_operator(expression, operator))
+        };
+        let word = |token: Option<&Token>, words: &[&str]| {
+            token.is_some_and(|token| words.iter().any(|word| token.is_word(expression, word)))
+        };
+        let of_a_row = is(at(index, 1), ".") && word(at(index, 2), &["new", "old"]);
+        let proposed = is(at(index, 1), "(") && word(at(index, 2), &["values", "value"]);
+        let is_other = is(all.get(index + 1), ".") || is(all.get(index + 1), "(");
+        is_column && !of_a_row && !proposed && !is_other
+    })
 }
 
 /// Words of SQL's own grammar: letters and spaces, in upper case.

@@ -18,9 +18,12 @@ use super::{failure, loader};
 const REST: &str = "rest";
 
 /// What macros can see of the text that calls them.
-const VARIABLES: [&str; 7] = [
-    "dialect", "table", "schema", "trigger", "event", "columns", "vars",
+const VARIABLES: [&str; 8] = [
+    "dialect", "table", "schema", "trigger", "timing", "event", "columns", "vars",
 ];
+
+/// Built-in helpers that depend on more than their arguments and the event.
+const PLACED: [&str; 3] = ["schema_name", "set_new", "table_name"];
 
 /// How many results are remembered.
 const REMEMBERED: usize = 10_000;
@@ -132,7 +135,7 @@ impl Helper {
 
     /// What the result depends on; `None` where that cannot be told.
     fn key(&self, state: &State<'_, '_>, given: &[Value]) -> Option<String> {
-        if self.file != loader::BUILT_IN_HELPERS {
+        if self.file != loader::BUILT_IN_HELPERS || PLACED.contains(&self.name.as_str()) {
             return None; // The user's may depend on any variable.
         }
         let event = state.lookup("event");

@@ -18,6 +18,7 @@ use serde::Serialize;
 
 use crate::dialect::Dialect;
 use crate::error::{Error, Located};
+use crate::sql::Syntax;
 use failure::Origin;
 use helpers::Helpers;
 use loader::Sources;
@@ -93,8 +94,18 @@ impl Renderer {
 
     /// The same as [`Renderer::render`], for a context that is a template value already.
     pub fn statement(&self, template: &str, context: Value) -> Result<String, Error> {
+        self.statement_under(self.dialect.syntax(), template, context)
+    }
+
+    /// The same, where the statement is read by these rules.
+    pub fn statement_under(
+        &self,
+        syntax: &Syntax,
+        template: &str,
+        context: Value,
+    ) -> Result<String, Error> {
         let text = self.text(template, context)?;
-        statement::prove(text, self.dialect.syntax()).map_err(|problem| {
+        statement::prove(text, syntax).map_err(|problem| {
             let file = self.sources.file(template);
             problem.diagnostic(template, file).into()
         })
@@ -135,6 +146,11 @@ impl Renderer {
     /// it, so values are printed as they are.
     pub fn name(&self, text: &Located<String>, context: Value) -> Result<String, Error> {
         self.spec_text(text, context, INLINE_NAME)
+    }
+
+    /// The dialect whose templates these are.
+    pub fn dialect(&self) -> &'static dyn Dialect {
+        self.dialect
     }
 
     /// Whether the dialect, or the user's folder, has this template.

@@ -67,7 +67,11 @@ pub fn summary(report: &Report) -> String {
         .filter(|(_, why)| *why == "it needs a database")
         .count();
     if offline > 0 {
-        let rules = if offline == 1 { "rule needs" } else { "rules need" };
+        let rules = if offline == 1 {
+            "rule needs"
+        } else {
+            "rules need"
+        };
         let _ = write!(text, "; {offline} {rules} a database");
     }
     text.push('.');

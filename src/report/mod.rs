@@ -6,6 +6,7 @@ pub mod json;
 pub mod lint;
 mod safe;
 pub mod script;
+pub mod testing;
 pub mod text;
 
 use std::io::{IsTerminal as _, Write};
@@ -34,6 +35,10 @@ pub enum Format {
     Mermaid,
     /// A picture (`graph`).
     Svg,
+    /// JUnit's XML, for `test`.
+    Junit,
+    /// The Test Anything Protocol, for `test`.
+    Tap,
 }
 
 /// When to use colour.

@@ -1,17 +1,19 @@
 //! A plan as a script that a person runs by hand: the same statements in one transaction, and the same rows in the
-//! history. It stops when the history has moved on since.
+//! history. It stops when the history, or anything that it rests on, has moved on since.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 
 use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::apply::{Expected, Job};
-use crate::db::{Database, Migration};
+use crate::db::size::TableSize;
+use crate::db::{Database, Depth, Migration, Protocol};
 use crate::error::Error;
 use crate::history::{Present, Row, Writer};
-use crate::model::ObjectId;
-use crate::plan::{Plan, RestsOn};
+use crate::model::{Definition, ObjectId};
+use crate::plan::{Change, Lock, ObjectRef, Plan};
 
 /// What the templates of a script's two ends see.
 #[derive(Serialize)]
@@ -23,7 +25,16 @@ struct Context<'a> {
     base_version: i64,
     version: i64,
     live_sql: Option<String>,
-    rests_on: Vec<&'a RestsOn>,
+    rests_on: Vec<Rested<'a>>,
+}
+
+/// What the script looks at again.
+#[derive(Serialize)]
+struct Rested<'a> {
+    object: &'a ObjectRef,
+    live: Option<&'a str>,
+    /// The text that the engine keeps to the letter, where it does: what is compared where it cannot work out a digest.
+    text: Option<String>,
 }
 
 /// The script of a plan.
@@ -33,6 +44,11 @@ pub fn plan(
     writer: &Writer<'_>,
 ) -> Result<String, Error> {
     plan.refuse_conflicts()?;
+    let remarks: BTreeMap<ObjectId, String> = plan
+        .changes
+        .iter()
+        .map(|change| (change.id(), remarks(change)))
+        .collect();
     let job = Job::from_plan(plan.clone())?;
     let summary = plan.summary_line();
     let context = Context {
@@ -47,11 +63,7 @@ pub fn plan(
         base_version: plan.base_version,
         version: plan.base_version + 1,
         live_sql: database.live_sql(),
-        rests_on: plan
-            .changes
-            .iter()
-            .flat_map(|change| &change.rests_on)
-            .collect(),
+        rests_on: rested(plan, database)?,
     };
     if plan.is_empty() {
         return Ok("-- Nothing to do: the database is as the spec says.\n".to_owned());
@@ -100,9 +112,18 @@ pub fn plan(
         applied_by: database.user(),
     };
     // First, so that of two that run the same script one fails before it has done anything.
-    push(&writer.migration(&migration)?);
+    push(&writer.migration(&migration, None)?);
+    let mut before: Option<&ObjectId> = None;
     for statement in &job.up {
-        push(&statement.sql);
+        let object = statement.object.as_ref();
+        let begins = object.filter(|object| before != Some(object));
+        before = object;
+        let remarks = begins.and_then(|object| remarks.get(object));
+        push(&format!(
+            "{}{}",
+            remarks.map_or("", String::as_str),
+            statement.sql
+        ));
     }
     let rows = rows(plan, &job, database)?;
     for statement in writer.objects(migration.version, &rows) {
@@ -111,6 +132,66 @@ pub fn plan(
     }
     out.push_str(&writer.renderer.render_script("script_end.sql", &context)?);
     Ok(out)
+}
+
+/// The locks and hazards of a step, as comments.
+fn remarks(change: &Change) -> String {
+    let mut text = String::new();
+    for Lock {
+        table,
+        mode: _,
+        name,
+        size,
+    } in &change.locks
+    {
+        let size = size
+            .as_ref()
+            .and_then(TableSize::in_words)
+            .map_or_else(String::new, |words| format!(" ({words})"));
+        let _ = writeln!(
+            text,
+            "-- locks {}: {name}{size}",
+            super::text::safe(&table.to_string())
+        );
+    }
+    for hazard in &change.hazards {
+        let _ = writeln!(
+            text,
+            "-- {} hazard {}: {}",
+            hazard.severity.word(),
+            hazard.kind,
+            super::text::safe(&hazard.message)
+        );
+    }
+    text
+}
+
+fn rested<'a>(plan: &'a Plan, database: &mut dyn Database) -> Result<Vec<Rested<'a>>, Error> {
+    let all = || plan.changes.iter().flat_map(|change| &change.rests_on);
+    let ids: Vec<ObjectId> = all()
+        .filter(|rested| rested.live.is_some())
+        .map(|rested| ObjectId::from(&rested.object))
+        .collect();
+    // Where the server works out the digests, they are enough; and a journal's engine undoes nothing anyway.
+    let is_told = database.live_sql().is_some() || database.protocol() != Protocol::Transaction;
+    let definitions = if ids.is_empty() || is_told {
+        BTreeMap::new()
+    } else {
+        database.definitions(&ids, Depth::Whole)?
+    };
+    Ok(all()
+        .map(|rested| {
+            let text = match definitions.get(&ObjectId::from(&rested.object)) {
+                Some(Definition::Trigger(trigger)) => trigger.verbatim.clone(),
+                _ => None,
+            };
+            Rested {
+                object: &rested.object,
+                live: rested.live.as_deref(),
+                text,
+            }
+        })
+        .collect())
 }
 
 /// A statement with its semicolon, on a line of its own where the text ends in a comment that would swallow it.

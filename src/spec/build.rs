@@ -12,8 +12,8 @@ use super::keys::DialectKeys;
 use super::text::inner_span;
 use super::value::{Record, Value};
 use super::{
-    ConstraintSpec, Fields, FunctionSpec, OrderSpec, ReferencingSpec, TableRef, TableSelector,
-    TriggerSpec,
+    ConstraintSpec, EnabledOn, Fields, FunctionSpec, OrderSpec, ReferencingSpec, RequireSpec,
+    TableRef, TableSelector, TriggerSpec,
 };
 use crate::error::{Diagnostic, Located, Span};
 use crate::model::Deferral;
@@ -29,21 +29,21 @@ pub(super) struct Builder<'a> {
     pub(super) problems: &'a mut Vec<Diagnostic>,
 }
 
-fn text(value: Value) -> Option<Located<String>> {
+pub(super) fn text(value: Value) -> Option<Located<String>> {
     match value {
         Value::Text(text) => Some(text),
         _ => None,
     }
 }
 
-fn name(value: Value) -> Option<Located<TableRef>> {
+pub(super) fn name(value: Value) -> Option<Located<TableRef>> {
     match value {
         Value::Name(name) => Some(name),
         _ => None,
     }
 }
 
-fn flag(value: Value) -> Option<Located<bool>> {
+pub(super) fn flag(value: Value) -> Option<Located<bool>> {
     match value {
         Value::Bool(flag) => Some(flag),
         _ => None,
@@ -60,7 +60,7 @@ fn chosen<T: DeserializeOwned>(value: Value) -> Option<Located<T>> {
     })
 }
 
-fn list<T>(value: Value, element: fn(Value) -> Option<T>) -> Option<Located<Vec<T>>> {
+pub(super) fn list<T>(value: Value, element: fn(Value) -> Option<T>) -> Option<Located<Vec<T>>> {
     let Value::List(list) = value else {
         return None;
     };
@@ -70,8 +70,38 @@ fn list<T>(value: Value, element: fn(Value) -> Option<T>) -> Option<Located<Vec<
     })
 }
 
+/// `tables`, with what narrows it.
+fn many(record: &mut Record) -> Option<TableSelector> {
+    let exclude = record.take("exclude").and_then(|value| list(value, name));
+    let having_columns = record
+        .take("having_columns")
+        .and_then(|value| list(value, text));
+    let include = record.take("tables").and_then(|value| list(value, name))?;
+    Some(TableSelector::Many {
+        include: include.value,
+        exclude: exclude.map(|exclude| exclude.value).unwrap_or_default(),
+        having_columns: having_columns
+            .map(|columns| columns.value)
+            .unwrap_or_default(),
+    })
+}
+
+fn enabled_on(value: Option<Value>) -> Option<Located<Vec<EnabledOn>>> {
+    let Some(Value::Named(states)) = value else {
+        return None;
+    };
+    let entry = |(partition, state): (Located<TableRef>, Value)| {
+        let state = chosen(state)?;
+        Some(EnabledOn { partition, state })
+    };
+    Some(Located {
+        value: states.value.into_iter().filter_map(entry).collect(),
+        span: states.span,
+    })
+}
+
 impl Builder<'_> {
-    fn report(&mut self, diagnostic: Diagnostic) {
+    pub(super) fn report(&mut self, diagnostic: Diagnostic) {
         self.problems.push(diagnostic);
     }
 
@@ -114,6 +144,7 @@ impl Builder<'_> {
             tables: tables.unwrap_or_else(|| TableSelector::Many {
                 include: vec![],
                 exclude: vec![],
+                having_columns: vec![],
             }),
             dialects: record
                 .take("dialects")
@@ -153,29 +184,41 @@ impl Builder<'_> {
                 .help("keep one of them");
             self.report(diagnostic);
         }
-        if let Some(exclude) = record.key_span("exclude")
-            && !record.has("tables")
-        {
-            let diagnostic = Diagnostic::new("`exclude` without `tables`")
-                .at(exclude)
-                .help("it takes tables away from the list in `tables`");
-            self.report(diagnostic);
+        for key in ["exclude", "having_columns"] {
+            if let Some(narrowed) = record.key_span(key)
+                && !record.has("tables")
+            {
+                let diagnostic = Diagnostic::new(format!("`{key}` without `tables`"))
+                    .at(narrowed)
+                    .help("it takes tables away from the list in `tables`");
+                self.report(diagnostic);
+            }
         }
         if !record.has("tables") {
             self.missing(record, "table", "this trigger", "table = \"users\"");
         }
-        let exclude = record
-            .take("exclude")
-            .and_then(|value| list(value, name))
-            .map(|exclude| exclude.value)
-            .unwrap_or_default();
-        if let Some(many) = record.take("tables").and_then(|value| list(value, name)) {
-            return Some(TableSelector::Many {
-                include: many.value,
-                exclude,
-            });
+        let many = many(record);
+        if many.is_some() {
+            return many;
         }
         record.take("table").and_then(name).map(TableSelector::One)
+    }
+
+    /// One `[[require]]`; `None` when its tables or trigger are not to be had.
+    pub(super) fn require(&mut self, mut record: Record) -> Option<RequireSpec> {
+        let what = "this rule";
+        self.missing(&record, "tables", what, "tables = [\"app.*\"]");
+        self.missing(&record, "trigger", what, "trigger = \"{{ table }}_audit\"");
+        Some(RequireSpec {
+            name: record.take("name").and_then(text),
+            tables: many(&mut record)?,
+            dialects: record
+                .take("dialects")
+                .and_then(|value| list(value, text))
+                .map(|dialects| dialects.value),
+            trigger: record.take("trigger").and_then(text)?,
+            span: record.span,
+        })
     }
 
     fn fields(&mut self, record: &mut Record) -> Fields {
@@ -188,18 +231,50 @@ impl Builder<'_> {
             body: record.take("body").and_then(text),
             description: record.take("description").and_then(text),
             renamed_from: record.take("renamed_from").and_then(text),
+            bypass: self.bypass(record),
             enabled: record.take("enabled").and_then(chosen),
             constraint: self.constraint(record.take("constraint")),
             referencing: self.referencing(record.take("referencing")),
             function: record.take("function").and_then(name),
             args: record.take("args").and_then(|value| list(value, text)),
+            shared: record.take("shared").and_then(flag),
             function_name: record.take("function_name").and_then(name),
             declare: record.take("declare").and_then(text),
             security: record.take("security").and_then(chosen),
             search_path: self.search_path(record),
             definer: record.take("definer").and_then(text),
+            enabled_on: enabled_on(record.take("enabled_on")),
+            depends_on_extensions: record
+                .take("depends_on_extensions")
+                .and_then(|value| list(value, text)),
             order: self.order(record.take("order")),
+            sql_mode: record.take("sql_mode").and_then(text),
+            collation: record.take("collation").and_then(text),
         }
+    }
+
+    /// `bypass`: a name that every engine can make its own kind of setting of.
+    fn bypass(&mut self, record: &mut Record) -> Option<Located<String>> {
+        let setting = record.take("bypass").and_then(text)?;
+        let parts: Vec<&str> = setting.value.split('.').collect();
+        let is_word = |part: &&str| {
+            part.starts_with(|c: char| c.is_ascii_lowercase() || c == '_')
+                && part
+                    .chars()
+                    .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_')
+        };
+        if parts.len() == 2 && parts.iter().all(is_word) {
+            return Some(setting);
+        }
+        self.report(
+            Diagnostic::new(format!(
+                "`{}` is no name for a setting",
+                super::unknown::short(&setting.value)
+            ))
+            .at(&setting.span)
+            .help("write two words with a dot between them, such as `app.bypass`, of `a` to `z`, `0` to `9` and `_`"),
+        );
+        None
     }
 
     fn search_path(&mut self, record: &mut Record) -> Option<Located<Vec<Located<String>>>> {
@@ -344,12 +419,16 @@ impl Builder<'_> {
             volatility: record.take("volatility").and_then(chosen),
             parallel: record.take("parallel").and_then(chosen),
             leakproof: record.take("leakproof").and_then(flag),
+            strict: record.take("strict").and_then(flag),
             cost: match record.take("cost") {
                 Some(Value::Number(cost)) => Some(cost),
                 _ => None,
             },
             description: record.take("description").and_then(text),
             allow: self.allow(record.take("allow")),
+            depends_on_extensions: record
+                .take("depends_on_extensions")
+                .and_then(|value| list(value, text)),
             span: record.span,
         })
     }
@@ -406,7 +485,7 @@ mod tests {
             "timing" => word::<Timing>(of).is_some(),
             "events" => word::<Event>(of).is_some(),
             "for_each" => word::<Orientation>(of).is_some(),
-            "enabled" => word::<EnabledState>(of).is_some(),
+            "enabled" | "enabled_on" => word::<EnabledState>(of).is_some(),
             "security" => word::<Security>(of).is_some(),
             "volatility" => word::<Volatility>(of).is_some(),
             "parallel" => word::<Parallel>(of).is_some(),
@@ -422,7 +501,7 @@ mod tests {
         for key in KEYS {
             let words = match key.shape {
                 Shape::Word(words) => words,
-                Shape::List(Shape::Word(words)) => *words,
+                Shape::List(Shape::Word(words)) | Shape::Named(Shape::Word(words)) => *words,
                 _ => continue,
             };
             for of in words {
@@ -430,6 +509,6 @@ mod tests {
                 count += 1;
             }
         }
-        assert_eq!(count, 23);
+        assert_eq!(count, 27);
     }
 }

@@ -100,15 +100,18 @@ fn together(merged: &Merged<'_>, problems: &mut Vec<Diagnostic>) {
         );
     }
     let args = merged.get(|fields| fields.args.as_ref());
-    if let (Some(args), None) = (args, function) {
+    let shared = merged.get(|fields| fields.shared.as_ref());
+    let is_shared = shared.is_some_and(|shared| shared.value);
+    if let (Some(args), None, false) = (args, function, is_shared) {
         problems.push(
             Diagnostic::new("`args` without `function`")
                 .at(&args.span)
-                .help("a generated function takes no arguments: put the values in the body"),
+                .help("a function of one trigger takes no arguments: put the values in the body, or add `shared = true`"),
         );
     }
     if let Some(function) = function {
-        let of_the_generated: [(&str, Option<Span>); 4] = [
+        let of_the_generated: [(&str, Option<Span>); 5] = [
+            ("shared", shared.map(|field| field.span.clone())),
             (
                 "function_name",
                 merged
@@ -238,14 +241,19 @@ pub(super) fn unique(
     functions: &[FunctionSpec],
     problems: &mut Vec<Diagnostic>,
 ) {
-    let mut seen: HashMap<(Option<&str>, &str, &str), Vec<&TriggerSpec>> =
+    let mut seen: HashMap<(Option<&str>, &str, bool, &str), Vec<&TriggerSpec>> =
         HashMap::with_capacity(triggers.len());
     for trigger in triggers {
         for table in trigger.tables.included() {
-            let TableRef { schema, name } = &table.value;
+            let TableRef {
+                schema,
+                name,
+                is_pattern,
+            } = &table.value;
             let key = (
                 schema.as_deref(),
                 name.as_str(),
+                *is_pattern,
                 trigger.name.value.as_str(),
             );
             let others = seen.entry(key).or_default();
@@ -266,7 +274,11 @@ pub(super) fn unique(
     }
     let mut seen: HashMap<(Option<&str>, &str), &Span> = HashMap::with_capacity(functions.len());
     for function in functions {
-        let TableRef { schema, name } = &function.name.value;
+        let TableRef {
+            schema,
+            name,
+            is_pattern: _,
+        } = &function.name.value;
         let key = (schema.as_deref(), name.as_str());
         if let Some(first) = seen.get(&key) {
             problems.push(
@@ -301,6 +313,7 @@ impl TableSelector {
             Self::Many {
                 include,
                 exclude: _,
+                having_columns: _,
             } => include,
         }
     }

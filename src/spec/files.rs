@@ -10,16 +10,17 @@ use super::source;
 use crate::error::{Diagnostic, Located};
 
 impl Loader<'_> {
-    /// Read the files that one pattern of `include` names.
+    /// Read the files that one pattern of `include` names; whether all of them are TOML.
     pub(super) fn include(
         &mut self,
         pattern: &Located<String>,
         main: &HashSet<PathBuf>,
         read: &mut HashSet<PathBuf>,
-    ) {
+    ) -> bool {
         let Some(paths) = self.expand(pattern) else {
-            return;
+            return true;
         };
+        let mut are_toml = true;
         for path in paths {
             let failed = |diagnostic: Diagnostic| diagnostic.at(&pattern.span);
             let canonical = match fs::canonicalize(&path) {
@@ -40,11 +41,12 @@ impl Loader<'_> {
             match source::read(&path) {
                 Ok(bytes) => {
                     let name = path.display().to_string();
-                    self.file(&name, bytes, Section::Part);
+                    are_toml &= self.file(&name, bytes, Section::Part).is_some();
                 }
                 Err(diagnostic) => self.problems.push(failed(*diagnostic)),
             }
         }
+        are_toml
     }
 
     /// The files that a pattern matches, sorted; `None` when something is wrong with it.

@@ -18,13 +18,16 @@ pub const DIALECTS: &[DialectKeys] = &[
             "referencing",
             "function",
             "args",
+            "shared",
             "function_name",
             "declare",
             "security",
             "search_path",
+            "enabled_on",
+            "depends_on_extensions",
         ],
     ),
-    ("mysql", &["definer", "order"]),
+    ("mysql", &["definer", "order", "sql_mode", "collation"]),
 ];
 
 /// Other names that people use for a dialect.
@@ -65,6 +68,20 @@ pub enum Section {
     Lint,
     /// `allow = { … }`.
     Allow,
+    /// `[[test]]` alone.
+    Test,
+    /// Both `[[test]]` and `[test.<dialect>]`.
+    TestField,
+    /// `expect = { … }`.
+    Expect,
+    /// `expect_error = { … }`.
+    ExpectError,
+    /// `expect_changes = { … }`.
+    ExpectChanges,
+    /// An element of `changed` in `expect_changes`.
+    ExpectChanged,
+    /// `[[require]]`.
+    Require,
 }
 
 impl Section {
@@ -83,6 +100,12 @@ impl Section {
             Self::Function => "in `[[function]]`",
             Self::Lint => "in `[lint]`",
             Self::Allow => "in `allow`",
+            Self::Test | Self::TestField => "in `[[test]]`",
+            Self::Expect => "in `expect`",
+            Self::ExpectError => "in `expect_error`",
+            Self::ExpectChanges => "in `expect_changes`",
+            Self::ExpectChanged => "in `changed`",
+            Self::Require => "in `[[require]]`",
         }
     }
 }
@@ -118,14 +141,22 @@ pub enum Shape {
     List(&'static Shape),
     /// A list of these, not empty, in which a value may come again.
     Row(&'static Shape),
+    /// A list of these, which may be empty, and in which a value may come again.
+    Many(&'static Shape),
     /// A table with the keys of a section.
     Table(Section),
+    /// A table with the keys of a section, or a list of them.
+    OneOrMany(Section),
+    /// A string, or a table with the keys of a section.
+    TextOr(Section),
     /// `[[name]]`: any number of tables with the keys of a section.
     Tables(Section),
     /// One table with the keys of a section, or a list of them.
     OneOrMore(Section),
     /// A table with keys of the user's choice.
     Map(&'static Shape),
+    /// A table, not empty, whose keys are `name` or `schema.name`, none of them twice.
+    Named(&'static Shape),
     /// Any value.
     Any,
 }
@@ -177,7 +208,7 @@ pub const KEYS: &[Key] = &[
         name: "include",
         sections: &[Section::Top],
         shape: Shape::List(&Shape::Text),
-        doc: "More files with `[[trigger]]` and `[[function]]`; globs, relative to this file.",
+        doc: "More files with `[[trigger]]`, `[[function]]` and `[[test]]`; globs, relative to this file.",
         example: "include = [\"triggers/*.toml\"]",
         aliases: &["includes", "import", "imports"],
         ..KEY
@@ -263,6 +294,24 @@ pub const KEYS: &[Key] = &[
         ..KEY
     },
     Key {
+        name: "test",
+        sections: &[Section::Top, Section::Part],
+        shape: Shape::Tables(Section::Test),
+        doc: "A test of what the triggers do; `triggerctl test` runs it.",
+        example: "[[test]]",
+        aliases: &["tests"],
+        ..KEY
+    },
+    Key {
+        name: "require",
+        sections: &[Section::Top, Section::Part],
+        shape: Shape::Tables(Section::Require),
+        doc: "A rule: which trigger every table of a selection must have.",
+        example: "[[require]]",
+        aliases: &["requires", "requirement", "rule"],
+        ..KEY
+    },
+    Key {
         name: "url",
         sections: &[Section::Database, Section::Environment],
         shape: Shape::Late,
@@ -288,6 +337,24 @@ pub const KEYS: &[Key] = &[
         ..KEY
     },
     Key {
+        name: "test_schema",
+        sections: &[Section::Database, Section::Environment],
+        shape: Shape::Late,
+        doc: "The script that scratch databases of `test` are made from, instead of a copy of the live schema.",
+        example: "test_schema = \"schema.sql\"",
+        ..KEY
+    },
+    Key {
+        name: "protected",
+        sections: &[Section::Environment],
+        shape: Shape::Bool,
+        default: "`false`",
+        doc: "`test` touches this database only to copy its schema: it refuses to run without `--scratch`.",
+        example: "protected = true",
+        aliases: &["production"],
+        ..KEY
+    },
+    Key {
         name: "name",
         sections: &[Section::Trigger],
         shape: Shape::Text,
@@ -307,7 +374,7 @@ pub const KEYS: &[Key] = &[
     },
     Key {
         name: "tables",
-        sections: &[Section::Trigger],
+        sections: &[Section::Trigger, Section::Require],
         shape: Shape::List(&Shape::Pattern),
         doc: "Several tables, one trigger each; globs match the live schema.",
         example: "tables = [\"users\", \"sales.*\"]",
@@ -316,7 +383,7 @@ pub const KEYS: &[Key] = &[
     },
     Key {
         name: "exclude",
-        sections: &[Section::Trigger],
+        sections: &[Section::Trigger, Section::Require],
         shape: Shape::List(&Shape::Pattern),
         doc: "Tables that are left out of `tables` again.",
         example: "exclude = [\"sales.tmp_*\"]",
@@ -324,8 +391,17 @@ pub const KEYS: &[Key] = &[
         ..KEY
     },
     Key {
+        name: "having_columns",
+        sections: &[Section::Trigger, Section::Require],
+        shape: Shape::List(&Shape::Text),
+        doc: "Only those of `tables` that have all these columns; globs too.",
+        example: "having_columns = [\"updated_at\"]",
+        aliases: &["with_columns", "having"],
+        ..KEY
+    },
+    Key {
         name: "dialects",
-        sections: &[Section::Trigger],
+        sections: &[Section::Trigger, Section::Require],
         shape: Shape::List(&Shape::Dialect),
         default: "all",
         doc: "The dialects that it is for.",
@@ -437,6 +513,15 @@ pub const KEYS: &[Key] = &[
         ..KEY
     },
     Key {
+        name: "bypass",
+        sections: &[Section::Field],
+        shape: Shape::Text,
+        doc: "The setting that keeps it from running, for one session.",
+        example: "bypass = \"app.bypass\"",
+        aliases: &["skip", "off_switch"],
+        ..KEY
+    },
+    Key {
         name: "enabled",
         sections: &[Section::Own],
         shape: Shape::Word(&["origin", "disabled", "replica", "always"]),
@@ -444,6 +529,24 @@ pub const KEYS: &[Key] = &[
         doc: "In which sessions it fires.",
         example: "enabled = \"origin\"",
         aliases: &["state"],
+        ..KEY
+    },
+    Key {
+        name: "enabled_on",
+        sections: &[Section::Own],
+        shape: Shape::Named(&Shape::Word(&["origin", "disabled", "replica", "always"])),
+        doc: "The partitions on which it has another state than `enabled`.",
+        example: "enabled_on = { \"sales.y2024\" = \"disabled\" }",
+        aliases: &["enabled_on_partitions", "partitions"],
+        ..KEY
+    },
+    Key {
+        name: "depends_on_extensions",
+        sections: &[Section::Own, Section::Function],
+        shape: Shape::List(&Shape::Text),
+        doc: "The extensions with which it is dropped (DEPENDS ON EXTENSION).",
+        example: "depends_on_extensions = [\"postgis\"]",
+        aliases: &["depends_on", "depends_on_extension", "extensions"],
         ..KEY
     },
     Key {
@@ -519,9 +622,18 @@ pub const KEYS: &[Key] = &[
         name: "args",
         sections: &[Section::Own],
         shape: Shape::Row(&Shape::Free),
-        doc: "Arguments for `function`.",
+        doc: "Arguments for `function`, or for one that is `shared`.",
         example: "args = [\"a\", \"b\"]",
         aliases: &["arguments", "parameters"],
+        ..KEY
+    },
+    Key {
+        name: "shared",
+        sections: &[Section::Own],
+        shape: Shape::Bool,
+        default: "`false`",
+        doc: "One generated function for all tables of this trigger.",
+        example: "shared = true",
         ..KEY
     },
     Key {
@@ -568,6 +680,24 @@ pub const KEYS: &[Key] = &[
         ..KEY
     },
     Key {
+        name: "sql_mode",
+        sections: &[Section::Own],
+        shape: Shape::Text,
+        default: "the server's",
+        doc: "The modes that its body is read and run under, as `SELECT @@sql_mode` shows them.",
+        example: "sql_mode = \"ANSI_QUOTES,STRICT_TRANS_TABLES\"",
+        ..KEY
+    },
+    Key {
+        name: "collation",
+        sections: &[Section::Own],
+        shape: Shape::Text,
+        default: "the server's for utf8mb4",
+        doc: "The collation that its literals compare by (`collation_connection`).",
+        example: "collation = \"utf8mb4_bin\"",
+        ..KEY
+    },
+    Key {
         name: "order",
         sections: &[Section::Own],
         shape: Shape::Table(Section::Order),
@@ -600,6 +730,23 @@ pub const KEYS: &[Key] = &[
         required: true,
         doc: "The function's name, with or without a schema.",
         example: "name = \"audit.log_change\"",
+        ..KEY
+    },
+    Key {
+        name: "name",
+        sections: &[Section::Require],
+        shape: Shape::Text,
+        doc: "What messages call the rule.",
+        example: "name = \"every table is audited\"",
+        ..KEY
+    },
+    Key {
+        name: "trigger",
+        sections: &[Section::Require],
+        shape: Shape::Text,
+        required: true,
+        doc: "The name of the trigger that each of them must have; may use `{{ table }}`.",
+        example: "trigger = \"{{ table }}_audit\"",
         ..KEY
     },
     Key {
@@ -658,12 +805,194 @@ pub const KEYS: &[Key] = &[
         ..KEY
     },
     Key {
+        name: "strict",
+        sections: &[Section::Function],
+        shape: Shape::Bool,
+        default: "`false`",
+        doc: "STRICT, which means nothing to a function without arguments.",
+        example: "strict = false",
+        ..KEY
+    },
+    Key {
         name: "cost",
         sections: &[Section::Function],
         shape: Shape::Positive,
         default: "100",
         doc: "Its cost, in units of cpu_operator_cost; above 0.",
         example: "cost = 100",
+        ..KEY
+    },
+    Key {
+        name: "name",
+        sections: &[Section::Test],
+        shape: Shape::Text,
+        required: true,
+        doc: "What it shows, in words; unique in its file.",
+        example: "name = \"a changed row gets the time\"",
+        ..KEY
+    },
+    Key {
+        name: "dialects",
+        sections: &[Section::Test],
+        shape: Shape::List(&Shape::Dialect),
+        default: "all",
+        doc: "The dialects that it runs on.",
+        example: "dialects = [\"sqlite\", \"postgres\"]",
+        aliases: &["engines", "databases"],
+        ..KEY
+    },
+    Key {
+        name: "given",
+        sections: &[Section::TestField],
+        shape: Shape::Sql,
+        doc: "Statements that set up the rows; a template.",
+        example: "given = \"INSERT INTO users (id) VALUES (1);\"",
+        aliases: &["setup", "before", "arrange"],
+        ..KEY
+    },
+    Key {
+        name: "when",
+        sections: &[Section::TestField],
+        shape: Shape::Sql,
+        required: true,
+        doc: "The statement or statements under test; a template.",
+        example: "when = \"UPDATE users SET name = 'b';\"",
+        aliases: &["do", "act", "sql", "run"],
+        ..KEY
+    },
+    Key {
+        name: "expect",
+        sections: &[Section::TestField],
+        shape: Shape::OneOrMany(Section::Expect),
+        doc: "A query and the rows that it must give afterwards; or a list of such tables.",
+        example: "expect = { query = \"SELECT name FROM users\", rows = [[\"b\"]] }",
+        aliases: &["then", "assert", "expected"],
+        ..KEY
+    },
+    Key {
+        name: "query",
+        sections: &[Section::Expect],
+        shape: Shape::Sql,
+        required: true,
+        doc: "The query; a template.",
+        example: "query = \"SELECT name FROM users\"",
+        aliases: &["sql", "select"],
+        ..KEY
+    },
+    Key {
+        name: "rows",
+        sections: &[Section::Expect],
+        shape: Shape::Many(&Shape::Many(&Shape::Any)),
+        required: true,
+        doc: "The rows, each a list of values; `[]` for none.",
+        example: "rows = [[\"b\", 1]]",
+        aliases: &["row", "result", "results", "values"],
+        ..KEY
+    },
+    Key {
+        name: "ordered",
+        sections: &[Section::Expect],
+        shape: Shape::Bool,
+        default: "`false`",
+        doc: "Whether the order of the rows counts.",
+        example: "ordered = true",
+        aliases: &["order", "in_order"],
+        ..KEY
+    },
+    Key {
+        name: "expect_error",
+        sections: &[Section::TestField],
+        shape: Shape::TextOr(Section::ExpectError),
+        doc: "`when` must fail, with this in its message; or `{ sqlstate = …, message = … }`.",
+        example: "expect_error = \"too young\"",
+        aliases: &["error", "raises", "throws"],
+        ..KEY
+    },
+    Key {
+        name: "message",
+        sections: &[Section::ExpectError],
+        shape: Shape::Free,
+        doc: "A part of the message, to the letter.",
+        example: "message = \"too young\"",
+        aliases: &["text", "contains"],
+        ..KEY
+    },
+    Key {
+        name: "sqlstate",
+        sections: &[Section::ExpectError],
+        shape: Shape::Text,
+        doc: "The SQLSTATE (PostgreSQL, MySQL): five characters.",
+        example: "sqlstate = \"45000\"",
+        aliases: &["code", "state"],
+        ..KEY
+    },
+    Key {
+        name: "expect_changes",
+        sections: &[Section::TestField],
+        shape: Shape::OneOrMany(Section::ExpectChanges),
+        doc: "What `when` does to a table: exactly these rows come, go and change; or a list of such tables.",
+        example: "expect_changes = { table = \"audit\", added = [{ op = \"U\" }] }",
+        aliases: &["changes", "expect_change"],
+        ..KEY
+    },
+    Key {
+        name: "table",
+        sections: &[Section::ExpectChanges],
+        shape: Shape::Name,
+        required: true,
+        doc: "The table.",
+        example: "table = \"audit\"",
+        aliases: &["on", "relation"],
+        ..KEY
+    },
+    Key {
+        name: "added",
+        sections: &[Section::ExpectChanges],
+        shape: Shape::Many(&Shape::Map(&Shape::Any)),
+        default: "`[]`",
+        doc: "The rows that come, by column; columns that are left out may hold anything.",
+        example: "added = [{ op = \"U\" }]",
+        aliases: &["inserted", "new"],
+        ..KEY
+    },
+    Key {
+        name: "removed",
+        sections: &[Section::ExpectChanges],
+        shape: Shape::Many(&Shape::Map(&Shape::Any)),
+        default: "`[]`",
+        doc: "The rows that go.",
+        example: "removed = [{ id = 1 }]",
+        aliases: &["deleted", "old"],
+        ..KEY
+    },
+    Key {
+        name: "changed",
+        sections: &[Section::ExpectChanges],
+        shape: Shape::Many(&Shape::Table(Section::ExpectChanged)),
+        default: "`[]`",
+        doc: "The rows that change, each before and after; rows are told apart by the primary key.",
+        example: "changed = [{ from = { n = 1 }, to = { n = 2 } }]",
+        aliases: &["updated", "modified"],
+        ..KEY
+    },
+    Key {
+        name: "from",
+        sections: &[Section::ExpectChanged],
+        shape: Shape::Map(&Shape::Any),
+        required: true,
+        doc: "What the row was, by column.",
+        example: "from = { n = 1 }",
+        aliases: &["old", "before"],
+        ..KEY
+    },
+    Key {
+        name: "to",
+        sections: &[Section::ExpectChanged],
+        shape: Shape::Map(&Shape::Any),
+        required: true,
+        doc: "What it is then.",
+        example: "to = { n = 2 }",
+        aliases: &["new", "after"],
         ..KEY
     },
 ];

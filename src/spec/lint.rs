@@ -119,6 +119,8 @@ fn version_of(text: &str) -> Option<(u32, u32)> {
     let mut parts = text.trim().split('.');
     let major = parts.next()?.parse().ok()?;
     let minor = parts.next()?.parse().ok()?;
-    let patch = parts.next().is_none_or(|patch| patch.parse::<u32>().is_ok());
+    let patch = parts
+        .next()
+        .is_none_or(|patch| patch.parse::<u32>().is_ok());
     (patch && parts.next().is_none() && major == 3).then_some((major, minor))
 }

@@ -1,18 +1,23 @@
 //! From a path to a [`Spec`]: the main file, what it includes, the chosen environment, the templates folder.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::ffi::OsString;
 use std::fs;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use sha2::{Digest, Sha256};
+use toml::de::DeTable;
 
 use super::build::Builder;
 use super::keys::{DIALECTS, DialectKeys, Section};
+use super::split::split;
 use super::value::{Checker, Place, Record, Value};
-use super::{FunctionSpec, Spec, TriggerSpec, check, source};
+use super::{FunctionSpec, RequireSpec, Spec, TestSpec, TriggerSpec, check, source};
 use crate::error::{Diagnostic, Error, Kind, SourceFile};
+use crate::parallel;
 
 /// What a spec is read for.
 #[derive(Debug, Clone)]
@@ -44,28 +49,226 @@ impl Spec {
     /// # Errors
     /// Everything that is wrong in any of its files, in file order.
     pub fn load(path: &Path, options: &LoadOptions<'_>) -> Result<Self, Error> {
+        Draft::read(path, options)?.complete()
+    }
+}
+
+/// A spec whose triggers and functions are not all read yet: what there is says already where the database is.
+pub struct Draft<'a> {
+    path: &'a Path,
+    options: &'a LoadOptions<'a>,
+    /// Without what is in the pieces.
+    spec: Spec,
+    pieces: Vec<Piece>,
+    problems: Vec<Diagnostic>,
+}
+
+/// A part of a file that is a document by itself.
+struct Piece {
+    file: Arc<SourceFile>,
+    section: Section,
+    range: Range<usize>,
+}
+
+impl<'a> Draft<'a> {
+    /// Read all files, and everything in them but triggers and functions.
+    ///
+    /// # Errors
+    /// Everything that is wrong, where so much is that the rest cannot be told.
+    pub fn read(path: &'a Path, options: &'a LoadOptions<'a>) -> Result<Self, Error> {
+        match Self::attempt(path, options, Manner::InPieces) {
+            Err(Failure::NotInPieces) => Self::whole(path, options),
+            Err(Failure::Wrong(error)) => Err(error),
+            Ok(draft) => Ok(draft),
+        }
+    }
+
+    /// Read each file in one piece.
+    fn whole(path: &'a Path, options: &'a LoadOptions<'a>) -> Result<Self, Error> {
+        Self::attempt(path, options, Manner::Whole).map_err(|failure| match failure {
+            Failure::Wrong(error) => error,
+            Failure::NotInPieces => Error::failed("the spec cannot be read"),
+        })
+    }
+
+    fn attempt(
+        path: &'a Path,
+        options: &'a LoadOptions<'a>,
+        manner: Manner,
+    ) -> Result<Self, Failure> {
         let folder = path.parent().unwrap_or(Path::new("")).to_owned();
         let bytes = source::read(path).map_err(|diagnostic| {
-            if fs::symlink_metadata(path).is_err() {
+            Failure::Wrong(Error::from(if fs::symlink_metadata(path).is_err() {
                 diagnostic.help("`triggerctl init` writes a first one; `--config` names another")
             } else {
                 *diagnostic
-            }
+            }))
         })?;
         let mut loader = Loader {
             options,
             folder,
+            manner,
             files: vec![],
             digest: Sha256::new(),
             problems: vec![],
             triggers: vec![],
             functions: vec![],
+            tests: vec![],
+            protected: BTreeSet::new(),
+            requires: vec![],
+            pieces: vec![],
         };
         let record = loader.file(&path.display().to_string(), bytes, Section::Top);
-        let Some(record) = record else {
-            return Err(loader.into_error());
+        let draft = match record {
+            Some(record) => Ok(loader.finish(record, path)),
+            None => Err(loader),
         };
-        loader.finish(record, path)
+        match draft {
+            Ok(draft) if manner == Manner::InPieces && draft.is_broken => Err(Failure::NotInPieces),
+            Err(_) if manner == Manner::InPieces => Err(Failure::NotInPieces),
+            Ok(Finished {
+                spec,
+                pieces,
+                problems,
+                is_broken: _,
+            }) => Ok(Self {
+                path,
+                options,
+                spec,
+                pieces,
+                problems,
+            }),
+            Err(loader) => Err(Failure::Wrong(in_order(&loader.files, loader.problems))),
+        }
+    }
+
+    /// What was read so far; `None` when something is wrong with it.
+    pub fn so_far(&self) -> Option<&Spec> {
+        self.problems.is_empty().then_some(&self.spec)
+    }
+
+    /// Read the triggers and functions too.
+    ///
+    /// # Errors
+    /// Everything that is wrong in any of its files, in file order.
+    pub fn complete(self) -> Result<Spec, Error> {
+        match self.complete_unless(&AtomicBool::new(false))? {
+            Ok(spec) => Ok(spec),
+            Err(draft) => draft.complete(),
+        }
+    }
+
+    /// The same, unless somebody says meanwhile that it is not needed: then this is what it was.
+    ///
+    /// # Errors
+    /// Everything that is wrong in any of its files, in file order.
+    pub fn complete_unless(self, needless: &AtomicBool) -> Result<Result<Spec, Self>, Error> {
+        let work = |piece: &Piece| {
+            let is_needless = needless.load(Ordering::Relaxed);
+            (!is_needless).then(|| piece.read(self.options))
+        };
+        let (read, ()) = parallel::map_in_parts(2, &self.pieces, work, || ());
+        let Some(read) = read.into_iter().collect::<Option<Vec<_>>>() else {
+            return Ok(Err(self));
+        };
+        let Self {
+            path,
+            options,
+            mut spec,
+            pieces: _,
+            mut problems,
+        } = self;
+        for objects in read {
+            let Some(objects) = objects else {
+                // What the parser says of a piece would be true, but the whole may be wrong in other ways as well.
+                return Self::whole(path, options)?.complete().map(Ok);
+            };
+            spec.triggers.extend(objects.triggers);
+            spec.functions.extend(objects.functions);
+            problems.extend(objects.problems);
+        }
+        check::unique(&spec.triggers, &spec.functions, &mut problems);
+        if problems.is_empty() {
+            Ok(Ok(spec))
+        } else {
+            Err(in_order(&spec.files, problems))
+        }
+    }
+
+    /// What was read so far, for good.
+    pub fn without_the_rest(self) -> Spec {
+        self.spec
+    }
+}
+
+/// Why a spec was not read.
+enum Failure {
+    /// It does not fall into pieces, or they are no documents: it must be read in one.
+    NotInPieces,
+    /// What is wrong with it.
+    Wrong(Error),
+}
+
+/// How files are read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Manner {
+    /// Cut at their triggers and functions.
+    InPieces,
+    /// In one piece.
+    Whole,
+}
+
+/// The triggers and functions of a document.
+#[derive(Default)]
+struct Objects {
+    triggers: Vec<TriggerSpec>,
+    functions: Vec<FunctionSpec>,
+    problems: Vec<Diagnostic>,
+}
+
+impl Objects {
+    fn take(&mut self, record: &mut Record, options: &LoadOptions<'_>) {
+        let mut builder = Builder {
+            problems: &mut self.problems,
+        };
+        if let Some(Value::Records(records)) = record.take("trigger") {
+            let triggers = records
+                .into_iter()
+                .filter_map(|record| builder.trigger(record, options.dialects));
+            self.triggers.extend(triggers);
+        }
+        if let Some(Value::Records(records)) = record.take("function") {
+            let functions = records
+                .into_iter()
+                .filter_map(|record| builder.function(record));
+            self.functions.extend(functions);
+        }
+    }
+}
+
+impl Piece {
+    /// What is in it; `None` when it is no document.
+    fn read(&self, options: &LoadOptions<'_>) -> Option<Objects> {
+        let text = self.file.text.get(self.range.clone())?;
+        let (table, errors) = DeTable::parse_recoverable(text);
+        if !errors.is_empty() {
+            return None;
+        }
+        let mut objects = Objects::default();
+        let mut checker = Checker {
+            file: &self.file,
+            offset: self.range.start,
+            options,
+            problems: &mut objects.problems,
+        };
+        let place = Place {
+            section: self.section,
+            dialect: None,
+        };
+        let mut record = checker.record(place, table.get_ref(), 0..0);
+        drop(table);
+        objects.take(&mut record, options);
+        Some(objects)
     }
 }
 
@@ -74,11 +277,26 @@ pub(super) struct Loader<'a> {
     pub(super) options: &'a LoadOptions<'a>,
     /// Where relative paths start; empty for the current folder, so that names stay short.
     pub(super) folder: PathBuf,
+    manner: Manner,
     files: Vec<Arc<SourceFile>>,
     digest: Sha256,
     pub(super) problems: Vec<Diagnostic>,
     triggers: Vec<TriggerSpec>,
     functions: Vec<FunctionSpec>,
+    tests: Vec<TestSpec>,
+    /// The names of protected environments.
+    pub(super) protected: BTreeSet<String>,
+    requires: Vec<RequireSpec>,
+    pieces: Vec<Piece>,
+}
+
+/// What a [`Loader`] has found.
+struct Finished {
+    spec: Spec,
+    pieces: Vec<Piece>,
+    problems: Vec<Diagnostic>,
+    /// A file is no TOML.
+    is_broken: bool,
 }
 
 impl Loader<'_> {
@@ -96,7 +314,19 @@ impl Loader<'_> {
             }
         };
         self.files.push(Arc::clone(&file));
-        let table = match source::parse(&file) {
+        let cut = match self.manner {
+            Manner::InPieces => Some(split(&file.text)?),
+            Manner::Whole => None,
+        };
+        let rest = cut.as_ref().and_then(|cut| cut.blanked(&file.text));
+        let text = match (&rest, &cut) {
+            (Some(rest), _) => rest,
+            (None, Some(cut)) => file
+                .text
+                .get(..cut.rest.first().map_or(0, |rest| rest.end))?,
+            (None, None) => &file.text,
+        };
+        let table = match source::parse(&file, text) {
             Ok(table) => table,
             Err(errors) => {
                 self.problems.extend(errors);
@@ -105,6 +335,7 @@ impl Loader<'_> {
         };
         let mut checker = Checker {
             file: &file,
+            offset: 0,
             options: self.options,
             problems: &mut self.problems,
         };
@@ -115,25 +346,42 @@ impl Loader<'_> {
         // The file itself has no header: what is missing in it is missing at its start.
         let mut record = checker.record(place, &table, 0..0);
         drop(table);
+        if let Some(cut) = cut {
+            if !cut.parts.is_empty() && (record.has("trigger") || record.has("function")) {
+                return None;
+            }
+            self.pieces.extend(cut.parts.into_iter().map(|range| Piece {
+                file: Arc::clone(&file),
+                section,
+                range,
+            }));
+        }
         let mut builder = Builder {
             problems: &mut self.problems,
         };
         if section == Section::Top {
             builder.missing(&record, "version", "this file", "version = 1");
         }
-        if let Some(Value::Records(records)) = record.take("trigger") {
-            let dialects = self.options.dialects;
-            let triggers = records
+        if let Some(Value::Records(records)) = record.take("require") {
+            let requires = records
                 .into_iter()
-                .filter_map(|record| builder.trigger(record, dialects));
-            self.triggers.extend(triggers);
+                .filter_map(|record| builder.require(record));
+            self.requires.extend(requires);
         }
-        if let Some(Value::Records(records)) = record.take("function") {
-            let functions = records
-                .into_iter()
-                .filter_map(|record| builder.function(record));
-            self.functions.extend(functions);
+        if let Some(Value::Records(records)) = record.take("test") {
+            let tests = builder.tests(records, self.options.dialects);
+            self.tests.extend(tests);
         }
+        let mut objects = Objects::default();
+        objects.take(&mut record, self.options);
+        let Objects {
+            triggers,
+            functions,
+            problems,
+        } = objects;
+        self.triggers.extend(triggers);
+        self.functions.extend(functions);
+        self.problems.extend(problems);
         Some(record)
     }
 
@@ -143,14 +391,15 @@ impl Loader<'_> {
         self.digest.update(bytes);
     }
 
-    fn finish(mut self, mut record: Record, path: &Path) -> Result<Spec, Error> {
+    fn finish(mut self, mut record: Record, path: &Path) -> Finished {
+        let mut is_broken = false;
         if let Some(Value::List(patterns)) = record.take("include") {
             let mut read = HashSet::new();
             read.extend(fs::canonicalize(path).ok());
             let main = read.clone();
             for pattern in patterns.value {
                 if let Value::Text(pattern) = pattern {
-                    self.include(&pattern, &main, &mut read);
+                    is_broken |= !self.include(&pattern, &main, &mut read);
                 }
             }
         }
@@ -164,48 +413,50 @@ impl Loader<'_> {
             Some(Value::Text(folder)) => self.templates(&folder),
             _ => None,
         };
-        check::unique(&self.triggers, &self.functions, &mut self.problems);
-        if !self.problems.is_empty() {
-            return Err(self.into_error());
-        }
-        Ok(Spec {
-            files: self.files,
-            folder: if self.folder.as_os_str().is_empty() {
-                PathBuf::from(".")
-            } else {
-                self.folder
+        Finished {
+            spec: Spec {
+                files: self.files,
+                folder: if self.folder.as_os_str().is_empty() {
+                    PathBuf::from(".")
+                } else {
+                    self.folder
+                },
+                digest: crate::desired::hex(&self.digest.finalize()),
+                database,
+                environments: names,
+                protected: self.protected,
+                vars,
+                templates,
+                triggers: self.triggers,
+                functions: self.functions,
+                requires: self.requires,
+                tests: self.tests,
+                lint,
             },
-            digest: crate::desired::hex(&self.digest.finalize()),
-            database,
-            environments: names,
-            vars,
-            templates,
-            triggers: self.triggers,
-            functions: self.functions,
-            lint,
-        })
-    }
-
-    /// All that is wrong, in file order; what has no place comes first.
-    fn into_error(self) -> Error {
-        let mut diagnostics = self.problems;
-        let order: HashMap<*const SourceFile, usize> = self
-            .files
-            .iter()
-            .enumerate()
-            .map(|(index, file)| (Arc::as_ptr(file), index))
-            .collect();
-        diagnostics.sort_by_key(|diagnostic| {
-            diagnostic.place.as_ref().map(|(span, _)| {
-                (
-                    order.get(&Arc::as_ptr(&span.file)).copied().unwrap_or(0),
-                    span.range.start,
-                )
-            })
-        });
-        Error {
-            kind: Kind::Failed,
-            diagnostics,
+            pieces: self.pieces,
+            problems: self.problems,
+            is_broken,
         }
+    }
+}
+
+/// All that is wrong, in file order; what has no place comes first.
+fn in_order(files: &[Arc<SourceFile>], mut diagnostics: Vec<Diagnostic>) -> Error {
+    let order: HashMap<*const SourceFile, usize> = files
+        .iter()
+        .enumerate()
+        .map(|(index, file)| (Arc::as_ptr(file), index))
+        .collect();
+    diagnostics.sort_by_key(|diagnostic| {
+        diagnostic.place.as_ref().map(|(span, _)| {
+            (
+                order.get(&Arc::as_ptr(&span.file)).copied().unwrap_or(0),
+                span.range.start,
+            )
+        })
+    });
+    Error {
+        kind: Kind::Failed,
+        diagnostics,
     }
 }

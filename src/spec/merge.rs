@@ -30,17 +30,23 @@ impl Fields {
             body,
             description,
             renamed_from,
+            bypass,
             enabled,
             constraint,
             referencing,
             function,
             args,
+            shared,
             function_name,
             declare,
             security,
             search_path,
             definer,
+            enabled_on,
+            depends_on_extensions,
             order,
+            sql_mode,
+            collation,
         } = self;
         // A dialect that calls a function of its own has no use for the body that the others share.
         let shared_body = if function.is_some() {
@@ -57,17 +63,24 @@ impl Fields {
             body: body.or(shared_body),
             description: description.or_else(|| base.description.clone()),
             renamed_from: renamed_from.or_else(|| base.renamed_from.clone()),
+            bypass: bypass.or_else(|| base.bypass.clone()),
             enabled: enabled.or_else(|| base.enabled.clone()),
             constraint: constraint.or_else(|| base.constraint.clone()),
             referencing: referencing.or_else(|| base.referencing.clone()),
             function: function.or_else(|| base.function.clone()),
             args: args.or_else(|| base.args.clone()),
+            shared: shared.or_else(|| base.shared.clone()),
             function_name: function_name.or_else(|| base.function_name.clone()),
             declare: declare.or_else(|| base.declare.clone()),
             security: security.or_else(|| base.security.clone()),
             search_path: search_path.or_else(|| base.search_path.clone()),
             definer: definer.or_else(|| base.definer.clone()),
+            enabled_on: enabled_on.or_else(|| base.enabled_on.clone()),
+            depends_on_extensions: depends_on_extensions
+                .or_else(|| base.depends_on_extensions.clone()),
             order: order.or_else(|| base.order.clone()),
+            sql_mode: sql_mode.or_else(|| base.sql_mode.clone()),
+            collation: collation.or_else(|| base.collation.clone()),
         }
     }
 }

@@ -13,13 +13,15 @@ mod load;
 mod merge;
 mod names;
 mod source;
+mod split;
+mod test;
 #[cfg(test)]
 mod tests;
 mod text;
 mod unknown;
 mod value;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -30,9 +32,14 @@ use crate::model::{
 
 pub use keys::{DIALECTS, DialectKeys, KEYS, Key, Section, Shape};
 pub use lint::{AllowSpec, LintSpec};
-pub use load::LoadOptions;
+pub use load::{Draft, LoadOptions};
 pub use names::NameError;
+pub(crate) use test::bytes;
+pub use test::{
+    ChangedSpec, ChangesSpec, ErrorSpec, ExpectSpec, Expected, RowSpec, TestFields, TestSpec,
+};
 pub use text::inner_span;
+pub(crate) use unknown::closest;
 
 /// A whole spec, its includes read in.
 #[derive(Debug, Clone)]
@@ -47,6 +54,8 @@ pub struct Spec {
     pub database: DatabaseSpec,
     /// The names under `[environments]`, with each one's URL where it could be resolved.
     pub environments: BTreeMap<String, Option<String>>,
+    /// Those of them that are `protected`.
+    pub protected: BTreeSet<String>,
     /// `[vars]`, with the environment's laid over them.
     pub vars: BTreeMap<String, toml::Value>,
     /// The user's templates folder, resolved against `folder`; exists.
@@ -57,6 +66,10 @@ pub struct Spec {
     pub functions: Vec<FunctionSpec>,
     /// `[lint]`.
     pub lint: LintSpec,
+    /// `[[test]]`, in file order.
+    pub tests: Vec<TestSpec>,
+    /// `[[require]]`, in file order.
+    pub requires: Vec<RequireSpec>,
 }
 
 /// Where the database is and how it is kept.
@@ -68,6 +81,10 @@ pub struct DatabaseSpec {
     pub create_from: Option<Located<PathBuf>>,
     /// PostgreSQL: the schema of the history tables (default `triggerctl`).
     pub history_schema: Option<Located<String>>,
+    /// The script that scratch databases are made from, resolved against the spec's folder.
+    pub test_schema: Option<Located<PathBuf>>,
+    /// Set where the chosen environment is `protected`.
+    pub protected: Option<Located<bool>>,
 }
 
 /// A table as written: `users` or `app.users`; may be a glob.
@@ -77,6 +94,8 @@ pub struct TableRef {
     pub schema: Option<String>,
     /// The name, or a pattern with `*` and `?`.
     pub name: String,
+    /// Whether it is a pattern: in double quotes `*` and `?` are themselves.
+    pub is_pattern: bool,
 }
 
 /// Which tables a `[[trigger]]` is for.
@@ -90,7 +109,24 @@ pub enum TableSelector {
         include: Vec<Located<TableRef>>,
         /// Names and globs that are left out again.
         exclude: Vec<Located<TableRef>>,
+        /// Columns, or globs, each of which a table must have to be one of them; empty asks for none.
+        having_columns: Vec<Located<String>>,
     },
+}
+
+/// One `[[require]]`: what every table of a selection must have.
+#[derive(Debug, Clone)]
+pub struct RequireSpec {
+    /// The `[[require]]` header.
+    pub span: Span,
+    /// What messages call the rule.
+    pub name: Option<Located<String>>,
+    /// The tables that it is about.
+    pub tables: TableSelector,
+    /// The dialects that it holds in; `None` is all.
+    pub dialects: Option<Vec<Located<String>>>,
+    /// The name of the trigger that each must have, a template.
+    pub trigger: Located<String>,
 }
 
 /// One `[[trigger]]` as written.
@@ -131,8 +167,12 @@ pub struct Fields {
     pub description: Option<Located<String>>,
     /// `renamed_from`, a template like `name`.
     pub renamed_from: Option<Located<String>>,
+    /// `bypass`: the setting that keeps it from running.
+    pub bypass: Option<Located<String>>,
     /// `enabled`.
     pub enabled: Option<Located<EnabledState>>,
+    /// `enabled_on = { partition = state }`; not empty, no partition twice.
+    pub enabled_on: Option<Located<Vec<EnabledOn>>>,
     /// `constraint = { deferrable, initially, from }`; `true` alone is not accepted.
     pub constraint: Option<Located<ConstraintSpec>>,
     /// `referencing = { old_table, new_table }`.
@@ -141,6 +181,8 @@ pub struct Fields {
     pub function: Option<Located<TableRef>>,
     /// `args`; only together with `function`.
     pub args: Option<Located<Vec<Located<String>>>>,
+    /// `shared`: one generated function for all tables.
+    pub shared: Option<Located<bool>>,
     /// `function_name`: the name of the generated function.
     pub function_name: Option<Located<TableRef>>,
     /// `declare`, a template: goes before BEGIN.
@@ -151,8 +193,23 @@ pub struct Fields {
     pub search_path: Option<Located<Vec<Located<String>>>>,
     /// `definer` (MySQL).
     pub definer: Option<Located<String>>,
+    /// `depends_on_extensions`; not empty.
+    pub depends_on_extensions: Option<Located<Vec<Located<String>>>>,
     /// `order = { follows | precedes }` (MySQL).
     pub order: Option<Located<OrderSpec>>,
+    /// `sql_mode` (MySQL).
+    pub sql_mode: Option<Located<String>>,
+    /// `collation` (MySQL).
+    pub collation: Option<Located<String>>,
+}
+
+/// One entry of `enabled_on`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EnabledOn {
+    /// The partition.
+    pub partition: Located<TableRef>,
+    /// The state that the trigger has there.
+    pub state: Located<EnabledState>,
 }
 
 /// `constraint = { … }`.
@@ -205,10 +262,14 @@ pub struct FunctionSpec {
     pub parallel: Option<Located<Parallel>>,
     /// `leakproof`.
     pub leakproof: Option<Located<bool>>,
+    /// `strict`.
+    pub strict: Option<Located<bool>>,
     /// `cost`; above 0.
     pub cost: Option<Located<f64>>,
     /// `description`: becomes COMMENT ON FUNCTION.
     pub description: Option<Located<String>>,
     /// `allow`.
     pub allow: Vec<AllowSpec>,
+    /// `depends_on_extensions`; not empty.
+    pub depends_on_extensions: Option<Located<Vec<Located<String>>>>,
 }

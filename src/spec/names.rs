@@ -22,11 +22,13 @@ impl TableRef {
     /// # Errors
     /// A part is empty, a quote is not closed, there are more than two parts, or a pattern stands where none can.
     pub fn parse(text: &str) -> Result<Self, NameError> {
-        let mut parts = vec![];
+        let mut parts: Vec<(String, bool)> = vec![];
         let mut rest = 0;
         loop {
+            let is_quoted = text.get(rest..).is_some_and(|tail| tail.starts_with('"'));
             let (part, end) = part(text, rest)?;
-            parts.push(part);
+            let is_pattern = !is_quoted && has_wildcard(&part);
+            parts.push((part, is_pattern));
             match text.get(end..).and_then(|tail| tail.chars().next()) {
                 None => break,
                 Some(_) => rest = end + 1,
@@ -39,27 +41,45 @@ impl TableRef {
                 });
             }
         }
-        let name = parts.pop().unwrap_or_default();
+        let (name, is_pattern) = parts.pop().unwrap_or_default();
         let schema = parts.pop();
-        if schema.as_deref().is_some_and(has_wildcard) {
+        if let Some((_, true)) = schema {
             return Err(NameError {
                 message: "has a pattern for its schema",
                 range: 0..text.len(),
                 help: "name each schema: only the table's part may be a pattern",
             });
         }
-        Ok(Self { schema, name })
+        Ok(Self {
+            schema: schema.map(|(schema, _)| schema),
+            name,
+            is_pattern,
+        })
+    }
+
+    /// The one table of this name, whatever characters are in it.
+    pub fn exactly(schema: Option<String>, name: String) -> Self {
+        Self {
+            schema,
+            name,
+            is_pattern: false,
+        }
     }
 
     /// Whether the name is a pattern with `*` (any characters) or `?` (any one).
     pub fn is_glob(&self) -> bool {
-        has_wildcard(&self.name)
+        self.is_pattern
     }
 
     /// Whether this names, or its pattern matches, the table `name` in `schema`. Without a schema of its own it
     /// matches in any: which one is meant is the database's to say. Case counts.
     pub fn matches(&self, schema: &str, name: &str) -> bool {
-        self.schema.as_deref().is_none_or(|own| own == schema) && glob(&self.name, name)
+        let fits = if self.is_pattern {
+            glob(&self.name, name)
+        } else {
+            self.name == name
+        };
+        self.schema.as_deref().is_none_or(|own| own == schema) && fits
     }
 }
 
@@ -124,13 +144,6 @@ fn quoted(text: &str, start: usize, inside: &str) -> Result<(String, usize), Nam
                 help: "write `name` or `schema.name`",
             });
         }
-        if has_wildcard(&part) {
-            return Err(NameError {
-                message: "has `*` or `?` inside double quotes",
-                range: start..end,
-                help: "`*` and `?` are always a pattern: write `?` for the odd character, and leave the quotes away",
-            });
-        }
         return match chars.peek() {
             None | Some((_, '.')) => Ok((part, end)),
             Some((_, other)) => Err(NameError {
@@ -149,9 +162,6 @@ fn quoted(text: &str, start: usize, inside: &str) -> Result<(String, usize), Nam
 
 /// `*` is any characters, `?` any one. Linear but for backtracking to the last `*`.
 fn glob(pattern: &str, text: &str) -> bool {
-    if !has_wildcard(pattern) {
-        return pattern == text;
-    }
     let pattern: Vec<char> = pattern.chars().collect();
     let text: Vec<char> = text.chars().collect();
     let (mut p, mut t) = (0, 0);
@@ -186,12 +196,15 @@ impl fmt::Display for TableRef {
             write_part(f, schema)?;
             f.write_str(".")?;
         }
+        if self.is_pattern {
+            return f.write_str(&self.name);
+        }
         write_part(f, &self.name)
     }
 }
 
 fn write_part(f: &mut fmt::Formatter<'_>, part: &str) -> fmt::Result {
-    if part.contains(['.', '"']) || part.trim() != part || part.is_empty() {
+    if part.contains(['.', '"', '*', '?']) || part.trim() != part || part.is_empty() {
         write!(f, "\"{}\"", part.replace('"', "\"\""))
     } else {
         f.write_str(part)
@@ -204,10 +217,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn table(schema: Option<&str>, name: &str) -> TableRef {
-        TableRef {
-            schema: schema.map(str::to_owned),
-            name: name.to_owned(),
-        }
+        TableRef::exactly(schema.map(str::to_owned), name.to_owned())
     }
 
     #[test]
@@ -240,7 +250,6 @@ mod tests {
             ("a\"b", "has a double quote in the middle"),
             (" a", "has a space at the edge"),
             ("s*.a", "has a pattern for its schema"),
-            ("\"a*\"", "has `*` or `?` inside double quotes"),
         ] {
             assert_eq!(
                 TableRef::parse(text).unwrap_err().message,
@@ -258,12 +267,15 @@ mod tests {
         assert!(some.matches("x", "aXXbYc") && some.matches("x", "abbbc"));
         assert!(!some.matches("x", "abc") && !some.matches("x", "aXXbYcd"));
         assert!(!TableRef::parse("a").unwrap().matches("x", "A"));
+        let odd = TableRef::parse("\"s?\".\"a*\"").unwrap();
+        assert!(!odd.is_glob() && odd.matches("s?", "a*") && !odd.matches("s?", "ab"));
+        assert_eq!(odd, table(Some("s?"), "a*"));
     }
 
     proptest! {
         #[test]
-        fn display_and_parse_are_inverse(schema in proptest::option::of("[^*?\0]{1,6}"), name in "[^*?\0]{1,6}") {
-            let reference = TableRef { schema, name };
+        fn display_and_parse_are_inverse(schema in proptest::option::of("[^\0]{1,6}"), name in "[^\0]{1,6}") {
+            let reference = TableRef::exactly(schema, name);
             prop_assert_eq!(TableRef::parse(&reference.to_string()).unwrap(), reference);
         }
 

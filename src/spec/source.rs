@@ -90,11 +90,14 @@ pub(super) fn decode(name: &str, bytes: Vec<u8>) -> Result<Arc<SourceFile>, Box<
     }
 }
 
-/// The TOML in `file`.
+/// The TOML in `text`, which is `file`, or that with parts of it blank.
 ///
 /// # Errors
 /// Every syntax error, one a line: what a parser says of the rest of a broken line is rarely true.
-pub(super) fn parse(file: &Arc<SourceFile>) -> Result<DeTable<'_>, Vec<Diagnostic>> {
+pub(super) fn parse<'a>(
+    file: &Arc<SourceFile>,
+    text: &'a str,
+) -> Result<DeTable<'a>, Vec<Diagnostic>> {
     if let Some(deep) = too_deep(&file.text) {
         let span = Span {
             file: Arc::clone(file),
@@ -106,7 +109,7 @@ pub(super) fn parse(file: &Arc<SourceFile>) -> Result<DeTable<'_>, Vec<Diagnosti
                 .help("no key of a spec has more than a few"),
         ]);
     }
-    let (table, mut errors) = DeTable::parse_recoverable(&file.text);
+    let (table, mut errors) = DeTable::parse_recoverable(text);
     if errors.is_empty() {
         return Ok(table.into_inner());
     }

@@ -112,7 +112,12 @@ description = "f"
     assert_eq!(spec.vars["a"].as_str(), Some("x"));
     assert_eq!(spec.digest.len(), 64);
     let trigger = &spec.triggers[0];
-    let TableSelector::Many { include, exclude } = &trigger.tables else {
+    let TableSelector::Many {
+        include,
+        exclude,
+        having_columns: _,
+    } = &trigger.tables
+    else {
         panic!("many tables");
     };
     assert!(!include[0].value.is_glob() && include[1].value.is_glob());

@@ -37,6 +37,8 @@ pub(super) enum Value {
     Records(Vec<Record>),
     /// [`Shape::Map`].
     Map(Vec<(Located<String>, Value)>),
+    /// [`Shape::Named`].
+    Named(Located<Vec<(Located<TableRef>, Value)>>),
     /// [`Shape::Any`].
     Any(Located<toml::Value>),
 }
@@ -97,6 +99,8 @@ impl Record {
 pub(super) struct Checker<'a> {
     /// The file.
     pub(super) file: &'a Arc<SourceFile>,
+    /// Where in the file the document begins that is looked at.
+    pub(super) offset: usize,
     /// What holds for this run.
     pub(super) options: &'a LoadOptions<'a>,
     /// What is wrong so far.
@@ -115,10 +119,10 @@ pub(super) struct Place<'a> {
 impl Checker<'_> {
     pub(super) fn span(&self, range: Range<usize>) -> Span {
         let length = self.file.text.len();
-        let end = range.end.min(length);
+        let end = (self.offset + range.end).min(length);
         Span {
             file: Arc::clone(self.file),
-            range: range.start.min(end)..end,
+            range: (self.offset + range.start).min(end)..end,
         }
     }
 
@@ -142,14 +146,15 @@ impl Checker<'_> {
         for (key, value) in table {
             let name = key.get_ref().as_ref();
             let key_span = self.span(key.span());
-            if place.section == Section::Trigger
+            if matches!(place.section, Section::Trigger | Section::Test)
+                && place.dialect.is_none()
                 && let Some((dialect, _)) = self
                     .options
                     .dialects
                     .iter()
                     .find(|(dialect, _)| *dialect == name)
             {
-                self.dialect_table(dialect, key_span, value, &mut record);
+                self.dialect_table(place.section, dialect, key_span, value, &mut record);
                 continue;
             }
             if let Some(key) = self.lookup(place, name) {
@@ -174,6 +179,7 @@ impl Checker<'_> {
 
     fn dialect_table(
         &mut self,
+        section: Section,
         dialect: &'static str,
         key_span: Span,
         value: &Spanned<DeValue<'_>>,
@@ -186,13 +192,22 @@ impl Checker<'_> {
             ))
             .at(&self.span(value.span()))
             .help(format!(
-                "what is for one dialect only goes below a header `[trigger.{dialect}]`"
+                "what is for one dialect only goes below a header `[{}.{dialect}]`",
+                if section == Section::Test {
+                    "test"
+                } else {
+                    "trigger"
+                }
             ));
             self.report(diagnostic);
             return;
         };
         let place = Place {
-            section: Section::Own,
+            section: if section == Section::Test {
+                Section::TestField
+            } else {
+                Section::Own
+            },
             dialect: Some(dialect),
         };
         let inner = self.record(place, table, value.span());
@@ -301,7 +316,29 @@ impl Checker<'_> {
             (Shape::Row(shape), DeValue::Array(elements)) => {
                 self.list(key, *shape, elements, span, false)
             }
-            (Shape::Table(section), DeValue::Table(table)) => {
+            (Shape::Many(shape), DeValue::Array(elements)) => {
+                let list = elements
+                    .iter()
+                    .filter_map(|element| self.value(key, *shape, element))
+                    .collect();
+                Some(Value::List(Located { value: list, span }))
+            }
+            (Shape::TextOr(_), DeValue::String(text)) => self.text(key, text, span, false, true),
+            (Shape::OneOrMany(section), DeValue::Table(table)) => {
+                let place = Place {
+                    section,
+                    dialect: None,
+                };
+                let record = self.record(place, table, value.span());
+                Some(Value::Records(vec![record]))
+            }
+            (Shape::OneOrMany(_), DeValue::Array(elements)) if elements.is_empty() => {
+                self.list(key, Shape::Any, &[], span, false)
+            }
+            (Shape::OneOrMany(section), DeValue::Array(elements)) => {
+                Some(Value::Records(self.tables(key, section, elements)))
+            }
+            (Shape::Table(section) | Shape::TextOr(section), DeValue::Table(table)) => {
                 let place = Place {
                     section,
                     dialect: None,
@@ -346,6 +383,7 @@ impl Checker<'_> {
                 }
                 Some(Value::Map(map))
             }
+            (Shape::Named(shape), DeValue::Table(table)) => self.named(key, *shape, table, span),
             (Shape::Any, any) => {
                 let any = self.any(any, &span)?;
                 Some(Value::Any(Located { value: any, span }))
@@ -355,6 +393,38 @@ impl Checker<'_> {
                 None
             }
         }
+    }
+
+    fn named(
+        &mut self,
+        key: &'static Key,
+        shape: Shape,
+        table: &DeTable<'_>,
+        span: Span,
+    ) -> Option<Value> {
+        if table.is_empty() {
+            self.report(empty(key, &span));
+            return None;
+        }
+        let mut named: Vec<(Located<TableRef>, Value)> = Vec::with_capacity(table.len());
+        for (name, value) in table {
+            let at = self.span(name.span());
+            let value = self.value(key, shape, value);
+            let Some(Value::Name(name)) = self.name(key, Shape::Name, name.get_ref(), at) else {
+                continue;
+            };
+            if let Some((first, _)) = named.iter().find(|(other, _)| other.value == name.value) {
+                let diagnostic =
+                    Diagnostic::new(format!("`{}` is there twice in `{}`", name.value, key.name))
+                        .at(&name.span)
+                        .related(&first.span, "first here")
+                        .help("take one of them away");
+                self.report(diagnostic);
+                continue;
+            }
+            named.extend(value.map(|value| (name, value)));
+        }
+        Some(Value::Named(Located { value: named, span }))
     }
 
     fn tables(
@@ -373,7 +443,10 @@ impl Checker<'_> {
                 records.push(self.record(place, table, element.span()));
             } else {
                 let span = self.span(element.span());
-                let shape = Shape::Tables(section);
+                let shape = match key.shape {
+                    Shape::OneOrMany(_) => Shape::Table(section),
+                    _ => Shape::Tables(section),
+                };
                 self.report(unknown::wrong_type(key, shape, element.get_ref(), &span));
             }
         }
@@ -472,7 +545,7 @@ impl Checker<'_> {
                 self.report(if key.name == "table" {
                     diagnostic.help(format!("use `tables = [\"{}\"]`", text.value))
                 } else {
-                    diagnostic
+                    diagnostic.help("a name with `*` or `?` in it goes in double quotes")
                 });
                 None
             }

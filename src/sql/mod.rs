@@ -4,6 +4,7 @@
 mod blocks;
 mod compare;
 mod lexer;
+mod mysql_words;
 mod statements;
 mod syntax;
 

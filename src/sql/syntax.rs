@@ -1,7 +1,7 @@
 //! The lexical rules of each engine.
 
+use super::mysql_words::RESERVED as MYSQL_RESERVED;
 use super::{Syntax, TriggerBodies};
-use crate::dialect::mysql::keywords::RESERVED as MYSQL_RESERVED;
 
 /// SQLite (`tokenize.c`).
 pub const SQLITE: Syntax = Syntax {

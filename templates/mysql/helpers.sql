@@ -13,7 +13,7 @@
 
 {%- macro changed(rest) -%}
   {%- if not rest %}{{ fail("it takes at least one column") }}{% endif -%}
-  ({% for column in rest %}{% if not loop.first %} OR {% endif %}NOT (OLD.{{ column | ident }} <=> NEW.{{ column | ident }}){% endfor %})
+  ({% for column in rest %}{% if not loop.first %} OR {% endif %}NOT (OLD.{{ column | ident }} <=> NEW.{{ column | ident }} AND CAST(OLD.{{ column | ident }} AS BINARY) <=> CAST(NEW.{{ column | ident }} AS BINARY)){% endfor %})
 {%- endmacro -%}
 
 {%- macro raise_if(condition, message) -%}
@@ -28,3 +28,42 @@
 {%- endmacro -%}
 
 {%- macro user() %}USER(){% endmacro -%}
+
+{%- macro upsert(table, values, key, rest) -%}
+  {%- if values is not mapping or not values %}{{ fail("the values are a map, such as {\"n\": \"1\"}") }}{% endif -%}
+  {%- set keys = [key] if key is string else key -%}
+  {%- if not keys %}{{ fail("the key is a column, or a list of columns") }}{% endif -%}
+  INSERT INTO {{ table | ident }} ({{ values | list | idents }}) VALUES ({% for column, expression in values | items %}{% if not loop.first %}, {% endif %}{{ expression | expression }}{% endfor %})
+  {{- " ON DUPLICATE KEY UPDATE " | sql }}
+  {%- if not rest %}{{ keys[0] | ident }} = {{ keys[0] | ident }}
+  {%- elif rest[0] is mapping %}
+    {%- set set_so_far = namespace(columns=[]) -%}
+    {%- for column, expression in rest[0] | items %}
+      {#- This engine assigns from left to right, where the others read the row as it was. -#}
+      {%- for earlier in set_so_far.columns if expression is reading(earlier) -%}
+        {{ fail("`" ~ column ~ "` reads `" ~ earlier ~ "`, which MySQL has set by then: put `" ~ column ~ "` before it in the map") }}
+      {%- endfor -%}
+      {%- set set_so_far.columns = set_so_far.columns + [column] -%}
+      {%- if not loop.first %}, {% endif %}{{ column | ident }} = {{ expression | expression }}
+    {%- endfor %}
+  {%- else %}{% for column in rest %}{% if not loop.first %}, {% endif %}{{ column | ident }} = VALUES({{ column | ident }}){% endfor %}
+  {%- endif %}
+{%- endmacro -%}
+
+{%- macro proposed(column) %}VALUES({{ column | ident }}){% endmacro -%}
+
+{%- macro set_new(column, expression, rest) -%}
+  {%- if event is defined and event not in ["insert", "update"] %}{{ fail("there is no new row on " ~ event) }}{% endif -%}
+  {%- if timing is defined and timing == "after" %}{{ fail("the row is written by then: it takes `timing = \"before\"`") }}{% endif -%}
+  SET NEW.{{ column | ident }} = {{ expression | expression }}
+{%- endmacro -%}
+
+{%- macro table_name() %}{{ table | literal }}{% endmacro -%}
+{%- macro schema_name() %}{{ schema | literal }}{% endmacro -%}
+
+{#- As text: the number 0 would be equal to 'on'. -#}
+{%- macro bypassed(setting) -%}
+  (COALESCE(CAST(@{{ setting | replace(".", "_") | ident }} AS CHAR), '') IN ('on', 'true', '1'))
+{%- endmacro -%}
+
+{%- macro sql(rest) %}{% for part in rest %}{{ part | sql }}{% endfor %}{% endmacro -%}

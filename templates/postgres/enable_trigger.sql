@@ -1,1 +1,1 @@
-ALTER TABLE {{ table | ident }} {% if state == "origin" %}ENABLE{% elif state == "disabled" %}DISABLE{% else %}ENABLE {{ state | keyword }}{% endif %} TRIGGER {{ name | ident }}
+ALTER TABLE {% if only %}ONLY {% endif %}{{ table | ident }} {% if state == "origin" %}ENABLE{% elif state == "disabled" %}DISABLE{% else %}ENABLE {{ state | keyword }}{% endif %} TRIGGER {{ name | ident }}

@@ -5,6 +5,9 @@ DECLARE
 {{ declare | sql }}
 {%- endif %}
 BEGIN
+{%- if bypass is not none %}
+IF {{ bypassed(bypass) }} THEN RETURN NULL; END IF;
+{%- endif %}
 {{ body | sql }}
 {%- if returns == "new_or_old" %}
 IF TG_OP = 'DELETE' THEN RETURN OLD; END IF;

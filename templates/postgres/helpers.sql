@@ -28,3 +28,32 @@
 {%- endmacro -%}
 
 {%- macro user() %}session_user{% endmacro -%}
+
+{%- macro upsert(table, values, key, rest) -%}
+  {%- if values is not mapping or not values %}{{ fail("the values are a map, such as {\"n\": \"1\"}") }}{% endif -%}
+  {%- set keys = [key] if key is string else key -%}
+  {%- if not keys %}{{ fail("the key is a column, or a list of columns") }}{% endif -%}
+  INSERT INTO {{ table | ident }} ({{ values | list | idents }}) VALUES ({% for column, expression in values | items %}{% if not loop.first %}, {% endif %}{{ expression | expression }}{% endfor %})
+  {{- " ON CONFLICT (" | sql }}{{ keys | idents }}{{ ") DO " | sql }}
+  {%- if not rest %}NOTHING
+  {%- elif rest[0] is mapping %}UPDATE SET {% for column, expression in rest[0] | items %}{% if not loop.first %}, {% endif %}{{ column | ident }} = {{ expression | expression }}{% endfor %}
+  {%- else %}UPDATE SET {% for column in rest %}{% if not loop.first %}, {% endif %}{{ column | ident }} = EXCLUDED.{{ column | ident }}{% endfor %}
+  {%- endif %}
+{%- endmacro -%}
+
+{%- macro proposed(column) %}EXCLUDED.{{ column | ident }}{% endmacro -%}
+
+{%- macro set_new(column, expression, rest) -%}
+  {%- if event is defined and event not in ["insert", "update"] %}{{ fail("there is no new row on " ~ event) }}{% endif -%}
+  {%- if timing is defined and timing == "after" %}{{ fail("the row is written by then: it takes `timing = \"before\"`") }}{% endif -%}
+  NEW.{{ column | ident }} := {{ expression | expression }}
+{%- endmacro -%}
+
+{%- macro table_name() %}TG_TABLE_NAME::text{% endmacro -%}
+{%- macro schema_name() %}TG_TABLE_SCHEMA::text{% endmacro -%}
+
+{%- macro bypassed(setting) -%}
+  (coalesce(pg_catalog.current_setting({{ setting | literal }}, true), '') IN ('on', 'true', '1'))
+{%- endmacro -%}
+
+{%- macro sql(rest) %}{% for part in rest %}{{ part | sql }}{% endfor %}{% endmacro -%}

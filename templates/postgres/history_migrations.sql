@@ -14,5 +14,6 @@ CREATE TABLE IF NOT EXISTS {{ history_schema | ident }}.migrations (
   duration_ms bigint,
   error text,
   tool_version text NOT NULL,
-  applied_by text NOT NULL
+  applied_by text NOT NULL,
+  rendering text
 )

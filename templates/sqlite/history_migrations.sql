@@ -14,5 +14,6 @@ CREATE TABLE IF NOT EXISTS triggerctl_migrations (
   duration_ms integer,
   error text,
   tool_version text NOT NULL,
-  applied_by text NOT NULL
+  applied_by text NOT NULL,
+  rendering text
 )

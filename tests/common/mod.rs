@@ -10,6 +10,7 @@
 pub(crate) mod case;
 pub(crate) mod console;
 pub(crate) mod mysql;
+pub(crate) mod mysql_server;
 pub(crate) mod postgres;
 pub(crate) mod server;
 pub(crate) mod sqlite;
@@ -54,6 +55,19 @@ pub(crate) trait Live {
         rows.lines().map(|line| line.replace('|', " ")).collect()
     }
 }
+
+/// Apply, where a test means to do what a hazard of severity high would stop.
+pub(crate) const MEANT: &[&str] = &[
+    "apply",
+    "--yes",
+    "--quiet",
+    "--allow",
+    "drops_protection",
+    "--allow",
+    "shared_function",
+    "--allow",
+    "gap_in_protection",
+];
 
 /// Make a test of a function for each dialect.
 #[macro_export]

@@ -1,14 +1,16 @@
 //! What a body would fail on when it fires: tables, columns and functions that are not there. Its statements are
 //! prepared, never run, with `?` for the row and for variables. What cannot be prepared so is left to the engine.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
+use mysql::Row;
 use mysql::prelude::Queryable;
 
-use super::{Mysql, errors};
+use super::{Mysql, errors, literal};
+use crate::dialect::mysql::syntax_under;
 use crate::error::{Diagnostic, Error};
 use crate::model::{Action, Definition, ObjectId, Trigger};
-use crate::sql::{Blocks, MYSQL, Token, TokenKind, tokens, unquote};
+use crate::sql::{Blocks, Syntax, Token, TokenKind, tokens, unquote};
 
 impl Mysql {
     pub(super) fn find_faults(
@@ -16,6 +18,7 @@ impl Mysql {
         definitions: &[&Definition],
     ) -> Result<Vec<(ObjectId, Diagnostic)>, Error> {
         let mut faults = vec![];
+        let mut definers: BTreeMap<String, bool> = BTreeMap::new();
         for definition in definitions {
             let Definition::Trigger(trigger) = definition else {
                 continue;
@@ -23,16 +26,46 @@ impl Mysql {
             let Trigger {
                 id,
                 action: Action::Body(body),
+                creation,
                 ..
             } = trigger
             else {
                 continue;
             };
+            let definer = creation
+                .as_deref()
+                .and_then(|creation| creation.definer.as_deref())
+                .filter(|definer| *definer != self.user);
+            if let Some(definer) = definer {
+                let exists = match definers.get(definer) {
+                    Some(exists) => *exists,
+                    None => self.account_exists(definer)?,
+                };
+                definers.insert(definer.to_owned(), exists);
+                if !exists {
+                    let diagnostic = Diagnostic::new(format!(
+                        "trigger `{}` would fail when it fires: its definer `{definer}` does not exist",
+                        id.name
+                    ))
+                    .help("create the account first, or name another one as the `definer`");
+                    faults.push((ObjectId::Trigger(id.clone()), diagnostic));
+                }
+            }
             // Names without a database are looked for in the trigger's: only ours can be asked.
             if id.table.schema != self.current() {
                 continue;
             }
-            for statement in preparable(body) {
+            let mode = creation
+                .as_deref()
+                .and_then(|creation| creation.sql_mode.as_deref())
+                .filter(|mode| self.session.sql_mode.as_deref() != Some(mode));
+            if let Some(mode) = mode {
+                self.dirty = true;
+                let set = format!("SET SESSION sql_mode = {}", literal(mode));
+                self.execute("check the triggers", &set)?;
+            }
+            let syntax = syntax_under(mode.unwrap_or_default());
+            for statement in preparable(body, &syntax) {
                 let Err(error) = self.conn.prep(&statement) else {
                     continue;
                 };
@@ -52,8 +85,33 @@ impl Mysql {
                     break;
                 }
             }
+            if self.dirty {
+                self.set_session()?;
+            }
         }
         Ok(faults)
+    }
+}
+
+impl Mysql {
+    /// Whether there is such an account, as far as this role can see: the server takes a definer that does not exist, and
+    /// fails when the trigger fires (error 1449).
+    fn account_exists(&mut self, definer: &str) -> Result<bool, Error> {
+        let account = match definer.rsplit_once('@') {
+            Some((user, "")) => literal(user),
+            Some((user, host)) => format!("{}@{}", literal(user), literal(host)),
+            None => literal(definer),
+        };
+        // MariaDB says it only after it has begun to answer.
+        let answer: Result<Vec<Row>, _> = self.conn.query(format!("SHOW GRANTS FOR {account}"));
+        match answer {
+            Err(error) if errors::is_lost(&error) => {
+                Err(errors::cannot("check the triggers", &error))
+            }
+            // There is no such grant defined. Anything else says that one may not ask.
+            Err(error) => Ok(errors::code(&error) != Some(1141)),
+            Ok(_) => Ok(true),
+        }
     }
 }
 
@@ -67,8 +125,8 @@ fn one_line(text: &str) -> String {
 }
 
 /// The statements that can be prepared: INSERT, REPLACE, UPDATE, DELETE, SELECT, and conditions and values, each in a SELECT.
-fn preparable(body: &str) -> Vec<String> {
-    let all: Vec<Token> = tokens(body, &MYSQL)
+fn preparable(body: &str, syntax: &Syntax) -> Vec<String> {
+    let all: Vec<Token> = tokens(body, syntax)
         .filter(|token| !token.is_blank())
         .collect();
     let locals = locals(body, &all);
@@ -225,7 +283,7 @@ mod tests {
         let body = "DECLARE n, m int DEFAULT 1; SELECT max(x) INTO n, @b FROM t WHERE a = NEW.a AND t.n = n; \
                     IF n > OLD.`b` THEN INSERT INTO l VALUES (n, f(NEW.x)); END IF; SET NEW.a = g(n) + 1";
         assert_eq!(
-            preparable(body),
+            preparable(body, &crate::sql::MYSQL),
             [
                 "SELECT max(x)  FROM t WHERE a = ? AND t.n = ?",
                 "SELECT ? > ?",

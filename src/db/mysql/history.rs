@@ -58,6 +58,7 @@ impl Mysql {
             version: column(row, 0)?,
             unfinished: column(row, 1)?,
             records: self.read_records(i64::MAX)?,
+            keeps_rendering: false,
         })
     }
 

@@ -8,8 +8,13 @@ mod errors;
 mod history;
 mod migrate;
 mod privileges;
+mod scratch;
+mod size;
+mod stage;
 mod surroundings;
 mod tables;
+
+pub use self::scratch::Blueprint;
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -63,8 +68,8 @@ pub struct Mysql {
     session: Creation,
     /// A statement has changed the session's settings.
     dirty: bool,
-    /// Where this role has the TRIGGER privilege; read once.
-    trigger_levels: Option<Vec<privileges::Level>>,
+    /// What this role may do; read once.
+    grants: Option<Vec<privileges::Grant>>,
     /// What the last read of the catalog found.
     live: BTreeMap<ObjectId, Definition>,
 }
@@ -128,7 +133,7 @@ impl Mysql {
                 ..Creation::default()
             },
             dirty: false,
-            trigger_levels: None,
+            grants: None,
             live: BTreeMap::new(),
         };
         database.set_session()?;
@@ -288,7 +293,7 @@ impl Database for Mysql {
         self.read_befores(version)
     }
 
-    fn catalog(&mut self, scope: &Scope) -> Result<Catalog, Error> {
+    fn catalog(&mut self, scope: &Scope<'_>) -> Result<Catalog, Error> {
         self.read_catalog(scope)
     }
 
@@ -358,6 +363,17 @@ impl Database for Mysql {
         self.read_surroundings(tables)
     }
 
+    fn table_states(
+        &mut self,
+        tables: &BTreeSet<TableId>,
+    ) -> Result<BTreeMap<TableId, super::size::TableState>, Error> {
+        self.read_table_states(tables)
+    }
+
+    fn may_make(&mut self, definitions: &[&Definition]) -> Result<(), Error> {
+        Self::may_make(self, definitions)
+    }
+
     fn protocol(&self) -> Protocol {
         Protocol::Journal
     }
@@ -406,6 +422,21 @@ impl Database for Mysql {
                 let _ = other.query_drop(format!("KILL QUERY {id}"));
             }
         })
+    }
+
+    fn stage(
+        self: Box<Self>,
+        setup: super::stage::Setup,
+    ) -> Result<Box<dyn super::stage::Stage>, Error> {
+        stage::set(*self, setup)
+    }
+
+    fn leftovers(&mut self) -> Result<Vec<super::stage::Leftover>, Error> {
+        self.find_leftovers()
+    }
+
+    fn remove_leftover(&mut self, leftover: &super::stage::Leftover) -> Result<bool, Error> {
+        self.drop_scratch(&leftover.name)
     }
 }
 

@@ -13,10 +13,7 @@ impl Mysql {
         tables: &BTreeSet<TableId>,
     ) -> Result<Surroundings, Error> {
         let mut found = Surroundings::default();
-        let schemas: BTreeSet<String> = tables
-            .iter()
-            .map(|table| literal(&table.schema))
-            .collect();
+        let schemas: BTreeSet<String> = tables.iter().map(|table| literal(&table.schema)).collect();
         if schemas.is_empty() {
             return Ok(found);
         }

@@ -71,6 +71,7 @@ impl Mysql {
                     let bare = TableRef {
                         schema: None,
                         name: reference.name.clone(),
+                        is_pattern: true,
                     };
                     bare.matches(&id.schema, &id.name)
                         && !HISTORY_TABLES.contains(&id.name.as_str())
@@ -151,5 +152,6 @@ fn empty(kind: TableKind) -> TableFacts {
         columns: vec![],
         generated: vec![],
         is_child: false,
+        partition_of: vec![],
     }
 }

@@ -23,6 +23,7 @@ struct Surroundings {
     /// Constraints other than those of constraint triggers.
     constraints: BTreeSet<(TableId, String)>,
     languages: BTreeSet<String>,
+    extensions: BTreeSet<String>,
 }
 
 impl Postgres {
@@ -51,7 +52,9 @@ impl Postgres {
                     &surroundings,
                 ),
             };
-            faults.extend(found.into_iter().map(|fault| (definition.id(), fault)));
+            let missing = extension_faults(definition, &surroundings);
+            let found = found.into_iter().chain(missing);
+            faults.extend(found.map(|fault| (definition.id(), fault)));
         }
         faults.extend(self.check_conditions(definitions)?);
         faults.extend(self.check_bodies(definitions)?);
@@ -170,6 +173,12 @@ impl Postgres {
         )? {
             surroundings.languages.insert(get(&row, 0)?);
         }
+        if definitions.iter().any(|one| !marks(one).is_empty()) {
+            let query = "SELECT extname FROM pg_catalog.pg_extension";
+            for row in self.read("read the extensions", query, &[])? {
+                surroundings.extensions.insert(get(&row, 0)?);
+            }
+        }
         Ok(surroundings)
     }
 
@@ -274,6 +283,29 @@ impl Postgres {
             Ok(faults)
         })
     }
+}
+
+/// The extensions that it is to be marked as depending on.
+fn marks(definition: &Definition) -> &BTreeSet<String> {
+    match definition {
+        Definition::Function(function) => &function.depends_on_extensions,
+        Definition::Trigger(trigger) => &trigger.depends_on_extensions,
+    }
+}
+
+fn extension_faults(definition: &Definition, surroundings: &Surroundings) -> Vec<Diagnostic> {
+    let missing = marks(definition).difference(&surroundings.extensions);
+    let fault = |extension: &String| {
+        let fault = Diagnostic::new(format!(
+            "the extension `{extension}` is not installed in this database"
+        ));
+        let names = surroundings.extensions.iter().map(String::as_str);
+        match closest(extension, names) {
+            Some(name) => fault.help(format!("did you mean `{name}`?")),
+            None => fault.help(format!("CREATE EXTENSION {extension}")),
+        }
+    };
+    missing.map(fault).collect()
 }
 
 fn function_faults(function: &Function, surroundings: &Surroundings) -> Vec<Diagnostic> {

@@ -254,6 +254,7 @@ fn trigger(row: &Row, arguments: Vec<String>) -> Result<Trigger, Error> {
         depends_on_extensions: extensions(row, 19)?,
         verbatim: None,
         creation: None,
+        seen: None,
     })
 }
 
@@ -304,12 +305,11 @@ fn function(row: &Row) -> Result<Function, Error> {
     let settings: Option<Vec<String>> = get(row, 6)?;
     let volatility: i8 = get(row, 7)?;
     let parallel: i8 = get(row, 8)?;
-    let mut settings: Vec<Setting> = settings
+    let settings: Vec<Setting> = settings
         .unwrap_or_default()
         .iter()
         .map(|entry| setting(entry))
         .collect();
-    settings.sort_by(|left, right| left.name.cmp(&right.name));
     Ok(Function {
         id: FunctionId {
             schema: get(row, 0)?,
@@ -339,11 +339,13 @@ fn function(row: &Row) -> Result<Function, Error> {
             _ => return Err(unknown("a parallel safety", parallel)),
         },
         leakproof: get(row, 9)?,
+        strict: get(row, 17)?,
         cost: get(row, 10)?,
         comment: get(row, 11)?,
         owner: get(row, 12)?,
         grants: grants(row)?,
         depends_on_extensions: extensions(row, 16)?,
+        seen: None,
     })
 }
 

@@ -10,6 +10,12 @@ use crate::db::{Befores, History, Migration, Record};
 use crate::error::{Diagnostic, Error};
 use crate::model::{Definition, FunctionId, ObjectId, TableId, TriggerId};
 
+/// What the history tables have that not all have.
+struct HistoryColumns {
+    /// `migrations.rendering`.
+    rendering: bool,
+}
+
 /// The latest row of each object up to a version; a sort in byte order, which the primary key may already give.
 const LATEST: &str = r#"
 SELECT DISTINCT ON (kind COLLATE "C", schema COLLATE "C", "table" COLLATE "C", name COLLATE "C")
@@ -31,9 +37,9 @@ ORDER BY kind COLLATE "C", schema COLLATE "C", "table" COLLATE "C", name COLLATE
 impl Postgres {
     /// See [`crate::db::Database::history`].
     pub(super) fn read_history(&mut self) -> Result<History, Error> {
-        if !self.history_exists()? {
+        let Some(columns) = self.history_columns()? else {
             return Ok(History::default());
-        }
+        };
         let rows = self.read(
             "read the history",
             &self.history_sql("SELECT max(version) FROM {history}.migrations"),
@@ -48,12 +54,38 @@ impl Postgres {
             version: version.unwrap_or_default(),
             unfinished: None,
             records: self.read_records(None)?,
+            keeps_rendering: columns.rendering,
         })
     }
 
-    /// Whether the history tables are there. They are looked up without touching them, so that a role without rights
-    /// on the schema learns what it lacks.
+    /// See [`crate::db::Database::rendering`].
+    pub(super) fn read_rendering(&mut self) -> Result<Option<String>, Error> {
+        if !self
+            .history_columns()?
+            .is_some_and(|columns| columns.rendering)
+        {
+            return Ok(None);
+        }
+        let rows = self.read(
+            "read the history",
+            &self.history_sql(
+                "SELECT rendering FROM {history}.migrations ORDER BY version DESC LIMIT 1",
+            ),
+            &[],
+        )?;
+        match rows.first() {
+            Some(row) => get(row, 0),
+            None => Ok(None),
+        }
+    }
+
     fn history_exists(&mut self) -> Result<bool, Error> {
+        Ok(self.history_columns()?.is_some())
+    }
+
+    /// What the history tables are like; `None` where there are none. They are looked up without touching them, so that a role without rights
+    /// on the schema learns what it lacks.
+    fn history_columns(&mut self) -> Result<Option<HistoryColumns>, Error> {
         let schema = self.history_schema.clone();
         let rows = self.read(
             "look for the history",
@@ -61,7 +93,9 @@ impl Postgres {
                     COALESCE(pg_catalog.has_schema_privilege(n.oid, 'USAGE'), false),
                     COALESCE(pg_catalog.has_table_privilege(m.oid, 'SELECT'), false),
                     COALESCE(pg_catalog.has_table_privilege(o.oid, 'SELECT'), false),
-                    m.oid IS NOT NULL, o.oid IS NOT NULL
+                    m.oid IS NOT NULL, o.oid IS NOT NULL,
+                    EXISTS (SELECT FROM pg_catalog.pg_attribute a
+                            WHERE a.attrelid = m.oid AND a.attname = 'rendering' AND NOT a.attisdropped)
              FROM pg_catalog.pg_namespace n
              LEFT JOIN pg_catalog.pg_class m ON m.relnamespace = n.oid AND m.relname = 'migrations'
              LEFT JOIN pg_catalog.pg_class o ON o.relnamespace = n.oid AND o.relname = 'objects'
@@ -69,11 +103,11 @@ impl Postgres {
             &[(&schema, Type::TEXT)],
         )?;
         let Some(row) = rows.first() else {
-            return Ok(false);
+            return Ok(None);
         };
         let (migrations, objects): (bool, bool) = (get(row, 4)?, get(row, 5)?);
         if !migrations && !objects {
-            return Ok(false);
+            return Ok(None);
         }
         if migrations != objects {
             let missing = if migrations { "objects" } else { "migrations" };
@@ -96,7 +130,9 @@ impl Postgres {
             ))
             .into());
         }
-        Ok(true)
+        Ok(Some(HistoryColumns {
+            rendering: get(row, 6)?,
+        }))
     }
 
     fn history_sql(&self, text: &str) -> String {
@@ -113,24 +149,25 @@ impl Postgres {
             return Ok(BTreeMap::new());
         }
         let sql = self.history_sql(&LATEST.replace("{definition}", "NULL::text"));
-        let rows = self.read(
+        // A map is made of a list at once in a fraction of the time that it takes to put in one after the other.
+        let mut records = vec![];
+        self.read_each(
             "read the history",
             &sql,
             &[(&version.unwrap_or(i64::MAX), Type::INT8)],
+            |row| {
+                let there: bool = get(row, 7)?;
+                if there {
+                    let record = Record {
+                        version: get(row, 4)?,
+                        rendered_digest: get(row, 5)?,
+                        live_fingerprint: get(row, 6)?,
+                    };
+                    records.push((object_id(row)?, record));
+                }
+                Ok(())
+            },
         )?;
-        // A map is made of a list at once in a fraction of the time that it takes to put in one after the other.
-        let mut records = Vec::with_capacity(rows.len());
-        for row in &rows {
-            let there: bool = get(row, 7)?;
-            if there {
-                let record = Record {
-                    version: get(row, 4)?,
-                    rendered_digest: get(row, 5)?,
-                    live_fingerprint: get(row, 6)?,
-                };
-                records.push((object_id(row)?, record));
-            }
-        }
         Ok(records.into_iter().collect())
     }
 

@@ -12,15 +12,21 @@ mod deparsed;
 mod error;
 mod history;
 mod locks;
+mod scratch;
+mod size;
+mod stage;
 mod surroundings;
 mod tables;
 mod transaction;
+
+pub use self::scratch::Blueprint;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use postgres::Row;
+use postgres::fallible_iterator::FallibleIterator as _;
 use postgres::types::{FromSql, ToSql, Type};
 
 use super::{
@@ -33,7 +39,7 @@ use crate::dialect::{Dialect, Server, Table};
 use crate::effects::{Routine, Surroundings};
 use crate::error::{Diagnostic, Error};
 use crate::history::LiveFingerprint;
-use crate::model::{Definition, ObjectId, TableId};
+use crate::model::{Definition, FunctionId, ObjectId, TableId};
 use crate::spec::TableRef;
 
 /// The oldest major version that is supported: the columns and functions read here are in all versions from it on.
@@ -175,6 +181,31 @@ impl Postgres {
         })
     }
 
+    /// The same, row by row: not all of them are held at once, and each is taken in while the server makes the next.
+    fn read_each(
+        &mut self,
+        purpose: &str,
+        sql: &str,
+        parameters: &[(&(dyn ToSql + Sync), Type)],
+        mut take: impl FnMut(&Row) -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        let mut stream = |this: &mut Self| -> Result<(), StreamError> {
+            let mut rows = this
+                .client
+                .query_typed_raw(sql, parameters.iter().cloned())?;
+            while let Some(row) = rows.next()? {
+                take(&row).map_err(StreamError::Row)?;
+            }
+            Ok(())
+        };
+        self.aside("SET LOCAL jit = off", |this| {
+            stream(this).map_err(|failure| match failure {
+                StreamError::Server(failure) => this.error(&failure, purpose),
+                StreamError::Row(error) => error,
+            })
+        })
+    }
+
     /// Statements that return nothing.
     fn batch(&mut self, purpose: &str, sql: &str) -> Result<(), Error> {
         self.client
@@ -184,6 +215,18 @@ impl Postgres {
 
     fn was_interrupted(&self) -> bool {
         self.interrupted.load(Ordering::Relaxed)
+    }
+}
+
+/// What ends a stream of rows.
+enum StreamError {
+    Server(postgres::Error),
+    Row(Error),
+}
+
+impl From<postgres::Error> for StreamError {
+    fn from(failure: postgres::Error) -> Self {
+        Self::Server(failure)
     }
 }
 
@@ -231,6 +274,18 @@ impl Database for Postgres {
         self.read_table_names(schema)
     }
 
+    fn function_schemas(&mut self, names: &[&str]) -> Result<BTreeMap<String, String>, Error> {
+        self.read_function_schemas(names)
+    }
+
+    fn uncalled_functions(&mut self, schemas: &BTreeSet<String>) -> Result<Vec<FunctionId>, Error> {
+        self.read_uncalled_functions(schemas)
+    }
+
+    fn event_triggers(&mut self) -> Result<Vec<String>, Error> {
+        self.read_event_triggers()
+    }
+
     fn schemas(&mut self) -> Result<Vec<String>, Error> {
         self.read_schemas()
     }
@@ -245,6 +300,10 @@ impl Database for Postgres {
 
     fn history(&mut self) -> Result<History, Error> {
         self.read_history()
+    }
+
+    fn rendering(&mut self) -> Result<Option<String>, Error> {
+        self.read_rendering()
     }
 
     fn migrations(&mut self, statements: bool) -> Result<Vec<Migration>, Error> {
@@ -267,7 +326,7 @@ impl Database for Postgres {
         self.read_records(Some(version))
     }
 
-    fn catalog(&mut self, scope: &Scope) -> Result<Catalog, Error> {
+    fn catalog(&mut self, scope: &Scope<'_>) -> Result<Catalog, Error> {
         self.read_catalog(scope)
     }
 
@@ -297,6 +356,13 @@ impl Database for Postgres {
 
     fn unknown_relations(&mut self, names: &[TableRef]) -> Result<BTreeSet<TableRef>, Error> {
         self.read_unknown_relations(names)
+    }
+
+    fn table_states(
+        &mut self,
+        tables: &BTreeSet<TableId>,
+    ) -> Result<BTreeMap<TableId, super::size::TableState>, Error> {
+        self.read_table_states(tables)
     }
 
     fn lock_budget(&mut self) -> Result<Option<usize>, Error> {
@@ -347,6 +413,21 @@ impl Database for Postgres {
             interrupted.store(true, Ordering::Relaxed);
             canceller();
         })
+    }
+
+    fn stage(
+        self: Box<Self>,
+        setup: super::stage::Setup,
+    ) -> Result<Box<dyn super::stage::Stage>, Error> {
+        stage::set(*self, setup)
+    }
+
+    fn leftovers(&mut self) -> Result<Vec<super::stage::Leftover>, Error> {
+        self.find_leftovers()
+    }
+
+    fn remove_leftover(&mut self, leftover: &super::stage::Leftover) -> Result<bool, Error> {
+        self.drop_scratch(&leftover.name)
     }
 }
 

@@ -1,12 +1,14 @@
 //! Tables and views by name or glob, with what matters about them to triggers.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use postgres::types::Type;
 
 use super::{Postgres, get};
 use crate::db::Database as _;
 use crate::dialect::{Table, TableFacts, TableKind};
 use crate::error::Error;
-use crate::model::TableId;
+use crate::model::{FunctionId, TableId};
 use crate::spec::TableRef;
 
 impl Postgres {
@@ -23,16 +25,20 @@ impl Postgres {
         let mut schemas = vec![];
         let mut names = vec![];
         let mut globs = vec![];
-        for (number, TableRef { schema, name }) in (0_i32..).zip(references) {
-            let is_glob = is_glob(name) || schema.as_deref().is_some_and(is_glob);
+        for (number, reference) in (0_i32..).zip(references) {
+            let TableRef {
+                schema,
+                name,
+                is_pattern,
+            } = reference;
             numbers.push(number);
-            globs.push(is_glob);
-            if is_glob {
+            globs.push(*is_pattern);
+            if *is_pattern {
                 let schema = match schema {
-                    Some(schema) => like(schema),
-                    None => like_exactly(&self.current_schema()?),
+                    Some(schema) => schema.clone(),
+                    None => self.current_schema()?,
                 };
-                schemas.push(Some(schema));
+                schemas.push(Some(like_exactly(&schema)));
                 names.push(like(name));
             } else {
                 schemas.push(schema.clone());
@@ -72,6 +78,7 @@ impl Postgres {
                     columns: columns.unwrap_or_default(),
                     generated: generated.unwrap_or_default(),
                     is_child: get(row, 6)?,
+                    partition_of: parents(row)?,
                 }),
             };
             if let Some(matches) = usize::try_from(number)
@@ -85,6 +92,58 @@ impl Postgres {
             matches.sort_by(|left, right| left.id.cmp(&right.id));
         }
         Ok(found)
+    }
+
+    /// See [`crate::db::Database::function_schemas`].
+    pub(super) fn read_function_schemas(
+        &mut self,
+        names: &[&str],
+    ) -> Result<BTreeMap<String, String>, Error> {
+        self.read(
+            "look for the functions",
+            include_str!("sql/function_schemas.sql"),
+            &[(&names, Type::TEXT_ARRAY)],
+        )?
+        .iter()
+        .map(|row| Ok((get(row, 0)?, get(row, 1)?)))
+        .collect()
+    }
+
+    /// See [`crate::db::Database::uncalled_functions`].
+    pub(super) fn read_uncalled_functions(
+        &mut self,
+        schemas: &BTreeSet<String>,
+    ) -> Result<Vec<FunctionId>, Error> {
+        let schemas: Vec<&str> = schemas.iter().map(String::as_str).collect();
+        self.read(
+            "look for functions that no trigger calls",
+            include_str!("sql/uncalled_functions.sql"),
+            &[(&schemas, Type::TEXT_ARRAY)],
+        )?
+        .iter()
+        .map(|row| {
+            Ok(FunctionId {
+                schema: get(row, 0)?,
+                name: get(row, 1)?,
+            })
+        })
+        .collect()
+    }
+
+    /// See [`crate::db::Database::event_triggers`].
+    pub(super) fn read_event_triggers(&mut self) -> Result<Vec<String>, Error> {
+        self.read(
+            "look for event triggers",
+            "SELECT t.evtname FROM pg_catalog.pg_event_trigger t
+             WHERE NOT EXISTS (
+               SELECT FROM pg_catalog.pg_depend d
+               WHERE d.classid = 'pg_catalog.pg_event_trigger'::pg_catalog.regclass AND d.objid = t.oid AND d.deptype = 'e')
+             ORDER BY 1",
+            &[],
+        )?
+        .iter()
+        .map(|row| get(row, 0))
+        .collect()
     }
 
     /// See [`crate::db::Database::schemas`].
@@ -128,8 +187,17 @@ impl Postgres {
     }
 }
 
-fn is_glob(name: &str) -> bool {
-    name.contains(['*', '?'])
+/// The partitioned tables above a partition.
+fn parents(row: &postgres::Row) -> Result<Vec<TableId>, Error> {
+    let schemas: Option<Vec<String>> = get(row, 7)?;
+    let names: Option<Vec<String>> = get(row, 8)?;
+    let pairs = schemas
+        .unwrap_or_default()
+        .into_iter()
+        .zip(names.unwrap_or_default());
+    Ok(pairs
+        .map(|(schema, name)| TableId { schema, name })
+        .collect())
 }
 
 /// A pattern for LIKE that matches this text alone.

@@ -8,6 +8,8 @@ mod history;
 mod migrate;
 mod names;
 mod open;
+mod size;
+mod stage;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -17,15 +19,16 @@ use rusqlite::Connection;
 
 pub use self::create::create;
 pub use self::open::{Options, open};
+pub use self::stage::Blueprint;
 use super::{
     Befores, Catalog, ConditionPair, Database, Depth, History, Intent, Migration, Patience, Record,
-    Scope, Statement, Target, Verdict,
+    Scope, Sibling, Statement, Target, Verdict,
 };
 use crate::dialect::sqlite::parse::bare_condition;
 use crate::dialect::{Dialect, Server, Table};
+use crate::effects::{Effects, Surroundings};
 use crate::error::{Diagnostic, Error};
 use crate::history::LiveFingerprint;
-use crate::effects::{Effects, Surroundings};
 use crate::model::{Definition, ObjectId, TableId, TriggerId};
 use crate::spec::TableRef;
 use crate::sql::{SQLITE, same_tokens};
@@ -144,6 +147,10 @@ impl Database for Sqlite {
         history::history(&self.connection)
     }
 
+    fn rendering(&mut self) -> Result<Option<String>, Error> {
+        history::rendering(&self.connection)
+    }
+
     fn migrations(&mut self, statements: bool) -> Result<Vec<Migration>, Error> {
         history::migrations(&self.connection, statements)
     }
@@ -164,7 +171,7 @@ impl Database for Sqlite {
         history::records_at(&self.connection, version)
     }
 
-    fn catalog(&mut self, scope: &Scope) -> Result<Catalog, Error> {
+    fn catalog(&mut self, scope: &Scope<'_>) -> Result<Catalog, Error> {
         let (catalog, rows) = catalog::catalog(&self.connection, scope)?;
         self.rows = rows;
         Ok(catalog)
@@ -177,6 +184,10 @@ impl Database for Sqlite {
     ) -> Result<BTreeMap<ObjectId, Definition>, Error> {
         // The text of a condition costs nothing here: it is there whatever the depth.
         catalog::definitions(&self.connection, ids, &self.rows)
+    }
+
+    fn siblings(&mut self, tables: &BTreeSet<TableId>) -> Result<Vec<Sibling>, Error> {
+        catalog::siblings(&self.connection, tables)
     }
 
     fn same_conditions(&mut self, pairs: &[ConditionPair]) -> Result<Vec<Verdict>, Error> {
@@ -208,6 +219,13 @@ impl Database for Sqlite {
 
     fn surroundings(&mut self, tables: &BTreeSet<TableId>) -> Result<Surroundings, Error> {
         names::surroundings(&self.connection, tables)
+    }
+
+    fn table_states(
+        &mut self,
+        tables: &BTreeSet<TableId>,
+    ) -> Result<BTreeMap<TableId, super::size::TableState>, Error> {
+        size::table_states(&self.connection, tables)
     }
 
     fn begin(&mut self, patience: Patience) -> Result<(), Error> {
@@ -262,6 +280,13 @@ impl Database for Sqlite {
     fn interrupter(&self) -> Box<dyn Fn() + Send> {
         let handle = self.connection.get_interrupt_handle();
         Box::new(move || handle.interrupt())
+    }
+
+    fn stage(
+        self: Box<Self>,
+        setup: super::stage::Setup,
+    ) -> Result<Box<dyn super::stage::Stage>, Error> {
+        stage::set(self.connection, setup)
     }
 }
 

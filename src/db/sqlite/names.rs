@@ -164,6 +164,7 @@ fn facts(connection: &Connection, listed: &Listed) -> Result<TableFacts, Error> 
             .collect(),
         columns: columns.into_iter().map(|column| column.name).collect(),
         is_child: false,
+        partition_of: vec![],
     })
 }
 
@@ -195,7 +196,7 @@ pub(super) fn tables(
         let mut matched: Vec<&Listed> = vec![];
         if other_schema {
             // Nothing there is ours to see.
-        } else if pattern.contains(['*', '?']) {
+        } else if reference.is_glob() {
             matched.extend(by_name.iter().filter_map(|(name, listed)| {
                 let wanted = !listed.shadow && !is_internal(name) && matches_glob(&pattern, name);
                 wanted.then_some(*listed)
@@ -277,6 +278,7 @@ mod tests {
         TableRef {
             schema: schema.map(str::to_owned),
             name: name.to_owned(),
+            is_pattern: name.contains(['*', '?']),
         }
     }
 
@@ -333,6 +335,9 @@ mod tests {
             ]
         );
         assert_eq!(names(&connection, None, "user?"), ["main.Users"]);
+        let exactly = TableRef::exactly(None, "odd*name".to_owned());
+        let found = tables(&connection, &[exactly]).unwrap().concat();
+        assert_eq!(found[0].id.to_string(), "main.odd*name");
         assert_eq!(names(&connection, None, "texts_*"), [""; 0]);
         assert_eq!(
             table_names(&connection, None).unwrap().len(),

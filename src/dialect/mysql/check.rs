@@ -6,22 +6,22 @@ use crate::dialect::inspect;
 use crate::dialect::request::{Reader, place};
 use crate::error::Located;
 use crate::model::{Event, Timing};
-use crate::sql::{Blocks, MYSQL, Token, Unbalanced, is_executable_comment, tokens, unquote};
+use crate::sql::{Blocks, Syntax, Token, Unbalanced, is_executable_comment, tokens, unquote};
 
 /// The rendered body, where nothing is wrong with it.
 pub(super) fn statements(
     reader: &mut Reader<'_>,
     body: &Located<String>,
     trigger: &str,
-    timing: Timing,
-    event: Event,
+    (timing, event): (Timing, Event),
+    syntax: &Syntax,
 ) -> Option<String> {
     let sql = reader.sql(body, trigger, Some(event))?;
-    let check = inspect::check_text(&sql, &MYSQL);
-    if !reader.sound("body", body, &sql, check) {
+    let check = inspect::check_text(&sql, syntax);
+    if !reader.sound("body", body, &sql, check) || !backslashes(reader, body, &sql, syntax) {
         return None;
     }
-    let flaws = flaws(&sql, reader, timing);
+    let flaws = flaws(&sql, reader, timing, syntax);
     let sound = flaws.is_empty();
     for Flaw {
         message,
@@ -32,7 +32,26 @@ pub(super) fn statements(
         let at = place(body, &sql, range);
         reader.refuse(message, &at, help);
     }
-    (rows(reader, "body", body, &sql, event) && sound).then_some(sql)
+    (rows(reader, "body", body, &sql, event, syntax) && sound).then_some(sql)
+}
+
+/// The filter `literal` doubles backslashes, which is wrong where they escape nothing.
+pub(super) fn backslashes(
+    reader: &mut Reader<'_>,
+    text: &Located<String>,
+    sql: &str,
+    syntax: &Syntax,
+) -> bool {
+    let wrong =
+        !syntax.backslash_strings && crate::render::is_template(&text.value) && sql.contains(r"\\");
+    if wrong {
+        reader.refuse(
+            "under NO_BACKSLASH_ESCAPES a template cannot write a text with a backslash",
+            &text.span,
+            "write the text itself in quotes, without the filter `literal`",
+        );
+    }
+    !wrong
 }
 
 struct Flaw {
@@ -42,9 +61,9 @@ struct Flaw {
 }
 
 /// What is wrong with the statements, first to last.
-fn flaws(sql: &str, reader: &Reader<'_>, timing: Timing) -> Vec<Flaw> {
+fn flaws(sql: &str, reader: &Reader<'_>, timing: Timing, syntax: &Syntax) -> Vec<Flaw> {
     let mut found = vec![];
-    let all: Vec<Token> = tokens(sql, &MYSQL)
+    let all: Vec<Token> = tokens(sql, syntax)
         .filter(|token| !token.is_blank())
         .collect();
     let mut blocks = Blocks::new();
@@ -186,10 +205,11 @@ pub(super) fn rows(
     text: &Located<String>,
     sql: &str,
     event: Event,
+    syntax: &Syntax,
 ) -> bool {
     let mut sound = true;
     for (row, missing_in) in [("old", Event::Insert), ("new", Event::Delete)] {
-        for (column, range) in inspect::row_columns(sql, &MYSQL, row) {
+        for (column, range) in inspect::row_columns(sql, syntax, row) {
             let Some(column) = column else { continue };
             let at = place(text, sql, range);
             if event == missing_in {

@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use minijinja::context;
 
-use super::{Mysql, check};
+use super::{Mysql, check, modes};
 use crate::dialect::request::Reader;
-use crate::dialect::{Lowered, Request, TableKind, inspect, texts};
+use crate::dialect::{Dialect, Lowered, Request, TableKind, inspect, texts};
 use crate::error::{Diagnostic, Located};
 use crate::model::{
     Action, Creation, Definition, EnabledState, Event, ObjectId, Orientation, Place, Timing,
@@ -14,7 +14,7 @@ use crate::model::{
 };
 use crate::render::Renderer;
 use crate::spec::{Fields, OrderSpec};
-use crate::sql::MYSQL;
+use crate::sql::Syntax;
 
 /// Characters of a trigger's name (the manuals, "identifier length limits").
 const LONGEST_NAME: usize = 64;
@@ -44,17 +44,23 @@ fn read(reader: &mut Reader<'_>) -> Option<Vec<Lowered>> {
         // There is no COMMENT ON TRIGGER: the description is for the reader of the spec.
         description: _,
         renamed_from,
+        bypass: _,
         enabled: _,
         constraint: _,
         referencing: _,
         function: _,
         args: _,
+        shared: _,
         function_name: _,
         declare: _,
         security: _,
         search_path: _,
+        enabled_on: _,
+        depends_on_extensions: _,
         definer,
         order,
+        sql_mode,
+        collation,
     } = request.fields;
     refuse_fields(reader, request.fields);
 
@@ -69,7 +75,16 @@ fn read(reader: &mut Reader<'_>) -> Option<Vec<Lowered>> {
     let update_of = reader.update_of();
     check_events(reader, timing, &events);
     check_table(reader, timing);
-    let creation = creation(definer.as_ref(), order.as_ref());
+    let sql_mode = match sql_mode {
+        Some(mode) => Some(modes::read(reader, mode)?),
+        None => None,
+    };
+    let creation = Creation {
+        sql_mode,
+        collation_connection: collation.as_ref().map(|collation| collation.value.clone()),
+        ..creation(definer.as_ref(), order.as_ref())
+    };
+    let syntax = Mysql.syntax_of(&creation);
 
     let mut lowered = vec![];
     let several = events.len() > 1;
@@ -89,19 +104,20 @@ fn read(reader: &mut Reader<'_>) -> Option<Vec<Lowered>> {
         check_name(reader, &id_now.name);
         let condition = when
             .as_ref()
-            .map(|when| condition(reader, when, &id_now.name, event));
-        let body = check::statements(reader, body, &id_now.name, timing, event);
+            .map(|when| condition(reader, when, &id_now.name, event, &syntax));
+        let body = check::statements(reader, body, &id_now.name, (timing, event), &syntax);
         let body = body?;
         let condition = match condition {
             Some(condition) => Some(condition?),
             None => None,
         };
+        let condition = reader.with_bypass(condition)?;
         let columns = if event == Event::Update {
             update_of.as_slice()
         } else {
             &[]
         };
-        let body = guarded(reader, body, condition, columns)?;
+        let body = guarded(reader, body, condition, columns, &syntax)?;
         let renamed_from = match &old_name {
             Some(Some(old)) => Some(ObjectId::Trigger(id(old))),
             _ => None,
@@ -124,6 +140,7 @@ fn read(reader: &mut Reader<'_>) -> Option<Vec<Lowered>> {
                 depends_on_extensions: BTreeSet::new(),
                 verbatim: None,
                 creation: Some(Box::new(creation.clone())),
+                seen: reader.take_seen(),
             }),
             renamed_from,
             generated: false,
@@ -158,6 +175,7 @@ fn refuse_fields(reader: &mut Reader<'_>, fields: &Fields) {
     reader.refuse_field(fields.referencing.as_ref(), "transition tables", elsewhere);
     reader.refuse_field(fields.function.as_ref(), "trigger functions", body);
     reader.refuse_field(fields.args.as_ref(), "trigger arguments", body);
+    reader.refuse_field(fields.shared.as_ref(), "trigger functions", elsewhere);
     reader.refuse_field(
         fields.function_name.as_ref(),
         "trigger functions",
@@ -174,6 +192,10 @@ fn refuse_fields(reader: &mut Reader<'_>, fields: &Fields) {
         "name the `definer` in `[trigger.mysql]`",
     );
     reader.refuse_field(fields.search_path.as_ref(), "search path", elsewhere);
+    let what = "state of a trigger on each partition";
+    reader.refuse_field(fields.enabled_on.as_ref(), what, elsewhere);
+    let what = "extensions that a trigger could depend on";
+    reader.refuse_field(fields.depends_on_extensions.as_ref(), what, elsewhere);
 }
 
 fn creation(definer: Option<&Located<String>>, order: Option<&Located<OrderSpec>>) -> Creation {
@@ -265,13 +287,17 @@ fn condition(
     when: &Located<String>,
     trigger: &str,
     event: Event,
+    syntax: &Syntax,
 ) -> Option<String> {
     let sql = reader.sql(when, trigger, Some(event))?;
-    let sound = inspect::check_condition(&sql, &MYSQL);
-    if !reader.sound("when", when, &sql, sound) || !check::rows(reader, "when", when, &sql, event) {
+    let sound = inspect::check_condition(&sql, syntax);
+    if !reader.sound("when", when, &sql, sound)
+        || !check::backslashes(reader, when, &sql, syntax)
+        || !check::rows(reader, "when", when, &sql, event, syntax)
+    {
         return None;
     }
-    Some(inspect::closed(sql.trim(), &MYSQL).into_owned())
+    Some(inspect::closed(sql.trim(), syntax).into_owned())
 }
 
 /// The body within an IF, where `when` or `update_of` ask for one.
@@ -280,19 +306,20 @@ fn guarded(
     body: String,
     condition: Option<String>,
     columns: &[String],
+    syntax: &Syntax,
 ) -> Option<String> {
     if condition.is_none() && columns.is_empty() {
         return Some(body);
     }
     // Declarations stand at the beginning of a block.
-    let block = inspect::statement_starts(&body, &MYSQL)
+    let block = inspect::statement_starts(&body, syntax)
         .first()
         .is_some_and(|(word, _)| word.eq_ignore_ascii_case("declare"));
     let context = context! {
         condition,
         update_of => texts(columns),
         block,
-        body => inspect::statements(&body, &MYSQL),
+        body => inspect::statements(&body, syntax),
     };
     match reader.renderer.text("trigger_body.sql", context) {
         Ok(text) => Some(text),

@@ -4,14 +4,15 @@
 //! MariaDB's versions begin at 10 (there never was a MySQL 10): that tells the two apart where DDL differs.
 
 mod check;
-pub mod keywords;
 mod lower;
+mod modes;
 pub mod stored;
 
 use minijinja::context;
 
+use super::inspect;
 use super::script::Script;
-use super::{Ddl, Dialect, LockMode, Lowered, Request, Server};
+use super::{Ddl, Dialect, LockMode, Lowered, Mark, Request, Server};
 use crate::error::{Diagnostic, Error};
 use crate::model::{Action, Creation, Definition, ObjectId, Place, Trigger, TriggerId};
 use crate::render::Renderer;
@@ -23,9 +24,6 @@ pub struct Mysql;
 
 /// A trigger is made, replaced and dropped under LOCK TABLES … WRITE, so that no row slips by.
 const LOCK: Option<LockMode> = Some(LockMode::AccessExclusive);
-
-/// Modes under which the same text is cut into other tokens.
-pub(crate) const LEXICAL_MODES: [&str; 2] = ["ANSI_QUOTES", "NO_BACKSLASH_ESCAPES"];
 
 /// Whether the server is MariaDB.
 pub(crate) fn is_mariadb(server: Server) -> bool {
@@ -63,12 +61,22 @@ impl Dialect for Mysql {
         &MYSQL
     }
 
+    fn syntax_of(&self, creation: &Creation) -> Syntax {
+        syntax_under(creation.sql_mode.as_deref().unwrap_or_default())
+    }
+
+    fn same_sql_mode(&self, left: &str, right: &str) -> bool {
+        modes::same(left, right)
+    }
+
     fn templates(&self) -> &'static [(&'static str, &'static str)] {
         super::templates!(
             "mysql":
+            "bypass.sql",
             "create_trigger.sql",
             "drop_trigger.sql",
             "helpers.sql",
+            "mark.sql",
             "history_migrations.sql",
             "history_objects.sql",
             "history_insert_migration.sql",
@@ -104,9 +112,11 @@ impl Dialect for Mysql {
             .is_some_and(|byte| byte.is_ascii_alphabetic() || byte == b'_')
             && name.bytes().all(letter);
         if plain
-            && keywords::RESERVED
-                .binary_search(&name.to_ascii_lowercase().as_str())
-                .is_err()
+            && MYSQL.reserved.is_none_or(|words| {
+                words
+                    .binary_search(&name.to_ascii_lowercase().as_str())
+                    .is_err()
+            })
         {
             return name.to_owned();
         }
@@ -154,7 +164,7 @@ impl Dialect for Mysql {
         _server: Server,
     ) -> Result<Ddl, Error> {
         let trigger = trigger(definition)?;
-        let mut script = Script::new(renderer, definition.id());
+        let mut script = Script::under(syntax(trigger), renderer, definition.id());
         create(&mut script, trigger, false)?;
         Ok(script.finish())
     }
@@ -179,7 +189,8 @@ impl Dialect for Mysql {
         server: Server,
     ) -> Result<Ddl, Error> {
         let (before, after) = (trigger(before)?, trigger(after)?);
-        let mut script = Script::new(renderer, ObjectId::Trigger(after.id.clone()));
+        let mut script =
+            Script::under(syntax(after), renderer, ObjectId::Trigger(after.id.clone()));
         if before == after {
             return Ok(script.finish());
         }
@@ -219,13 +230,55 @@ impl Dialect for Mysql {
         stored::subject(sql, schema)
     }
 
-    fn same_body(&self, left: &str, right: &str) -> bool {
-        left == right || same_tokens(left, right, &MYSQL)
+    fn mark(
+        &self,
+        definition: &Definition,
+        mark: Mark<'_>,
+        renderer: &Renderer,
+    ) -> Result<Option<Definition>, Error> {
+        let trigger = trigger(definition)?;
+        let Action::Body(body) = &trigger.action else {
+            return Ok(None);
+        };
+        // A template of the user's may hold the condition in another way.
+        if mark.guarded && renderer.is_custom("trigger_body.sql") {
+            return Ok(None);
+        }
+        let (guard, body) = if mark.guarded {
+            let Some((guard, body)) = inspect::behind_then(body, &MYSQL) else {
+                return Ok(None);
+            };
+            (Some(guard), body.to_owned())
+        } else {
+            (None, inspect::statements(body, &MYSQL))
+        };
+        let context = context! { mark => mark.text, guard, body };
+        let mut marked = trigger.clone();
+        marked.action = Action::Body(renderer.text("mark.sql", context)?);
+        marked.verbatim = None;
+        Ok(Some(Definition::Trigger(marked)))
+    }
+
+    fn lock_name(&self, _mode: LockMode) -> &'static str {
+        "LOCK TABLES … WRITE"
+    }
+
+    fn same_body(&self, left: &str, right: &str, creation: Option<&Creation>) -> bool {
+        let syntax = creation.map_or(MYSQL, |creation| self.syntax_of(creation));
+        left == right || same_tokens(left, right, &syntax)
     }
 
     fn same_name(&self, left: &str, right: &str) -> bool {
         left.eq_ignore_ascii_case(right)
     }
+}
+
+/// How a trigger's text is cut into tokens.
+fn syntax(trigger: &Trigger) -> Syntax {
+    trigger
+        .creation
+        .as_deref()
+        .map_or(MYSQL, |creation| Mysql.syntax_of(creation))
 }
 
 fn fill(mine: &mut Option<String>, other: Option<&String>) {
@@ -268,7 +321,10 @@ fn create(script: &mut Script<'_>, trigger: &Trigger, or_replace: bool) -> Resul
     };
     if let Some(verbatim) = &trigger.verbatim {
         let place = place.map(|(word, name)| format!("{word} {}", always_quoted(name)));
-        script.add_verbatim(stored::placed(verbatim, or_replace, place.as_deref()), LOCK);
+        script.add_verbatim(
+            stored::placed(verbatim, or_replace, place.as_deref(), &syntax(trigger)),
+            LOCK,
+        );
     } else {
         let Action::Body(body) = &trigger.action else {
             return Err(Error::failed(format!(
@@ -292,7 +348,7 @@ fn create(script: &mut Script<'_>, trigger: &Trigger, or_replace: bool) -> Resul
             timing => trigger.timing.keyword(),
             event => trigger.events.first().map(|event| event.keyword()),
             place => place.map(|(word, name)| context! { word, name }),
-            body => super::inspect::statements(body, &MYSQL),
+            body => super::inspect::statements(body, &syntax(trigger)),
         };
         script.add("create_trigger.sql", context, LOCK)?;
     }

@@ -192,9 +192,9 @@ pub fn bare_body<'a>(body: &'a str, syntax: &Syntax) -> &'a str {
 
 /// The statement with OR REPLACE behind CREATE and with a place before its body. The engines take both out again and
 /// leave the text around them as it was.
-pub fn placed(sql: &str, or_replace: bool, place: Option<&str>) -> String {
+pub fn placed(sql: &str, or_replace: bool, place: Option<&str>, syntax: &Syntax) -> String {
     let mut text = sql.to_owned();
-    let Some(parts) = parts(sql, &MYSQL) else {
+    let Some(parts) = parts(sql, syntax) else {
         return text;
     };
     if let Some(place) = place {
@@ -240,7 +240,7 @@ mod tests {
         );
         assert_eq!(&sql[found.body..], "begin end");
         assert_eq!(
-            placed(sql, true, Some("PRECEDES `x`")),
+            placed(sql, true, Some("PRECEDES `x`"), &MYSQL),
             "CREATE OR REPLACE DEFINER=`trigger`@`%` trigger  a . `two``x`  before  insert on a.`t on` for each row PRECEDES `x` begin end"
         );
         assert_eq!(parts("DROP TRIGGER a", &MYSQL), None);

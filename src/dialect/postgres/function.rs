@@ -82,20 +82,29 @@ fn redefined(before: &Function, after: &Function) -> bool {
         volatility,
         parallel,
         leakproof,
+        strict,
         cost,
         comment: _,
         owner: _,
         grants: _,
         depends_on_extensions: _,
+        seen: _,
     } = before;
     *language != after.language
         || *source != after.source
         || *security != after.security
-        || *settings != after.settings
+        || sorted(settings) != sorted(&after.settings)
         || *volatility != after.volatility
         || *parallel != after.parallel
         || *leakproof != after.leakproof
+        || *strict != after.strict
         || cost.to_bits() != after.cost.to_bits()
+}
+
+fn sorted(settings: &[Setting]) -> Vec<&Setting> {
+    let mut sorted: Vec<&Setting> = settings.iter().collect();
+    sorted.sort_by(|left, right| left.name.cmp(&right.name));
+    sorted
 }
 
 fn script<'a>(function: &Function, renderer: &'a Renderer) -> Script<'a> {
@@ -117,11 +126,13 @@ fn create_function(
         volatility,
         parallel,
         leakproof,
+        strict,
         cost,
         comment: _,
         owner: _,
         grants: _,
         depends_on_extensions: _,
+        seen: _,
     } = function;
     let (body, library) = match source {
         FunctionSource::Body(body) => (Some(body.as_str()), None),
@@ -140,6 +151,7 @@ fn create_function(
             Volatility::Immutable => "IMMUTABLE",
         },
         leakproof,
+        strict,
         security => match security {
             Security::Invoker => "INVOKER",
             Security::Definer => "DEFINER",

@@ -4,15 +4,15 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use minijinja::context;
 
-use super::names::{LONGEST, generated_function};
-use super::shared::{check_name, comment_text, plain, search_path};
+use super::names::{LONGEST, generated_function, shared_function};
+use super::shared::{check_name, comment_text, extensions, plain, search_path};
 use super::{Postgres, refuse};
 use crate::dialect::request::Reader;
-use crate::dialect::{Lowered, Request, inspect};
+use crate::dialect::{Beside, Lowered, Request, inspect};
 use crate::error::{Diagnostic, Located};
 use crate::model::{
     Action, Condition, Constraint, Definition, EnabledState, Event, Function, FunctionId, ObjectId,
-    Orientation, TableId, Timing, TransitionTables, Trigger, TriggerId,
+    Orientation, Timing, TransitionTables, Trigger, TriggerId,
 };
 use crate::render::Renderer;
 use crate::spec::{ConstraintSpec, Fields, ReferencingSpec, TableRef};
@@ -58,10 +58,12 @@ fn read(reader: &mut Reader<'_>) -> Option<Vec<Lowered>> {
         when,
         description,
         renamed_from,
+        bypass: _,
         enabled,
         constraint,
         referencing,
         args,
+        shared: _,
         // The function, and what a generated one is made of: see `called` and `generated`.
         function: _,
         body: _,
@@ -69,8 +71,12 @@ fn read(reader: &mut Reader<'_>) -> Option<Vec<Lowered>> {
         declare: _,
         security: _,
         search_path: _,
+        enabled_on,
+        depends_on_extensions,
         definer,
         order,
+        sql_mode,
+        collation,
     } = request.fields;
 
     reader.refuse_field(
@@ -83,6 +89,9 @@ fn read(reader: &mut Reader<'_>) -> Option<Vec<Lowered>> {
         "order among triggers but that of their names",
         "choose the name so that it sorts where it is to fire",
     );
+    let elsewhere = "put it under `[trigger.mysql]`";
+    reader.refuse_field(sql_mode.as_ref(), "`sql_mode`", elsewhere);
+    reader.refuse_field(collation.as_ref(), "collation of a trigger", elsewhere);
     let name = reader.name(&request.spec.name);
     let old_name = match renamed_from {
         Some(text) => Some(reader.name(text)?),
@@ -106,6 +115,24 @@ fn read(reader: &mut Reader<'_>) -> Option<Vec<Lowered>> {
         Some(when) => condition(reader, when, &name, &firing),
         None => None,
     };
+    // What fires in place of the event has no condition: the function asks.
+    let condition = if firing.timing == Timing::InsteadOf {
+        condition
+    } else {
+        reader.with_bypass(condition)?
+    };
+    let arguments = match args {
+        Some(args) => arguments(reader, args, &name)?,
+        None => vec![],
+    };
+    let seen = reader.take_seen();
+    let enabled = enabled
+        .as_ref()
+        .map_or(EnabledState::Origin, |enabled| enabled.value);
+    let on_partitions = match enabled_on {
+        Some(states) => refuse::enabled_on(reader, states, enabled, &firing),
+        None => BTreeMap::new(),
+    };
     let (called, generated) = called(reader, &name, old_name.as_deref(), &firing)?;
     let trigger = Trigger {
         id: TriggerId {
@@ -116,23 +143,22 @@ fn read(reader: &mut Reader<'_>) -> Option<Vec<Lowered>> {
         events: firing.events,
         update_of,
         orientation: firing.orientation,
-        condition,
+        condition: condition.map(Condition::Sql),
         action: Action::Call {
             function: called,
-            arguments: args.as_ref().map(texts).unwrap_or_default(),
+            arguments,
         },
         transition_tables: transition_tables(reader, referencing.as_ref()),
         constraint: constraint
             .as_ref()
-            .map(|constraint| with_schema(&constraint.value, request.schema)),
-        enabled: enabled
-            .as_ref()
-            .map_or(EnabledState::Origin, |enabled| enabled.value),
-        enabled_on_partitions: BTreeMap::new(),
+            .map(|constraint| resolved(&constraint.value, request.beside)),
+        enabled,
+        enabled_on_partitions: on_partitions,
         comment: comment_text(description.as_ref()),
-        depends_on_extensions: BTreeSet::new(),
+        depends_on_extensions: extensions(depends_on_extensions.as_ref()),
         verbatim: None,
         creation: None,
+        seen,
     };
     let renamed_from = old_name.map(|name| {
         ObjectId::Trigger(TriggerId {
@@ -157,18 +183,30 @@ fn called(
 ) -> Option<(FunctionId, Option<Lowered>)> {
     let request = reader.request;
     if let Some(function) = &request.fields.function {
-        let id = function_id(&function.value, request.schema);
+        let id = request.beside.function(&function.value);
         check_name("function", &id.name, function, &mut reader.problems);
+        if let Some(bypass) = &request.fields.bypass
+            && firing.timing == Timing::InsteadOf
+        {
+            reader.refuse(
+                "an INSTEAD OF trigger that calls a `function` cannot be bypassed",
+                &bypass.span,
+                "it has no condition: ask for `current_setting` in the function",
+            );
+        }
         return Some((id, None));
     }
     let function = generated(reader, trigger, firing)?;
     let id = function.id.clone();
-    let old_id = old_trigger
-        .filter(|_| request.fields.function_name.is_none())
-        .map(|old| FunctionId {
-            schema: id.schema.clone(),
-            name: generated_function(&request.table.id.name, old),
-        });
+    let old_name = match (&request.fields.renamed_from, old_trigger) {
+        _ if request.fields.function_name.is_some() => None,
+        (Some(template), _) if is_shared(request) => shared_function(&template.value),
+        (_, old) => old.map(|old| generated_function(&request.table.id.name, old)),
+    };
+    let old_id = old_name.map(|name| FunctionId {
+        schema: id.schema.clone(),
+        name,
+    });
     let lowered = Lowered {
         definition: Definition::Function(function),
         renamed_from: old_id.filter(|old| *old != id).map(ObjectId::Function),
@@ -177,30 +215,43 @@ fn called(
     Some((id, Some(lowered)))
 }
 
-fn texts(list: &Located<Vec<Located<String>>>) -> Vec<String> {
-    list.value.iter().map(|text| text.value.clone()).collect()
+/// The arguments; those of a shared function are templates, for they are where it differs from table to table.
+fn arguments(
+    reader: &mut Reader<'_>,
+    args: &Located<Vec<Located<String>>>,
+    trigger: &str,
+) -> Option<Vec<String>> {
+    let is_shared = is_shared(reader.request);
+    args.value
+        .iter()
+        .map(|text| {
+            if is_shared {
+                reader.text(text, trigger)
+            } else {
+                Some(text.value.clone())
+            }
+        })
+        .collect()
 }
 
-fn with_schema(constraint: &ConstraintSpec, schema: &str) -> Constraint {
+fn is_shared(request: &Request<'_>) -> bool {
+    let shared = request.fields.shared.as_ref();
+    shared.is_some_and(|shared| shared.value)
+}
+
+fn resolved(constraint: &ConstraintSpec, beside: &Beside) -> Constraint {
     let ConstraintSpec { deferral, from } = constraint;
     Constraint {
         deferral: *deferral,
-        from: from.as_ref().map(|from| TableId {
-            schema: schema_of(&from.value, schema),
-            name: from.value.name.clone(),
-        }),
+        from: from.as_ref().map(|from| beside.table(&from.value).0),
     }
 }
 
 fn function_id(name: &TableRef, schema: &str) -> FunctionId {
     FunctionId {
-        schema: schema_of(name, schema),
+        schema: name.schema.clone().unwrap_or_else(|| schema.to_owned()),
         name: name.name.clone(),
     }
-}
-
-fn schema_of(name: &TableRef, schema: &str) -> String {
-    name.schema.clone().unwrap_or_else(|| schema.to_owned())
 }
 
 fn transition_tables(
@@ -234,14 +285,14 @@ fn condition(
     when: &Located<String>,
     trigger: &str,
     firing: &Firing,
-) -> Option<Condition> {
+) -> Option<String> {
     let sql = reader.sql(when, trigger, firing.only_event())?;
     let check = inspect::check_condition(&sql, &POSTGRES);
     if !reader.sound("when", when, &sql, check) {
         return None;
     }
     refuse::wrong_condition(reader, when, &sql, firing);
-    Some(Condition::Sql(sql.trim().to_owned()))
+    Some(sql.trim().to_owned())
 }
 
 /// The function that holds the trigger's body.
@@ -252,6 +303,20 @@ fn generated(reader: &mut Reader<'_>, trigger: &str, firing: &Firing) -> Option<
         Some(name) => {
             check_name("function", &name.value.name, name, &mut reader.problems);
             function_id(&name.value, &table.schema)
+        }
+        None if is_shared(request) => {
+            let Some(name) = shared_function(&request.spec.name.value) else {
+                reader.refuse(
+                    "the trigger's name says nothing that a shared function could be named after",
+                    &request.spec.name.span,
+                    "add `function_name = \"…\"` under `[trigger.postgres]`",
+                );
+                return None;
+            };
+            FunctionId {
+                schema: table.schema.clone(),
+                name,
+            }
         }
         None => FunctionId {
             schema: table.schema.clone(),
@@ -282,10 +347,13 @@ fn generated(reader: &mut Reader<'_>, trigger: &str, firing: &Firing) -> Option<
     if !sound {
         return None;
     }
+    let bypass = request.fields.bypass.as_ref();
+    let bypass = bypass.filter(|_| firing.timing == Timing::InsteadOf);
     let context = context! {
         declare => declare.map(|(_, declare)| inspect::statements(&declare, &POSTGRES)),
         body => inspect::statements(&text, &POSTGRES),
         returns => returns(firing),
+        bypass => bypass.map(|setting| setting.value.as_str()),
     };
     let source = match reader.renderer.text("function_body.sql", context) {
         Ok(source) => source,
@@ -296,6 +364,7 @@ fn generated(reader: &mut Reader<'_>, trigger: &str, firing: &Firing) -> Option<
         }
     };
     let mut function = plain(id, "plpgsql", source);
+    function.seen = reader.take_seen();
     if let Some(security) = &request.fields.security {
         function.security = security.value;
     }

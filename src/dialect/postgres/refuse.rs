@@ -1,12 +1,14 @@
 //! What PostgreSQL's CREATE TRIGGER refuses, found before anything runs, with the place in the spec and the way out.
 //! The rules are those of `CreateTriggerFiringOn` in `trigger.c`.
 
+use std::collections::BTreeMap;
+
 use super::lower::Firing;
 use crate::dialect::request::{Reader, place};
 use crate::dialect::{TableKind, inspect};
 use crate::error::{Located, Span};
-use crate::model::{Event, Orientation, Timing};
-use crate::spec::ReferencingSpec;
+use crate::model::{EnabledState, Event, Orientation, TableId, Timing};
+use crate::spec::{EnabledOn, ReferencingSpec, TableSelector};
 use crate::sql::POSTGRES;
 
 /// Combinations of timing, events, orientation and table that cannot be.
@@ -18,6 +20,52 @@ pub(super) fn impossible(reader: &mut Reader<'_>, firing: &Firing) {
     if let Some(referencing) = &reader.request.fields.referencing {
         transition_tables(reader, firing, referencing);
     }
+}
+
+/// The partitions on which the trigger has another state than on its table. One that has the same is none, as the
+/// catalog has it too.
+pub(super) fn enabled_on(
+    reader: &mut Reader<'_>,
+    states: &Located<Vec<EnabledOn>>,
+    enabled: EnabledState,
+    firing: &Firing,
+) -> BTreeMap<TableId, EnabledState> {
+    let request = reader.request;
+    if firing.orientation == Orientation::Statement {
+        reader.refuse(
+            "a trigger for each statement is on the partitioned table alone",
+            &states.span,
+            "use `for_each = \"row\"`, or remove `enabled_on`",
+        );
+    }
+    let table = &request.table.id;
+    let one_of_many = matches!(request.spec.tables, TableSelector::Many { .. });
+    let mut seen: BTreeMap<TableId, EnabledState> = BTreeMap::new();
+    for EnabledOn { partition, state } in &states.value {
+        let (id, facts) = request.beside.table(&partition.value);
+        if let Some(facts) = facts
+            && !facts.partition_of.contains(table)
+        {
+            // With several tables each entry is for one of them.
+            if one_of_many && !facts.partition_of.is_empty() {
+                continue;
+            }
+            reader.refuse(
+                format!("`{id}` is no partition of `{table}`"),
+                &partition.span,
+                "name a partition, whose own copy of the trigger has that state",
+            );
+        }
+        if seen.insert(id.clone(), state.value).is_some() {
+            reader.refuse(
+                format!("the partition `{id}` is named twice"),
+                &partition.span,
+                "name it once",
+            );
+        }
+    }
+    seen.retain(|_, state| *state != enabled);
+    seen
 }
 
 fn timing_span(reader: &Reader<'_>) -> Span {

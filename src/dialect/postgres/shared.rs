@@ -14,7 +14,7 @@ use crate::model::{
 };
 use crate::render::Renderer;
 use crate::spec::FunctionSpec;
-use crate::sql::POSTGRES;
+use crate::sql::{POSTGRES, tokens};
 
 /// `procost` of a function in any language but C and internal, unless it is said otherwise.
 const DEFAULT_COST: f32 = 100.0;
@@ -43,11 +43,13 @@ pub(super) fn plain(id: FunctionId, language: &str, body: String) -> Function {
         volatility: Volatility::Volatile,
         parallel: Parallel::Unsafe,
         leakproof: false,
+        strict: false,
         cost: DEFAULT_COST,
         comment: None,
         owner: None,
         grants: None,
         depends_on_extensions: BTreeSet::new(),
+        seen: None,
     }
 }
 
@@ -81,9 +83,11 @@ pub(super) fn lower(
         volatility,
         parallel,
         leakproof,
+        strict,
         cost,
         description,
         allow: _,
+        depends_on_extensions,
     } = spec;
     let mut problems = vec![];
     let id = FunctionId {
@@ -127,6 +131,7 @@ pub(super) fn lower(
     let mut function = plain(id, &language, text);
     function.settings = set;
     function.comment = comment_text(description.as_ref());
+    function.depends_on_extensions = extensions(depends_on_extensions.as_ref());
     if let Some(security) = security {
         function.security = security.value;
     }
@@ -138,6 +143,9 @@ pub(super) fn lower(
     }
     if let Some(leakproof) = leakproof {
         function.leakproof = leakproof.value;
+    }
+    if let Some(strict) = strict {
+        function.strict = strict.value;
     }
     if let Some(stored) = stored {
         function.cost = stored;
@@ -160,6 +168,14 @@ pub(super) fn comment_text(description: Option<&Located<String>>) -> Option<Stri
     description
         .map(|description| description.value.clone())
         .filter(|text| !text.is_empty())
+}
+
+/// `depends_on_extensions`.
+pub(super) fn extensions(names: Option<&Located<Vec<Located<String>>>>) -> BTreeSet<String> {
+    names
+        .into_iter()
+        .flat_map(|names| names.value.iter().map(|name| name.value.clone()))
+        .collect()
 }
 
 /// Names of more than 63 bytes would be cut by the server.
@@ -214,6 +230,7 @@ fn body_text(
         table: None,
         schema: Value::from(id.schema.as_str()),
         trigger: None,
+        timing: None,
         event: None,
         columns: None,
         vars: vars.clone(),
@@ -280,4 +297,23 @@ fn names_of(list: &str) -> Vec<String> {
     }
     names.push(name);
     names
+}
+
+/// A PL/pgSQL function's text as a block within another: without a semicolon at its end. `None` where it begins with an
+/// option (`#variable_conflict`), which can only stand at the very beginning.
+pub(super) fn block(text: &str) -> Option<&str> {
+    let mut end = None;
+    for token in tokens(text, &POSTGRES).filter(|token| !token.is_blank()) {
+        if end.is_none() && token.text(text).starts_with('#') {
+            return None;
+        }
+        end = if token.is_operator(text, ";") {
+            Some((token.range.start, true))
+        } else {
+            Some((token.range.end, false))
+        };
+    }
+    let (end, closed) = end?;
+    // A comment behind the end may stay, but not on the line of the semicolon that follows.
+    text.get(..if closed { end } else { text.len() })
 }

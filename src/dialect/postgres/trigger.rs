@@ -7,6 +7,7 @@ use crate::dialect::{Ddl, LockMode, Server, inspect, qualified, texts, unread, v
 use crate::error::Error;
 use crate::model::{
     Action, Condition, Constraint, Deferral, EnabledState, ObjectId, Orientation, TableId, Trigger,
+    TriggerId,
 };
 use crate::render::Renderer;
 use crate::sql::POSTGRES;
@@ -109,6 +110,7 @@ fn redefined(before: &Trigger, after: &Trigger) -> bool {
         depends_on_extensions: _,
         verbatim: _,
         creation: _,
+        seen: _,
     } = before;
     let sorted = |columns: &[String]| {
         let mut columns = columns.to_vec();
@@ -166,6 +168,7 @@ fn create_trigger(
         depends_on_extensions: _,
         verbatim: _,
         creation: _,
+        seen: _,
     } = trigger;
     let Action::Call {
         function,
@@ -217,22 +220,24 @@ fn describe(constraint: &Constraint) -> Value {
 /// The state of the trigger, then those of the partitions where it differs: on a partitioned table ALTER TABLE sets the
 /// partitions' clones as well.
 fn set_states(script: &mut Script<'_>, trigger: &Trigger) -> Result<(), Error> {
-    set_state(script, &trigger.id.table, &trigger.id.name, trigger.enabled)?;
+    set_state(script, &trigger.id, trigger.enabled, None)?;
     for (partition, state) in &trigger.enabled_on_partitions {
-        set_state(script, partition, &trigger.id.name, *state)?;
+        set_state(script, &trigger.id, *state, Some(partition))?;
     }
     Ok(())
 }
 
 fn set_state(
     script: &mut Script<'_>,
-    table: &TableId,
-    name: &str,
+    id: &TriggerId,
     state: EnabledState,
+    partition: Option<&TableId>,
 ) -> Result<(), Error> {
     let context = context! {
-        table => value(table),
-        name,
+        table => value(partition.unwrap_or(&id.table)),
+        name => id.name.as_str(),
+        // A partition may have partitions, whose states are their own.
+        only => partition.is_some(),
         state => match state {
             EnabledState::Origin => "origin",
             EnabledState::Disabled => "disabled",

@@ -73,6 +73,7 @@ fn read(reader: &mut Reader<'_>) -> Option<Vec<Lowered>> {
             Some(condition) => Some(condition?),
             None => None,
         };
+        let condition = reader.with_bypass(condition)?.map(Condition::Sql);
         let trigger = Trigger {
             id: own,
             timing,
@@ -92,6 +93,7 @@ fn read(reader: &mut Reader<'_>) -> Option<Vec<Lowered>> {
             depends_on_extensions: BTreeSet::new(),
             verbatim: None,
             creation: None,
+            seen: reader.take_seen(),
         };
         lowered.push(Lowered {
             definition: Definition::Trigger(trigger),
@@ -114,17 +116,23 @@ fn refuse_others_fields(reader: &mut Reader<'_>) {
         // SQLite keeps no comments: the description is for the reader of the spec.
         description: _,
         renamed_from: _,
+        bypass: _,
         enabled,
         constraint,
         referencing,
         function,
         args,
+        shared,
         function_name,
         declare,
         security,
         search_path,
         definer,
+        enabled_on,
+        depends_on_extensions,
         order,
+        sql_mode,
+        collation,
     } = reader.request.fields;
     if let Some(for_each) = for_each
         && for_each.value == Orientation::Statement
@@ -150,13 +158,19 @@ fn refuse_others_fields(reader: &mut Reader<'_>) {
     let elsewhere = "put it under the dialect that has it, or leave sqlite out of `dialects`";
     reader.refuse_field(constraint.as_ref(), "constraint triggers", elsewhere);
     reader.refuse_field(referencing.as_ref(), "transition tables", elsewhere);
+    reader.refuse_field(shared.as_ref(), "trigger functions", elsewhere);
     reader.refuse_field(function_name.as_ref(), "trigger functions", elsewhere);
     reader.refuse_field(declare.as_ref(), "variables in a trigger", elsewhere);
     let what = "security context of a trigger";
     reader.refuse_field(security.as_ref(), what, elsewhere);
     reader.refuse_field(search_path.as_ref(), "search path", elsewhere);
+    reader.refuse_field(enabled_on.as_ref(), "partitions", elsewhere);
+    let what = "extensions of that kind";
+    reader.refuse_field(depends_on_extensions.as_ref(), what, elsewhere);
     reader.refuse_field(definer.as_ref(), "definer of a trigger", elsewhere);
     reader.refuse_field(order.as_ref(), "order among triggers", elsewhere);
+    reader.refuse_field(sql_mode.as_ref(), "`sql_mode`", elsewhere);
+    reader.refuse_field(collation.as_ref(), "collation of a trigger", elsewhere);
 }
 
 fn check_truncate(reader: &mut Reader<'_>, events: &BTreeSet<Event>) {
@@ -232,14 +246,14 @@ fn condition(
     when: &Located<String>,
     trigger: &str,
     event: Event,
-) -> Option<Condition> {
+) -> Option<String> {
     let sql = reader.sql(when, trigger, Some(event))?;
     let check = inspect::check_condition(&sql, &SQLITE);
     if !reader.sound("when", when, &sql, check) {
         return None;
     }
     check_rows(reader, when, &sql, event);
-    Some(Condition::Sql(bare_condition(&sql).to_owned()))
+    Some(bare_condition(&sql).to_owned())
 }
 
 /// SQLite takes a wrong OLD or NEW when it creates the trigger, and fails when it fires.

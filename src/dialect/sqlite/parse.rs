@@ -76,6 +76,7 @@ pub fn parse(sql: &str, table: TableId) -> Result<Trigger, Error> {
         depends_on_extensions: BTreeSet::new(),
         verbatim: Some(sql.to_owned()),
         creation: None,
+        seen: None,
     })
 }
 

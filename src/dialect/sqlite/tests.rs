@@ -202,7 +202,7 @@ fn what_sqlite_cannot_do_is_refused_with_the_way_out() {
             facts: None,
         },
         vars: &vars,
-        schema: "main",
+        beside: &crate::dialect::Beside::nothing("main"),
         pretend: false,
     };
     let renderer = Renderer::new(&Sqlite, None).unwrap();
@@ -345,8 +345,8 @@ fn a_template_of_the_users_marks_the_ddl() {
 
 #[test]
 fn same_bodies_and_names() {
-    assert!(Sqlite.same_body("SELECT  1 ; ", "select 1 -- one\n;"));
-    assert!(!Sqlite.same_body("SELECT 'a b'", "SELECT 'ab'"));
+    assert!(Sqlite.same_body("SELECT  1 ; ", "select 1 -- one\n;", None));
+    assert!(!Sqlite.same_body("SELECT 'a b'", "SELECT 'ab'", None));
     assert!(Sqlite.same_name("Users", "uSERS"));
     assert!(!Sqlite.same_name("É", "é"));
 }

@@ -46,8 +46,16 @@ details AS (
   GROUP BY a.attrelid
 )
 SELECT found.ord, n.nspname, c.relname, c.relkind, details.columns, details.generated,
-       c.relispartition OR c.oid IN (SELECT inhrelid FROM pg_catalog.pg_inherits)
+       c.relispartition OR c.oid IN (SELECT inhrelid FROM pg_catalog.pg_inherits), above.schemas, above.names
 FROM found
 JOIN pg_catalog.pg_class c ON c.oid = found.oid
 JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
 LEFT JOIN details ON details.attrelid = c.oid
+LEFT JOIN LATERAL (
+  SELECT pg_catalog.array_agg(pn.nspname ORDER BY pn.nspname, pc.relname) AS schemas,
+         pg_catalog.array_agg(pc.relname ORDER BY pn.nspname, pc.relname) AS names
+  FROM pg_catalog.pg_partition_ancestors(c.oid) AS ancestor(oid)
+  JOIN pg_catalog.pg_class pc ON pc.oid = ancestor.oid
+  JOIN pg_catalog.pg_namespace pn ON pn.oid = pc.relnamespace
+  WHERE ancestor.oid <> c.oid
+) AS above ON c.relispartition

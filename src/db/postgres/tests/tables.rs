@@ -5,16 +5,7 @@ use crate::dialect::{Table, TableKind};
 use crate::spec::TableRef;
 
 fn reference(text: &str) -> TableRef {
-    match text.split_once('.') {
-        Some((schema, name)) => TableRef {
-            schema: Some(schema.into()),
-            name: name.into(),
-        },
-        None => TableRef {
-            schema: None,
-            name: text.into(),
-        },
-    }
+    TableRef::parse(text).unwrap()
 }
 
 fn names(tables: &[Table]) -> Vec<String> {
@@ -53,7 +44,7 @@ fn names_and_globs() {
                 "only_there",
                 "app.users_part_1",
                 "app.child",
-                "*.users*",
+                "app.\"user*\"",
                 "app.user_x",
                 "pg_catalog.pg_class",
             ]
@@ -79,15 +70,8 @@ fn names_and_globs() {
     assert_eq!(answers[7], ["app.Users"]);
     assert_eq!(answers[8], ["second.only_there"]);
     assert_eq!(answers[9], ["app.users_part_1"]);
-    assert_eq!(
-        answers[11],
-        [
-            "app.users",
-            "app.users_parts",
-            "app.users_view",
-            "public.users"
-        ]
-    );
+    // In quotes a pattern is none.
+    assert!(answers[11].is_empty());
     assert_eq!(answers[12], ["app.user_x"]);
 
     let facts = |database: &mut Postgres, name: &str| {

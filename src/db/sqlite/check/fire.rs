@@ -21,6 +21,16 @@ pub(super) enum Compiled {
     Unknown(String),
 }
 
+/// How messages begin about a virtual table whose module, or part of it, only the application has (`sqlite3VtabCallConnect`
+/// in `vtab.c`, and the tokenizers of FTS3 to FTS5).
+const OF_MODULES: &[&str] = &[
+    "no such module: ",
+    "vtable constructor failed: ",
+    "unknown tokenizer",
+    "no such tokenizer",
+    "error in tokenizer constructor",
+];
+
 /// Prepare `sql`, never running it. Functions and collations that only the application has are stood in for; `stubs`
 /// are the functions so far, and are reported the first time.
 ///
@@ -52,7 +62,8 @@ pub(super) fn compile(
         let about_stub = stubs
             .iter()
             .any(|stub| words.contains(&format!("{stub}()")));
-        return Ok(if about_stub || words.starts_with("no such module: ") {
+        let about_module = OF_MODULES.iter().any(|start| words.starts_with(start));
+        return Ok(if about_stub || about_module {
             Compiled::Unknown(words)
         } else {
             Compiled::No(words)
@@ -61,7 +72,7 @@ pub(super) fn compile(
 }
 
 /// The function that a message says is not there.
-fn unknown_function(words: &str) -> Option<String> {
+pub(in crate::db::sqlite) fn unknown_function(words: &str) -> Option<String> {
     let name = words
         .strip_prefix("no such function: ")
         // What a column's default or a generated column calls is looked for later.
@@ -78,6 +89,9 @@ fn stand_in(connection: &Connection, name: &str) -> rusqlite::Result<()> {
 }
 
 /// Stand in for a collation that only the application has. It is never used to compare.
-pub(super) fn stand_in_for_collation(connection: &Connection, name: &str) -> rusqlite::Result<()> {
+pub(in crate::db::sqlite) fn stand_in_for_collation(
+    connection: &Connection,
+    name: &str,
+) -> rusqlite::Result<()> {
     connection.create_collation(name, Ord::cmp)
 }

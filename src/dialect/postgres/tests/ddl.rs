@@ -246,8 +246,8 @@ fn partitions_keep_their_states() {
     ]);
     let states = [
         "ALTER TABLE public.users ENABLE TRIGGER audit",
-        "ALTER TABLE public.p1 DISABLE TRIGGER audit",
-        "ALTER TABLE public.p2 ENABLE ALWAYS TRIGGER audit",
+        "ALTER TABLE ONLY public.p1 DISABLE TRIGGER audit",
+        "ALTER TABLE ONLY public.p2 ENABLE ALWAYS TRIGGER audit",
     ];
     // On the parent first: it sets the partitions as well.
     assert_eq!(alter(&one, &two, V15).0, states);

@@ -367,9 +367,9 @@ fn keywords_are_in_order() {
 #[test]
 fn bodies_are_bytes_and_names_exact() {
     assert!(
-        Postgres.same_body("a", "a")
-            && !Postgres.same_body("a", "A")
-            && !Postgres.same_body("a", "a ")
+        Postgres.same_body("a", "a", None)
+            && !Postgres.same_body("a", "A", None)
+            && !Postgres.same_body("a", "a ", None)
     );
     assert!(Postgres.same_name("a", "a") && !Postgres.same_name("a", "A"));
 }

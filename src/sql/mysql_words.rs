@@ -2,7 +2,7 @@
 //! something of their own in a trigger (`new`, `old`, `begin`, `end`).
 
 /// In lower case, in order.
-pub const RESERVED: &[&str] = &[
+pub(super) const RESERVED: &[&str] = &[
     "accessible",
     "add",
     "all",

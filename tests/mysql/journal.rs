@@ -1,48 +1,50 @@
-//! What only MySQL and MariaDB have: DDL that cannot be undone, session settings that triggers keep, order among
-//! triggers, and a catalog that shows nothing without a privilege.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
-
-mod common;
+//! DDL that cannot be undone: rows that must not escape, errors in the middle, kills, and two at once.
 
 use std::fmt::Write as _;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
-use common::mysql::{Mysql, connect, server_url, with_database};
-use common::{Live, Sandbox};
 use mysql::prelude::Queryable;
 
-/// A trigger that counts what comes in.
-fn counting(table: &str, name: &str, step: u32) -> String {
-    format!(
-        "[[trigger]]\nname = \"{name}\"\ntable = \"{table}\"\ntiming = \"after\"\nevents = [\"insert\"]\n\
-         body = \"INSERT INTO log VALUES ('{name} {step}');\"\n\n"
-    )
-}
+use crate::common::mysql::{Engine, Mysql, connect};
+use crate::common::{self, Live, Sandbox};
+use crate::{Test, counting, empty_plan, spec, tables};
 
-fn spec(triggers: &str) -> Sandbox {
-    Sandbox::with_spec(&format!("version = 1\n\n{triggers}"))
-}
+pub(crate) const TESTS: &[(&str, Test)] = &[
+    (
+        "no_row_escapes_while_a_trigger_is_replaced",
+        no_row_escapes_while_a_trigger_is_replaced,
+    ),
+    (
+        "an_error_in_the_middle_is_undone",
+        an_error_in_the_middle_is_undone,
+    ),
+    (
+        "a_client_that_is_killed_leaves_what_the_next_one_finishes",
+        a_client_that_is_killed_leaves_what_the_next_one_finishes,
+    ),
+    ("killed_at_any_moment", killed_at_any_moment),
+    (
+        "what_somebody_else_changed_meanwhile_is_for_a_person_to_decide",
+        what_somebody_else_changed_meanwhile_is_for_a_person_to_decide,
+    ),
+    (
+        "a_table_in_use_is_busy_and_nothing_changes",
+        a_table_in_use_is_busy_and_nothing_changes,
+    ),
+    (
+        "two_at_once_are_one_after_the_other",
+        two_at_once_are_one_after_the_other,
+    ),
+    (
+        "a_trigger_that_was_dropped_and_not_made_again_is_made",
+        a_trigger_that_was_dropped_and_not_made_again_is_made,
+    ),
+];
 
-fn tables(live: &mut Mysql, count: usize) {
-    let mut sql = "CREATE TABLE log (what varchar(200)) ENGINE = InnoDB;".to_owned();
-    for number in 0..count {
-        let _ = write!(sql, "CREATE TABLE t{number} (id integer);");
-    }
-    live.batch(sql.trim_end_matches(';'));
-}
-
-fn empty_plan(sandbox: &Sandbox, live: &dyn Live) {
-    let plan = sandbox
-        .on(live, &["plan", "--format", "json", "--detailed-exitcode"])
-        .ok();
-    assert_eq!(plan.json()["changes"], serde_json::json!([]), "{plan}");
-}
-
-#[test]
-fn no_row_escapes_while_a_trigger_is_replaced() {
-    let mut live = Mysql::new();
+fn no_row_escapes_while_a_trigger_is_replaced(engine: Engine) {
+    let mut live = Mysql::of(engine);
     tables(&mut live, 1);
     let sandbox = spec(&counting("t0", "counts", 0));
     sandbox.on(&live, &["apply", "--yes"]).ok();
@@ -62,6 +64,7 @@ fn no_row_escapes_while_a_trigger_is_replaced() {
             })
         })
         .collect();
+    let clock = std::time::Instant::now();
     for step in 1..=20 {
         sandbox.write(
             "triggers.toml",
@@ -69,6 +72,7 @@ fn no_row_escapes_while_a_trigger_is_replaced() {
         );
         sandbox.on(&live, &["apply", "--yes", "--wait", "30"]).ok();
     }
+    std::thread::sleep(Duration::from_secs(3).saturating_sub(clock.elapsed()));
     stop.store(true, Ordering::Relaxed);
     for writer in writers {
         writer.join().unwrap();
@@ -80,9 +84,8 @@ fn no_row_escapes_while_a_trigger_is_replaced() {
     assert!(all != "0");
 }
 
-#[test]
-fn an_error_in_the_middle_is_undone() {
-    let mut live = Mysql::new();
+fn an_error_in_the_middle_is_undone(engine: Engine) {
+    let mut live = Mysql::of(engine);
     tables(&mut live, 3);
     let sandbox = spec(&[counting("t0", "a", 1), counting("t2", "c", 1)].concat());
     sandbox.on(&live, &["apply", "--yes"]).ok();
@@ -108,10 +111,9 @@ fn an_error_in_the_middle_is_undone() {
     assert_eq!(live.versions(), ["1 applied", "2 failed", "3 applied"]);
 }
 
-#[test]
-fn a_client_that_is_killed_leaves_what_the_next_one_finishes() {
+fn a_client_that_is_killed_leaves_what_the_next_one_finishes(engine: Engine) {
     const TABLES: usize = 5;
-    let mut live = Mysql::new();
+    let mut live = Mysql::of(engine);
     tables(&mut live, TABLES);
     let all = |step| {
         (0..TABLES)
@@ -181,7 +183,7 @@ fn a_client_that_is_killed_leaves_what_the_next_one_finishes() {
 }
 
 /// Until a connection to this database waits for a table.
-fn wait_for_lock(live: &mut Mysql) {
+pub(crate) fn wait_for_lock(live: &mut Mysql) {
     let name = live.name().to_owned();
     for _ in 0..400 {
         let waiting = live.run(&format!(
@@ -195,10 +197,9 @@ fn wait_for_lock(live: &mut Mysql) {
     panic!("nobody waits: {}", live.run("SHOW PROCESSLIST"));
 }
 
-#[test]
-fn killed_at_any_moment() {
+fn killed_at_any_moment(engine: Engine) {
     const TABLES: usize = 4;
-    let mut live = Mysql::new();
+    let mut live = Mysql::of(engine);
     tables(&mut live, TABLES);
     let all = |step| {
         (0..TABLES)
@@ -232,9 +233,8 @@ fn killed_at_any_moment() {
     }
 }
 
-#[test]
-fn what_somebody_else_changed_meanwhile_is_for_a_person_to_decide() {
-    let mut live = Mysql::new();
+fn what_somebody_else_changed_meanwhile_is_for_a_person_to_decide(engine: Engine) {
+    let mut live = Mysql::of(engine);
     tables(&mut live, 2);
     let sandbox = spec(&[counting("t0", "a", 1), counting("t1", "b", 1)].concat());
     sandbox.on(&live, &["apply", "--yes"]).ok();
@@ -275,9 +275,8 @@ fn what_somebody_else_changed_meanwhile_is_for_a_person_to_decide() {
     empty_plan(&sandbox, &live);
 }
 
-#[test]
-fn a_table_in_use_is_busy_and_nothing_changes() {
-    let mut live = Mysql::new();
+fn a_table_in_use_is_busy_and_nothing_changes(engine: Engine) {
+    let mut live = Mysql::of(engine);
     tables(&mut live, 2);
     let sandbox = spec(&[counting("t0", "a", 1), counting("t1", "b", 1)].concat());
     let before = live.snapshot();
@@ -294,9 +293,8 @@ fn a_table_in_use_is_busy_and_nothing_changes() {
     empty_plan(&sandbox, &live);
 }
 
-#[test]
-fn two_at_once_are_one_after_the_other() {
-    let mut live = Mysql::new();
+fn two_at_once_are_one_after_the_other(engine: Engine) {
+    let mut live = Mysql::of(engine);
     tables(&mut live, 1);
     let sandbox = spec(&counting("t0", "a", 1));
     let name = live.name().to_owned();
@@ -325,233 +323,8 @@ fn two_at_once_are_one_after_the_other() {
     sandbox.on(&live, &["apply", "--yes"]).ok();
 }
 
-/// A user with these rights, and the URL to connect as them.
-fn user(live: &mut Mysql, name: &str, grants: &[&str]) -> String {
-    let database = live.name().to_owned();
-    let name = format!("{name}{}", std::process::id());
-    live.batch(&format!("DROP USER IF EXISTS {name}@localhost"));
-    live.batch(&format!(
-        "CREATE USER {name}@localhost IDENTIFIED BY 'se cret'"
-    ));
-    for grant in grants {
-        live.batch(&format!(
-            "GRANT {grant} ON {database}.* TO {name}@localhost"
-        ));
-    }
-    with_database(&server_url(), &database).replacen("root@", &format!("{name}:se%20cret@"), 1)
-}
-
-#[test]
-fn without_the_privilege_nothing_is_believed() {
-    let mut live = Mysql::new();
-    tables(&mut live, 1);
-    let sandbox = spec(&counting("t0", "a", 1));
-    sandbox.on(&live, &["apply", "--yes"]).ok();
-    let url = user(&mut live, "blind", &["SELECT"]);
-    sandbox
-        .run(&["--url", &url, "plan"])
-        .code(1)
-        .says(&["cannot be seen by this role", "GRANT TRIGGER"])
-        .never_says(&["se cret", "se%20cret"]);
-    let url = user(&mut live, "reader", &["SELECT, TRIGGER"]);
-    sandbox
-        .run(&["--url", &url, "plan", "--detailed-exitcode"])
-        .ok();
-    let wrong = url.replace("se%20cret", "wrong");
-    sandbox
-        .run(&["--url", &wrong, "plan"])
-        .code(1)
-        .says(&["does not let"])
-        .never_says(&["wrong@", ":wrong"]);
-    live.batch(&format!(
-        "DROP USER blind{0}@localhost, reader{0}@localhost",
-        std::process::id()
-    ));
-}
-
-#[test]
-fn a_foreign_definer_is_refused_by_the_server_and_undone() {
-    let mut live = Mysql::new();
-    tables(&mut live, 1);
-    let rights = "SELECT, INSERT, UPDATE, DELETE, CREATE, TRIGGER, LOCK TABLES";
-    let url = user(&mut live, "plain", &[rights]);
-    let text = format!(
-        "{}[trigger.mysql]\ndefiner = \"root@localhost\"\n",
-        counting("t0", "a", 1)
-    );
-    let sandbox = spec(&text);
-    sandbox
-        .run(&["--url", &url, "apply", "--yes"])
-        .code(1)
-        .says(&["the server's error", "undone"]);
-    sandbox.on(&live, &["apply", "--yes"]).ok();
-    // MySQL quotes as the session that asks does.
-    let definer = live.snapshot().replace(['`', '"'], "");
-    assert!(definer.contains("DEFINER=root@localhost"), "{definer}");
-    // A definer changed by hand is drift, though nothing else is.
-    live.batch(&format!(
-        "DROP TRIGGER a; CREATE DEFINER = plain{}@localhost TRIGGER a AFTER INSERT ON t0 FOR EACH ROW BEGIN INSERT INTO log VALUES ('a 1'); END",
-        std::process::id()
-    ));
-    sandbox.on(&live, &["check"]).code(2).says(&["definer"]);
-    sandbox.on(&live, &["apply", "--yes"]).ok();
-    empty_plan(&sandbox, &live);
-    live.batch(&format!("DROP USER plain{}@localhost", std::process::id()));
-}
-
-#[test]
-fn text_survives() {
-    let mut live = Mysql::new();
-    tables(&mut live, 1);
-    let body = r#"body = '''INSERT INTO log VALUES ('é 🦀 \\ \' "x" -- no comment /* nor this */ # nor this; END');'''"#;
-    let sandbox = spec(&format!(
-        "[[trigger]]\nname = \"odd\"\ntable = \"t0\"\ntiming = \"after\"\nevents = [\"insert\"]\n{body}\n"
-    ));
-    sandbox.on(&live, &["apply", "--yes"]).ok();
-    empty_plan(&sandbox, &live);
-    live.run("INSERT INTO t0 VALUES (1)");
-    assert_eq!(
-        live.run("SELECT what FROM log"),
-        "é 🦀 \\ ' \"x\" -- no comment /* nor this */ # nor this; END\n"
-    );
-}
-
-#[test]
-fn settings_of_the_session_come_back_with_a_rollback() {
-    let mut live = Mysql::new();
-    tables(&mut live, 1);
-    // Made by hand under other rules: `"` is a quote for names, and `\` is no escape.
-    live.batch("SET SESSION sql_mode = 'ANSI_QUOTES,NO_BACKSLASH_ESCAPES'");
-    live.batch(r#"create trigger "a" after insert on "t0" for each row insert into "log" values ('back\')"#);
-    live.batch(
-        "create trigger b after insert on t0 for each row begin insert into log values ('b'); end",
-    );
-    live.batch("SET SESSION sql_mode = CONCAT(@@GLOBAL.sql_mode, ',ANSI_QUOTES')");
-    let before = live.snapshot();
-    let sandbox = spec(&counting("t0", "a", 1));
-    sandbox.on(&live, &["plan"]).ok().says(&["conflict"]);
-    sandbox.on(&live, &["apply", "--yes"]).code(3);
-    sandbox.on(&live, &["apply", "--yes", "--adopt"]).ok();
-    empty_plan(&sandbox, &live);
-    sandbox.on(&live, &["rollback", "--yes"]).ok();
-    assert_eq!(live.snapshot(), before);
-    live.run("INSERT INTO t0 VALUES (1)");
-    assert_eq!(
-        live.run("SELECT what FROM log ORDER BY what"),
-        "b\nback\\\n"
-    );
-}
-
-#[test]
-fn order_is_kept_and_restored() {
-    let mut live = Mysql::new();
-    tables(&mut live, 1);
-    let follow = "[trigger.mysql]\norder = { follows = \"z_first\" }\n\n";
-    let text = |step| {
-        format!(
-            "{}{follow}{}",
-            counting("t0", "a_second", step),
-            counting("t0", "z_first", step)
-        )
-    };
-    let sandbox = spec(&text(1));
-    sandbox.on(&live, &["apply", "--yes"]).ok();
-    empty_plan(&sandbox, &live);
-    let order = |live: &mut Mysql| {
-        live.run("TRUNCATE log");
-        live.run("INSERT INTO t0 VALUES (1)");
-        live.run("SELECT what FROM log")
-    };
-    assert_eq!(order(&mut live), "z_first 1\na_second 1\n");
-    sandbox.write("triggers.toml", format!("version = 1\n{}", text(2)));
-    sandbox.on(&live, &["apply", "--yes"]).ok();
-    empty_plan(&sandbox, &live);
-    assert_eq!(order(&mut live), "z_first 2\na_second 2\n");
-    // Dropped and made again by hand, a trigger comes last, and nothing else about it has changed.
-    let row: mysql::Row = live
-        .conn()
-        .query_first("SHOW CREATE TRIGGER z_first")
-        .unwrap()
-        .unwrap();
-    let statement: String = row.get(2).unwrap();
-    let mut other = connect(&live.url());
-    other
-        .query_drop("SET SESSION sql_mode = CONCAT(@@SESSION.sql_mode, ',ANSI_QUOTES')")
-        .unwrap();
-    other.query_drop("DROP TRIGGER z_first").unwrap();
-    other.query_drop(statement).unwrap();
-    sandbox.on(&live, &["check"]).code(2).says(&["order"]);
-    sandbox.on(&live, &["apply", "--yes"]).ok();
-    empty_plan(&sandbox, &live);
-    assert_eq!(order(&mut live), "z_first 2\na_second 2\n");
-}
-
-#[test]
-fn after_import_the_plan_is_empty() {
-    let mut live = Mysql::new();
-    tables(&mut live, 2);
-    live.batch("SET SESSION sql_mode = DEFAULT");
-    live.batch("create trigger `a b` before update on t0 for each row set new.id = old.id /* c */");
-    live.batch("create trigger c after insert on t1 for each row l: begin declare n int; if new.id > 1 then set n = 1; leave l; end if; insert into log values ('x\\n'); end l");
-    let sandbox = Sandbox::new();
-    sandbox.on(&live, &["import", "-o", "triggers.toml"]).ok();
-    let plan = sandbox.on(&live, &["plan", "--detailed-exitcode"]).ok();
-    plan.never_says(&["conflict"]);
-    sandbox.on(&live, &["apply", "--yes"]).ok();
-    empty_plan(&sandbox, &live);
-}
-
-#[test]
-fn a_body_that_would_fail_is_found_before() {
-    let mut live = Mysql::new();
-    tables(&mut live, 1);
-    for (body, words) in [
-        ("INSERT INTO lgo VALUES (1);", "lgo"),
-        ("INSERT INTO log (whatever) VALUES (NEW.id);", "whatever"),
-        ("IF NEW.id > no_such(1) THEN SET @a = 1; END IF;", "no_such"),
-    ] {
-        let sandbox = spec(&format!(
-            "[[trigger]]\nname = \"t\"\ntable = \"t0\"\ntiming = \"after\"\nevents = [\"insert\"]\nbody = \"{body}\"\n"
-        ));
-        sandbox
-            .on(&live, &["plan"])
-            .code(1)
-            .says(&["would fail when it fires", words]);
-    }
-    // Variables, cursors and built-in functions are no reason to complain.
-    let sandbox = spec(
-        "[[trigger]]\nname = \"t\"\ntable = \"t0\"\ntiming = \"after\"\nevents = [\"insert\"]\nbody = \"\"\"\n\
-         DECLARE done, n int DEFAULT 0;\nDECLARE w varchar(9);\nDECLARE c CURSOR FOR SELECT what FROM log;\n\
-         DECLARE CONTINUE HANDLER FOR NOT FOUND SET done = 1;\nOPEN c;\n\
-         one: LOOP\n FETCH c INTO w;\n IF done THEN LEAVE one; END IF;\n SET n = n + char_length (w);\nEND LOOP;\nCLOSE c;\n\
-         SELECT max(what), n INTO w, @b FROM log WHERE what <> NEW.id;\n\
-         CASE n WHEN 0 THEN SET @c = CASE WHEN w IS NULL THEN 1 ELSE 2 END; ELSE SET @c = 3, @d = 4; END CASE;\n\
-         INSERT INTO log VALUES (concat('n', n));\n\"\"\"\n",
-    );
-    sandbox.on(&live, &["apply", "--yes"]).ok();
-    empty_plan(&sandbox, &live);
-    live.run("INSERT INTO t0 VALUES (1)");
-    assert_eq!(live.run("SELECT what FROM log"), "n0\n");
-}
-
-#[test]
-fn a_script_does_the_same() {
-    let mut live = Mysql::new();
-    tables(&mut live, 1);
-    let sandbox = spec(&counting("t0", "a", 1));
-    let sql = sandbox.on(&live, &["plan", "--format", "sql"]).ok().stdout;
-    common::script(&live, &sql).ok();
-    assert!(live.snapshot().contains("'a 1'"));
-    assert_eq!(live.versions(), ["1 applied"]);
-    sandbox.on(&live, &["check"]).ok();
-    // The same script a second time stops before it has done anything.
-    let run = common::script(&live, &sql);
-    assert_ne!(run.code, Some(0), "{run}");
-}
-
-#[test]
-fn a_trigger_that_was_dropped_and_not_made_again_is_made() {
-    let mut live = Mysql::new();
+fn a_trigger_that_was_dropped_and_not_made_again_is_made(engine: Engine) {
+    let mut live = Mysql::of(engine);
     tables(&mut live, 2);
     let sandbox = spec(&[counting("t0", "a", 1), counting("t1", "b", 1)].concat());
     sandbox.on(&live, &["apply", "--yes"]).ok();

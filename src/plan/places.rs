@@ -1,0 +1,207 @@
+//! Places among siblings, for engines that keep an order (MySQL): each step names the neighbour that is there when it runs.
+//! One that was read from the catalog may be dropped, renamed or not yet made by then.
+
+use std::collections::BTreeMap;
+
+use super::Change;
+use crate::db::Database;
+use crate::error::Error;
+use crate::model::{Definition, ObjectId, Place};
+use crate::render::Renderer;
+
+/// The triggers of each table, timing and event in firing order, as they are between two steps.
+pub(crate) struct Siblings {
+    lists: Vec<Vec<String>>,
+    /// Which list a name is in. Names are unique in a schema where there are places.
+    of: BTreeMap<(String, String), usize>,
+}
+
+impl Siblings {
+    /// From what the catalog says of each trigger.
+    pub(crate) fn read(places: &BTreeMap<ObjectId, Place>) -> Self {
+        let mut siblings = Self {
+            lists: vec![],
+            of: BTreeMap::new(),
+        };
+        for (id, place) in places {
+            let Place::Among { before, after } = place else {
+                continue;
+            };
+            if siblings.list(id.schema(), id.name()).is_some() {
+                continue;
+            }
+            let own = id.name().to_owned();
+            let all: Vec<String> = before.iter().chain([&own]).chain(after).cloned().collect();
+            for name in &all {
+                let key = (id.schema().to_owned(), name.clone());
+                siblings.of.insert(key, siblings.lists.len());
+            }
+            siblings.lists.push(all);
+        }
+        siblings
+    }
+
+    fn list(&self, schema: &str, name: &str) -> Option<usize> {
+        self.of.get(&(schema.to_owned(), name.to_owned())).copied()
+    }
+
+    fn names(&self, list: usize) -> &[String] {
+        self.lists.get(list).map_or(&[][..], Vec::as_slice)
+    }
+
+    /// Where a trigger stands now.
+    fn place(&self, schema: &str, name: &str) -> Option<Place> {
+        let names = self.names(self.list(schema, name)?);
+        let at = names.iter().position(|other| other == name)?;
+        Some(Place::Among {
+            before: names.get(..at).unwrap_or_default().to_vec(),
+            after: names.get(at + 1..).unwrap_or_default().to_vec(),
+        })
+    }
+
+    fn remove(&mut self, schema: &str, name: &str) {
+        let list = self.of.remove(&(schema.to_owned(), name.to_owned()));
+        if let Some(names) = list.and_then(|list| self.lists.get_mut(list)) {
+            names.retain(|other| other != name);
+        }
+    }
+
+    /// The place with those alone that are there, and the list that they are in.
+    fn present(&self, schema: &str, place: &Place) -> (Place, Option<usize>) {
+        let (before, after) = match place {
+            Place::Among { before, after } => (before.as_slice(), after.as_slice()),
+            Place::Follows(name) | Place::Precedes(name) => {
+                return (place.clone(), self.list(schema, name));
+            }
+        };
+        let list = before
+            .iter()
+            .chain(after)
+            .find_map(|name| self.list(schema, name));
+        let there = |names: &[String]| {
+            let is_there = |name: &&String| list.is_some() && self.list(schema, name) == list;
+            names.iter().filter(is_there).cloned().collect()
+        };
+        let place = Place::Among {
+            before: there(before),
+            after: there(after),
+        };
+        (place, list)
+    }
+
+    /// A trigger that was made: in this place, else last in `list`.
+    fn insert(&mut self, schema: &str, name: &str, place: Option<&Place>, list: Option<usize>) {
+        let list = list.unwrap_or(self.lists.len());
+        if list == self.lists.len() {
+            self.lists.push(vec![]);
+        }
+        let Some(names) = self.lists.get_mut(list) else {
+            return;
+        };
+        let find = |wanted: &String| names.iter().position(|other| other == wanted);
+        let at = match place {
+            Some(Place::Follows(other)) => find(other).map(|at| at + 1),
+            Some(Place::Precedes(other)) => find(other),
+            Some(Place::Among { after, .. }) => after.first().and_then(find),
+            None => None,
+        };
+        names.insert(at.unwrap_or(names.len()), name.to_owned());
+        self.of.insert((schema.to_owned(), name.to_owned()), list);
+    }
+
+    /// What a step from `before` to `after` is, with the places of both as they are when it runs. It counts as done then.
+    pub(crate) fn step(
+        &mut self,
+        mut before: Option<Definition>,
+        mut after: Option<Definition>,
+    ) -> (Option<Definition>, Option<Definition>) {
+        let mut stood = None;
+        if let Some(before) = &mut before {
+            let id = before.id();
+            let place = self.place(id.schema(), id.name());
+            let list = self.list(id.schema(), id.name());
+            self.remove(id.schema(), id.name());
+            if place.is_some() {
+                set_place(before, place.clone());
+            }
+            stood = place.zip(list);
+        }
+        if let Some(after) = &mut after {
+            let id = after.id();
+            let stood = stood.filter(|_| {
+                before
+                    .as_ref()
+                    .is_some_and(|before| same_event(before, after))
+            });
+            if let Some(wanted) = after.place().cloned() {
+                let (place, list) = self.present(id.schema(), &wanted);
+                let list = list.or(stood.map(|(_, list)| list));
+                self.insert(id.schema(), id.name(), Some(&place), list);
+                set_place(after, Some(place));
+            } else {
+                let (place, list) = stood.unzip();
+                self.insert(id.schema(), id.name(), place.as_ref(), list);
+            }
+        }
+        (before, after)
+    }
+}
+
+/// Write the statements of ordered changes anew where they name a neighbour that will not be there.
+pub(super) fn settle(
+    changes: &mut [Change],
+    places: &BTreeMap<ObjectId, Place>,
+    database: &dyn Database,
+    renderer: &Renderer,
+) -> Result<(), Error> {
+    if places.is_empty()
+        && changes
+            .iter()
+            .all(|change| place(change.after.as_ref()).is_none())
+    {
+        return Ok(());
+    }
+    let mut siblings = Siblings::read(places);
+    let (dialect, server) = (database.dialect(), database.server());
+    for change in changes {
+        if change.statements.is_empty() {
+            continue;
+        }
+        let (before, after) = siblings.step(change.before.clone(), change.after.clone());
+        let Some(after) = after else { continue };
+        let same = place(before.as_ref()) == place(change.before.as_ref())
+            && place(Some(&after)) == place(change.after.as_ref());
+        if same {
+            continue;
+        }
+        let after = database.spared(&after);
+        let ddl = match before {
+            None => dialect.create(&after, renderer, server)?,
+            Some(before) => dialect.alter(&database.spared(&before), &after, renderer, server)?,
+        };
+        change.statements = ddl.statements;
+    }
+    Ok(())
+}
+
+fn place(definition: Option<&Definition>) -> Option<&Place> {
+    definition.and_then(Definition::place)
+}
+
+fn set_place(definition: &mut Definition, place: Option<Place>) {
+    if let Definition::Trigger(trigger) = definition {
+        trigger.creation.get_or_insert_default().place = place;
+    }
+}
+
+/// Whether both are of the same table, timing and event.
+fn same_event(before: &Definition, after: &Definition) -> bool {
+    match (before, after) {
+        (Definition::Trigger(before), Definition::Trigger(after)) => {
+            before.id.table == after.id.table
+                && before.timing == after.timing
+                && before.events == after.events
+        }
+        _ => false,
+    }
+}

@@ -1,0 +1,1 @@
+CREATE TABLE triggerctl_bypass (name TEXT NOT NULL PRIMARY KEY)

@@ -1,0 +1,181 @@
+//! kill -9, of the client at every statement that it sends, and of the server in mid-apply: the next apply ends in the
+//! desired state, and says what it did.
+
+use std::process::Stdio;
+use std::time::Instant;
+
+use crate::common::mysql::{Engine, Mysql};
+use crate::common::mysql_server::MysqlServer;
+use crate::common::{self, Live, Sandbox};
+use crate::proxy::Proxy;
+use crate::{Test, counting, empty_plan, tables};
+
+pub(crate) const TESTS: &[(&str, Test)] = &[(
+    "a_client_killed_at_every_statement",
+    a_client_killed_at_every_statement,
+)];
+
+/// Those that start a server of their own.
+pub(crate) const SERVER_TESTS: &[(&str, Test)] =
+    &[("a_server_killed_ten_times", a_server_killed_ten_times)];
+
+const TABLES: usize = 3;
+
+/// A trigger on each table, all of this step; and one more on the first table in every other step, so that some are made
+/// and dropped as well.
+fn step(sandbox: &Sandbox, tables: usize, step: u32) {
+    let mut text = "version = 1\n".to_owned();
+    for number in 0..tables {
+        text += &counting(&format!("t{number}"), &format!("counts{number}"), step);
+    }
+    if step.is_multiple_of(2) {
+        text += &counting("t0", "even", step);
+    }
+    sandbox.write("triggers.toml", text);
+}
+
+/// How many of the triggers that are there in every step are there now.
+fn standing(live: &mut Mysql) -> usize {
+    live.run("SELECT count(*) FROM information_schema.TRIGGERS WHERE TRIGGER_SCHEMA = DATABASE() AND TRIGGER_NAME LIKE 'counts%'")
+        .trim()
+        .parse()
+        .unwrap()
+}
+
+fn unfinished(live: &mut Mysql) -> bool {
+    live.run("SELECT count(*) FROM triggerctl_migrations WHERE state = 'started'")
+        .starts_with('1')
+}
+
+/// After a kill: nothing has gone that was there, and the next apply ends as desired.
+fn go_on(
+    engine: Engine,
+    sandbox: &Sandbox,
+    live: &mut Mysql,
+    (tables, step): (usize, u32),
+    what: &str,
+) -> bool {
+    // MySQL has no CREATE OR REPLACE TRIGGER: between DROP and CREATE there is none, for the one that was at hand.
+    let least = match engine {
+        Engine::Mariadb => tables,
+        Engine::Mysql9 => tables - 1,
+    };
+    let found = standing(live);
+    assert!(found >= least, "{what}: only {found} triggers are left");
+    let broken = unfinished(live);
+    if broken {
+        sandbox.on(live, &["plan"]).says(&["no end"]);
+        sandbox.on(live, &["check"]).says(&["no end"]);
+    }
+    // The server may take a moment to see that the killed client is gone.
+    let run = sandbox.on(live, &["apply", "--yes", "--wait", "30"]).ok();
+    if broken {
+        let run = run.says(&["is finished now"]);
+        assert!(
+            run.stderr.contains("trigger") || run.stdout.contains("trigger"),
+            "{run}"
+        );
+    }
+    empty_plan(sandbox, live);
+    let ends = live.snapshot().matches(&format!(" {step}')")).count();
+    let expected = tables + usize::from(step.is_multiple_of(2));
+    assert_eq!(ends, expected, "{what}: {}", live.snapshot());
+    assert!(!unfinished(live));
+    broken
+}
+
+fn a_client_killed_at_every_statement(engine: Engine) {
+    let mut live = Mysql::of(engine);
+    tables(&mut live, TABLES);
+    let sandbox = Sandbox::with_spec("version = 1\n");
+    step(&sandbox, TABLES, 0);
+    sandbox.on(&live, &["apply", "--yes"]).ok();
+    let url = live.url();
+    let (address, socket) = url.split_once("?socket=").unwrap();
+    let start = |proxy: &Proxy| {
+        let url = format!("{address}?socket={}", proxy.socket());
+        sandbox
+            .command(&["--url", &url, "apply", "--yes"])
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap()
+    };
+    let count = |number: u32| {
+        step(&sandbox, TABLES, number);
+        let proxy = Proxy::new(socket, usize::MAX);
+        let run = common::wait(start(&proxy), "apply through the proxy");
+        assert_eq!(run.code, Some(0), "{run}");
+        proxy.passed()
+    };
+    // Steps with one more to make and with one to drop need their own number of statements.
+    let mut number = 1;
+    let most = count(1).max(count(2));
+    assert!(most > 25, "only {most} statements");
+    number += 1;
+    let mut broken = 0;
+    for stop_at in 0..most {
+        number += 1;
+        step(&sandbox, TABLES, number);
+        let proxy = Proxy::new(socket, stop_at);
+        let mut child = start(&proxy);
+        proxy.wait();
+        child.kill().unwrap();
+        child.wait().unwrap();
+        let what = format!("killed at statement {stop_at} of {most}");
+        broken += usize::from(go_on(engine, &sandbox, &mut live, (TABLES, number), &what));
+    }
+    assert!(
+        broken > 8,
+        "only {broken} of {most} kills were in mid-apply"
+    );
+}
+
+fn a_server_killed_ten_times(engine: Engine) {
+    const TABLES: usize = 8;
+    let mut server = MysqlServer::start(engine, &[]);
+    let mut live = Mysql::at(&server.url());
+    tables(&mut live, TABLES);
+    let sandbox = Sandbox::with_spec("version = 1\n");
+    step(&sandbox, TABLES, 0);
+    sandbox.on(&live, &["apply", "--yes"]).ok();
+    // How long a run takes once it has begun to write.
+    let start = |live: &Mysql, number: u32| {
+        step(&sandbox, TABLES, number);
+        let mut command = sandbox.command(&["--url", &live.url(), "apply", "--yes"]);
+        command
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap()
+    };
+    let begun = |live: &mut Mysql| {
+        common::eventually("the migration has begun", || unfinished(live));
+        Instant::now()
+    };
+    let child = start(&live, 1);
+    let clock = begun(&mut live);
+    common::wait(child, "apply").ok();
+    let span = clock.elapsed();
+
+    let (mut broken, mut number) = (0, 1);
+    // Now and then a run is done before it is killed: ten must not be.
+    while broken < 10 {
+        number += 1;
+        assert!(number < 40, "only {broken} kills were in mid-apply");
+        let child = start(&live, number);
+        begun(&mut live);
+        std::thread::sleep(span.mul_f64(f64::from(number % 10) / 11.0));
+        server.kill();
+        let run = common::wait(child, "apply while the server is killed");
+        assert!(matches!(run.code, Some(0 | 5)), "{run}");
+        if run.code == Some(5) {
+            let run = run.says(&["the connection broke", "neither done nor undone", "repair"]);
+            assert!(!run.stderr.contains("panicked"), "{run}");
+        }
+        server.start_again();
+        live.reconnect();
+        let what = format!("kill {}", number - 1);
+        broken += usize::from(go_on(engine, &sandbox, &mut live, (TABLES, number), &what));
+    }
+}

@@ -1,0 +1,102 @@
+//! A socket between the client and the server, which lets a number of statements through and then no more: what the next
+//! one would have been is where the client is killed.
+
+use std::io::{Read, Write};
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::time::Duration;
+
+pub(crate) struct Proxy {
+    _folder: tempfile::TempDir,
+    path: PathBuf,
+    passed: Arc<AtomicUsize>,
+    stopped: Receiver<()>,
+}
+
+impl Proxy {
+    /// Before the server on this socket; `let_through` statements pass, counted over all connections.
+    pub(crate) fn new(server: &str, let_through: usize) -> Self {
+        let folder = tempfile::Builder::new()
+            .prefix("triggerctl-proxy-")
+            .tempdir()
+            .unwrap();
+        let path = folder.path().join("s");
+        let listener = UnixListener::bind(&path).unwrap();
+        let (passed, (sender, stopped)) = (Arc::new(AtomicUsize::new(0)), channel());
+        let (server, counter) = (server.to_owned(), Arc::clone(&passed));
+        std::thread::spawn(move || {
+            while let Ok((client, _)) = listener.accept() {
+                let server = UnixStream::connect(&server).unwrap();
+                let (mut answers, mut to_client) =
+                    (server.try_clone().unwrap(), client.try_clone().unwrap());
+                std::thread::spawn(move || {
+                    let _ = std::io::copy(&mut answers, &mut to_client);
+                    let _ = to_client.shutdown(std::net::Shutdown::Both);
+                });
+                let (counter, sender) = (Arc::clone(&counter), sender.clone());
+                std::thread::spawn(move || pass(client, server, let_through, &counter, &sender));
+            }
+        });
+        Self {
+            _folder: folder,
+            path,
+            passed,
+            stopped,
+        }
+    }
+
+    pub(crate) fn socket(&self) -> String {
+        self.path.display().to_string()
+    }
+
+    /// How many statements have passed.
+    pub(crate) fn passed(&self) -> usize {
+        self.passed.load(Ordering::SeqCst)
+    }
+
+    /// Wait until a statement does not pass any more.
+    pub(crate) fn wait(&self) {
+        self.stopped
+            .recv_timeout(Duration::from_secs(30))
+            .expect("the client comes that far");
+    }
+}
+
+fn pass(
+    mut client: UnixStream,
+    mut server: UnixStream,
+    let_through: usize,
+    counter: &AtomicUsize,
+    stopped: &Sender<()>,
+) {
+    const QUERY: u8 = 3;
+    let mut header = [0; 4];
+    while client.read_exact(&mut header).is_ok() {
+        let length = u32::from_le_bytes([header[0], header[1], header[2], 0]);
+        let mut payload = vec![0; usize::try_from(length).unwrap()];
+        if client.read_exact(&mut payload).is_err() {
+            break;
+        }
+        // Commands begin a new sequence; all else is of the handshake.
+        if header[3] == 0 && payload.first() == Some(&QUERY) {
+            if counter.load(Ordering::SeqCst) >= let_through {
+                let _ = stopped.send(());
+                // Until the client is gone.
+                let _ = client.read(&mut header);
+                break;
+            }
+            counter.fetch_add(1, Ordering::SeqCst);
+        }
+        if server
+            .write_all(&header)
+            .and_then(|()| server.write_all(&payload))
+            .is_err()
+        {
+            break;
+        }
+    }
+    let _ = server.shutdown(std::net::Shutdown::Both);
+}

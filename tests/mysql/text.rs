@@ -1,0 +1,273 @@
+//! What is stored: text, the settings of the session that created a trigger, order, and what a body speaks of.
+
+use std::fmt::Write as _;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
+
+use mysql::prelude::Queryable;
+
+use crate::common::mysql::{Engine, Mysql, connect};
+use crate::common::{self, Live, Sandbox};
+use crate::{Test, counting, empty_plan, spec, tables};
+
+pub(crate) const TESTS: &[(&str, Test)] = &[
+    (
+        "siblings_that_come_and_go_keep_the_others_in_place",
+        siblings_that_come_and_go_keep_the_others_in_place,
+    ),
+    (
+        "update_of_sees_what_a_collation_does_not",
+        update_of_sees_what_a_collation_does_not,
+    ),
+    ("text_survives", text_survives),
+    (
+        "settings_of_the_session_come_back_with_a_rollback",
+        settings_of_the_session_come_back_with_a_rollback,
+    ),
+    ("order_is_kept_and_restored", order_is_kept_and_restored),
+    (
+        "after_import_the_plan_is_empty",
+        after_import_the_plan_is_empty,
+    ),
+    (
+        "a_body_that_would_fail_is_found_before",
+        a_body_that_would_fail_is_found_before,
+    ),
+];
+
+fn text_survives(engine: Engine) {
+    let mut live = Mysql::of(engine);
+    tables(&mut live, 1);
+    let body = r#"body = '''INSERT INTO log VALUES ('é 🦀 \\ \' "x" -- no comment /* nor this */ # nor this; END');'''"#;
+    let sandbox = spec(&format!(
+        "[[trigger]]\nname = \"odd\"\ntable = \"t0\"\ntiming = \"after\"\nevents = [\"insert\"]\n{body}\n"
+    ));
+    sandbox.on(&live, &["apply", "--yes"]).ok();
+    empty_plan(&sandbox, &live);
+    live.run("INSERT INTO t0 VALUES (1)");
+    assert_eq!(
+        live.run("SELECT what FROM log"),
+        "é 🦀 \\ ' \"x\" -- no comment /* nor this */ # nor this; END\n"
+    );
+}
+
+fn settings_of_the_session_come_back_with_a_rollback(engine: Engine) {
+    let mut live = Mysql::of(engine);
+    tables(&mut live, 1);
+    // Made by hand under other rules: `"` is a quote for names, and `\` is no escape.
+    live.batch("SET SESSION sql_mode = 'ANSI_QUOTES,NO_BACKSLASH_ESCAPES'");
+    live.batch(r#"create trigger "a" after insert on "t0" for each row insert into "log" values ('back\')"#);
+    live.batch(
+        "create trigger b after insert on t0 for each row begin insert into log values ('b'); end",
+    );
+    live.batch("SET SESSION sql_mode = CONCAT(@@GLOBAL.sql_mode, ',ANSI_QUOTES')");
+    let before = live.snapshot();
+    let sandbox = spec(&counting("t0", "a", 1));
+    sandbox.on(&live, &["plan"]).ok().says(&["conflict"]);
+    sandbox.on(&live, &["apply", "--yes"]).code(3);
+    sandbox.on(&live, &["apply", "--yes", "--adopt"]).ok();
+    empty_plan(&sandbox, &live);
+    sandbox.on(&live, &["rollback", "--yes"]).ok();
+    assert_eq!(live.snapshot(), before);
+    live.run("INSERT INTO t0 VALUES (1)");
+    assert_eq!(
+        live.run("SELECT what FROM log ORDER BY what"),
+        "b\nback\\\n"
+    );
+}
+
+fn order_is_kept_and_restored(engine: Engine) {
+    let mut live = Mysql::of(engine);
+    tables(&mut live, 1);
+    let follow = "[trigger.mysql]\norder = { follows = \"z_first\" }\n\n";
+    let text = |step| {
+        format!(
+            "{}{follow}{}",
+            counting("t0", "a_second", step),
+            counting("t0", "z_first", step)
+        )
+    };
+    let sandbox = spec(&text(1));
+    sandbox.on(&live, &["apply", "--yes"]).ok();
+    empty_plan(&sandbox, &live);
+    let order = |live: &mut Mysql| {
+        live.run("TRUNCATE log");
+        live.run("INSERT INTO t0 VALUES (1)");
+        live.run("SELECT what FROM log")
+    };
+    assert_eq!(order(&mut live), "z_first 1\na_second 1\n");
+    sandbox.write("triggers.toml", format!("version = 1\n{}", text(2)));
+    sandbox.on(&live, &["apply", "--yes"]).ok();
+    empty_plan(&sandbox, &live);
+    assert_eq!(order(&mut live), "z_first 2\na_second 2\n");
+    // Dropped and made again by hand, a trigger comes last, and nothing else about it has changed.
+    let row: mysql::Row = live
+        .conn()
+        .query_first("SHOW CREATE TRIGGER z_first")
+        .unwrap()
+        .unwrap();
+    let statement: String = row.get(2).unwrap();
+    let mut other = connect(&live.url());
+    other
+        .query_drop("SET SESSION sql_mode = CONCAT(@@SESSION.sql_mode, ',ANSI_QUOTES')")
+        .unwrap();
+    other.query_drop("DROP TRIGGER z_first").unwrap();
+    other.query_drop(statement).unwrap();
+    sandbox.on(&live, &["check"]).code(2).says(&["order"]);
+    sandbox.on(&live, &["apply", "--yes"]).ok();
+    empty_plan(&sandbox, &live);
+    assert_eq!(order(&mut live), "z_first 2\na_second 2\n");
+}
+
+fn after_import_the_plan_is_empty(engine: Engine) {
+    let mut live = Mysql::of(engine);
+    tables(&mut live, 2);
+    live.batch("SET SESSION sql_mode = DEFAULT");
+    live.batch("create trigger `a b` before update on t0 for each row set new.id = old.id /* c */");
+    live.batch("create trigger c after insert on t1 for each row l: begin declare n int; if new.id > 1 then set n = 1; leave l; end if; insert into log values ('x\\n'); end l");
+    let sandbox = Sandbox::new();
+    sandbox.on(&live, &["import", "-o", "triggers.toml"]).ok();
+    let plan = sandbox.on(&live, &["plan", "--detailed-exitcode"]).ok();
+    plan.never_says(&["conflict"]);
+    sandbox.on(&live, &["apply", "--yes"]).ok();
+    empty_plan(&sandbox, &live);
+}
+
+fn a_body_that_would_fail_is_found_before(engine: Engine) {
+    let mut live = Mysql::of(engine);
+    tables(&mut live, 1);
+    for (body, words) in [
+        ("INSERT INTO lgo VALUES (1);", "lgo"),
+        ("INSERT INTO log (whatever) VALUES (NEW.id);", "whatever"),
+        ("IF NEW.id > no_such(1) THEN SET @a = 1; END IF;", "no_such"),
+    ] {
+        let sandbox = spec(&format!(
+            "[[trigger]]\nname = \"t\"\ntable = \"t0\"\ntiming = \"after\"\nevents = [\"insert\"]\nbody = \"{body}\"\n"
+        ));
+        sandbox
+            .on(&live, &["plan"])
+            .code(1)
+            .says(&["would fail when it fires", words]);
+    }
+    // Variables, cursors and built-in functions are no reason to complain.
+    let sandbox = spec(
+        "[[trigger]]\nname = \"t\"\ntable = \"t0\"\ntiming = \"after\"\nevents = [\"insert\"]\nbody = \"\"\"\n\
+         DECLARE done, n int DEFAULT 0;\nDECLARE w varchar(9);\nDECLARE c CURSOR FOR SELECT what FROM log;\n\
+         DECLARE CONTINUE HANDLER FOR NOT FOUND SET done = 1;\nOPEN c;\n\
+         one: LOOP\n FETCH c INTO w;\n IF done THEN LEAVE one; END IF;\n SET n = n + char_length (w);\nEND LOOP;\nCLOSE c;\n\
+         SELECT max(what), n INTO w, @b FROM log WHERE what <> NEW.id;\n\
+         CASE n WHEN 0 THEN SET @c = CASE WHEN w IS NULL THEN 1 ELSE 2 END; ELSE SET @c = 3, @d = 4; END CASE;\n\
+         INSERT INTO log VALUES (concat('n', n));\n\"\"\"\n",
+    );
+    sandbox.on(&live, &["apply", "--yes"]).ok();
+    empty_plan(&sandbox, &live);
+    live.run("INSERT INTO t0 VALUES (1)");
+    assert_eq!(live.run("SELECT what FROM log"), "n0\n");
+}
+
+fn siblings_that_come_and_go_keep_the_others_in_place(engine: Engine) {
+    let mut live = Mysql::of(engine);
+    live.batch("CREATE TABLE log (what varchar(200), n integer PRIMARY KEY AUTO_INCREMENT); CREATE TABLE t0 (id integer)");
+    let all = |names: &[(&str, u32)]| {
+        let one = |(name, step): &(&str, u32)| {
+            counting("t0", name, *step).replace("INTO log VALUES", "INTO log (what) VALUES")
+        };
+        format!("version = 1\n{}", names.iter().map(one).collect::<String>())
+    };
+    let sandbox = Sandbox::with_spec(&all(&[("a", 1), ("b", 1), ("c", 1), ("d", 1)]));
+    let now = |live: &mut Mysql| {
+        live.run("DELETE FROM log");
+        live.run("INSERT INTO t0 VALUES (1)");
+        live.run("SELECT what FROM log ORDER BY n")
+            .replace('\n', ", ")
+    };
+    sandbox.on(&live, &["apply", "--yes"]).ok();
+    assert_eq!(now(&mut live), "a 1, b 1, c 1, d 1, ");
+    // The neighbour of one that is replaced goes.
+    sandbox.write("triggers.toml", all(&[("a", 2), ("c", 1), ("d", 1)]));
+    sandbox.on(&live, &["apply", "--yes"]).ok();
+    assert_eq!(now(&mut live), "a 2, c 1, d 1, ");
+    let before = live.snapshot();
+    // Several go, and come back with a rollback to where they were.
+    sandbox.write("triggers.toml", all(&[("d", 3)]));
+    sandbox.on(&live, &["apply", "--yes"]).ok();
+    assert_eq!(now(&mut live), "d 3, ");
+    sandbox.on(&live, &["rollback", "--yes"]).ok();
+    assert_eq!(live.snapshot(), before);
+    empty_plan_of(&sandbox, &live, &all(&[("a", 2), ("c", 1), ("d", 1)]));
+    // A rename keeps the place, and so does who stands before it.
+    let renamed = all(&[("a", 4), ("bb", 1), ("d", 4)])
+        .replace("name = \"bb\"", "name = \"bb\"\nrenamed_from = \"c\"");
+    sandbox.write("triggers.toml", &renamed);
+    sandbox.on(&live, &["apply", "--yes"]).ok();
+    assert_eq!(now(&mut live), "a 4, bb 1, d 4, ");
+    empty_plan(&sandbox, &live);
+    sandbox.on(&live, &["rollback", "--yes"]).ok();
+    assert_eq!(live.snapshot(), before);
+    // Everything at once: one goes, one moves to another timing, one is new, the others are replaced.
+    let moved = all(&[("a", 5), ("c", 5), ("e", 5)]).replacen("\"after\"", "\"before\"", 1);
+    sandbox.write("triggers.toml", &moved);
+    sandbox.on(&live, &["apply", "--yes"]).ok();
+    assert_eq!(now(&mut live), "a 5, c 5, e 5, ");
+    empty_plan(&sandbox, &live);
+    sandbox.on(&live, &["rollback", "--yes"]).ok();
+    assert_eq!(live.snapshot(), before);
+    sandbox.on(&live, &["rollback", "--to", "0", "--yes"]).ok();
+    sandbox.on(&live, &["rollback", "--yes"]).ok();
+    assert_eq!(live.snapshot(), before);
+}
+
+fn empty_plan_of(sandbox: &Sandbox, live: &dyn Live, spec: &str) {
+    sandbox.write("triggers.toml", spec);
+    empty_plan(sandbox, live);
+}
+
+/// An UPDATE OF fires for another value, not for one that the collation takes for the same; and for every type.
+fn update_of_sees_what_a_collation_does_not(engine: Engine) {
+    let mut live = Mysql::of(engine);
+    live.batch(
+        "CREATE TABLE log (what varchar(20));
+         CREATE TABLE t0 (a varchar(20) COLLATE utf8mb4_general_ci, f float, j json, n decimal(9, 3), t time(3), p point, other integer);
+         INSERT INTO t0 VALUES ('a', 1.0000001, '{\"a\": 1}', 1, '1:00', POINT(1, 1), 0)",
+    );
+    let mut text = "version = 1\n".to_owned();
+    for column in ["a", "f", "j", "n", "t", "p"] {
+        let _ = write!(
+            text,
+            "[[trigger]]\nname = \"of_{column}\"\ntable = \"t0\"\ntiming = \"after\"\nevents = [\"update\"]\nupdate_of = [\"{column}\"]\n\
+             body = \"INSERT INTO log VALUES ('{column}');\"\n\
+             [[trigger]]\nname = \"changed_{column}\"\ntable = \"t0\"\ntiming = \"before\"\nevents = [\"update\"]\n\
+             when = \"{{{{ changed('{column}') }}}}\"\nbody = \"INSERT INTO log VALUES ('{column} changed');\"\n"
+        );
+    }
+    let sandbox = Sandbox::with_spec(&text);
+    sandbox.on(&live, &["apply", "--yes"]).ok();
+    empty_plan(&sandbox, &live);
+    let fired = |live: &mut Mysql, set: &str| {
+        live.run("DELETE FROM log");
+        assert_eq!(
+            live.run(&format!("UPDATE t0 SET other = other + 1, {set}")),
+            ""
+        );
+        live.run("SELECT what FROM log ORDER BY what")
+            .replace('\n', ",")
+    };
+    assert_eq!(
+        fired(&mut live, "a = a, f = f, j = j, n = n, t = t, p = p"),
+        ""
+    );
+    assert_eq!(fired(&mut live, "a = 'A'"), "a,a changed,");
+    assert_eq!(fired(&mut live, "a = 'A '"), "a,a changed,");
+    assert_eq!(fired(&mut live, "f = 1.0000002"), "f,f changed,");
+    assert_eq!(
+        fired(&mut live, "j = '{\"a\": 2}', n = 1.001"),
+        "j,j changed,n,n changed,"
+    );
+    assert_eq!(
+        fired(&mut live, "t = '1:00:00.001', p = POINT(1, 2)"),
+        "p,p changed,t,t changed,"
+    );
+    assert_eq!(fired(&mut live, "a = NULL"), "a,a changed,");
+    assert_eq!(fired(&mut live, "a = NULL, t = NULL"), "t,t changed,");
+}

@@ -1,0 +1,401 @@
+//! What is there is told as it is, and comes back as it was: names as the database resolves them, the order in which
+//! triggers fire, and every letter that somebody else wrote.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod common;
+
+use common::{Live, Sandbox, assert_same, postgres::Postgres, script, sqlite::Sqlite};
+
+/// One `[[trigger]]` after insert that writes its word down.
+fn logs(name: &str, table: &str, word: &str, more: &str) -> String {
+    format!(
+        "[[trigger]]\nname = '{name}'\ntable = '{table}'\ntiming = 'after'\nevents = ['insert']\n\
+         body = \"INSERT INTO log VALUES ('{word}');\"\n{more}\n"
+    )
+}
+
+fn spec(triggers: &[String]) -> String {
+    format!("version = 1\n{}", triggers.concat())
+}
+
+/// Six triggers of one table, by hand; they fire newest first.
+fn six() -> Sqlite {
+    let mut live = Sqlite::new();
+    live.batch("CREATE TABLE t (a); CREATE TABLE u (a); CREATE TABLE log (word)");
+    for word in ["a", "b", "c", "d", "e", "f"] {
+        live.batch(&format!(
+            "CREATE TRIGGER {word} after insert on t /* by hand */ begin INSERT INTO log VALUES ('{word}'); end"
+        ));
+    }
+    live
+}
+
+fn fired(live: &mut Sqlite) -> String {
+    live.batch("DELETE FROM log; INSERT INTO t VALUES (1)");
+    live.run("SELECT group_concat(word, '') FROM (SELECT word FROM log ORDER BY rowid)")
+        .trim()
+        .to_owned()
+}
+
+#[test]
+fn what_is_replaced_keeps_its_place_among_its_siblings() {
+    let mut live = six();
+    let before = live.snapshot();
+    assert_eq!(fired(&mut live), "fedcba");
+    let ours = |words: &[&str]| {
+        let one = |word: &&str| logs(word, "t", word, "");
+        spec(&words.iter().map(one).collect::<Vec<_>>())
+    };
+    let sandbox = Sandbox::with_spec(&ours(&["b", "d", "e"]));
+    sandbox.on(&live, &["apply", "--yes"]).ok();
+
+    // Replaced, renamed, and one that stays between the two; a and c are nobody's, and stay to the letter.
+    sandbox.write(
+        "triggers.toml",
+        spec(&[
+            logs("bb", "t", "B", "renamed_from = 'b'"),
+            logs("d", "t", "d", ""),
+            logs("e", "t", "E", ""),
+        ]),
+    );
+    sandbox.on(&live, &["plan", "-v"]).ok().says(&[
+        "`c`, `d` are made again behind it",
+        "`f` is made again behind it",
+    ]);
+    sandbox.on(&live, &["apply", "--yes"]).ok();
+    assert_eq!(fired(&mut live), "fEdcBa");
+    sandbox.on(&live, &["check"]).ok();
+    sandbox.on(&live, &["rollback", "--yes"]).ok();
+    assert_eq!(fired(&mut live), "fedcba");
+    live.batch("DELETE FROM log; DELETE FROM t");
+    assert_same("the catalog", &before, &live.snapshot());
+
+    // Dropped, and back again.
+    sandbox.write("triggers.toml", ours(&["b"]));
+    sandbox.on(&live, &["apply", "--yes"]).ok();
+    assert_eq!(fired(&mut live), "fcba");
+    sandbox.on(&live, &["rollback", "--yes"]).ok();
+    assert_eq!(fired(&mut live), "fedcba");
+    sandbox.on(&live, &["rollback", "--to", "0", "--yes"]).ok();
+    assert_eq!(fired(&mut live), "fedcba");
+}
+
+#[test]
+fn a_sibling_that_changed_since_makes_the_plan_stale() {
+    let mut live = six();
+    let sandbox = Sandbox::with_spec(&spec(&[logs("b", "t", "b", "")]));
+    sandbox.on(&live, &["apply", "--yes"]).ok();
+    sandbox.write("triggers.toml", spec(&[logs("b", "t", "B", "")]));
+    sandbox.on(&live, &["plan", "--out", "plan.json"]).ok();
+    let sql = sandbox.on(&live, &["plan", "--format", "sql"]).ok().stdout;
+    live.batch("DROP TRIGGER e; CREATE TRIGGER e AFTER INSERT ON t BEGIN SELECT 'mine'; END");
+    let before = live.snapshot();
+    sandbox
+        .on(&live, &["apply", "plan.json", "--yes"])
+        .code(3)
+        .says(&["trigger e on main.t was changed"]);
+    let run = script(&live, &sql);
+    assert_ne!(run.code, Some(0), "{run}");
+    run.says(&[
+        "changed since this script was made: trigger e",
+        "make it again",
+    ]);
+    assert_same("the catalog", &before, &live.snapshot());
+    // Made again, it fits.
+    let sql = sandbox.on(&live, &["plan", "--format", "sql"]).ok().stdout;
+    script(&live, &sql).ok();
+    sandbox.on(&live, &["check"]).ok();
+}
+
+#[test]
+fn two_tables_triggers_may_change_names() {
+    let mut live = six();
+    live.batch(
+        "DROP TRIGGER a; DROP TRIGGER b; DROP TRIGGER c; DROP TRIGGER d; DROP TRIGGER e; DROP TRIGGER f",
+    );
+    let sandbox = Sandbox::with_spec(&spec(&[logs("a", "t", "t", ""), logs("b", "u", "u", "")]));
+    sandbox.on(&live, &["apply", "--yes"]).ok();
+    let before = live.snapshot();
+    sandbox.write(
+        "triggers.toml",
+        spec(&[
+            logs("b", "t", "t", "renamed_from = 'a'"),
+            logs("a", "u", "u", "renamed_from = 'b'"),
+        ]),
+    );
+    sandbox
+        .on(&live, &["apply", "--yes"])
+        .ok()
+        .says(&["2 renamed"]);
+    let names = "SELECT name, tbl_name FROM sqlite_schema WHERE type = 'trigger' ORDER BY name";
+    assert_eq!(live.run(names), "a|u\nb|t\n");
+    sandbox.on(&live, &["check"]).ok();
+    sandbox.on(&live, &["rollback", "--yes"]).ok();
+    assert_same("the catalog", &before, &live.snapshot());
+}
+
+#[test]
+fn what_was_adopted_comes_back_to_the_letter() {
+    let mut live = Sqlite::new();
+    live.batch(
+        "CREATE TABLE t (a); CREATE TABLE log (word);
+         CREATE TRIGGER if not exists  Odd   after  insert ON [t] -- why
+         begin\r\n  insert into  log values ('x') ; end",
+    );
+    let before = live.snapshot();
+    let sandbox = Sandbox::new();
+    sandbox.on(&live, &["import", "-o", "triggers.toml"]).ok();
+    sandbox.on(&live, &["apply", "--yes"]).ok();
+    let text = sandbox.read("triggers.toml");
+    sandbox.write("triggers.toml", text.replace("'x'", "'y'"));
+    sandbox.on(&live, &["apply", "--yes"]).ok();
+    sandbox.write("triggers.toml", "version = 1\n");
+    sandbox.on(&live, &["apply", "--yes"]).ok();
+    sandbox.on(&live, &["rollback", "--to", "1", "--yes"]).ok();
+    assert_same("the catalog", &before, &live.snapshot());
+}
+
+#[test]
+fn a_function_comes_back_with_its_owner_its_rights_and_its_settings_in_order() {
+    let mut live = Postgres::new();
+    let role = format!("{}_owner", live.name());
+    live.batch(&format!(
+        "CREATE TABLE t (id int);
+         CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
+           SET work_mem = '4MB' SET search_path = public SET DateStyle = 'ISO' AS 'begin return null; end';
+         CREATE TRIGGER x AFTER INSERT ON t FOR EACH ROW EXECUTE FUNCTION f();
+         CREATE ROLE {role}; GRANT CREATE, USAGE ON SCHEMA public TO {role};
+         ALTER FUNCTION f() OWNER TO {role};
+         REVOKE EXECUTE ON FUNCTION f() FROM PUBLIC"
+    ));
+    let query = "SELECT proowner::regrole::text, proacl::text, proconfig::text, prosrc FROM pg_proc WHERE proname = 'f'";
+    let before = live.run(query);
+    assert!(
+        before.contains("work_mem=4MB,search_path=public"),
+        "{before}"
+    );
+    let sandbox = Sandbox::new();
+    sandbox.on(&live, &["import", "-o", "triggers.toml"]).ok();
+    sandbox.on(&live, &["apply", "--yes"]).ok();
+    let text = sandbox.read("triggers.toml");
+    sandbox.write(
+        "triggers.toml",
+        text.replace("begin return null", "begin /* changed */ return null"),
+    );
+    sandbox.on(&live, &["apply", "--yes"]).ok();
+    assert!(live.run(query).contains("changed"));
+    sandbox.on(&live, &["rollback", "--yes"]).ok();
+    assert_same("the function", &before, &live.run(query));
+    sandbox.write("triggers.toml", "version = 1\n");
+    sandbox.on(&live, &["apply", "--yes"]).ok();
+    assert_eq!(live.run(query), "");
+    sandbox.on(&live, &["rollback", "--yes"]).ok();
+    assert_same("the function", &before, &live.run(query));
+    live.batch(&format!("DROP OWNED BY {role} CASCADE; DROP ROLE {role}"));
+}
+
+#[test]
+fn names_without_a_schema_are_found_as_the_server_finds_them() {
+    let mut live = Postgres::new();
+    let name = live.name().to_owned();
+    live.batch(&format!(
+        "CREATE SCHEMA app; CREATE TABLE app.orders (id int, words tsvector, text text);
+         CREATE TABLE other (id int PRIMARY KEY);
+         CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS 'begin return null; end';
+         CREATE CONSTRAINT TRIGGER x AFTER INSERT ON app.orders FROM other FOR EACH ROW EXECUTE FUNCTION f();
+         CREATE TRIGGER words BEFORE INSERT ON app.orders FOR EACH ROW
+           EXECUTE FUNCTION tsvector_update_trigger('words', 'pg_catalog.english', 'text');
+         ALTER DATABASE {name} SET search_path = app, public"
+    ));
+    let sandbox = Sandbox::with_spec(
+        "version = 1\n\
+         [[trigger]]\nname = 'x'\ntable = 'orders'\ntiming = 'after'\nevents = ['insert']\n\
+         [trigger.postgres]\nconstraint = { from = 'other' }\nfunction = 'f'\n\
+         [[trigger]]\nname = 'words'\ntable = 'orders'\ntiming = 'before'\nevents = ['insert']\n\
+         [trigger.postgres]\nfunction = 'tsvector_update_trigger'\nargs = ['words', 'pg_catalog.english', 'text']\n",
+    );
+    let plan = sandbox.on(&live, &["plan", "--format", "json"]).ok().json();
+    for change in plan["changes"].as_array().unwrap() {
+        assert_eq!(change["action"], "adopt", "{change:#}");
+    }
+    sandbox.on(&live, &["apply", "--yes"]).ok();
+    // What the spec makes itself goes where new names go.
+    sandbox.write(
+        "triggers.toml",
+        sandbox.read("triggers.toml")
+            + "[[function]]\nname = 'f'\nbody = 'begin return null; end'\n",
+    );
+    sandbox
+        .on(&live, &["plan"])
+        .ok()
+        .says(&["create function app.f", "replace trigger x on app.orders"]);
+}
+
+#[test]
+fn everything_wrong_with_a_trigger_is_said_at_once() {
+    let mut live = Postgres::new();
+    live.batch("CREATE TABLE orders (id int); CREATE TABLE other (id int)");
+    let sandbox = Sandbox::with_spec(
+        "version = 1\n[[trigger]]\nname = 'x'\ntable = 'order'\ntiming = 'before'\nevents = ['insert']\n\
+         when = 'NEW.id IN (SELECT 1)'\n[trigger.postgres]\nfunction = 'f'\n\
+         constraint = { from = 'othr' }\nenabled_on = { nope = 'always', other = 'disabled' }\n",
+    );
+    sandbox.on(&live, &["plan"]).code(1).says(&[
+        "there is no table or view `order`",
+        "did you mean `orders`?",
+        "a constraint trigger is an AFTER trigger",
+        "a condition cannot have a subquery",
+        "there is no table or view `othr`",
+        "there is no table or view `nope`",
+        "`public.other` is no partition of `public.order`",
+    ]);
+}
+
+#[test]
+fn the_state_on_a_partition_needs_a_copy_there() {
+    let mut live = Postgres::new();
+    live.batch(
+        "CREATE TABLE p (id int) PARTITION BY RANGE (id); CREATE TABLE q (id int) PARTITION BY RANGE (id);
+         CREATE TABLE p1 PARTITION OF p FOR VALUES FROM (0) TO (9);
+         CREATE TABLE q1 PARTITION OF q FOR VALUES FROM (0) TO (9)",
+    );
+    let trigger = |lines: &str| {
+        format!(
+            "version = 1\n[[trigger]]\nname = '{{{{ table }}}}_x'\ntiming = 'after'\nevents = ['insert']\n\
+             body = 'PERFORM 1;'\n{lines}"
+        )
+    };
+    let sandbox = Sandbox::new();
+    for (lines, message) in [
+        (
+            "table = 'p'\n[trigger.postgres]\nenabled_on = { q1 = 'always' }\n",
+            "`public.q1` is no partition of `public.p`",
+        ),
+        (
+            "table = 'p'\n[trigger.postgres]\nenabled_on = { p1 = 'always', 'public.p1' = 'disabled' }\n",
+            "the partition `public.p1` is named twice",
+        ),
+        (
+            "table = 'p'\nfor_each = 'statement'\n[trigger.postgres]\nenabled_on = { p1 = 'always' }\n",
+            "a trigger for each statement is on the partitioned table alone",
+        ),
+        (
+            "table = 'p'\n[trigger.postgres]\ndepends_on_extensions = ['plpgsq']\n",
+            "the extension `plpgsq` is not installed in this database",
+        ),
+    ] {
+        sandbox.write("triggers.toml", trigger(lines));
+        sandbox.on(&live, &["plan"]).code(1).says(&[message]);
+    }
+    // With several tables each entry is for the table whose partition it is; one that says what holds anyway is none.
+    sandbox.write(
+        "triggers.toml",
+        trigger(
+            "tables = ['p', 'q']\n[trigger.postgres]\nenabled_on = { p1 = 'always', q1 = 'origin' }\n",
+        ),
+    );
+    sandbox.on(&live, &["apply", "--yes"]).ok();
+    sandbox.on(&live, &["check"]).ok();
+    assert_eq!(
+        live.run("SELECT tgrelid::regclass::text, tgname, tgenabled FROM pg_trigger ORDER BY 1"),
+        "p|p_x|O\np1|p_x|A\nq|q_x|O\nq1|q_x|O\n"
+    );
+}
+
+#[test]
+fn functions_that_no_trigger_calls_are_named_or_taken() {
+    let mut live = Postgres::new();
+    live.batch(
+        "CREATE TABLE t (id int);
+         CREATE FUNCTION nobody() RETURNS trigger LANGUAGE plpgsql AS 'begin return null; end';
+         CREATE FUNCTION of_extension() RETURNS trigger LANGUAGE plpgsql AS 'begin return null; end';
+         ALTER EXTENSION plpgsql ADD FUNCTION of_extension();
+         CREATE FUNCTION ended() RETURNS event_trigger LANGUAGE plpgsql AS 'begin end';
+         CREATE EVENT TRIGGER watcher ON ddl_command_end EXECUTE FUNCTION ended();
+         CREATE TEMP TABLE passing (id int);
+         CREATE TRIGGER passing AFTER INSERT ON passing EXECUTE FUNCTION nobody();
+         DROP TABLE passing",
+    );
+    let sandbox = Sandbox::new();
+    sandbox
+        .on(&live, &["import", "-o", "triggers.toml"])
+        .ok()
+        .says(&[
+            "`--functions` takes them: public.nobody.",
+            "1 event trigger left alone",
+            "(watcher)",
+        ])
+        .never_says(&["of_extension", "passing"]);
+    sandbox
+        .on(&live, &["import", "--functions", "-o", "triggers.toml"])
+        .ok()
+        .says(&["0 triggers and 1 function imported"])
+        .never_says(&["--functions"]);
+    sandbox.on(&live, &["apply", "--yes"]).ok();
+    live.batch("ALTER FUNCTION nobody() STABLE");
+    sandbox
+        .on(&live, &["check"])
+        .code(2)
+        .says(&["restore function public.nobody", "volatility"]);
+    sandbox
+        .on(&live, &["import", "--functions", "-o", "triggers.toml"])
+        .ok()
+        .says(&["0 triggers and 0 functions imported"]);
+}
+
+#[test]
+fn a_trigger_that_calls_an_extensions_function_is_seen_as_any_other() {
+    let mut live = Postgres::new();
+    live.batch(
+        "CREATE TABLE t (id int); CREATE TABLE theirs (id int);
+         CREATE FUNCTION touch() RETURNS trigger LANGUAGE plpgsql AS 'begin return new; end';
+         CREATE TRIGGER mine BEFORE UPDATE ON t FOR EACH ROW EXECUTE FUNCTION touch('id');
+         CREATE TRIGGER its_own BEFORE UPDATE ON theirs FOR EACH ROW EXECUTE FUNCTION touch();
+         ALTER EXTENSION plpgsql ADD FUNCTION touch(); ALTER EXTENSION plpgsql ADD TABLE theirs",
+    );
+    let sandbox = Sandbox::with_spec("version = 1\n");
+    sandbox
+        .on(&live, &["check", "--unmanaged=deny"])
+        .code(2)
+        .says(&["trigger mine on public.t"])
+        .never_says(&["its_own"]);
+    sandbox
+        .on(&live, &["import", "-o", "triggers.toml"])
+        .ok()
+        .says(&["1 trigger and 0 functions"]);
+    sandbox.on(&live, &["apply", "--yes"]).ok();
+    sandbox.on(&live, &["check", "--unmanaged=deny"]).ok();
+    let before = live.snapshot();
+    live.batch("ALTER TABLE t DISABLE TRIGGER mine");
+    sandbox
+        .on(&live, &["check"])
+        .code(2)
+        .says(&["restore trigger mine on public.t", "enabled"]);
+    sandbox.on(&live, &["apply", "--yes"]).ok();
+    assert_same("the catalog", &before, &live.snapshot());
+    live.batch("DROP TRIGGER mine ON t");
+    sandbox.on(&live, &["apply", "--yes"]).ok();
+    assert_same("the catalog", &before, &live.snapshot());
+}
+
+#[test]
+fn a_virtual_table_that_only_its_application_can_read_is_no_fault_of_the_triggers() {
+    let mut live = Sqlite::new();
+    live.batch(
+        "CREATE TABLE song (id integer PRIMARY KEY, title text);
+         PRAGMA writable_schema = ON;
+         INSERT INTO sqlite_schema VALUES ('table', 'words', 'words', 0, 'CREATE VIRTUAL TABLE words USING fts3(tokenize collating, title text)');
+         INSERT INTO sqlite_schema VALUES ('table', 'odd', 'odd', 0, 'CREATE VIRTUAL TABLE odd USING its_own_module(a)');
+         PRAGMA writable_schema = OFF",
+    );
+    let sandbox = Sandbox::with_spec(
+        "version = 1\n[[trigger]]\nname = 'index'\ntable = 'song'\ntiming = 'after'\nevents = ['insert']\n\
+         body = 'INSERT INTO words (docid, title) VALUES (new.id, new.title); INSERT INTO odd VALUES (1);'\n",
+    );
+    sandbox
+        .on(&live, &["plan", "--detailed-exitcode"])
+        .code(2)
+        .says(&["was not checked"]);
+    sandbox.on(&live, &["apply", "--yes"]).ok();
+    sandbox.on(&live, &["check"]).ok();
+}
