@@ -16,9 +16,11 @@ use crate::diff::{self, FieldChange, Judge};
 use crate::error::{Diagnostic, Error, Kind};
 use crate::history::{LiveFingerprint, Present, Row, Writer};
 use crate::journal;
-use crate::model::{Action as TriggerAction, Definition, FunctionId, ObjectId};
+use crate::kinds::tables::NewTable;
+use crate::model::{Action as TriggerAction, Definition, FunctionId, ObjectId, TableId};
 use crate::plan::{self, Action, Change, Plan};
 use crate::signal;
+use crate::spec::TableRef;
 
 /// So many objects are verified and recorded at once: all of them need not be in memory together, and each reading of the
 /// catalog has its price.
@@ -62,6 +64,8 @@ pub type Moved = Box<dyn Fn(&Catalog, &History) -> Vec<String>>;
 
 /// One migration that is to be run.
 pub struct Job {
+    /// Tables to create before anything else; nothing ever drops them.
+    pub tables: Vec<NewTable>,
     /// The statements in order.
     pub up: Vec<Statement>,
     /// The statements that undo it, in the order in which to run them.
@@ -89,6 +93,7 @@ impl Job {
     pub fn from_plan(plan: Plan) -> Result<Self, Error> {
         let summary = plan.summary_line();
         let mut job = Self {
+            tables: plan.tables,
             up: vec![],
             down: vec![],
             expected: BTreeMap::new(),
@@ -153,6 +158,14 @@ impl Job {
             plan::moved(base_version, &rests_on, catalog, history)
         });
         Ok(job)
+    }
+}
+
+impl Job {
+    /// All statements in the order in which they run.
+    pub fn statements(&self) -> impl Iterator<Item = &str> {
+        let tables = self.tables.iter().map(|table| table.sql.as_str());
+        tables.chain(self.up.iter().map(|statement| statement.sql.as_str()))
     }
 }
 
@@ -251,8 +264,10 @@ fn attempt(
     if !moved.is_empty() {
         return Err(stale(&moved));
     }
+    not_there(&job.tables, database)?;
     signal::check()?;
 
+    create_tables(&job.tables, database)?;
     database.run(&job.up, progress)?;
     let tables = job
         .expected
@@ -279,7 +294,7 @@ fn attempt(
         .rendering
         .as_deref()
         .filter(|_| history.keeps_rendering || !history.exists);
-    let up = job.up.iter().map(|statement| statement.sql.as_str());
+    let up = job.statements();
     let down = job.down.iter().map(String::as_str);
     records.push(
         settings
@@ -304,6 +319,55 @@ fn attempt(
     Ok(with_statements(job, migration))
 }
 
+/// Refuse to go on where a table that is to be created is there by now.
+pub(crate) fn not_there(tables: &[NewTable], database: &mut dyn Database) -> Result<(), Error> {
+    let moved: Vec<String> = existing(tables, database)?
+        .into_iter()
+        .map(|table| format!("the table {table} exists now"))
+        .collect();
+    if moved.is_empty() {
+        Ok(())
+    } else {
+        Err(stale(&moved))
+    }
+}
+
+/// Those of these tables that are there.
+pub(crate) fn existing(
+    tables: &[NewTable],
+    database: &mut dyn Database,
+) -> Result<BTreeSet<TableId>, Error> {
+    if tables.is_empty() {
+        return Ok(BTreeSet::new());
+    }
+    let references: Vec<TableRef> = tables
+        .iter()
+        .map(|table| TableRef::exactly(Some(table.table.schema.clone()), table.table.name.clone()))
+        .collect();
+    let found = database.tables(&references)?;
+    Ok(tables
+        .iter()
+        .zip(found)
+        .filter(|(_, found)| !found.is_empty())
+        .map(|(table, _)| table.table.clone())
+        .collect())
+}
+
+/// Create tables.
+pub(crate) fn create_tables(tables: &[NewTable], database: &mut dyn Database) -> Result<(), Error> {
+    let statements: Vec<Statement> = tables
+        .iter()
+        .map(|table| Statement {
+            sql: table.sql.clone(),
+            object: None,
+        })
+        .collect();
+    if statements.is_empty() {
+        return Ok(());
+    }
+    database.run(&statements, &mut |_| ())
+}
+
 /// The row of a migration that begins.
 pub(crate) fn started_row(
     job: &Job,
@@ -318,11 +382,7 @@ pub(crate) fn started_row(
 /// A migration with its statements, of which there may be many.
 fn with_statements(job: &Job, migration: Migration) -> Migration {
     Migration {
-        up: job
-            .up
-            .iter()
-            .map(|statement| statement.sql.clone())
-            .collect(),
+        up: job.statements().map(str::to_owned).collect(),
         down: job.down.clone(),
         ..migration
     }

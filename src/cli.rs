@@ -84,6 +84,7 @@ pub enum Command {
     History(commands::history::HistoryCommand),
     Rollback(commands::rollback::Rollback),
     Repair(commands::repair::Repair),
+    Kinds(commands::kinds::Kinds),
 }
 
 impl Command {
@@ -103,6 +104,7 @@ impl Command {
             Self::History(command) => command.run(context),
             Self::Rollback(command) => command.run(context),
             Self::Repair(command) => command.run(context),
+            Self::Kinds(command) => command.run(context),
         }
     }
 }

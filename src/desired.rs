@@ -9,11 +9,13 @@ use sha2::{Digest, Sha256};
 
 use crate::dialect::{Beside, Ddl, Dialect, Lowered, Request, Server};
 use crate::error::{Diagnostic, Error, Located, Span};
+use crate::kinds::expand::{Expanded, Looked, Site, Use, blamed};
+use crate::kinds::tables::{Needed, NewTable};
 use crate::lookup::{Lookup, Noted};
 use crate::model::{Definition, FunctionSource, ObjectId, TableId};
 use crate::parallel;
 use crate::render::Renderer;
-use crate::selectors::{self, Uncovered};
+use crate::selectors::{self, Chosen, Uncovered};
 use crate::spec::{Fields, Spec, TableRef, TriggerSpec};
 
 /// The table that holds what is switched off, where the engine has no settings of a session.
@@ -95,6 +97,8 @@ pub struct Outline<'a> {
     dialect: &'static dyn Dialect,
     /// In the order of the identities; the DDL and its digest are still empty.
     objects: Vec<(ObjectId, Box<Desired>)>,
+    /// Tables that kinds write to and that are to be created first.
+    pub tables: Vec<NewTable>,
     problems: Vec<Diagnostic>,
     /// What is no error, and probably not what was meant.
     pub warnings: Vec<Diagnostic>,
@@ -130,7 +134,7 @@ pub fn outline<'a>(
             Err(found) => problems.extend(found),
         }
     }
-    let wanted: Vec<(&TriggerSpec, Cow<'_, Fields>)> = spec
+    let wanted: Vec<(&'a TriggerSpec, Cow<'a, Fields>)> = spec
         .triggers
         .iter()
         .filter_map(|trigger| Some((trigger, trigger.for_dialect(dialect.name())?)))
@@ -144,25 +148,52 @@ pub fn outline<'a>(
     )?;
     let beside = beside(spec, &wanted, tables, &schema, &mut problems)?;
     let live = matches!(tables, Tables::Live(_));
-    let requests: Vec<Request<'_>> = wanted
-        .iter()
-        .zip(&selection.triggers)
-        .flat_map(|((trigger, fields), tables)| {
-            tables.iter().map(move |chosen| (*trigger, fields, chosen))
-        })
-        .map(|(spec, fields, chosen)| Request {
-            spec,
+    let site = Site {
+        dialect,
+        renderer,
+        vars: &vars,
+        schema: &schema,
+        pretend,
+    };
+    let expanded = expanded(
+        spec,
+        &wanted,
+        &selection.triggers,
+        &site,
+        tables,
+        &mut problems,
+    )?;
+    // What else is wrong with a trigger on a table that is not there.
+    let pretends = |chosen: &Chosen| pretend || (live && chosen.table.facts.is_none());
+    let mut requests: Vec<Request<'_>> = vec![];
+    let mut chosen: Vec<&Chosen> = vec![];
+    for ((trigger, fields), tables) in wanted.iter().zip(&selection.triggers) {
+        let plain = || tables.iter().filter(|_| trigger.usage.is_none());
+        chosen.extend(plain());
+        requests.extend(plain().map(|chosen| Request {
+            spec: trigger,
             fields,
             table: &chosen.table,
             vars: &vars,
             beside: &beside,
-            // What else is wrong with a trigger on a table that is not there.
-            pretend: pretend || (live && chosen.table.facts.is_none()),
-        })
-        .collect();
+            pretend: pretends(chosen),
+            kind: None,
+        }));
+    }
+    for (table, expanded) in &expanded.triggers {
+        chosen.push(table);
+        requests.push(Request {
+            spec: &expanded.spec,
+            fields: &expanded.fields,
+            table: &table.table,
+            vars: &vars,
+            beside: &beside,
+            pretend: pretends(table),
+            kind: Some(&expanded.addition),
+        });
+    }
     problems.extend(bypass_table(&requests, tables, renderer)?);
     let (lowered, ()) = parallel::map(&requests, |request| dialect.lower(request, renderer), || ());
-    let chosen = selection.triggers.iter().flatten();
     for ((request, chosen), lowered) in requests.iter().zip(chosen).zip(lowered) {
         let source = Source {
             span: &request.spec.name.span,
@@ -175,7 +206,10 @@ pub fn outline<'a>(
                     collector.add(lowered, &source, &mut problems);
                 }
             }
-            Err(found) => problems.extend(found),
+            Err(found) => problems.extend(match request.kind {
+                Some(kind) => blamed(found, &kind.used),
+                None => found,
+            }),
         }
     }
     let uncovered = selectors::uncovered(
@@ -190,10 +224,111 @@ pub fn outline<'a>(
         spec,
         dialect,
         objects: collector.objects.into_iter().collect(),
+        tables: expanded.tables,
         problems,
         warnings: std::mem::take(&mut selection.warnings),
         uncovered,
     })
+}
+
+/// What the uses of kinds become.
+#[derive(Default)]
+struct AllExpanded<'a> {
+    /// The triggers, each with its table.
+    triggers: Vec<(&'a Chosen, Expanded)>,
+    /// Tables that are to be created, in the order of their names.
+    tables: Vec<NewTable>,
+}
+
+/// The triggers that every `use` stands for, on every table.
+fn expanded<'a>(
+    spec: &'a Spec,
+    wanted: &'a [(&'a TriggerSpec, Cow<'a, Fields>)],
+    resolved: &'a [Vec<Chosen>],
+    site: &Site<'_>,
+    tables: &mut Tables<'_>,
+    problems: &mut Vec<Diagnostic>,
+) -> Result<AllExpanded<'a>, Error> {
+    let mut uses: Vec<(Use<'_>, &'a Chosen)> = vec![];
+    for ((trigger, fields), found) in wanted.iter().zip(resolved) {
+        let Some(usage) = &trigger.usage else {
+            continue;
+        };
+        let Some(kind) = spec.kinds.get(&usage.kind.value) else {
+            continue;
+        };
+        for table in found {
+            match Use::new(trigger, fields, usage, kind, site.dialect) {
+                Ok(one) => uses.push((one, table)),
+                Err(found) => {
+                    problems.extend(found);
+                    break;
+                }
+            }
+        }
+    }
+    let mut all = AllExpanded::default();
+    if uses.is_empty() {
+        return Ok(all);
+    }
+    let mut looked = Looked::new();
+    if let Tables::Live(database) = tables {
+        let mut references: Vec<TableRef> = vec![];
+        for (one, table) in &uses {
+            for reference in one.references(&table.table, site) {
+                if !references.contains(&reference) {
+                    references.push(reference);
+                }
+            }
+        }
+        if !references.is_empty() {
+            let found = database.tables(&references)?;
+            let first = found.into_iter().map(|found| found.into_iter().next());
+            looked.extend(references.into_iter().zip(first));
+        }
+    }
+    let mut needed: BTreeMap<TableId, Needed> = BTreeMap::new();
+    for (one, table) in &uses {
+        match one.expand(&table.table, site, &looked) {
+            Ok(expansion) => {
+                let triggers = expansion.triggers.into_iter();
+                all.triggers
+                    .extend(triggers.map(|trigger| (*table, trigger)));
+                for table in expansion.needed {
+                    need(table, &mut needed, problems);
+                }
+            }
+            Err(found) => problems.extend(found),
+        }
+    }
+    for needed in needed.into_values() {
+        if needed.create {
+            all.tables.push(needed.new);
+        } else {
+            problems.push(needed.missing());
+        }
+    }
+    Ok(all)
+}
+
+/// Several uses may write to one table, as long as they agree on how it is made.
+fn need(table: Needed, needed: &mut BTreeMap<TableId, Needed>, problems: &mut Vec<Diagnostic>) {
+    let Some(other) = needed.get_mut(&table.new.table) else {
+        needed.insert(table.new.table.clone(), table);
+        return;
+    };
+    if other.new.sql != table.new.sql && (other.create || table.create) {
+        problems.push(
+            Diagnostic::new(format!(
+                "two uses would create the table `{}`, each in its own way",
+                table.new.table.name
+            ))
+            .at(&table.span)
+            .related(&other.span, "the other one")
+            .help("let each write to a table of its own, or create one that fits both first"),
+        );
+    }
+    other.create |= table.create;
 }
 
 impl Outline<'_> {

@@ -12,14 +12,15 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::apply::{
-    Expected, Job, Settings, differences, fingerprint, job_scope, scope_of, stale, started_row,
-    verify,
+    Expected, Job, Settings, create_tables, differences, existing, fingerprint, job_scope,
+    not_there, scope_of, stale, started_row, verify,
 };
 use crate::db::{
     Catalog, Database, Depth, Fingerprint, Migration, Patience, Scope, Statement, Unfinished,
 };
 use crate::error::{Diagnostic, Error, Kind};
 use crate::history::Writer;
+use crate::kinds::tables::NewTable;
 use crate::model::{Definition, ObjectId, TableId, TriggerId};
 use crate::plan::ObjectRef;
 use crate::plan::order::ranks;
@@ -29,6 +30,9 @@ use crate::signal;
 /// What is written down before a migration runs.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 struct Journal {
+    /// Tables to create before anything else.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    tables: Vec<NewTable>,
     steps: Vec<Step>,
     objects: Vec<Object>,
     /// What was live where it was not what the history says: see [`Job::found`].
@@ -154,6 +158,7 @@ pub(crate) fn attempt(
     if !moved.is_empty() {
         return Err(stale(&moved));
     }
+    not_there(&job.tables, database)?;
     signal::check()?;
 
     let journal = write_down(job, &catalog, database)?;
@@ -252,6 +257,7 @@ fn write_down(job: &Job, catalog: &Catalog, database: &mut dyn Database) -> Resu
         .map(|(id, definition)| (id.clone(), definition.clone()))
         .collect();
     Ok(Journal {
+        tables: job.tables.clone(),
         steps,
         objects,
         found,
@@ -306,6 +312,8 @@ impl Runner<'_> {
         database: &mut dyn Database,
         progress: &mut dyn FnMut(usize),
     ) -> Result<(), Error> {
+        // Before any table is held: a session that holds some cannot create another.
+        create_tables(&self.journal.tables, database)?;
         let statements = self.journal.steps.iter().map(Step::statement).collect();
         let mut done = 0;
         for group in groups(statements) {
@@ -421,10 +429,18 @@ impl Runner<'_> {
             run_plain(&[self.settings.writer.finish(&migration)?], database)
         });
         match back {
-            Ok(()) => error.note(format!(
-                "what had been done was undone: nothing has changed; migration {} is recorded as failed",
-                self.version
-            )),
+            Ok(()) => {
+                let error = error.note(format!(
+                    "what had been done was undone: nothing has changed; migration {} is recorded as failed",
+                    self.version
+                ));
+                match existing(&self.journal.tables, database) {
+                    Ok(tables) => tables.iter().fold(error, |error, table| {
+                        error.note(format!("but the table {table}, which it created, stays"))
+                    }),
+                    Err(_) => error,
+                }
+            }
             Err(second) => self.left(error, Some(second)),
         }
     }
@@ -452,6 +468,15 @@ impl Runner<'_> {
 
     /// Lead every object to where the journal says: forward or back.
     fn lead(&self, way: Way, database: &mut dyn Database) -> Result<(), Error> {
+        if way == Way::Forward {
+            let there = existing(&self.journal.tables, database)?;
+            let missing = self.journal.tables.iter();
+            let missing: Vec<NewTable> = missing
+                .filter(|table| !there.contains(&table.table))
+                .cloned()
+                .collect();
+            create_tables(&missing, database)?;
+        }
         let catalog = database.catalog(&self.scope())?;
         let live = definitions(&catalog, database)?;
         let mut ways = vec![];
@@ -809,6 +834,7 @@ fn repair_locked(
         Some(journal) => parse(journal, migration.version)?,
         // Nothing had been run.
         None => Journal {
+            tables: vec![],
             steps: vec![],
             objects: vec![],
             found: vec![],

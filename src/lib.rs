@@ -30,6 +30,7 @@ pub mod graph;
 pub mod history;
 pub mod import;
 pub mod journal;
+pub mod kinds;
 pub mod lint;
 pub mod logging;
 pub mod lookup;

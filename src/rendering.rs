@@ -81,6 +81,10 @@ impl Source {
             self.add(name);
             self.add(text);
         }
+        for (name, text) in crate::kinds::all_built_in() {
+            self.add(name);
+            self.add(text);
+        }
         self.add(&format!("{:?}", database.server()));
         self.add(&noted.digest());
     }

@@ -292,6 +292,7 @@ impl Apply {
             targets: self.targets.patterns()?,
             check_all: false,
             apply_follows,
+            tables: vec![],
         })
     }
 

@@ -41,6 +41,7 @@ impl Check {
             targets: self.targets.patterns()?,
             check_all: true,
             apply_follows: false,
+            tables: vec![],
         };
         let Planned {
             spec: _,

@@ -6,6 +6,7 @@ pub mod graph;
 pub mod history;
 pub mod import;
 pub mod init;
+pub mod kinds;
 pub mod lint;
 pub mod plan;
 pub mod render;
@@ -251,6 +252,10 @@ pub fn make_plan(context: &Context, options: &Options) -> Result<Planned, Error>
     let server = database.server();
     let mut tables = Tables::Live(Lookup::new(&mut *database));
     let mut outline = desired::outline(&spec, &renderer, &mut tables)?;
+    let options = Options {
+        tables: std::mem::take(&mut outline.tables),
+        ..options.clone()
+    };
     let remarks = remarks(&mut outline);
     let noted = tables.noted();
     let (desired, present) = outline.render(&renderer, server, |outline| {
@@ -272,7 +277,7 @@ pub fn make_plan(context: &Context, options: &Options) -> Result<Planned, Error>
         present,
         &mut *database,
         &renderer,
-        options,
+        &options,
     )?;
     Ok(Planned {
         spec,

@@ -36,6 +36,7 @@ impl PlanCommand {
             targets: self.targets.patterns()?,
             check_all: false,
             apply_follows: false,
+            tables: vec![],
         };
         let Planned {
             spec,

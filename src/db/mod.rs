@@ -17,6 +17,7 @@ use crate::dialect::{Dialect, Server, Table};
 use crate::effects::{Effects, Routine, Surroundings};
 use crate::error::{Diagnostic, Error};
 use crate::history::LiveFingerprint;
+use crate::kinds::tables::NewTable;
 use crate::model::{Definition, FunctionId, ObjectId, Place, TableId, TriggerId};
 use crate::spec::TableRef;
 
@@ -370,15 +371,21 @@ pub trait Database: Send {
     fn same_conditions(&mut self, pairs: &[ConditionPair]) -> Result<Vec<Verdict>, Error>;
     /// What the engine would say when these definitions fire, found without changing anything: missing tables and
     /// columns, a function that is not there. Statements before the diagnostics that it returns have no effect.
-    fn check(&mut self, definitions: &[&Definition]) -> Result<Vec<(ObjectId, Diagnostic)>, Error>;
+    /// `new` are tables that are to be created before them.
+    fn check(
+        &mut self,
+        definitions: &[&Definition],
+        new: &[NewTable],
+    ) -> Result<Vec<(ObjectId, Diagnostic)>, Error>;
 
     /// What these triggers do, and all that are live besides, where the engine itself reports it: their DDL is in `verbatim`,
     /// and all of them must be sound. `None` where it cannot tell.
     fn effects(
         &mut self,
         triggers: &[&Definition],
+        new: &[NewTable],
     ) -> Result<Option<BTreeMap<TriggerId, Effects>>, Error> {
-        let _ = triggers;
+        let _ = (triggers, new);
         Ok(None)
     }
     /// What the catalog holds around triggers on these tables.

@@ -25,8 +25,9 @@ pub use request::name_on;
 use minijinja::Value;
 
 use crate::error::{Diagnostic, Error};
+use crate::kinds::expand::Addition;
 use crate::model::{Creation, Definition, ObjectId, TableId, TriggerId};
-use crate::render::Renderer;
+use crate::render::{Renderer, map};
 use crate::spec::{Fields, FunctionSpec, TriggerSpec};
 use crate::sql::Syntax;
 
@@ -55,6 +56,9 @@ macro_rules! templates {
     };
 }
 use templates;
+
+pub(crate) use request::{OfTable, scope};
+pub(crate) use seen::Note;
 
 /// A table, for the filter `ident`.
 fn value(table: &TableId) -> Value {
@@ -98,8 +102,47 @@ pub struct TableFacts {
     pub generated: Vec<String>,
     /// It is a partition, or it inherits.
     pub is_child: bool,
+    /// The types of the columns, in their order, as the catalog prints them.
+    pub types: Vec<String>,
+    /// The columns of the primary key, in the key's order; empty where there is none.
+    pub primary_key: Vec<String>,
+    /// What tells a row of this table from all others: the primary key or, in SQLite, the rowid under a name that no
+    /// column has. Empty where nothing does.
+    pub row_key: Vec<String>,
     /// The partitioned tables that it is a partition of: its parent, and theirs.
     pub partition_of: Vec<TableId>,
+}
+
+impl TableFacts {
+    /// What is made up of a table that nobody has looked at, so that the rest can be checked.
+    pub(crate) fn pretended() -> Self {
+        let column = || vec!["column".to_owned()];
+        Self {
+            kind: TableKind::Table,
+            columns: column(),
+            generated: vec![],
+            is_child: false,
+            types: vec!["text".to_owned()],
+            primary_key: column(),
+            row_key: column(),
+            partition_of: vec![],
+        }
+    }
+
+    /// What templates may know of a table.
+    pub(crate) fn values(&self) -> Vec<(&'static str, Value)> {
+        let types = self.columns.iter().zip(&self.types);
+        vec![
+            ("columns", texts(&self.columns)),
+            ("generated", texts(&self.generated)),
+            (
+                "types",
+                map(types.map(|(column, kind)| (column.as_str(), Value::from(kind.as_str())))),
+            ),
+            ("primary_key", texts(&self.primary_key)),
+            ("row_key", texts(&self.row_key)),
+        ]
+    }
 }
 
 /// The kinds of relations that can, or cannot, have triggers.
@@ -191,6 +234,8 @@ pub struct Request<'a> {
     pub beside: &'a Beside,
     /// What only a database can tell is made up (the columns), so that the rest can be checked without one.
     pub pretend: bool,
+    /// What its kind adds, where it comes of one.
+    pub kind: Option<&'a Addition>,
 }
 
 /// What an object leaves when it runs.
@@ -224,6 +269,10 @@ pub trait Dialect: Sync {
     fn quote_literal(&self, text: &str) -> String;
     /// Whether `table.schema.` is written in DDL.
     fn qualifies(&self) -> bool;
+    /// What tells a row of an ordinary table from all others, where that is not the primary key.
+    fn row_key(&self, facts: &TableFacts) -> Vec<String> {
+        facts.primary_key.clone()
+    }
     /// Whether two triggers of one schema may share a name as long as their tables differ.
     fn names_are_per_table(&self) -> bool {
         true

@@ -10,7 +10,7 @@ use minijinja::{Value, context};
 
 use super::inspect::{self, Flaw};
 use super::seen::Note;
-use super::{Dialect, Request, Table};
+use super::{Dialect, Request, Table, TableFacts};
 use crate::desired::digest;
 use crate::error::{Diagnostic, Error, Located, Span};
 use crate::model::{Event, Seen, Timing};
@@ -150,7 +150,8 @@ impl<'a> Reader<'a> {
         let templates = std::mem::take(&mut self.templates);
         let columns = std::mem::take(&mut self.columns);
         let facts = self.request.table.facts.as_ref()?;
-        let read = columns.was_read().then(|| facts.columns.clone());
+        let follows = self.request.kind.is_some_and(|kind| kind.follows);
+        let read = (follows || columns.was_read()).then(|| facts.columns.clone());
         read.as_ref()?;
         let table = &self.request.table.id;
         Some(Box::new(Seen {
@@ -281,30 +282,66 @@ impl<'a> Reader<'a> {
 
     /// What templates of the spec see.
     pub(super) fn scope(&self, trigger: Option<&str>, event: Option<Event>) -> Value {
-        let table = &self.request.table;
-        Value::from_object(Scope {
-            dialect: self.dialect.name(),
-            table: Some(Value::from(table.id.name.as_str())),
-            schema: Value::from(table.id.schema.as_str()),
+        let Request {
+            spec: _,
+            fields,
+            table,
+            vars,
+            beside: _,
+            pretend,
+            kind,
+        } = *self.request;
+        let of_table = OfTable {
+            dialect: self.dialect,
+            table,
+            vars,
+            pretend,
+        };
+        let scope = Scope {
             trigger: trigger.map(Value::from),
-            timing: self
-                .request
-                .fields
-                .timing
-                .as_ref()
-                .map(|timing| timing.value),
+            timing: fields.timing.as_ref().map(|timing| timing.value),
             event,
-            columns: match &table.facts {
-                Some(facts) => Some(
-                    self.columns
-                        .on(facts.columns.iter().map(String::as_str).collect()),
-                ),
-                None if self.request.pretend => Some(Value::from(["column"])),
-                None => None,
-            },
-            vars: self.request.vars.clone(),
-        })
+            ..Scope::of_table(&of_table, kind.map(|kind| &kind.with), &self.columns)
+        };
+        Value::from_object(scope)
     }
+
+    /// The conditions of the kind and of the user's beside it, where there are any, each read by `read`, as one.
+    pub(super) fn condition(
+        &mut self,
+        mut read: impl FnMut(&mut Self, &Located<String>) -> Option<String>,
+    ) -> Option<Option<String>> {
+        let own = self.request.fields.when.as_ref();
+        let also = self.request.kind.and_then(|kind| kind.also.as_ref());
+        let (left, right) = match (also, own) {
+            (None, None) => return Some(None),
+            (Some(one), None) | (None, Some(one)) => return read(self, one).map(Some),
+            (Some(left), Some(right)) => (read(self, left), read(self, right)),
+        };
+        // A comment at the end of the first would swallow what follows.
+        let syntax = self.dialect.syntax();
+        let (left, right) = (left?, right?);
+        Some(Some(format!(
+            "({}) AND ({})",
+            super::inspect::closed(left.trim(), syntax),
+            super::inspect::closed(right.trim(), syntax)
+        )))
+    }
+}
+
+/// A table, and what holds wherever templates are rendered for it.
+#[derive(Clone, Copy)]
+pub(crate) struct OfTable<'a> {
+    pub(crate) dialect: &'static dyn Dialect,
+    pub(crate) table: &'a Table,
+    pub(crate) vars: &'a Value,
+    pub(crate) pretend: bool,
+}
+
+/// What templates see that are rendered for a table, before there is a trigger; the parameters of a kind among it. What
+/// they read of the columns goes to `note`.
+pub(crate) fn scope(of: &OfTable<'_>, with: Option<&Value>, note: &Note) -> Value {
+    Value::from_object(Scope::of_table(of, with, note))
 }
 
 /// What a name of the spec is on one table: `{{ table }}_audit` on `orders` is `orders_audit`.
@@ -318,18 +355,13 @@ pub fn name_on(
     dialect: &'static dyn Dialect,
     renderer: &Renderer,
 ) -> Result<String, Error> {
-    let columns = table.facts.as_ref().map(|facts| &facts.columns);
-    let scope = Value::from_object(Scope {
-        dialect: dialect.name(),
-        table: Some(Value::from(table.id.name.as_str())),
-        schema: Value::from(table.id.schema.as_str()),
-        trigger: None,
-        timing: None,
-        event: None,
-        columns: columns.map(|columns| columns.iter().map(String::as_str).collect()),
-        vars: vars.clone(),
-    });
-    renderer.name(text, scope)
+    let of = OfTable {
+        dialect,
+        table,
+        vars,
+        pretend: false,
+    };
+    renderer.name(text, scope(&of, None, &Note::default()))
 }
 
 /// The place of a part of a rendered text: exact where the text holds no template, else the whole of it.
@@ -352,10 +384,55 @@ pub(super) struct Scope {
     pub(super) event: Option<Event>,
     pub(super) columns: Option<Value>,
     pub(super) vars: Value,
+    /// What is known of the table besides: `types`, `primary_key`, `generated`, `row_key`.
+    pub(super) facts: Vec<(&'static str, Value)>,
+    /// The parameters of a kind.
+    pub(super) with: Option<Value>,
+}
+
+impl Scope {
+    fn of_table(of: &OfTable<'_>, with: Option<&Value>, note: &Note) -> Self {
+        let OfTable {
+            dialect,
+            table,
+            vars,
+            pretend,
+        } = *of;
+        let facts = match &table.facts {
+            Some(facts) => facts.values(),
+            None if pretend => TableFacts::pretended().values(),
+            None => vec![],
+        };
+        let noted = |(name, value): (&'static str, Value)| match name {
+            "columns" | "types" | "generated" => (name, note.on(value)),
+            _ => (name, value),
+        };
+        let facts: Vec<(&'static str, Value)> = facts.into_iter().map(noted).collect();
+        let columns = facts.iter().find(|(name, _)| *name == "columns");
+        Self {
+            dialect: dialect.name(),
+            table: Some(Value::from(table.id.name.as_str())),
+            schema: Value::from(table.id.schema.as_str()),
+            trigger: None,
+            timing: None,
+            event: None,
+            columns: columns.map(|(_, columns)| columns.clone()),
+            vars: vars.clone(),
+            facts,
+            with: with.cloned(),
+        }
+    }
 }
 
 impl Object for Scope {
     fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
+        // A kind's parameter may be named like what is known of the table anyway (`columns`).
+        if let Some(with) = &self.with
+            && let Ok(value) = with.get_item(key)
+            && !value.is_undefined()
+        {
+            return Some(value);
+        }
         match key.as_str()? {
             "dialect" => Some(Value::from(self.dialect)),
             "table" => self.table.clone(),
@@ -364,8 +441,13 @@ impl Object for Scope {
             "timing" => self.timing.map(|timing| Value::from(timing.word())),
             "event" => self.event.map(|event| Value::from(event.word())),
             "columns" => self.columns.clone(),
+            "table_columns" => self.columns.clone(),
             "vars" => Some(self.vars.clone()),
-            _ => None,
+            "with" => self.with.clone(),
+            other => {
+                let known = self.facts.iter().find(|(name, _)| *name == other);
+                known.map(|(_, value)| value.clone())
+            }
         }
     }
 

@@ -10,11 +10,11 @@ use minijinja::value::{Enumerator, Object, ObjectRepr, ValueKind};
 
 /// Whether a value was read.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Note(Arc<AtomicBool>);
+pub(crate) struct Note(Arc<AtomicBool>);
 
 impl Note {
     /// Whether it was.
-    pub(super) fn was_read(&self) -> bool {
+    pub(crate) fn was_read(&self) -> bool {
         self.0.load(Ordering::Relaxed)
     }
 
@@ -23,7 +23,7 @@ impl Note {
     }
 
     /// A list or map that notes here when somebody looks into it; to be handed on is not to be read.
-    pub(super) fn on(&self, value: Value) -> Value {
+    pub(crate) fn on(&self, value: Value) -> Value {
         Value::from_object(Noted {
             value,
             note: self.clone(),

@@ -50,6 +50,9 @@ pub(crate) fn facts(kind: TableKind, columns: &[&str]) -> TableFacts {
             .map(bare)
             .collect(),
         is_child: false,
+        types: columns.iter().map(|_| "text".to_owned()).collect(),
+        primary_key: vec![],
+        row_key: vec![],
         partition_of: vec![],
     }
 }
@@ -97,6 +100,7 @@ pub(crate) fn lower_with(
         };
         let request = Request {
             pretend: false,
+            kind: None,
             spec: trigger,
             fields: &fields,
             table: &table,

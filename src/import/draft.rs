@@ -157,6 +157,7 @@ impl TriggerDraft {
             collation: collation.clone().map(at),
         };
         TriggerSpec {
+            usage: None,
             span: nowhere(),
             name: at(name.clone()),
             tables: TableSelector::One(at(table.clone())),

@@ -260,6 +260,7 @@ impl Source<'_> {
         };
         let vars = minijinja::Value::UNDEFINED;
         let request = Request {
+            kind: None,
             spec: &spec,
             fields: &spec.fields,
             table: &table,

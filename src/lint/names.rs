@@ -19,6 +19,8 @@ pub struct Names {
     /// Without one: the tables that the spec speaks of.
     known: BTreeSet<TableId>,
     default_schema: String,
+    /// Tables that the migration creates.
+    created: BTreeSet<TableId>,
 }
 
 /// The tables that a walk names.
@@ -53,6 +55,7 @@ impl Names {
                 missing: BTreeSet::new(),
                 known,
                 default_schema,
+                created: BTreeSet::new(),
             });
         };
         let mut asked = names.clone();
@@ -92,11 +95,32 @@ impl Names {
             missing,
             known,
             default_schema,
+            created: BTreeSet::new(),
+        })
+    }
+
+    /// These tables will be there.
+    pub(super) fn create(&mut self, tables: &BTreeSet<TableId>) {
+        self.created.clone_from(tables);
+    }
+
+    fn new_table(&self, name: &Name) -> Option<&TableId> {
+        self.created.iter().find(|table| {
+            table.name == name.name
+                && name
+                    .schema
+                    .as_ref()
+                    .is_none_or(|schema| *schema == table.schema)
         })
     }
 
     /// The table; `None` where there is none of that name.
     pub fn table(&self, name: &Name, function: Option<&Function>) -> Option<TableId> {
+        let found = self.existing(name, function);
+        found.or_else(|| self.new_table(name).cloned())
+    }
+
+    fn existing(&self, name: &Name, function: Option<&Function>) -> Option<TableId> {
         let name = reference(name);
         let Some(found) = &self.found else {
             return Some(self.guess(&name));
@@ -118,6 +142,9 @@ impl Names {
 
     /// Whether there certainly is no table, view or sequence of that name.
     pub fn is_missing(&self, name: &Name, function: Option<&Function>) -> bool {
+        if self.new_table(name).is_some() {
+            return false;
+        }
         let name = reference(name);
         match (&name.schema, function.and_then(path)) {
             (None, Some(path)) => {

@@ -6,10 +6,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
 use crate::db::{Database, Depth, Scope};
-use crate::desired::{DesiredSet, Tables, from_spec};
+use crate::desired::{self, DesiredSet, Tables, from_spec};
 use crate::dialect::Dialect;
 use crate::effects::{self, Effects, Place, Surroundings};
 use crate::error::{Diagnostic, Error, Located, Span};
+use crate::kinds::tables::NewTable;
 use crate::lookup::Lookup;
 use crate::model::{
     Action, Definition, EnabledState, Event, Function, FunctionId, FunctionSource, ObjectId,
@@ -39,6 +40,8 @@ pub struct Subject<'a> {
     pub faults: Vec<(ObjectId, Diagnostic)>,
     /// Names of tables in bodies.
     pub names: Names,
+    /// Tables that the migration creates for its triggers.
+    pub created: BTreeSet<TableId>,
     /// The spec's objects, to find the place of one.
     places: BTreeMap<ObjectId, Span>,
     trees: BTreeMap<FunctionId, Result<Tree, Unread>>,
@@ -114,12 +117,13 @@ impl<'a> Subject<'a> {
     ) -> Result<Self, Error> {
         let dialect = database.dialect();
         let server = database.server();
-        let desired = from_spec(
+        let outline = desired::outline(
             spec,
             renderer,
             &mut Tables::Live(Lookup::new(&mut *database)),
-            server,
         )?;
+        let new = outline.tables.clone();
+        let (desired, ()) = outline.render(renderer, server, |_| ())?;
         let wanted = with_ddl(&desired);
         let mut subject = Self::of(spec, dialect, true, desired);
         subject.read_others(database)?;
@@ -129,8 +133,9 @@ impl<'a> Subject<'a> {
             .map(|item| item.trigger.id.table.clone())
             .collect();
         let wanted: Vec<&Definition> = wanted.iter().collect();
-        subject.faults = database.check(&wanted)?;
-        subject.ask_engine(&wanted, database)?;
+        subject.faults = database.check(&wanted, &new)?;
+        subject.created = new.iter().map(|new| new.table.clone()).collect();
+        subject.ask_engine(&wanted, &new, database)?;
         subject.read_bodies(Some(&mut *database))?;
         let mut tables = tables;
         tables.extend(subject.names.tables().cloned());
@@ -153,6 +158,7 @@ impl<'a> Subject<'a> {
             surroundings: Surroundings::default(),
             faults: vec![],
             names: Names::default(),
+            created: BTreeSet::new(),
             places: BTreeMap::new(),
             trees: BTreeMap::new(),
         };
@@ -236,6 +242,7 @@ impl<'a> Subject<'a> {
     fn ask_engine(
         &mut self,
         wanted: &[&Definition],
+        new: &[NewTable],
         database: &mut dyn Database,
     ) -> Result<(), Error> {
         let others: Vec<Definition> = self
@@ -251,7 +258,7 @@ impl<'a> Subject<'a> {
             .chain(&others)
             .filter(|definition| !faulty.contains(&definition.id()))
             .collect();
-        let Some(mut effects) = database.effects(&sound)? else {
+        let Some(mut effects) = database.effects(&sound, new)? else {
             return Ok(());
         };
         for item in &mut self.items {
@@ -309,6 +316,7 @@ impl<'a> Subject<'a> {
             .map(|item| item.trigger.id.table.clone())
             .collect();
         self.names = Names::of(names, tables, self.dialect, database, &self.functions)?;
+        self.names.create(&self.created);
         Ok(())
     }
 

@@ -10,7 +10,10 @@ use crate::db::{
 use crate::desired::{Desired, DesiredSet};
 use crate::diff::{self, FieldChange, Judge};
 use crate::error::{Diagnostic, Error};
-use crate::model::{Action as TriggerAction, Definition, FunctionId, ObjectId, Place, TriggerId};
+use crate::kinds::tables::NewTable;
+use crate::model::{
+    Action as TriggerAction, Definition, FunctionId, FunctionSource, ObjectId, Place, TriggerId,
+};
 use crate::render::Renderer;
 use crate::selectors::Uncovered;
 
@@ -33,6 +36,8 @@ pub struct Options {
     pub check_all: bool,
     /// The plan is about to be carried out: where bodies are checked again within the migration, that is enough.
     pub apply_follows: bool,
+    /// Tables that kinds write to and that are to be created.
+    pub tables: Vec<NewTable>,
 }
 
 /// What the sides say of one object. `from` is its identity on the recorded and the live side: another one than `id`
@@ -147,7 +152,12 @@ pub fn make(
     let to_check = desired
         .iter()
         .filter(|(id, _)| !is_left && (options.check_all || differing.contains(id)));
-    check_bodies(to_check.map(|(_, desired)| &**desired), planner.database)?;
+    check_bodies(
+        to_check.map(|(_, desired)| &**desired),
+        &options.tables,
+        planner.database,
+    )?;
+    let tables = written(&options.tables, &options.targets, &changes);
 
     let mut plan = arrange(
         changes,
@@ -157,6 +167,7 @@ pub fn make(
         unchanged,
     )?;
     plan.unmanaged = unmanaged(desired, &history, &catalog);
+    plan.tables = tables;
     plan.warnings = remarks.warnings;
     plan.uncovered = required(remarks.uncovered, &options.targets);
     let is_ours = |id: &ObjectId| desired.contains_key(id) || history.records.contains_key(id);
@@ -220,6 +231,7 @@ pub(crate) fn arrange(
         summary,
         unchanged,
         unmanaged: vec![],
+        tables: vec![],
         warnings: vec![],
         uncovered: vec![],
         changes,
@@ -752,6 +764,26 @@ fn targeted(changes: Vec<Change>, targets: &[glob::Pattern], catalog: &Catalog) 
     kept
 }
 
+/// The tables to create: with `--target`, those that a trigger of the plan writes to.
+fn written(tables: &[NewTable], targets: &[glob::Pattern], changes: &[Change]) -> Vec<NewTable> {
+    let speaks_of = |definition: &Definition, name: &str| match definition {
+        Definition::Trigger(trigger) => {
+            matches!(&trigger.action, TriggerAction::Body(body) if body.contains(name))
+        }
+        Definition::Function(function) => {
+            matches!(&function.source, FunctionSource::Body(body) if body.contains(name))
+        }
+    };
+    let is_written = |table: &&NewTable| {
+        targets.is_empty()
+            || changes.iter().any(|change| {
+                let after = change.after.as_ref();
+                after.is_some_and(|definition| speaks_of(definition, &table.table.name))
+            })
+    };
+    tables.iter().filter(is_written).cloned().collect()
+}
+
 fn unmanaged(desired: &DesiredSet, history: &History, catalog: &Catalog) -> Vec<ObjectRef> {
     let renamed: BTreeSet<&ObjectId> = desired
         .values()
@@ -780,6 +812,7 @@ fn unmanaged(desired: &DesiredSet, history: &History, catalog: &Catalog) -> Vec<
 /// Have the engine look at what is about to be made, before anything is.
 fn check_bodies<'a>(
     desired: impl Iterator<Item = &'a Desired>,
+    tables: &[NewTable],
     database: &mut dyn Database,
 ) -> Result<(), Error> {
     let mut spans = BTreeMap::new();
@@ -797,7 +830,7 @@ fn check_bodies<'a>(
     }
     let references: Vec<&Definition> = definitions.iter().collect();
     let problems: Vec<Diagnostic> = database
-        .check(&references)?
+        .check(&references, tables)?
         .into_iter()
         .map(
             |(id, diagnostic)| match (spans.get(&id), &diagnostic.place) {

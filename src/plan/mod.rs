@@ -22,6 +22,7 @@ use crate::desired::{digest, hex};
 use crate::dialect::LockMode;
 use crate::diff::FieldChange;
 use crate::error::{Diagnostic, Error, Kind};
+use crate::kinds::tables::NewTable;
 use crate::model::{Definition, FunctionId, ObjectId, TableId, TriggerId};
 use crate::selectors::Uncovered;
 
@@ -257,6 +258,9 @@ pub struct Plan {
     pub unchanged: usize,
     /// Live triggers in the same schemas that triggerctl does not manage.
     pub unmanaged: Vec<ObjectRef>,
+    /// Tables that kinds write to, created before anything else and never dropped.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tables: Vec<NewTable>,
     /// What is no error, and probably not what was meant: selectors that match nothing.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub warnings: Vec<String>,
@@ -270,12 +274,12 @@ pub struct Plan {
 impl Plan {
     /// Whether the database differs from the spec.
     pub fn differs(&self) -> bool {
-        self.changes.iter().any(|change| change.action.differs())
+        !self.tables.is_empty() || self.changes.iter().any(|change| change.action.differs())
     }
 
     /// Whether there is nothing to do or to write down.
     pub fn is_empty(&self) -> bool {
-        self.changes.is_empty()
+        self.tables.is_empty() && self.changes.is_empty()
     }
 
     /// The changes that are refused.
@@ -305,6 +309,7 @@ impl Plan {
             summary,
             unchanged,
             unmanaged,
+            tables,
             warnings,
             uncovered,
             changes,
@@ -319,6 +324,7 @@ impl Plan {
             summary,
             unchanged,
             unmanaged,
+            tables,
             warnings,
             uncovered,
             changes,
@@ -354,7 +360,11 @@ impl Plan {
             .summary
             .iter()
             .map(|(action, count)| format!("{count} {}", action.past()));
-        words.collect::<Vec<_>>().join(", ")
+        let tables = (!self.tables.is_empty()).then(|| match self.tables.len() {
+            1 => "1 table created".to_owned(),
+            count => format!("{count} tables created"),
+        });
+        words.chain(tables).collect::<Vec<_>>().join(", ")
     }
 
     /// The document.

@@ -222,7 +222,9 @@ fn undefined(error: &minijinja::Error, source: &str) -> Diagnostic {
         Diagnostic::new(format!("`{name}` is not defined here"))
     };
     match name.split('.').next().unwrap_or_default() {
-        "columns" => diagnostic.help("`columns` is known only with a database at hand: give `--url`"),
+        known @ ("columns" | "table_columns" | "types" | "primary_key" | "generated" | "row_key") => {
+            diagnostic.help(format!("`{known}` is known only with a database at hand: give `--url`"))
+        }
         "event" => diagnostic.help(
             "`event` is known where a trigger has one event; where it can have several use `operation()`",
         ),

@@ -14,6 +14,7 @@ pub const FILTERS: &[&str] = &[
     "literals",
     "sql",
     "expression",
+    "for_row",
     "keyword",
     "dollar",
     "comment",
@@ -53,6 +54,9 @@ pub(super) fn install(environment: &mut Environment<'static>, dialect: &'static 
     });
     environment.add_filter("expression", move |value: &Value| {
         expression(dialect, value)
+    });
+    environment.add_filter("for_row", move |value: &Value, row: &str| {
+        for_row(dialect, value, row)
     });
     environment.add_test("reading", move |expression: &Value, column: &str| {
         expression
@@ -191,6 +195,38 @@ fn expression(dialect: &dyn Dialect, value: &Value) -> Result<Value, Error> {
     // A comment at the end would swallow what follows.
     let text = text.get(..last.range.end).unwrap_or(text).trim_start();
     Ok(Value::from_safe_string(text.to_owned()))
+}
+
+/// SQL that speaks of NEW, as it must be to speak of another row: `old`, or a table's alias.
+fn for_row(dialect: &dyn Dialect, value: &Value, row: &str) -> Result<Value, Error> {
+    let Some(text) = value.as_str() else {
+        return Err(wrong("for_row", "a text that is SQL", value));
+    };
+    let row = match row {
+        "new" | "old" => row.to_ascii_uppercase(),
+        alias => quoted(dialect, alias)?,
+    };
+    let all: Vec<_> = tokens(text, dialect.syntax()).collect();
+    let mut out = String::with_capacity(text.len());
+    let solid: Vec<_> = all.iter().filter(|token| !token.is_blank()).collect();
+    let mut copied = 0;
+    for (index, token) in solid.iter().enumerate() {
+        let follows = |ahead: usize| {
+            solid
+                .get(ahead)
+                .is_some_and(|next| next.is_operator(text, "."))
+        };
+        if token.is_word(text, "new")
+            && follows(index + 1)
+            && !index.checked_sub(1).is_some_and(follows)
+        {
+            out.push_str(text.get(copied..token.range.start).unwrap_or_default());
+            out.push_str(&row);
+            copied = token.range.end;
+        }
+    }
+    out.push_str(text.get(copied..).unwrap_or_default());
+    Ok(Value::from_safe_string(out))
 }
 
 /// Whether an expression of ON DUPLICATE KEY UPDATE reads a column of the row that is there: not `NEW.c`, nor the

@@ -10,9 +10,12 @@ use minijinja::ErrorKind;
 use super::{INLINE_NAME, INLINE_SQL};
 use crate::dialect::Dialect;
 use crate::error::{Diagnostic, Error, SourceFile};
+use crate::kinds;
 
 /// Before a name: the built-in template, even where the user has one of that name.
 const BUILT_IN: &str = "builtin/";
+/// Before a name: a file of a kind, which is the same for all dialects.
+const KINDS: &str = "kinds/";
 /// The macros that bodies can call.
 const HELPERS: &str = "helpers.sql";
 pub(super) const BUILT_IN_HELPERS: &str = "builtin/helpers.sql";
@@ -26,6 +29,8 @@ pub(super) struct Sources {
     built_in: &'static [(&'static str, &'static str)],
     /// `<templates>/<dialect>`.
     folder: Option<PathBuf>,
+    /// `<templates>`, for the files of kinds.
+    root: Option<PathBuf>,
 }
 
 impl Sources {
@@ -34,6 +39,7 @@ impl Sources {
             dialect: dialect.name(),
             built_in: dialect.templates(),
             folder: folder.map(|folder| folder.join(dialect.name())),
+            root: folder.map(Path::to_owned),
         }
     }
 
@@ -64,11 +70,15 @@ impl Sources {
                 std::fs::read_to_string(&path).ok()?,
             ),
             None => (
-                format!(
-                    "<built-in templates/{}/{}>",
-                    self.dialect,
-                    name.strip_prefix(BUILT_IN).unwrap_or(name)
-                ),
+                if name.starts_with(KINDS) {
+                    format!("<built-in templates/{name}>")
+                } else {
+                    format!(
+                        "<built-in templates/{}/{}>",
+                        self.dialect,
+                        name.strip_prefix(BUILT_IN).unwrap_or(name)
+                    )
+                },
                 self.built_in(name)?.to_owned(),
             ),
         };
@@ -114,6 +124,9 @@ impl Sources {
     }
 
     fn built_in(&self, name: &str) -> Option<&'static str> {
+        if let Some(file) = name.strip_prefix(KINDS) {
+            return kinds::built_in(file);
+        }
         let name = name.strip_prefix(BUILT_IN).unwrap_or(name);
         let (_, text) = self.built_in.iter().find(|(found, _)| *found == name)?;
         Some(text)
@@ -124,7 +137,12 @@ impl Sources {
         if name.starts_with(BUILT_IN) || !is_inside(name) {
             return None;
         }
-        let path = self.folder.as_ref()?.join(name);
+        let folder = if name.starts_with(KINDS) {
+            &self.root
+        } else {
+            &self.folder
+        };
+        let path = folder.as_ref()?.join(name);
         // A folder or an unreadable file of that name is the user's too: reading it is what fails.
         path.symlink_metadata().is_ok().then_some(path)
     }

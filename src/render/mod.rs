@@ -5,6 +5,7 @@ mod failure;
 mod filters;
 mod helpers;
 mod loader;
+mod map;
 mod statement;
 
 use std::collections::{BTreeSet, HashSet};
@@ -24,6 +25,7 @@ use helpers::Helpers;
 use loader::Sources;
 
 pub use filters::FILTERS;
+pub(crate) use map::map;
 
 /// What one render may cost, in minijinja's unit (about one instruction, or 64 bytes): far beyond any sensible
 /// template, and used up by an endless loop in a fraction of a second.
@@ -166,6 +168,23 @@ impl Renderer {
     /// The helpers that bodies can call, with their parameters: `new(column)`.
     pub fn helper_signatures(&self) -> impl Iterator<Item = String> + '_ {
         self.helpers.signatures()
+    }
+
+    /// The value of an expression that stands in the spec or in a kind, without its braces.
+    pub fn evaluate(&self, text: &Located<String>, context: Value) -> Result<Value, Error> {
+        self.environment
+            .compile_expression(&text.value)
+            .and_then(|compiled| compiled.eval(context))
+            .map_err(|error| self.failed(&error, &Origin::Spec(text)))
+    }
+
+    /// The same as [`Renderer::inline_value`], for a text that is to be exactly one statement.
+    pub fn one_statement(&self, text: &Located<String>, context: Value) -> Result<String, Error> {
+        let rendered = self.inline_value(text, context)?;
+        statement::prove(rendered, self.dialect.syntax()).map_err(|problem| {
+            let diagnostic = problem.diagnostic("create", None);
+            diagnostic.related(&text.span, "the template").into()
+        })
     }
 
     fn spec_text(

@@ -98,11 +98,7 @@ pub fn plan(
         from_fingerprint: job.from_fingerprint.clone(),
         // What the objects are in the end is not known before the script ran.
         to_fingerprint: String::new(),
-        up: job
-            .up
-            .iter()
-            .map(|statement| statement.sql.clone())
-            .collect(),
+        up: job.statements().map(str::to_owned).collect(),
         down: job.down.clone(),
         started_at: now.clone(),
         finished_at: Some(now),
@@ -113,6 +109,9 @@ pub fn plan(
     };
     // First, so that of two that run the same script one fails before it has done anything.
     push(&writer.migration(&migration, None)?);
+    for table in &job.tables {
+        push(&table.sql);
+    }
     let mut before: Option<&ObjectId> = None;
     for statement in &job.up {
         let object = statement.object.as_ref();

@@ -79,6 +79,23 @@ fn uncovered(plan: &Plan, detail: Detail, palette: &Palette) -> String {
 /// The changes of a plan, one after the other.
 fn changes(plan: &Plan, detail: Detail, palette: &Palette) -> String {
     let mut out = String::new();
+    for table in &plan.tables {
+        let named = if detail.schemas {
+            table.table.to_string()
+        } else {
+            table.table.name.clone()
+        };
+        let _ = writeln!(
+            out,
+            "{added}+ create{added:#} table {named}\n    the kind `{}` writes to it; nothing drops it again, not even rollback",
+            table.kind,
+            added = palette.added,
+        );
+        for line in table.sql.lines().filter(|_| detail.statements) {
+            let _ = writeln!(out, "    {line}");
+        }
+        out.push('\n');
+    }
     let shown = detail.most.unwrap_or(usize::MAX);
     for change in plan.changes.iter().take(shown) {
         let text = self::change(change, detail, palette);
@@ -112,6 +129,12 @@ pub fn summary(plan: &Plan) -> String {
             action => format!("{} to {}", count(action), action.word()),
         })
         .collect();
+    let tables = match plan.tables.len() {
+        0 => None,
+        1 => Some("1 table to create".to_owned()),
+        count => Some(format!("{count} tables to create")),
+    };
+    let parts: Vec<String> = tables.into_iter().chain(parts).collect();
     let mut text = if parts.is_empty() {
         "Nothing to do: the database is as the spec says".to_owned()
     } else {
@@ -322,6 +345,21 @@ pub fn safe(text: &str) -> String {
 }
 
 /// A line of prose, indented, broken at spaces so that it fits 80 columns.
+/// A text in lines of at most `width` characters, as far as its words allow.
+pub fn folded(text: &str, width: usize) -> Vec<String> {
+    let mut lines: Vec<String> = vec![];
+    for word in safe(text).split_whitespace() {
+        match lines.last_mut() {
+            Some(line) if line.chars().count() + 1 + word.chars().count() <= width => {
+                line.push(' ');
+                line.push_str(word);
+            }
+            _ => lines.push(word.to_owned()),
+        }
+    }
+    lines
+}
+
 fn wrapped(text: &str) -> String {
     let mut out = String::new();
     let mut line = String::from("   ");

@@ -12,14 +12,14 @@ use super::keys::DialectKeys;
 use super::text::inner_span;
 use super::value::{Record, Value};
 use super::{
-    ConstraintSpec, EnabledOn, Fields, FunctionSpec, OrderSpec, ReferencingSpec, RequireSpec,
-    TableRef, TableSelector, TriggerSpec,
+    Argument, ConstraintSpec, EnabledOn, Fields, FunctionSpec, OrderSpec, ReferencingSpec,
+    RequireSpec, TableRef, TableSelector, TriggerSpec, UseSpec,
 };
 use crate::error::{Diagnostic, Located, Span};
 use crate::model::Deferral;
 
 /// The model's value for a word of the spec: both spell it alike, which a test proves.
-pub(super) fn word<T: DeserializeOwned>(word: &str) -> Option<T> {
+pub(crate) fn word<T: DeserializeOwned>(word: &str) -> Option<T> {
     let deserializer: StrDeserializer<'_, WordError> = word.into_deserializer();
     T::deserialize(deserializer).ok()
 }
@@ -68,6 +68,22 @@ pub(super) fn list<T>(value: Value, element: fn(Value) -> Option<T>) -> Option<L
         value: list.value.into_iter().filter_map(element).collect(),
         span: list.span,
     })
+}
+
+/// The entries of `with`, in file order.
+fn arguments(record: &mut Record) -> Vec<Argument> {
+    let Some(Value::Map(map)) = record.take("with") else {
+        return vec![];
+    };
+    let mut with: Vec<Argument> = map
+        .into_iter()
+        .filter_map(|(key, value)| match value {
+            Value::Tree(tree) => Some((key, tree)),
+            _ => None,
+        })
+        .collect();
+    with.sort_by_key(|(key, _)| key.span.range.start);
+    with
 }
 
 /// `tables`, with what narrows it.
@@ -123,17 +139,28 @@ impl Builder<'_> {
         dialects: &[DialectKeys],
     ) -> Option<TriggerSpec> {
         let mut broken = record.broken();
-        self.missing(&record, "name", "this trigger", "name = \"users_touch\"");
+        let usage = self.usage(&mut record);
+        if usage.is_none() && !record.has("use") {
+            self.missing(&record, "name", "this trigger", "name = \"users_touch\"");
+        }
         let tables = self.tables(&mut record);
         let fields = self.fields(&mut record);
         let mut headers = vec![];
+        let mut usage = usage;
         let mut overrides = BTreeMap::new();
         for (dialect, mut inner) in std::mem::take(&mut record.overrides) {
             broken.extend(inner.broken());
+            self.own_arguments(&dialect.value, &mut inner, usage.as_deref_mut());
             overrides.insert(dialect.value.clone(), Box::new(self.fields(&mut inner)));
             headers.push(dialect);
         }
-        let name = record.take("name").and_then(text);
+        let name = record.take("name").and_then(text).or_else(|| {
+            let usage = usage.as_ref().filter(|_| !record.has("name"))?;
+            Some(Located {
+                value: format!("{{{{ table }}}}_{}", usage.kind.value),
+                span: usage.kind.span.clone(),
+            })
+        });
         let is_named = name.is_some() && tables.is_some();
         // What has no name is looked at all the same, so that everything wrong with it is said at once.
         let spec = TriggerSpec {
@@ -153,6 +180,7 @@ impl Builder<'_> {
             fields,
             overrides,
             allow: self.allow(record.take("allow")),
+            usage,
             span: record.span,
         };
         for header in headers.iter().filter(|header| !spec.is_for(&header.value)) {
@@ -167,8 +195,52 @@ impl Builder<'_> {
                 )),
             );
         }
-        check::trigger(&spec, dialects, &broken, self.problems);
+        if spec.usage.is_some() {
+            check::usage(&spec, self.problems);
+        } else if !broken.contains(&"use") {
+            check::trigger(&spec, dialects, &broken, self.problems);
+        }
         is_named.then_some(spec)
+    }
+
+    /// `use`, and what belongs to it.
+    fn usage(&mut self, record: &mut Record) -> Option<Box<UseSpec>> {
+        if !record.has("use") {
+            for key in ["with", "create_table"] {
+                if let Some(at) = record.key_span(key) {
+                    let diagnostic = Diagnostic::new(format!("`{key}` without `use`"))
+                        .at(at)
+                        .help("it is for a kind: `use = \"audit\"`; `triggerctl kinds` lists them");
+                    self.report(diagnostic);
+                }
+            }
+        }
+        let with = arguments(record);
+        let create_table = record.take("create_table").and_then(flag);
+        Some(Box::new(UseSpec {
+            kind: record.take("use").and_then(text)?,
+            with,
+            own: BTreeMap::new(),
+            create_table: create_table.is_some_and(|flag| flag.value),
+        }))
+    }
+
+    /// `with` in `[trigger.<dialect>]`.
+    fn own_arguments(&mut self, dialect: &str, inner: &mut Record, usage: Option<&mut UseSpec>) {
+        let at = inner.key_span("with").cloned();
+        let own = arguments(inner);
+        match (usage, at) {
+            (Some(usage), _) => {
+                usage.own.insert(dialect.to_owned(), own);
+            }
+            (None, Some(at)) => {
+                let diagnostic = Diagnostic::new("`with` without `use`")
+                    .at(&at)
+                    .help("it is for a kind: `use = \"audit\"`; `triggerctl kinds` lists them");
+                self.report(diagnostic);
+            }
+            (None, None) => {}
+        }
     }
 
     fn tables(&mut self, record: &mut Record) -> Option<TableSelector> {
@@ -221,7 +293,7 @@ impl Builder<'_> {
         })
     }
 
-    fn fields(&mut self, record: &mut Record) -> Fields {
+    pub(super) fn fields(&mut self, record: &mut Record) -> Fields {
         Fields {
             timing: record.take("timing").and_then(chosen),
             events: record.take("events").and_then(|value| list(value, chosen)),
@@ -497,8 +569,14 @@ mod tests {
 
     #[test]
     fn every_word_of_the_key_table_is_one_of_the_models() {
+        use crate::spec::Section;
+        let of_a_kind = [Section::Parameter, Section::Needs];
         let mut count = 0;
-        for key in KEYS {
+        for key in KEYS.iter().filter(|key| {
+            !key.sections
+                .iter()
+                .any(|section| of_a_kind.contains(section))
+        }) {
             let words = match key.shape {
                 Shape::Word(words) => words,
                 Shape::List(Shape::Word(words)) | Shape::Named(Shape::Word(words)) => *words,

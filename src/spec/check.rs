@@ -67,6 +67,72 @@ pub(super) fn trigger(
     complete(trigger, dialects, broken, problems);
 }
 
+/// What a kind says itself cannot be said beside `use`.
+pub(super) fn usage(trigger: &TriggerSpec, problems: &mut Vec<Diagnostic>) {
+    for fields in
+        std::iter::once(&trigger.fields).chain(trigger.overrides.values().map(|own| &**own))
+    {
+        let Fields {
+            timing,
+            events,
+            update_of,
+            for_each,
+            when: _,
+            body,
+            description: _,
+            renamed_from: _,
+            enabled: _,
+            constraint,
+            referencing,
+            function,
+            args,
+            function_name,
+            declare,
+            security: _,
+            search_path: _,
+            definer: _,
+            order: _,
+            bypass: _,
+            enabled_on: _,
+            shared,
+            depends_on_extensions: _,
+            sql_mode: _,
+            collation: _,
+        } = fields;
+        fn span<T>(field: Option<&Located<T>>) -> Option<&Span> {
+            field.map(|field| &field.span)
+        }
+        let of_the_kind = [
+            ("timing", span(timing.as_ref())),
+            ("events", span(events.as_ref())),
+            ("update_of", span(update_of.as_ref())),
+            ("for_each", span(for_each.as_ref())),
+            ("body", span(body.as_ref())),
+            ("constraint", span(constraint.as_ref())),
+            ("referencing", span(referencing.as_ref())),
+            ("function", span(function.as_ref())),
+            ("args", span(args.as_ref())),
+            ("function_name", span(function_name.as_ref())),
+            ("declare", span(declare.as_ref())),
+            ("shared", span(shared.as_ref())),
+        ];
+        for (key, at) in of_the_kind {
+            let (Some(at), Some(usage)) = (at, &trigger.usage) else {
+                continue;
+            };
+            let kind = &usage.kind.value;
+            problems.push(
+                Diagnostic::new(format!("`{key}` is for the kind to say"))
+                    .at(at)
+                    .related(&usage.kind.span, "the kind")
+                    .help(format!(
+                        "take it away; `triggerctl kinds {kind}` shows what can be said in `with`"
+                    )),
+            );
+        }
+    }
+}
+
 impl TriggerSpec {
     pub(super) fn is_for(&self, dialect: &str) -> bool {
         self.dialects

@@ -1,6 +1,6 @@
 //! From a path to a [`Spec`]: the main file, what it includes, the chosen environment, the templates folder.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::ffi::OsString;
 use std::fs;
 use std::ops::Range;
@@ -15,8 +15,11 @@ use super::build::Builder;
 use super::keys::{DIALECTS, DialectKeys, Section};
 use super::split::split;
 use super::value::{Checker, Place, Record, Value};
-use super::{FunctionSpec, RequireSpec, Spec, TestSpec, TriggerSpec, check, source};
-use crate::error::{Diagnostic, Error, Kind, SourceFile};
+use super::{
+    FunctionSpec, RequireSpec, Spec, TestSpec, TriggerSpec, UseSpec, check, source, unknown,
+};
+use crate::error::{self, Diagnostic, Error, SourceFile};
+use crate::kinds::{Kind, Library};
 use crate::parallel;
 
 /// What a spec is read for.
@@ -188,6 +191,7 @@ impl<'a> Draft<'a> {
             problems.extend(objects.problems);
         }
         check::unique(&spec.triggers, &spec.functions, &mut problems);
+        kinds(&mut spec, options, &mut problems);
         if problems.is_empty() {
             Ok(Ok(spec))
         } else {
@@ -260,6 +264,7 @@ impl Piece {
             offset: self.range.start,
             options,
             problems: &mut objects.problems,
+            expressions: false,
         };
         let place = Place {
             section: self.section,
@@ -338,6 +343,7 @@ impl Loader<'_> {
             offset: 0,
             options: self.options,
             problems: &mut self.problems,
+            expressions: false,
         };
         let place = Place {
             section,
@@ -430,6 +436,7 @@ impl Loader<'_> {
                 triggers: self.triggers,
                 functions: self.functions,
                 requires: self.requires,
+                kinds: BTreeMap::new(),
                 tests: self.tests,
                 lint,
             },
@@ -456,7 +463,64 @@ fn in_order(files: &[Arc<SourceFile>], mut diagnostics: Vec<Diagnostic>) -> Erro
         })
     });
     Error {
-        kind: Kind::Failed,
+        kind: error::Kind::Failed,
         diagnostics,
     }
+}
+
+/// The kinds that triggers use, and whether each use says what its kind needs to know.
+fn kinds(spec: &mut Spec, options: &LoadOptions<'_>, problems: &mut Vec<Diagnostic>) {
+    let library = Library::new(spec.templates.as_deref());
+    let mut kinds: BTreeMap<&str, Option<Arc<Kind>>> = BTreeMap::new();
+    let mut files = vec![];
+    for trigger in &spec.triggers {
+        let Some(usage) = &trigger.usage else {
+            continue;
+        };
+        let name = usage.kind.value.as_str();
+        let kind = kinds.entry(name).or_insert_with(|| {
+            let before = problems.len();
+            let kind = library.load(name, problems).map(Arc::new);
+            if kind.is_none() && problems.len() == before {
+                problems.push(unknown_kind(usage, &library));
+            }
+            files.extend(kind.iter().map(|kind| Arc::clone(&kind.file)));
+            kind
+        });
+        let Some(kind) = kind else {
+            continue;
+        };
+        let mut found = vec![];
+        for (dialect, _) in options.dialects {
+            if trigger.is_for(dialect) && !kind.without.contains_key(*dialect) {
+                kind.bind(usage, dialect, &mut found);
+            }
+        }
+        for problem in found {
+            if !problems.contains(&problem) {
+                problems.push(problem);
+            }
+        }
+    }
+    let kinds: BTreeMap<String, Arc<Kind>> = kinds
+        .into_iter()
+        .filter_map(|(name, kind)| Some((name.to_owned(), kind?)))
+        .collect();
+    spec.kinds = kinds;
+    spec.files.extend(files);
+}
+
+fn unknown_kind(usage: &UseSpec, library: &Library) -> Diagnostic {
+    let name = &usage.kind.value;
+    let names = library.names();
+    let shown = unknown::short(name);
+    let diagnostic = match unknown::closest(name, names.iter().map(String::as_str)) {
+        Some(close) => Diagnostic::new(format!(
+            "there is no kind `{shown}`, did you mean `{close}`?"
+        )),
+        None => Diagnostic::new(format!("there is no kind `{shown}`")),
+    };
+    diagnostic
+        .at(&usage.kind.span)
+        .help("`triggerctl kinds` lists them; one of your own is a folder `kinds/NAME` in your templates folder")
 }

@@ -8,6 +8,7 @@ mod check;
 mod environment;
 mod files;
 mod keys;
+mod kind;
 mod lint;
 mod load;
 mod merge;
@@ -26,12 +27,15 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::error::{Located, SourceFile, Span};
+use crate::kinds::Kind;
 use crate::model::{
     Deferral, EnabledState, Event, Orientation, Parallel, Security, Timing, Volatility,
 };
 
+pub(crate) use build::word;
 pub use keys::{DIALECTS, DialectKeys, KEYS, Key, Section, Shape};
 pub use lint::{AllowSpec, LintSpec};
+pub(crate) use kind::read as read_kind;
 pub use load::{Draft, LoadOptions};
 pub use names::NameError;
 pub(crate) use test::bytes;
@@ -39,6 +43,7 @@ pub use test::{
     ChangedSpec, ChangesSpec, ErrorSpec, ExpectSpec, Expected, RowSpec, TestFields, TestSpec,
 };
 pub use text::inner_span;
+pub(crate) use value::bare_expression;
 pub(crate) use unknown::closest;
 
 /// A whole spec, its includes read in.
@@ -66,6 +71,8 @@ pub struct Spec {
     pub functions: Vec<FunctionSpec>,
     /// `[lint]`.
     pub lint: LintSpec,
+    /// The kinds that triggers use, by name.
+    pub kinds: BTreeMap<String, Arc<Kind>>,
     /// `[[test]]`, in file order.
     pub tests: Vec<TestSpec>,
     /// `[[require]]`, in file order.
@@ -146,6 +153,50 @@ pub struct TriggerSpec {
     pub overrides: BTreeMap<String, Box<Fields>>,
     /// `allow`.
     pub allow: Vec<AllowSpec>,
+    /// `use`, with what belongs to it.
+    pub usage: Option<Box<UseSpec>>,
+}
+
+/// `use = "…"`, `with = { … }`, `create_table`.
+#[derive(Debug, Clone)]
+pub struct UseSpec {
+    /// The kind's name.
+    pub kind: Located<String>,
+    /// `with`.
+    pub with: Vec<Argument>,
+    /// `with` in `[trigger.<dialect>]`: wins over the common one, parameter by parameter.
+    pub own: BTreeMap<String, Vec<Argument>>,
+    /// Whether a table that the kind writes to is created where it is missing.
+    pub create_table: bool,
+}
+
+/// One entry of `with`.
+pub type Argument = (Located<String>, Tree);
+
+/// A value of the spec whose meaning a kind knows, with the place of everything in it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Tree {
+    /// The whole of it.
+    pub span: Span,
+    /// What it is.
+    pub node: Node,
+}
+
+/// One node of a [`Tree`].
+#[derive(Debug, Clone, PartialEq)]
+pub enum Node {
+    /// A string.
+    Text(String),
+    /// An integer.
+    Integer(i64),
+    /// `true` or `false`.
+    Bool(bool),
+    /// A number with a fraction, or a date or time.
+    Other(toml::Value),
+    /// A list.
+    List(Vec<Tree>),
+    /// A table, in file order.
+    Table(Vec<(Located<String>, Tree)>),
 }
 
 /// The fields of a trigger, each one where it was written. Merged by [`Fields::over`].

@@ -10,14 +10,19 @@ use crate::error::{Diagnostic, Span};
 /// Whether `key` may stand in `place`.
 pub(super) fn allowed(place: Place<'_>, key: &Key, dialects: &[DialectKeys]) -> bool {
     match place.section {
-        Section::Trigger => {
-            key.sections.contains(&Section::Trigger) || key.sections.contains(&Section::Field)
+        Section::Trigger => [Section::Trigger, Section::Field, Section::Use]
+            .iter()
+            .any(|section| key.sections.contains(section)),
+        Section::KindTrigger => {
+            key.sections.contains(&Section::KindTrigger) || key.sections.contains(&Section::Field)
         }
         Section::Test => {
             key.sections.contains(&Section::Test) || key.sections.contains(&Section::TestField)
         }
-        Section::Own => {
+        Section::Own | Section::KindOwn => {
             key.sections.contains(&Section::Field)
+                || (place.section == Section::Own && key.sections.contains(&Section::Use))
+                || (place.section == Section::KindOwn && key.sections.contains(&Section::KindOwn))
                 || (key.sections.contains(&Section::Own)
                     && owners(key, dialects).any(|owner| Some(owner) == place.dialect))
         }
@@ -67,8 +72,10 @@ impl Unknown<'_> {
             let message = format!("`{name}` cannot stand {}", self.here());
             return (Diagnostic::new(message).at(span).help(elsewhere), None);
         }
-        if matches!(self.place.section, Section::Trigger | Section::Test)
-            && self.is_table
+        if matches!(
+            self.place.section,
+            Section::Trigger | Section::Test | Section::KindTrigger | Section::KindTable
+        ) && self.is_table
             && let Some(close) = close_dialect(name, self.dialects)
         {
             let message = format!("unknown dialect `{name}`, did you mean `{close}`?");
@@ -86,6 +93,9 @@ impl Unknown<'_> {
 
     fn here(&self) -> String {
         match self.place.dialect {
+            Some(dialect) if self.place.section == Section::KindTableOwn => {
+                format!("in `[table.{dialect}]`")
+            }
             Some(dialect) if self.place.section == Section::TestField => {
                 format!("in `[test.{dialect}]`")
             }
@@ -97,7 +107,10 @@ impl Unknown<'_> {
     /// Where the key belongs, if it is one.
     fn elsewhere(&self) -> Option<String> {
         let name = self.name;
-        let in_trigger = matches!(self.place.section, Section::Trigger | Section::Own);
+        let in_trigger = matches!(
+            self.place.section,
+            Section::Trigger | Section::Own | Section::KindTrigger | Section::KindOwn
+        );
         let in_test = matches!(self.place.section, Section::Test | Section::TestField);
         if in_test
             && named(name)
@@ -112,10 +125,12 @@ impl Unknown<'_> {
         let mut keys: Vec<&Key> = named(name).to_vec();
         // Of several keys of one name, that of the same neighbourhood is meant.
         keys.sort_by_key(|key| {
-            let near = key
-                .sections
-                .iter()
-                .any(|section| matches!(section, Section::Own | Section::Field | Section::Trigger));
+            let near = key.sections.iter().any(|section| {
+                matches!(
+                    section,
+                    Section::Own | Section::Field | Section::Use | Section::Trigger
+                )
+            });
             near != in_trigger
         });
         let key = keys.first()?;
@@ -279,7 +294,12 @@ fn wanted(shape: Shape) -> &'static str {
         Shape::Many(_) => "a list of values",
         Shape::OneOrMany(_) => "a table, or a list of them",
         Shape::TextOr(_) => "a string, or a table",
-        Shape::Table(_) | Shape::Map(_) | Shape::Named(_) | Shape::Any => "a table",
+        Shape::Table(_)
+        | Shape::Map(_)
+        | Shape::Named(_)
+        | Shape::Sections(_)
+        | Shape::Any
+        | Shape::Tree => "a table",
         Shape::Tables(_) => "a table in double brackets",
         Shape::OneOrMore(_) => "a table or a list of tables",
     }

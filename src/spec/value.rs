@@ -11,7 +11,7 @@ use super::keys::{self, Key, Section, Shape};
 use super::source::type_of;
 use super::text::{fill_in, inner_span};
 use super::unknown;
-use super::{LoadOptions, TableRef};
+use super::{LoadOptions, Node, TableRef, Tree};
 use crate::error::{Diagnostic, Located, SourceFile, Span};
 
 type Spanned<T> = toml::Spanned<T>;
@@ -41,6 +41,12 @@ pub(super) enum Value {
     Named(Located<Vec<(Located<TableRef>, Value)>>),
     /// [`Shape::Any`].
     Any(Located<toml::Value>),
+    /// [`Shape::Tree`].
+    Tree(Tree),
+    /// [`Shape::Sections`].
+    Sections(Vec<(Located<String>, Record)>),
+    /// In a kind: `{{ … }}` where a list, a word or a flag is wanted; what stands between the braces.
+    Expression(Located<String>),
 }
 
 /// A table of the file whose keys are known.
@@ -88,6 +94,19 @@ impl Record {
             .map(|(_, _, value)| value)
     }
 
+    /// Take out what is an expression.
+    pub(super) fn take_expressions(&mut self) -> Vec<(&'static str, Located<String>)> {
+        let mut expressions = vec![];
+        self.values.retain_mut(|(name, _, value)| {
+            let Value::Expression(text) = value else {
+                return true;
+            };
+            expressions.push((*name, text.clone()));
+            false
+        });
+        expressions
+    }
+
     /// Take the value of a key out.
     pub(super) fn take(&mut self, key: &str) -> Option<Value> {
         let index = self.values.iter().position(|(name, _, _)| *name == key)?;
@@ -105,6 +124,37 @@ pub(super) struct Checker<'a> {
     pub(super) options: &'a LoadOptions<'a>,
     /// What is wrong so far.
     pub(super) problems: &'a mut Vec<Diagnostic>,
+    /// Whether `{{ … }}` may stand for a list, a word or a flag: in a kind's triggers.
+    pub(super) expressions: bool,
+}
+
+/// Keys of a kind's trigger that an expression may stand for.
+const EXPRESSIONS: &[&str] = &[
+    "timing",
+    "events",
+    "update_of",
+    "for_each",
+    "args",
+    "enabled",
+    "security",
+    "search_path",
+];
+
+/// What stands between the braces of a text that is `{{ … }}` and nothing else.
+pub(crate) fn bare_expression(text: &str) -> Option<&str> {
+    let inner = text.trim().strip_prefix("{{")?.strip_suffix("}}")?;
+    (!inner.contains("{{") && !inner.contains("}}")).then(|| inner.trim())
+}
+
+/// What `[….<dialect>]` below a table of this section is.
+fn own_section(section: Section) -> Option<Section> {
+    match section {
+        Section::Trigger => Some(Section::Own),
+        Section::Test => Some(Section::TestField),
+        Section::KindTrigger => Some(Section::KindOwn),
+        Section::KindTable => Some(Section::KindTableOwn),
+        _ => None,
+    }
 }
 
 /// Where in the file a table stands, for its unknown keys.
@@ -146,15 +196,18 @@ impl Checker<'_> {
         for (key, value) in table {
             let name = key.get_ref().as_ref();
             let key_span = self.span(key.span());
-            if matches!(place.section, Section::Trigger | Section::Test)
-                && place.dialect.is_none()
+            if let Some(inner) = own_section(place.section)
                 && let Some((dialect, _)) = self
                     .options
                     .dialects
                     .iter()
                     .find(|(dialect, _)| *dialect == name)
             {
-                self.dialect_table(place.section, dialect, key_span, value, &mut record);
+                let place = Place {
+                    section: inner,
+                    dialect: Some(dialect),
+                };
+                self.dialect_table(place, key_span, value, &mut record);
                 continue;
             }
             if let Some(key) = self.lookup(place, name) {
@@ -179,12 +232,12 @@ impl Checker<'_> {
 
     fn dialect_table(
         &mut self,
-        section: Section,
-        dialect: &'static str,
+        place: Place<'_>,
         key_span: Span,
         value: &Spanned<DeValue<'_>>,
         record: &mut Record,
     ) {
+        let dialect = place.dialect.unwrap_or_default();
         let DeValue::Table(table) = value.get_ref() else {
             let diagnostic = Diagnostic::new(format!(
                 "`{dialect}` must be a table, not {}",
@@ -193,22 +246,14 @@ impl Checker<'_> {
             .at(&self.span(value.span()))
             .help(format!(
                 "what is for one dialect only goes below a header `[{}.{dialect}]`",
-                if section == Section::Test {
-                    "test"
-                } else {
-                    "trigger"
+                match place.section {
+                    Section::TestField => "test",
+                    Section::KindTableOwn => "table",
+                    _ => "trigger",
                 }
             ));
             self.report(diagnostic);
             return;
-        };
-        let place = Place {
-            section: if section == Section::Test {
-                Section::TestField
-            } else {
-                Section::Own
-            },
-            dialect: Some(dialect),
         };
         let inner = self.record(place, table, value.span());
         let name = Located {
@@ -235,6 +280,17 @@ impl Checker<'_> {
         value: &Spanned<DeValue<'_>>,
     ) -> Option<Value> {
         let span = self.span(value.span());
+        if self.expressions
+            && EXPRESSIONS.contains(&key.name)
+            && let DeValue::String(text) = value.get_ref()
+            && let Some(inner) = bare_expression(text)
+        {
+            let inner = Located {
+                value: inner.to_owned(),
+                span,
+            };
+            return Some(Value::Expression(inner));
+        }
         match (shape, value.get_ref()) {
             (Shape::Version, DeValue::Integer(integer)) => {
                 if integer.to_string() == "1" {
@@ -382,6 +438,10 @@ impl Checker<'_> {
                     }
                 }
                 Some(Value::Map(map))
+            }
+            (Shape::Tree, any) => self.tree(any, &span).map(Value::Tree),
+            (Shape::Sections(section), DeValue::Table(table)) => {
+                Some(Value::Sections(self.sections(key, section, table)))
             }
             (Shape::Named(shape), DeValue::Table(table)) => self.named(key, *shape, table, span),
             (Shape::Any, any) => {
@@ -578,6 +638,81 @@ impl Checker<'_> {
         }
         self.report(unknown::dialect(text, known, &span));
         None
+    }
+
+    /// Tables under names of the user's choice.
+    fn sections(
+        &mut self,
+        key: &'static Key,
+        section: Section,
+        table: &DeTable<'_>,
+    ) -> Vec<(Located<String>, Record)> {
+        let mut named = Vec::with_capacity(table.len());
+        for (name, value) in table {
+            let name = Located {
+                value: name.get_ref().clone().into_owned(),
+                span: self.span(name.span()),
+            };
+            let DeValue::Table(table) = value.get_ref() else {
+                let diagnostic = Diagnostic::new(format!(
+                    "`{}.{}` must be a table, not {}",
+                    key.name,
+                    unknown::short(&name.value),
+                    type_of(value.get_ref())
+                ))
+                .at(&self.span(value.span()))
+                .help(format!("for example: `{}`", key.example));
+                self.report(diagnostic);
+                continue;
+            };
+            let place = Place {
+                section,
+                dialect: None,
+            };
+            // The header of `[parameters.x]`, where its own span is that of the key.
+            let record = self.record(place, table, value.span());
+            named.push((name, record));
+        }
+        named.sort_by_key(|(name, _)| name.span.range.start);
+        named
+    }
+
+    /// Any value, with the place of everything in it.
+    fn tree(&mut self, value: &DeValue<'_>, span: &Span) -> Option<Tree> {
+        let node = match value {
+            DeValue::Array(elements) => Node::List(
+                elements
+                    .iter()
+                    .filter_map(|element| {
+                        let span = self.span(element.span());
+                        self.tree(element.get_ref(), &span)
+                    })
+                    .collect(),
+            ),
+            DeValue::Table(table) => Node::Table(
+                table
+                    .iter()
+                    .filter_map(|(key, value)| {
+                        let key = Located {
+                            value: key.get_ref().clone().into_owned(),
+                            span: self.span(key.span()),
+                        };
+                        let span = self.span(value.span());
+                        Some((key, self.tree(value.get_ref(), &span)?))
+                    })
+                    .collect(),
+            ),
+            DeValue::Boolean(flag) => Node::Bool(*flag),
+            other => match self.any(other, span)? {
+                toml::Value::String(text) => Node::Text(text),
+                toml::Value::Integer(number) => Node::Integer(number),
+                other => Node::Other(other),
+            },
+        };
+        Some(Tree {
+            span: span.clone(),
+            node,
+        })
     }
 
     /// A value of the user's own, `${env:…}` in it not yet filled in.

@@ -16,6 +16,18 @@
   ({% for column in rest %}{% if not loop.first %} OR {% endif %}NOT (OLD.{{ column | ident }} <=> NEW.{{ column | ident }} AND CAST(OLD.{{ column | ident }} AS BINARY) <=> CAST(NEW.{{ column | ident }} AS BINARY)){% endfor %})
 {%- endmacro -%}
 
+{#- Whether a column holds something else now, were it only the case of a letter, which most collations do not see. -#}
+{%- macro altered(columns, types) -%}
+  ({% for column in columns %}{% if not loop.first %} OR {% endif %}
+  {%- set type = types[column] | lower -%}
+  {%- if "char" in type or "text" in type or type is startingwith("enum") or type is startingwith("set(") -%}
+    NOT (CAST(OLD.{{ column | ident }} AS BINARY) <=> CAST(NEW.{{ column | ident }} AS BINARY))
+  {%- else -%}
+    NOT (OLD.{{ column | ident }} <=> NEW.{{ column | ident }})
+  {%- endif -%}
+  {%- else %}1 = 0{% endfor %})
+{%- endmacro -%}
+
 {%- macro raise_if(condition, message) -%}
   IF {{ condition | expression }} THEN SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = {{ message | literal }}; END IF
 {%- endmacro -%}

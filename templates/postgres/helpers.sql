@@ -16,6 +16,16 @@
   ({% for column in rest %}{% if not loop.first %} OR {% endif %}OLD.{{ column | ident }} IS DISTINCT FROM NEW.{{ column | ident }}{% endfor %})
 {%- endmacro -%}
 
+{#- Whether a column holds something else now, were it only the case of a letter. `*<>` compares what is stored: it needs no `=`
+of the type, which json, xml and points lack, and no collation has a say in it. -#}
+{%- macro altered(columns, types) -%}
+  {%- if columns -%}
+    (ROW({% for column in columns %}{% if not loop.first %}, {% endif %}OLD.{{ column | ident }}{% endfor %})::record *<> ROW({% for column in columns %}{% if not loop.first %}, {% endif %}NEW.{{ column | ident }}{% endfor %})::record)
+  {%- else -%}
+    (1 = 0)
+  {%- endif -%}
+{%- endmacro -%}
+
 {%- macro raise_if(condition, message) -%}
   IF {{ condition | expression }} THEN RAISE EXCEPTION USING MESSAGE = {{ message | literal }}; END IF
 {%- endmacro -%}

@@ -16,6 +16,11 @@
   ({% for column in rest %}{% if not loop.first %} OR {% endif %}OLD.{{ column | ident }} IS NOT NEW.{{ column | ident }}{% endfor %})
 {%- endmacro -%}
 
+{#- Whether a column holds something else now, were it only the case of a letter: `changed` asks the column's collation. -#}
+{%- macro altered(columns, types) -%}
+  ({% for column in columns %}{% if not loop.first %} OR {% endif %}OLD.{{ column | ident }} COLLATE BINARY IS NOT NEW.{{ column | ident }}{% else %}1 = 0{% endfor %})
+{%- endmacro -%}
+
 {%- macro raise_if(condition, message) -%}
   SELECT RAISE(ABORT, {{ message | literal }}) WHERE {{ condition | expression }}
 {%- endmacro -%}

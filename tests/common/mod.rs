@@ -29,6 +29,10 @@ pub(crate) trait Live {
     fn batch(&mut self, sql: &str);
     /// Run statements as a client would send them: the rows as `a|b|NULL`, one a line, or `error: …`.
     fn run(&mut self, sql: &str) -> String;
+    /// Run a script that may fail: what it gives, or `error: …`.
+    fn script(&mut self, sql: &str) -> String {
+        self.run(sql)
+    }
     /// Everything in the catalog that is not triggerctl's own, by the test's own query.
     fn snapshot(&mut self) -> String;
     /// The same with triggerctl's own tables and their rows: equal when really nothing was written.

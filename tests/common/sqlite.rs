@@ -102,6 +102,14 @@ impl Live for Sqlite {
         })
     }
 
+    fn script(&mut self, sql: &str) -> String {
+        match self.connection().execute_batch(sql) {
+            Ok(()) => String::new(),
+            Err(rusqlite::Error::SqliteFailure(_, Some(message))) => format!("error: {message}\n"),
+            Err(other) => format!("error: {other}\n"),
+        }
+    }
+
     fn snapshot(&mut self) -> String {
         self.schema("tbl_name NOT LIKE 'triggerctl\\_%' ESCAPE '\\'")
     }

@@ -9,6 +9,7 @@ use mysql::prelude::Queryable;
 use super::{Mysql, errors, literal};
 use crate::dialect::mysql::syntax_under;
 use crate::error::{Diagnostic, Error};
+use crate::kinds::tables::NewTable;
 use crate::model::{Action, Definition, ObjectId, Trigger};
 use crate::sql::{Blocks, Syntax, Token, TokenKind, tokens, unquote};
 
@@ -16,6 +17,7 @@ impl Mysql {
     pub(super) fn find_faults(
         &mut self,
         definitions: &[&Definition],
+        new: &[NewTable],
     ) -> Result<Vec<(ObjectId, Diagnostic)>, Error> {
         let mut faults = vec![];
         let mut definers: BTreeMap<String, bool> = BTreeMap::new();
@@ -69,6 +71,10 @@ impl Mysql {
                 let Err(error) = self.conn.prep(&statement) else {
                     continue;
                 };
+                // It is about a table that will be there by then.
+                if errors::code(&error) == Some(1146) && speaks_of(&statement, &syntax, new) {
+                    continue;
+                }
                 if errors::is_lost(&error) {
                     return Err(errors::cannot("check the triggers", &error));
                 }
@@ -91,6 +97,18 @@ impl Mysql {
         }
         Ok(faults)
     }
+}
+
+/// Whether one of these tables is named in a statement.
+fn speaks_of(statement: &str, syntax: &Syntax, tables: &[NewTable]) -> bool {
+    tokens(statement, syntax)
+        .filter(|token| matches!(token.kind, TokenKind::Word | TokenKind::QuotedName))
+        .any(|token| {
+            let name = unquote(token.text(statement));
+            tables
+                .iter()
+                .any(|new| new.table.name.eq_ignore_ascii_case(&name))
+        })
 }
 
 impl Mysql {

@@ -32,6 +32,7 @@ use crate::dialect::{Dialect, Server, Table};
 use crate::effects::Surroundings;
 use crate::error::{Diagnostic, Error, Kind};
 use crate::history::LiveFingerprint;
+use crate::kinds::tables::NewTable;
 use crate::model::{Creation, Definition, ObjectId, TableId};
 use crate::spec::TableRef;
 
@@ -355,8 +356,12 @@ impl Database for Mysql {
             .collect())
     }
 
-    fn check(&mut self, definitions: &[&Definition]) -> Result<Vec<(ObjectId, Diagnostic)>, Error> {
-        self.find_faults(definitions)
+    fn check(
+        &mut self,
+        definitions: &[&Definition],
+        new: &[NewTable],
+    ) -> Result<Vec<(ObjectId, Diagnostic)>, Error> {
+        self.find_faults(definitions, new)
     }
 
     fn surroundings(&mut self, tables: &BTreeSet<TableId>) -> Result<Surroundings, Error> {

@@ -123,7 +123,8 @@ impl Mysql {
         let rows = self.rows(
             "read the columns",
             &format!(
-                "SELECT TABLE_SCHEMA, TABLE_NAME, COLUMN_NAME, COALESCE(GENERATION_EXPRESSION, '') <> ''
+                "SELECT TABLE_SCHEMA, TABLE_NAME, COLUMN_NAME, COALESCE(GENERATION_EXPRESSION, '') <> '',
+                   COLUMN_TYPE, COLUMN_KEY = 'PRI'
                  FROM information_schema.COLUMNS WHERE {} ORDER BY TABLE_SCHEMA, TABLE_NAME, ORDINAL_POSITION",
                 pairs.join(" OR ")
             ),
@@ -136,10 +137,16 @@ impl Mysql {
             let Some(kind) = all.get(&id) else { continue };
             let name: String = column(row, 2)?;
             let generated: u64 = column(row, 3)?;
+            let is_key: u64 = column(row, 5)?;
             let facts: &mut TableFacts = facts.entry(id).or_insert_with(|| empty(*kind));
             if generated != 0 {
                 facts.generated.push(name.clone());
             }
+            if is_key != 0 {
+                facts.primary_key.push(name.clone());
+                facts.row_key.push(name.clone());
+            }
+            facts.types.push(column(row, 4)?);
             facts.columns.push(name);
         }
         Ok(facts)
@@ -152,6 +159,9 @@ fn empty(kind: TableKind) -> TableFacts {
         columns: vec![],
         generated: vec![],
         is_child: false,
+        types: vec![],
+        primary_key: vec![],
+        row_key: vec![],
         partition_of: vec![],
     }
 }

@@ -8,6 +8,7 @@ use postgres::types::Type;
 use super::error::{Cause, words};
 use super::{Postgres, get};
 use crate::error::{Diagnostic, Error};
+use crate::kinds::tables::NewTable;
 use crate::model::{
     Condition, Definition, Function, FunctionId, FunctionSource, ObjectId, TableId, Trigger,
 };
@@ -31,6 +32,7 @@ impl Postgres {
     pub(super) fn find_faults(
         &mut self,
         definitions: &[&Definition],
+        new: &[NewTable],
     ) -> Result<Vec<(ObjectId, Diagnostic)>, Error> {
         if definitions.is_empty() {
             return Ok(vec![]);
@@ -57,7 +59,10 @@ impl Postgres {
             faults.extend(found.map(|fault| (definition.id(), fault)));
         }
         faults.extend(self.check_conditions(definitions)?);
-        faults.extend(self.check_bodies(definitions)?);
+        // A body may speak of a table that is not there yet.
+        if new.is_empty() {
+            faults.extend(self.check_bodies(definitions)?);
+        }
         Ok(faults)
     }
 

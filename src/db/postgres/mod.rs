@@ -39,6 +39,7 @@ use crate::dialect::{Dialect, Server, Table};
 use crate::effects::{Routine, Surroundings};
 use crate::error::{Diagnostic, Error};
 use crate::history::LiveFingerprint;
+use crate::kinds::tables::NewTable;
 use crate::model::{Definition, FunctionId, ObjectId, TableId};
 use crate::spec::TableRef;
 
@@ -342,8 +343,12 @@ impl Database for Postgres {
         self.judge(pairs)
     }
 
-    fn check(&mut self, definitions: &[&Definition]) -> Result<Vec<(ObjectId, Diagnostic)>, Error> {
-        self.find_faults(definitions)
+    fn check(
+        &mut self,
+        definitions: &[&Definition],
+        new: &[NewTable],
+    ) -> Result<Vec<(ObjectId, Diagnostic)>, Error> {
+        self.find_faults(definitions, new)
     }
 
     fn surroundings(&mut self, tables: &BTreeSet<TableId>) -> Result<Surroundings, Error> {

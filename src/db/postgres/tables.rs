@@ -62,6 +62,9 @@ impl Postgres {
             let kind: i8 = get(row, 3)?;
             let columns: Option<Vec<String>> = get(row, 4)?;
             let generated: Option<Vec<String>> = get(row, 5)?;
+            let types: Option<Vec<String>> = get(row, 9)?;
+            let primary_key: Option<Vec<String>> = get(row, 10)?;
+            let primary_key = primary_key.unwrap_or_default();
             let table = Table {
                 id: TableId {
                     schema: get(row, 1)?,
@@ -78,6 +81,9 @@ impl Postgres {
                     columns: columns.unwrap_or_default(),
                     generated: generated.unwrap_or_default(),
                     is_child: get(row, 6)?,
+                    types: types.unwrap_or_default(),
+                    row_key: primary_key.clone(),
+                    primary_key,
                     partition_of: parents(row)?,
                 }),
             };

@@ -29,6 +29,7 @@ use crate::dialect::{Dialect, Server, Table};
 use crate::effects::{Effects, Surroundings};
 use crate::error::{Diagnostic, Error};
 use crate::history::LiveFingerprint;
+use crate::kinds::tables::NewTable;
 use crate::model::{Definition, ObjectId, TableId, TriggerId};
 use crate::spec::TableRef;
 use crate::sql::{SQLITE, same_tokens};
@@ -206,15 +207,20 @@ impl Database for Sqlite {
         Ok(pairs.iter().map(judge).collect())
     }
 
-    fn check(&mut self, definitions: &[&Definition]) -> Result<Vec<(ObjectId, Diagnostic)>, Error> {
-        check::check(&self.connection, definitions)
+    fn check(
+        &mut self,
+        definitions: &[&Definition],
+        new: &[NewTable],
+    ) -> Result<Vec<(ObjectId, Diagnostic)>, Error> {
+        check::check(&self.connection, definitions, new)
     }
 
     fn effects(
         &mut self,
         triggers: &[&Definition],
+        new: &[NewTable],
     ) -> Result<Option<BTreeMap<TriggerId, Effects>>, Error> {
-        check::effects(&self.connection, triggers).map(Some)
+        check::effects(&self.connection, triggers, new).map(Some)
     }
 
     fn surroundings(&mut self, tables: &BTreeSet<TableId>) -> Result<Surroundings, Error> {

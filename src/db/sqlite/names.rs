@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use rusqlite::Connection;
 
 use super::errors::cannot;
-use crate::dialect::{Table, TableFacts, TableKind};
+use crate::dialect::{Dialect as _, Table, TableFacts, TableKind};
 use crate::effects::{self, ForeignKey, Referential, Surroundings};
 use crate::error::Error;
 use crate::model::TableId;
@@ -34,12 +34,14 @@ struct Listed {
     kind: TableKind,
     /// A table in which a virtual table keeps its data.
     shadow: bool,
+    /// WITHOUT ROWID.
+    keyed: bool,
 }
 
 fn list(connection: &Connection) -> Result<Vec<Listed>, Error> {
     let read = || -> rusqlite::Result<Vec<Listed>> {
         let mut statement = connection.prepare(
-            "SELECT name, type FROM pragma_table_list WHERE schema = 'main' ORDER BY name",
+            "SELECT name, type, wr FROM pragma_table_list WHERE schema = 'main' ORDER BY name",
         )?;
         let rows = statement.query_map([], |row| {
             let kind: String = row.get(1)?;
@@ -51,6 +53,7 @@ fn list(connection: &Connection) -> Result<Vec<Listed>, Error> {
                     _ => TableKind::Table,
                 },
                 shadow: kind == "shadow",
+                keyed: row.get(2)?,
             })
         })?;
         rows.collect()
@@ -63,18 +66,24 @@ fn list(connection: &Connection) -> Result<Vec<Listed>, Error> {
 pub(super) struct Column {
     pub(super) name: String,
     pub(super) generated: bool,
+    /// Its declared type.
+    pub(super) kind: String,
+    /// Its place in the primary key, from 1; 0 when it is not part of it.
+    pub(super) key: i64,
 }
 
 /// The columns of a table or view, hidden ones of virtual tables aside; empty when there is no such table.
 pub(super) fn columns(connection: &Connection, table: &str) -> rusqlite::Result<Vec<Column>> {
     // `hidden` is 1 for hidden columns of virtual tables, 2 and 3 for generated ones (the manual on table_xinfo).
     let mut statement = connection.prepare_cached(
-        "SELECT name, hidden FROM pragma_table_xinfo(?1, 'main') WHERE hidden <> 1",
+        "SELECT name, hidden, type, pk FROM pragma_table_xinfo(?1, 'main') WHERE hidden <> 1",
     )?;
     let rows = statement.query_map([table], |row| {
         Ok(Column {
             name: row.get(0)?,
             generated: row.get::<_, i64>(1)? != 0,
+            kind: row.get(2)?,
+            key: row.get(3)?,
         })
     })?;
     rows.collect()
@@ -93,11 +102,11 @@ pub(super) fn surroundings(
                 table.clone(),
                 columns
                     .into_iter()
-                    .map(|Column { name, generated }| effects::Column {
-                        name,
-                        kind: String::new(),
+                    .map(|column| effects::Column {
+                        name: column.name,
+                        kind: column.kind,
                         comparable: true,
-                        generated,
+                        generated: column.generated,
                     })
                     .collect(),
             );
@@ -155,7 +164,14 @@ fn facts(connection: &Connection, listed: &Listed) -> Result<TableFacts, Error> 
             ));
         }
     };
-    Ok(TableFacts {
+    let mut key: Vec<&Column> = columns.iter().filter(|column| column.key > 0).collect();
+    key.sort_by_key(|column| column.key);
+    let primary_key: Vec<String> = key.iter().map(|column| column.name.clone()).collect();
+    let keyed = listed.keyed || listed.kind != TableKind::Table;
+    let mut facts = TableFacts {
+        row_key: primary_key.clone(),
+        primary_key,
+        types: columns.iter().map(|column| column.kind.clone()).collect(),
         kind: listed.kind,
         generated: columns
             .iter()
@@ -165,7 +181,11 @@ fn facts(connection: &Connection, listed: &Listed) -> Result<TableFacts, Error> 
         columns: columns.into_iter().map(|column| column.name).collect(),
         is_child: false,
         partition_of: vec![],
-    })
+    };
+    if !keyed {
+        facts.row_key = crate::dialect::sqlite::Sqlite.row_key(&facts);
+    }
+    Ok(facts)
 }
 
 fn id(name: &str) -> TableId {

@@ -232,7 +232,7 @@ fn reading_changes_no_byte_and_leaves_nothing() {
             .unwrap();
         let definitions: Vec<&Definition> = definitions.values().collect();
         assert_eq!(definitions.len(), 1);
-        assert_eq!(database.check(&definitions).unwrap(), []);
+        assert_eq!(database.check(&definitions, &[]).unwrap(), []);
         database.table_names(None).unwrap();
         database.history().unwrap();
         assert!(database.begin(PATIENCE).is_err());

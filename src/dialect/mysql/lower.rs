@@ -39,7 +39,8 @@ fn read(reader: &mut Reader<'_>) -> Option<Vec<Lowered>> {
         events: _,
         update_of: _,
         for_each: _,
-        when,
+        // See `Reader::condition`.
+        when: _,
         body,
         // There is no COMMENT ON TRIGGER: the description is for the reader of the spec.
         description: _,
@@ -102,16 +103,11 @@ fn read(reader: &mut Reader<'_>) -> Option<Vec<Lowered>> {
         };
         let id_now = id(&name);
         check_name(reader, &id_now.name);
-        let condition = when
-            .as_ref()
-            .map(|when| condition(reader, when, &id_now.name, event, &syntax));
+        let condition =
+            reader.condition(|reader, when| condition(reader, when, &id_now.name, event, &syntax));
         let body = check::statements(reader, body, &id_now.name, (timing, event), &syntax);
         let body = body?;
-        let condition = match condition {
-            Some(condition) => Some(condition?),
-            None => None,
-        };
-        let condition = reader.with_bypass(condition)?;
+        let condition = reader.with_bypass(condition?)?;
         let columns = if event == Event::Update {
             update_of.as_slice()
         } else {

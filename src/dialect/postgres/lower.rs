@@ -55,7 +55,8 @@ fn read(reader: &mut Reader<'_>) -> Option<Vec<Lowered>> {
         events: _,
         update_of: _,
         for_each,
-        when,
+        // See `Reader::condition`.
+        when: _,
         description,
         renamed_from,
         bypass: _,
@@ -111,10 +112,10 @@ fn read(reader: &mut Reader<'_>) -> Option<Vec<Lowered>> {
     let update_of = reader.update_of();
     refuse::impossible(reader, &firing);
 
-    let condition = match when {
-        Some(when) => condition(reader, when, &name, &firing),
-        None => None,
-    };
+    // Where it cannot be read, that is among the reader's problems.
+    let condition = reader
+        .condition(|reader, when| condition(reader, when, &name, &firing))
+        .flatten();
     // What fires in place of the event has no condition: the function asks.
     let condition = if firing.timing == Timing::InsteadOf {
         condition

@@ -234,6 +234,8 @@ fn body_text(
         event: None,
         columns: None,
         vars: vars.clone(),
+        facts: vec![],
+        with: None,
     });
     let text = match renderer.inline_value(body, scope) {
         Ok(text) => text,

@@ -66,14 +66,9 @@ fn read(reader: &mut Reader<'_>) -> Option<Vec<Lowered>> {
         };
         let own = id(&name);
         // Both before either is given up, so that what is wrong with them is reported together.
-        let when = request.fields.when.as_ref();
-        let condition = when.map(|when| condition(reader, when, &own.name, event));
+        let condition = reader.condition(|reader, when| condition(reader, when, &own.name, event));
         let body = statements(reader, body, &own.name, event)?;
-        let condition = match condition {
-            Some(condition) => Some(condition?),
-            None => None,
-        };
-        let condition = reader.with_bypass(condition)?.map(Condition::Sql);
+        let condition = reader.with_bypass(condition?)?.map(Condition::Sql);
         let trigger = Trigger {
             id: own,
             timing,

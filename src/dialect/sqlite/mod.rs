@@ -11,7 +11,9 @@ use minijinja::context;
 
 use super::quoting::{self, Unquoted};
 use super::script::Script;
-use super::{Ddl, Dialect, LockMode, Lowered, Mark, NewerSyntax, Request, Server};
+use super::{
+    Ddl, Dialect, LockMode, Lowered, Mark, NewerSyntax, Request, Server, TableFacts,
+};
 use crate::error::{Diagnostic, Error};
 use crate::model::{Action, Condition, Creation, Definition, Trigger};
 use crate::render::Renderer;
@@ -81,6 +83,16 @@ impl Dialect for Sqlite {
 
     fn qualifies(&self) -> bool {
         false
+    }
+
+    fn row_key(&self, facts: &TableFacts) -> Vec<String> {
+        // A name for the rowid that no column has (the manual, "ROWIDs and the INTEGER PRIMARY KEY").
+        let is_free = |name: &&str| {
+            let mut columns = facts.columns.iter();
+            !columns.any(|column| column.eq_ignore_ascii_case(name))
+        };
+        let name = ["rowid", "_rowid_", "oid"].into_iter().find(is_free);
+        name.map(str::to_owned).into_iter().collect()
     }
 
     fn names_are_per_table(&self) -> bool {

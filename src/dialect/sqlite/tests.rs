@@ -192,6 +192,7 @@ fn what_sqlite_cannot_do_is_refused_with_the_way_out() {
     let trigger = &spec.triggers[0];
     let vars = minijinja::Value::from(());
     let request = Request {
+        kind: None,
         spec: trigger,
         fields: &trigger.for_dialect("postgres").unwrap(),
         table: &crate::dialect::Table {

@@ -40,17 +40,28 @@ found AS (
 details AS (
   SELECT a.attrelid,
          pg_catalog.array_agg(a.attname ORDER BY a.attnum) AS columns,
-         pg_catalog.array_agg(a.attname ORDER BY a.attnum) FILTER (WHERE a.attgenerated <> '') AS generated
+         pg_catalog.array_agg(a.attname ORDER BY a.attnum) FILTER (WHERE a.attgenerated <> '') AS generated,
+         pg_catalog.array_agg(pg_catalog.format_type(a.atttypid, a.atttypmod) ORDER BY a.attnum) AS types
   FROM pg_catalog.pg_attribute a
   WHERE a.attrelid IN (SELECT oid FROM found) AND a.attnum > 0 AND NOT a.attisdropped
   GROUP BY a.attrelid
+),
+keys AS (
+  SELECT k.conrelid, pg_catalog.array_agg(a.attname ORDER BY part.ord) AS columns
+  FROM pg_catalog.pg_constraint k
+  CROSS JOIN LATERAL pg_catalog.unnest(k.conkey) WITH ORDINALITY AS part(attnum, ord)
+  JOIN pg_catalog.pg_attribute a ON a.attrelid = k.conrelid AND a.attnum = part.attnum
+  WHERE k.contype = 'p' AND k.conrelid IN (SELECT oid FROM found)
+  GROUP BY k.conrelid
 )
 SELECT found.ord, n.nspname, c.relname, c.relkind, details.columns, details.generated,
-       c.relispartition OR c.oid IN (SELECT inhrelid FROM pg_catalog.pg_inherits), above.schemas, above.names
+       c.relispartition OR c.oid IN (SELECT inhrelid FROM pg_catalog.pg_inherits), above.schemas, above.names,
+       details.types, keys.columns
 FROM found
 JOIN pg_catalog.pg_class c ON c.oid = found.oid
 JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
 LEFT JOIN details ON details.attrelid = c.oid
+LEFT JOIN keys ON keys.conrelid = c.oid
 LEFT JOIN LATERAL (
   SELECT pg_catalog.array_agg(pn.nspname ORDER BY pn.nspname, pc.relname) AS schemas,
          pg_catalog.array_agg(pc.relname ORDER BY pn.nspname, pc.relname) AS names

@@ -133,7 +133,7 @@ fn faults_are_found_before_anything_runs() {
     function.language = "plnothing".into();
     let messages = |database: &mut Postgres, definitions: &[&Definition]| -> Vec<String> {
         database
-            .check(definitions)
+            .check(definitions, &[])
             .expect("checks")
             .into_iter()
             .map(|(_, fault)| format!("{} | {}", fault.message, fault.help.join("; ")))

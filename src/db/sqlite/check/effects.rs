@@ -15,6 +15,7 @@ use crate::db::sqlite::errors;
 use crate::db::sqlite::names::{self, MAIN};
 use crate::effects::{Effects, Unknown, Write};
 use crate::error::Error;
+use crate::kinds::tables::NewTable;
 use crate::model::{Definition, Event, TableId, Trigger, TriggerId};
 
 /// A table, and what is done to it.
@@ -33,6 +34,7 @@ type Log = Arc<Mutex<BTreeMap<String, BTreeSet<Act>>>>;
 pub(in crate::db::sqlite) fn effects(
     live: &Connection,
     definitions: &[&Definition],
+    new: &[NewTable],
 ) -> Result<BTreeMap<TriggerId, Effects>, Error> {
     let triggers: Vec<&Trigger> = definitions
         .iter()
@@ -44,17 +46,21 @@ pub(in crate::db::sqlite) fn effects(
     if triggers.is_empty() {
         return Ok(BTreeMap::new());
     }
-    report(live, &triggers).map_err(|error| errors::cannot("find out what the triggers do", &error))
+    report(live, &triggers, new).map_err(|error| errors::cannot("find out what the triggers do", &error))
 }
 
 fn report(
     live: &Connection,
     triggers: &[&Trigger],
+    new: &[NewTable],
 ) -> rusqlite::Result<BTreeMap<TriggerId, Effects>> {
     let rows = triggers
         .iter()
         .filter_map(|trigger| Some((&trigger.id, trigger.verbatim.as_deref()?)));
     let mut copy = Copy::with(live, rows)?;
+    for table in new {
+        copy.connection.execute(&table.sql, [])?;
+    }
     let log = Log::default();
     let writer = Arc::clone(&log);
     copy.connection

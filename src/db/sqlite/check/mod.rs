@@ -22,6 +22,7 @@ use super::errors;
 use super::names::{self, Column, quoted};
 use crate::db::Statement;
 use crate::error::{Diagnostic, Error, Kind, SourceFile, Span};
+use crate::kinds::tables::NewTable;
 use crate::model::{Definition, Event, ObjectId, Timing, Trigger};
 
 /// See [`crate::db::Database::check`]. A definition's DDL is its `verbatim`. Each trigger is looked at by itself, on a
@@ -29,6 +30,7 @@ use crate::model::{Definition, Event, ObjectId, Timing, Trigger};
 pub(super) fn check(
     live: &Connection,
     definitions: &[&Definition],
+    new: &[NewTable],
 ) -> Result<Vec<(ObjectId, Diagnostic)>, Error> {
     let mut triggers = vec![];
     for definition in definitions {
@@ -45,10 +47,16 @@ pub(super) fn check(
     if triggers.is_empty() {
         return Ok(vec![]);
     }
-    if triggers.len() > 1 && together::all_sound(live, &triggers) {
+    if new.is_empty() && triggers.len() > 1 && together::all_sound(live, &triggers) {
         return Ok(vec![]);
     }
-    let copy = match Copy::of(live) {
+    let made = Copy::of(live).and_then(|copy| {
+        for table in new {
+            copy.connection.execute(&table.sql, [])?;
+        }
+        Ok(copy)
+    });
+    let copy = match made {
         Ok(copy) => copy,
         Err(error) if errors::kind(&error) == Kind::Failed => {
             log::warn!(

@@ -47,7 +47,7 @@ fn definition(sql: &str) -> Definition {
 fn found(connection: &Connection, triggers: &[&str]) -> Vec<(String, String, String, Vec<String>)> {
     let definitions: Vec<Definition> = triggers.iter().map(|sql| definition(sql)).collect();
     let definitions: Vec<&Definition> = definitions.iter().collect();
-    check(connection, &definitions)
+    check(connection, &definitions, &[])
         .unwrap()
         .into_iter()
         .map(|(id, diagnostic)| {
@@ -313,7 +313,7 @@ fn a_definition_without_ddl_cannot_be_checked() {
         panic!("a trigger");
     };
     trigger.verbatim = None;
-    assert!(check(&database(), &[&Definition::Trigger(trigger)]).is_err());
+    assert!(check(&database(), &[&Definition::Trigger(trigger)], &[]).is_err());
 }
 
 #[test]

@@ -1,0 +1,41 @@
+{#- A row as JSON, in each dialect; what JSON cannot hold (blobs, bits) in hex or as a number. -#}
+
+{%- macro cell(row, column, redact, types, dialect) -%}
+  {%- set value = column | ident -%}
+  {%- if column in redact -%}
+    CASE WHEN {{ row | sql }}.{{ value }} IS NULL THEN NULL ELSE '***' END
+  {%- elif dialect == "sqlite" -%}
+    CASE typeof({{ row | sql }}.{{ value }}) WHEN 'blob' THEN hex({{ row | sql }}.{{ value }}) ELSE {{ row | sql }}.{{ value }} END
+  {%- else -%}
+    {%- set type = types[column] | lower -%}
+    {%- if "binary" in type or "blob" in type -%}
+      HEX({{ row | sql }}.{{ value }})
+    {%- elif type is startingwith("bit") -%}
+      {{ row | sql }}.{{ value }} + 0
+    {%- elif type in ["geometry", "point", "linestring", "polygon", "multipoint", "multilinestring", "multipolygon", "geometrycollection"] -%}
+      ST_AsText({{ row | sql }}.{{ value }})
+    {%- else -%}
+      {{ row | sql }}.{{ value }}
+    {%- endif -%}
+  {%- endif -%}
+{%- endmacro -%}
+
+{%- macro json_row(row, columns, redact, types, whole, dialect) -%}
+  {%- if dialect == "postgres" -%}
+    {%- if whole and not redact -%}
+      to_jsonb({{ row | sql }})
+    {%- else -%}
+      (SELECT jsonb_object_agg(part.key, {% if redact %}CASE WHEN part.key IN ({{ redact | literals }}) AND part.value <> 'null' THEN '"***"' ELSE part.value END{% else %}part.value{% endif %}) FROM jsonb_each(to_jsonb({{ row | sql }})) AS part WHERE part.key IN ({{ columns | literals }}))
+    {%- endif -%}
+  {%- elif dialect == "mysql" -%}
+    JSON_OBJECT({% for column in columns %}{% if not loop.first %}, {% endif %}{{ column | literal }}, {{ cell(row, column, redact, types, dialect) }}{% endfor %})
+  {%- else -%}
+    {#- Older SQLite takes 127 arguments: a wide table is put together from parts, without the braces between them. -#}
+    {%- for part in columns | batch(50) -%}
+      {%- if not loop.first %} || ',' || substr({% endif -%}
+      {%- if loop.first and not loop.last %}substr({% endif -%}
+      json_object({% for column in part %}{% if not loop.first %}, {% endif %}{{ column | literal }}, {{ cell(row, column, redact, types, dialect) }}{% endfor %})
+      {%- if not loop.first %}, 2{% if not loop.last %}, 1000000000{% endif %}){% endif -%}
+    {%- endfor -%}
+  {%- endif -%}
+{%- endmacro -%}

@@ -1,0 +1,26 @@
+//! Every kind, live, in every dialect: its own tests, its page in the documentation, and what holds for all of them: after
+//! apply the plan is empty, a rollback leaves the catalog as it was, a table that a kind writes to is never dropped.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+#[path = "../common/mod.rs"]
+mod common;
+
+mod case;
+mod own;
+mod pages;
+mod tables;
+mod writers;
+
+use libtest_mimic::Arguments;
+
+fn main() {
+    let trials = [
+        case::trials(),
+        own::trials(),
+        pages::trials(),
+        tables::trials(),
+        writers::trials(),
+    ];
+    let trials = trials.into_iter().flatten().collect();
+    libtest_mimic::run(&Arguments::from_args(), trials).exit();
+}

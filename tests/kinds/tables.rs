@@ -1,0 +1,134 @@
+//! The tables that a kind writes to: plan stops with what to run, or apply creates them; nothing drops or alters them.
+
+use libtest_mimic::Trial;
+
+use crate::case::Engine;
+use crate::common::{Live, Sandbox};
+
+type Test = fn(&mut dyn Live);
+
+pub(crate) fn trials() -> Vec<Trial> {
+    let tests: [(&str, Test); 5] = [
+        ("a_missing_one_stops_the_plan", a_missing_one_stops_the_plan),
+        (
+            "apply_creates_it_and_nothing_drops_it",
+            apply_creates_it_and_nothing_drops_it,
+        ),
+        (
+            "one_that_lacks_a_column_is_refused",
+            one_that_lacks_a_column_is_refused,
+        ),
+        (
+            "a_saved_plan_does_not_fit_once_it_is_there",
+            a_saved_plan_does_not_fit_once_it_is_there,
+        ),
+        ("several_uses_share_one", several_uses_share_one),
+    ];
+    let mut trials = vec![];
+    for engine in Engine::all() {
+        for (name, test) in tests {
+            let trial = Trial::test(format!("tables::{}::{name}", engine.name()), move || {
+                let mut live = engine.live();
+                live.batch("CREATE TABLE t (id integer PRIMARY KEY, a varchar(20)); CREATE TABLE u (id integer PRIMARY KEY);");
+                test(&mut *live);
+                Ok(())
+            });
+            trials.push(trial.with_ignored_flag(engine.is_missing()));
+        }
+    }
+    trials
+}
+
+fn spec(create: bool) -> String {
+    format!(
+        "version = 1\n[[trigger]]\nuse = \"audit\"\ntable = \"t\"\ncreate_table = {create}\nwith = {{ target = \"log\" }}\n"
+    )
+}
+
+fn a_missing_one_stops_the_plan(live: &mut dyn Live) {
+    let sandbox = Sandbox::with_spec(&spec(false));
+    let before = live.everything();
+    for command in [&["plan"][..], &["apply", "--yes"], &["check"]] {
+        let run = sandbox.on(live, command).code(1).says(&[
+            "there is no table `log`, which the kind `audit` writes to",
+            "triggers.toml:6:",
+            "CREATE TABLE",
+            "create_table = true",
+        ]);
+        assert!(run.stderr.contains("row_key"), "{run}");
+    }
+    assert_eq!(before, live.everything(), "nothing was written");
+}
+
+fn apply_creates_it_and_nothing_drops_it(live: &mut dyn Live) {
+    let sandbox = Sandbox::with_spec(&spec(true));
+    let plan = sandbox.on(live, &["plan", "-v"]).ok().says(&[
+        "create table",
+        "nothing drops it again, not even rollback",
+        "1 table to create",
+    ]);
+    assert!(plan.stdout.contains("row_key"), "{plan}");
+    let json = sandbox.on(live, &["plan", "--format", "json"]).ok().json();
+    assert_eq!(json["tables"][0]["kind"], "audit");
+    sandbox.on(live, &["apply", "--yes"]).ok();
+    sandbox.on(live, &["plan", "--detailed-exitcode"]).ok();
+    let up = live.run(&format!("SELECT up FROM {}", live.migrations()));
+    let down = live.run(&format!("SELECT down FROM {}", live.migrations()));
+    assert!(up.contains("CREATE TABLE"), "{up}");
+    assert!(!down.contains("DROP TABLE"), "{down}");
+    live.batch("INSERT INTO t VALUES (1, 'x');");
+    sandbox.on(live, &["rollback", "--yes"]).ok();
+    assert_eq!(live.run("SELECT operation FROM log"), "INSERT\n");
+    // It is taken as it is.
+    sandbox
+        .on(live, &["apply", "--yes"])
+        .ok()
+        .never_says(&["create table"]);
+    live.batch("DELETE FROM t;");
+    assert_eq!(live.run("SELECT count(*) FROM log"), "2\n");
+    sandbox.write("triggers.toml", "version = 1\n");
+    sandbox.on(live, &["apply", "--yes"]).ok();
+    assert_eq!(live.run("SELECT count(*) FROM log"), "2\n");
+}
+
+fn one_that_lacks_a_column_is_refused(live: &mut dyn Live) {
+    live.batch("CREATE TABLE log (operation varchar(10), row_key varchar(10));");
+    let sandbox = Sandbox::with_spec(&spec(true));
+    let before = live.everything();
+    sandbox.on(live, &["plan"]).code(1).says(&[
+        "the table `log` lacks",
+        "`old_row`, `new_row`, `actor`, `changed_at`",
+    ]);
+    assert_eq!(before, live.everything(), "nothing was written");
+}
+
+fn a_saved_plan_does_not_fit_once_it_is_there(live: &mut dyn Live) {
+    let sandbox = Sandbox::with_spec(&spec(true));
+    sandbox.on(live, &["plan", "--out", "plan.json"]).ok();
+    live.batch("CREATE TABLE log (x integer);");
+    sandbox
+        .on(live, &["apply", "--yes", "plan.json"])
+        .code(3)
+        .says(&["log exists now"]);
+    live.batch("DROP TABLE log;");
+    sandbox.on(live, &["apply", "--yes", "plan.json"]).ok();
+    live.batch("INSERT INTO t VALUES (1, 'x');");
+    assert_eq!(live.run("SELECT count(*) FROM log"), "1\n");
+}
+
+fn several_uses_share_one(live: &mut dyn Live) {
+    let sandbox = Sandbox::with_spec(
+        "version = 1\n[[trigger]]\nuse = \"audit\"\ntables = [\"t\", \"u\"]\ncreate_table = true\nwith = { target = \"log\" }\n",
+    );
+    sandbox
+        .on(live, &["plan"])
+        .ok()
+        .says(&["1 table to create"]);
+    sandbox.on(live, &["apply", "--yes"]).ok();
+    sandbox.on(live, &["plan", "--detailed-exitcode"]).ok();
+    live.batch("INSERT INTO t VALUES (1, 'x'); INSERT INTO u VALUES (2);");
+    assert_eq!(
+        live.run("SELECT table_name FROM log ORDER BY table_name"),
+        "t\nu\n"
+    );
+}
