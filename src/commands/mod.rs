@@ -2,10 +2,12 @@
 
 pub mod apply;
 pub mod check;
+pub mod graph;
 pub mod history;
 pub mod import;
 pub mod init;
 pub mod kinds;
+pub mod lint;
 pub mod plan;
 pub mod render;
 pub mod repair;

@@ -1,6 +1,7 @@
 //! `triggerctl test`.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -124,7 +125,7 @@ impl Test {
             Format::Json => json::show(&report, demands),
             Format::Junit => junit::show(&report, demands),
             Format::Tap => tap::show(&report, demands),
-            Format::Text | Format::Sql => {
+            _ => {
                 let quiet = context.output.quiet;
                 text::show(&report, demands, quiet, &context.output.palette())
             }
@@ -246,7 +247,8 @@ fn clean(context: &Context) -> Result<Outcome, Error> {
     let mut text = String::new();
     for (word, names) in [("Dropped", &dropped), ("In use, left alone", &in_use)] {
         for name in names {
-            text.push_str(&format!("{word}: {name}\n"));
+            // Writing to a String cannot fail.
+            let _ = writeln!(text, "{word}: {name}");
         }
     }
     if text.is_empty() {

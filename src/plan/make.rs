@@ -628,11 +628,19 @@ impl Planner<'_> {
         if sides.from != sides.id {
             rested.push(rests_on(&sides.from, self.catalog, self.history));
         }
+        let mut after = sides.desired.map(|desired| self.wanted(sides, desired));
+        // What was dropped by hand comes back to where it was.
+        let recorded = self.evidence.recorded.get(&sides.from);
+        if let (None, Some(after), Some(recorded)) = (&live, &mut after, recorded)
+            && after.place().is_none()
+        {
+            places::set_place(after, recorded.place().cloned());
+        }
         let step = Step {
             action,
             id: &sides.id,
             before: live,
-            after: sides.desired.map(|desired| self.wanted(sides, desired)),
+            after,
             fields,
             create: sides.desired.map(|desired| &desired.ddl),
         };

@@ -411,6 +411,10 @@ impl Loader<'_> {
         }
         let (names, chosen) = self.environments(&mut record);
         let (database, vars) = self.settings(&mut record, chosen);
+        let lint = Builder {
+            problems: &mut self.problems,
+        }
+        .lint(record.take("lint"));
         let templates = match record.take("templates") {
             Some(Value::Text(folder)) => self.templates(&folder),
             _ => None,
@@ -434,6 +438,7 @@ impl Loader<'_> {
                 requires: self.requires,
                 kinds: BTreeMap::new(),
                 tests: self.tests,
+                lint,
             },
             pieces: self.pieces,
             problems: self.problems,

@@ -112,7 +112,11 @@ impl Unknown<'_> {
             Section::Trigger | Section::Own | Section::KindTrigger | Section::KindOwn
         );
         let in_test = matches!(self.place.section, Section::Test | Section::TestField);
-        if in_test && named(name).iter().any(|key| key.sections.contains(&Section::Test)) {
+        if in_test
+            && named(name)
+                .iter()
+                .any(|key| key.sections.contains(&Section::Test))
+        {
             return Some(
                 "it is the same for all dialects: put it in `[[test]]`, above this header"
                     .to_owned(),
@@ -297,5 +301,6 @@ fn wanted(shape: Shape) -> &'static str {
         | Shape::Any
         | Shape::Tree => "a table",
         Shape::Tables(_) => "a table in double brackets",
+        Shape::OneOrMore(_) => "a table or a list of tables",
     }
 }

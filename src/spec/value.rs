@@ -307,7 +307,9 @@ impl Checker<'_> {
             (Shape::Free | Shape::Scalar, DeValue::String(text)) => {
                 self.text(key, text, span, true, false)
             }
-            (Shape::Late, DeValue::String(text)) => self.text(key, text, span, false, true),
+            (Shape::Late | Shape::TextOr(_), DeValue::String(text)) => {
+                self.text(key, text, span, false, true)
+            }
             (Shape::Sql, DeValue::String(text)) => {
                 if text.trim().is_empty() {
                     self.report(empty(key, &span));
@@ -379,7 +381,6 @@ impl Checker<'_> {
                     .collect();
                 Some(Value::List(Located { value: list, span }))
             }
-            (Shape::TextOr(_), DeValue::String(text)) => self.text(key, text, span, false, true),
             (Shape::OneOrMany(section), DeValue::Table(table)) => {
                 let place = Place {
                     section,
@@ -391,9 +392,6 @@ impl Checker<'_> {
             (Shape::OneOrMany(_), DeValue::Array(elements)) if elements.is_empty() => {
                 self.list(key, Shape::Any, &[], span, false)
             }
-            (Shape::OneOrMany(section), DeValue::Array(elements)) => {
-                Some(Value::Records(self.tables(key, section, elements)))
-            }
             (Shape::Table(section) | Shape::TextOr(section), DeValue::Table(table)) => {
                 let place = Place {
                     section,
@@ -401,8 +399,19 @@ impl Checker<'_> {
                 };
                 Some(Value::Record(self.record(place, table, value.span())))
             }
-            (Shape::Tables(section), DeValue::Array(elements)) => {
+            (Shape::Tables(section) | Shape::OneOrMany(section), DeValue::Array(elements)) => {
                 Some(Value::Records(self.tables(key, section, elements)))
+            }
+            (Shape::OneOrMore(section), DeValue::Array(elements)) => {
+                Some(Value::Records(self.tables(key, section, elements)))
+            }
+            (Shape::OneOrMore(section), DeValue::Table(table)) => {
+                let place = Place {
+                    section,
+                    dialect: None,
+                };
+                let record = self.record(place, table, value.span());
+                Some(Value::Records(vec![record]))
             }
             (Shape::Map(shape), DeValue::Table(table)) => {
                 let mut map = Vec::with_capacity(table.len());

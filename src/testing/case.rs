@@ -69,10 +69,7 @@ pub fn cases(
         context,
         problems: vec![],
     };
-    let cases = tests
-        .iter()
-        .filter_map(|test| writer.case(test))
-        .collect();
+    let cases = tests.iter().filter_map(|test| writer.case(test)).collect();
     Error::collected(writer.problems)?;
     Ok(cases)
 }
@@ -162,9 +159,8 @@ impl Writer<'_> {
             };
             let ends = match word(0).as_str() {
                 "BEGIN" | "COMMIT" | "ABORT" | "XA" => true,
-                "START" => word(1) == "TRANSACTION",
                 "END" => !atomic,
-                "PREPARE" => word(1) == "TRANSACTION",
+                "START" | "PREPARE" => word(1) == "TRANSACTION",
                 "ROLLBACK" => word(1) != "TO" && word(2) != "TO",
                 _ => false,
             };

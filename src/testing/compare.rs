@@ -201,17 +201,16 @@ pub(super) fn assign(
             if let Some(last) = path.last_mut() {
                 last.1 = candidate + 1;
             }
-            match of_right.get(candidate).copied().flatten() {
-                Some(holder) => path.push((holder, 0)),
-                None => {
-                    for (who, next) in &path {
-                        if let Some(slot) = of_right.get_mut(next - 1) {
-                            *slot = Some(*who);
-                        }
-                    }
-                    break;
+            if let Some(holder) = of_right.get(candidate).copied().flatten() {
+                path.push((holder, 0));
+                continue;
+            }
+            for (who, next) in &path {
+                if let Some(slot) = of_right.get_mut(next - 1) {
+                    *slot = Some(*who);
                 }
             }
+            break;
         }
     }
     let mut partners = vec![None; left];

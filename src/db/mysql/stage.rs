@@ -27,7 +27,8 @@ const NO_SAVEPOINT: u16 = 1305;
 
 struct Stage {
     database: Mysql,
-    setup: Setup,
+    /// What each mark stands for, as places in [`Setup::firings`].
+    marks: Vec<Vec<usize>>,
     /// What begins a test.
     open: String,
     /// Tables whose rows stay whatever is rolled back.
@@ -37,7 +38,7 @@ struct Stage {
 }
 
 /// Put the triggers in place.
-pub(super) fn set(mut database: Mysql, setup: Setup) -> Result<Box<dyn StageTrait>, Error> {
+pub(super) fn set(mut database: Mysql, setup: &Setup) -> Result<Box<dyn StageTrait>, Error> {
     let mut done: BTreeSet<&ObjectId> = BTreeSet::new();
     let mut all = vec![];
     let marked = |id: &ObjectId| setup.marked.iter().find(|marked| marked.object == *id);
@@ -87,7 +88,11 @@ pub(super) fn set(mut database: Mysql, setup: Setup) -> Result<Box<dyn StageTrai
     );
     Ok(Box::new(Stage {
         database,
-        setup,
+        marks: setup
+            .marked
+            .iter()
+            .map(|marked| marked.firings.clone())
+            .collect(),
         open,
         lasting,
         keys: HashMap::new(),
@@ -127,11 +132,20 @@ impl Stage {
         while let Some(set) = result.iter() {
             for row in set {
                 let values = row?.unwrap();
-                rows.push(columns.iter().zip(values).map(|(of, value)| cell(of, value)).collect());
+                rows.push(
+                    columns
+                        .iter()
+                        .zip(values)
+                        .map(|(of, value)| cell(of, value))
+                        .collect(),
+                );
             }
         }
         Ok(Rows {
-            columns: columns.iter().map(|column| column.name_str().into_owned()).collect(),
+            columns: columns
+                .iter()
+                .map(|column| column.name_str().into_owned())
+                .collect(),
             rows,
         })
     }
@@ -144,7 +158,10 @@ impl Stage {
             "read a primary key",
             &format!("SHOW KEYS FROM {table} WHERE Key_name = 'PRIMARY'"),
         )?;
-        let key: Vec<String> = rows.iter().map(|row| column(row, 4)).collect::<Result<_, _>>()?;
+        let key: Vec<String> = rows
+            .iter()
+            .map(|row| column(row, 4))
+            .collect::<Result<_, _>>()?;
         self.keys.insert(table.to_owned(), key.clone());
         Ok(key)
     }
@@ -171,10 +188,12 @@ fn cell(of: &Column, value: Value) -> Cell {
         | ColumnType::MYSQL_TYPE_LONG
         | ColumnType::MYSQL_TYPE_LONGLONG
         | ColumnType::MYSQL_TYPE_INT24
-        | ColumnType::MYSQL_TYPE_YEAR => text().parse().map_or_else(|_| Cell::Text(text()), Cell::Integer),
-        ColumnType::MYSQL_TYPE_FLOAT | ColumnType::MYSQL_TYPE_DOUBLE => {
-            text().parse().map_or_else(|_| Cell::Text(text()), Cell::Float)
-        }
+        | ColumnType::MYSQL_TYPE_YEAR => text()
+            .parse()
+            .map_or_else(|_| Cell::Text(text()), Cell::Integer),
+        ColumnType::MYSQL_TYPE_FLOAT | ColumnType::MYSQL_TYPE_DOUBLE => text()
+            .parse()
+            .map_or_else(|_| Cell::Text(text()), Cell::Float),
         ColumnType::MYSQL_TYPE_DECIMAL | ColumnType::MYSQL_TYPE_NEWDECIMAL => Cell::Decimal(text()),
         ColumnType::MYSQL_TYPE_JSON => Cell::Json(text()),
         ColumnType::MYSQL_TYPE_BIT => Cell::Integer(
@@ -217,7 +236,8 @@ impl StageTrait for Stage {
     }
 
     fn query(&mut self, sql: &str) -> Result<Rows, Trouble> {
-        self.rows(sql).map_err(|error| Self::trouble(sql, 0, &error))
+        self.rows(sql)
+            .map_err(|error| Self::trouble(sql, 0, &error))
     }
 
     fn snapshot(&mut self, table: &TableRef) -> Result<Snapshot, Trouble> {
@@ -251,7 +271,9 @@ impl StageTrait for Stage {
             Err(error) => return Err(errors::cannot("undo the test", &error)),
         };
         self.batch("ROLLBACK")?;
-        let rows = self.database.rows("see what was fired", "SELECT @triggerctl_fired")?;
+        let rows = self
+            .database
+            .rows("see what was fired", "SELECT @triggerctl_fired")?;
         let fired: Option<String> = match rows.first() {
             Some(row) => column(row, 0)?,
             None => None,
@@ -273,8 +295,9 @@ impl StageTrait for Stage {
         let fired = fired
             .split('|')
             .filter_map(|mark| mark.parse::<usize>().ok())
-            .filter_map(|at| self.setup.marked.get(at))
-            .flat_map(|marked| marked.firings.iter().copied())
+            .filter_map(|at| self.marks.get(at))
+            .flatten()
+            .copied()
             .collect();
         Ok(Closed { fired, spoiled })
     }
