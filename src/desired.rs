@@ -7,9 +7,9 @@ use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
 
-use crate::db::Database;
 use crate::dialect::{Beside, Ddl, Dialect, Lowered, Request, Server};
 use crate::error::{Diagnostic, Error, Located, Span};
+use crate::lookup::{Lookup, Noted};
 use crate::model::{Definition, FunctionSource, ObjectId, TableId};
 use crate::parallel;
 use crate::render::Renderer;
@@ -44,7 +44,7 @@ pub type DesiredSet = BTreeMap<ObjectId, Box<Desired>>;
 /// Where tables are looked up: in a live database, or nowhere.
 pub enum Tables<'a> {
     /// A database is at hand.
-    Live(&'a mut dyn Database),
+    Live(Lookup<'a>),
     /// There is none: tables are taken as written, and what needs more is an error that says so.
     Offline(&'static dyn Dialect),
     /// There is none, and what needs one is left out: for checking the rest.
@@ -52,6 +52,14 @@ pub enum Tables<'a> {
 }
 
 impl Tables<'_> {
+    /// What was asked of a live database.
+    pub fn noted(self) -> Noted {
+        match self {
+            Self::Live(database) => database.noted(),
+            Self::Offline(_) | Self::Unknown(_) => Noted::default(),
+        }
+    }
+
     pub(crate) fn dialect(&self) -> &'static dyn Dialect {
         match self {
             Self::Live(database) => database.dialect(),
@@ -524,12 +532,11 @@ pub fn digest<'a>(texts: impl IntoIterator<Item = &'a str>) -> String {
 
 /// Bytes in lower-case hex.
 pub(crate) fn hex(bytes: &[u8]) -> String {
-    use std::fmt::Write as _;
-    bytes
-        .iter()
-        .fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-            // Writing to a String cannot fail.
-            let _ = write!(text, "{byte:02x}");
-            text
-        })
+    let digit = |value: u8| char::from(if value < 10 { b'0' } else { b'a' - 10 } + value);
+    let mut text = String::with_capacity(bytes.len() * 2);
+    for byte in bytes {
+        text.push(digit(byte >> 4));
+        text.push(digit(byte & 15));
+    }
+    text
 }

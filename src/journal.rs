@@ -12,7 +12,8 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::apply::{
-    Expected, Job, Settings, differences, fingerprint, job_scope, stale, started_row, verify,
+    Expected, Job, Settings, differences, fingerprint, job_scope, scope_of, stale, started_row,
+    verify,
 };
 use crate::db::{
     Catalog, Database, Depth, Fingerprint, Migration, Patience, Scope, Statement, Unfinished,
@@ -32,6 +33,31 @@ struct Journal {
     objects: Vec<Object>,
     /// What was live where it was not what the history says: see [`Job::found`].
     found: Vec<(ObjectId, Option<Definition>)>,
+}
+
+impl Journal {
+    /// What the statements make, and what undoing them would make again.
+    fn made(&self) -> Vec<&Definition> {
+        let touched: BTreeSet<ObjectId> = self
+            .steps
+            .iter()
+            .filter_map(|step| step.about.as_ref().map(ObjectId::from))
+            .collect();
+        let objects = self.objects.iter();
+        objects
+            .filter(|object| touched.contains(&object.id))
+            .flat_map(|object| {
+                let before = object.before.as_ref().map(|before| &before.definition);
+                let end = match &object.end {
+                    Expected::Present { definition, .. }
+                    | Expected::Returned { definition, .. } => Some(definition),
+                    Expected::Absent | Expected::Missing { .. } | Expected::Released => None,
+                };
+                [before, end]
+            })
+            .flatten()
+            .collect()
+    }
 }
 
 /// One statement.
@@ -131,6 +157,7 @@ pub(crate) fn attempt(
     signal::check()?;
 
     let journal = write_down(job, &catalog, database)?;
+    database.may_make(&journal.made())?;
     let version = history.version + 1;
     let migration = started_row(job, settings, version, started, database);
     let text = serde_json::to_string(&journal)
@@ -141,6 +168,8 @@ pub(crate) fn attempt(
     } else {
         writer.create()?
     };
+    // Changes nothing: whether this role may count what has run, which is too late to learn after the first statement.
+    first.push(writer.progress(-1, 0)?);
     first.push("START TRANSACTION".to_owned());
     first.push(writer.migration(&migration, None)?);
     first.push(writer.journal(version, &text)?);
@@ -267,8 +296,8 @@ impl Runner<'_> {
             .collect()
     }
 
-    fn scope(&self) -> Scope {
-        job_scope(&self.expected())
+    fn scope(&self) -> Scope<'_> {
+        scope_of(self.journal.objects.iter().map(|object| &object.id))
     }
 
     /// All statements, table by table.
@@ -346,7 +375,7 @@ impl Runner<'_> {
         let expected = self.expected();
         let catalog = database.catalog(&job_scope(&expected))?;
         let rows = verify(
-            &expected,
+            &expected.iter().collect::<Vec<_>>(),
             &self.journal.found.iter().cloned().collect(),
             &catalog,
             database,

@@ -20,6 +20,25 @@ pub(crate) fn map<I: Sync, O: Send, T>(
     map_in_parts(PART, items, work, meanwhile)
 }
 
+/// How many threads of the program are at something else.
+static BUSY: AtomicUsize = AtomicUsize::new(0);
+
+/// Says, while it lives, that a thread of its own is at work: others then leave it its processor.
+pub(crate) struct Busy;
+
+impl Busy {
+    pub(crate) fn new() -> Self {
+        BUSY.fetch_add(1, Ordering::Relaxed);
+        Self
+    }
+}
+
+impl Drop for Busy {
+    fn drop(&mut self) {
+        BUSY.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
 /// The same, where `size` items are worth being taken at once.
 pub(crate) fn map_in_parts<I: Sync, O: Send, T>(
     size: usize,
@@ -38,13 +57,15 @@ pub(crate) fn map_in_parts<I: Sync, O: Send, T>(
             done.push((number, part.iter().map(&work).collect::<Vec<O>>()));
         }
     };
+    let busy = BUSY.load(Ordering::Relaxed);
     let helpers = thread::available_parallelism()
         .map_or(1, usize::from)
+        .saturating_sub(busy)
         .min(items.len() / size)
         .clamp(1, MOST_THREADS)
         .saturating_sub(1)
         // With one processor too, there is something to do while the database works.
-        .max(usize::from(items.len() >= 2 * size));
+        .max(usize::from(busy == 0 && items.len() >= 2 * size));
     thread::scope(|scope| {
         let threads: Vec<_> = (0..helpers).map(|_| scope.spawn(take_parts)).collect();
         let value = meanwhile();

@@ -14,20 +14,25 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use crate::db::url::DatabaseUrl;
-use crate::db::{self, Asked, Catalog, Database, History, Intent};
+use crate::db::{self, Catalog, Database, History, Intent};
 use crate::desired::{Desired, DesiredSet, hex};
 use crate::error::Error;
+use crate::lookup::{Lookup, Noted, Question};
 use crate::model::ObjectId;
+use crate::parallel::Busy;
 use crate::plan::Present;
-use crate::spec::{Spec, TableRef};
+use crate::spec::Spec;
+
+/// What is said with `-vv` where the short way was taken.
+const SHORT: &str = "nothing that the spec is made from has changed since it was applied";
 
 /// What is written down beside a migration, as JSON.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 struct Rendering {
     /// Digest of everything that the desired side is made from.
     source: String,
-    /// What was asked of the database for it, in order: lists of tables (schema, name, whether that is a pattern).
-    tables: Vec<Vec<(Option<String>, String, bool)>>,
+    /// What was asked of the database for it, in order.
+    questions: Vec<Question>,
     /// Digest of the objects that it comes to and of their DDL.
     result: String,
 }
@@ -68,8 +73,8 @@ impl Source {
         self.hasher.update(text);
     }
 
-    /// The digest, with what the database adds.
-    fn digest(mut self, database: &mut dyn Database, asked: &Asked) -> Option<String> {
+    /// What the database adds.
+    fn add_database(&mut self, database: &dyn Database, noted: &Noted) {
         let dialect = database.dialect();
         self.add(dialect.name());
         for (name, text) in dialect.templates() {
@@ -77,20 +82,22 @@ impl Source {
             self.add(text);
         }
         self.add(&format!("{:?}", database.server()));
-        self.add(&database.current_schema().ok()?);
-        self.add(&asked.digest());
-        Some(hex(&self.hasher.finalize()))
+        self.add(&noted.digest());
+    }
+
+    fn digest(self) -> String {
+        hex(&self.hasher.finalize())
     }
 }
 
-/// What to write down about the desired side, for which `asked` was asked of the database; `None` where that would not
-/// say enough.
+/// What to write down about the desired side, for which what was noted was asked of the database; `None` where that would
+/// not say enough.
 pub fn record(
     source: Option<Source>,
-    asked: Option<Asked>,
+    noted: Noted,
     desired: &DesiredSet,
     history: &History,
-    database: &mut dyn Database,
+    database: &dyn Database,
 ) -> Option<String> {
     // Where nothing is told from a name alone: what a trigger was called before, or which others it stands between, says
     // more than its digest.
@@ -104,26 +111,14 @@ pub fn record(
     let digests = desired
         .iter()
         .map(|(id, object)| (id, object.digest.as_str()));
-    let asked = asked.filter(|asked| !asked.more)?;
+    let mut source = source?;
+    source.add_database(database, &noted);
     let rendering = Rendering {
-        source: source?.digest(database, &asked)?,
-        tables: asked
-            .references
-            .iter()
-            .map(|asked| asked.iter().map(reference).collect())
-            .collect(),
+        source: source.digest(),
+        questions: noted.questions,
         result: result(digests),
     };
     serde_json::to_string(&rendering).ok()
-}
-
-fn reference(table: &TableRef) -> (Option<String>, String, bool) {
-    let TableRef {
-        schema,
-        name,
-        is_pattern,
-    } = table;
-    (schema.clone(), name.clone(), *is_pattern)
 }
 
 /// Digest of objects, in order, and the digests of their DDL.
@@ -146,8 +141,8 @@ fn result<'a>(objects: impl Iterator<Item = (&'a ObjectId, &'a str)>) -> String 
 /// Connecting and the first reading, in a thread of its own while the spec is read.
 pub struct Ahead {
     thread: JoinHandle<Result<Reading, Error>>,
-    /// Set as soon as the triggers of the spec need not be read.
-    pub settled: Arc<AtomicBool>,
+    /// Set as soon as it seems that the triggers of the spec need not be read.
+    pub needless: Arc<AtomicBool>,
 }
 
 /// What was read ahead.
@@ -171,17 +166,16 @@ pub enum Found {
 impl Ahead {
     /// Begin to read. Without a source only the history is read.
     pub fn start(url: DatabaseUrl, settings: db::Settings, source: Option<Source>) -> Self {
-        let settled = Arc::new(AtomicBool::new(false));
-        let flag = Arc::clone(&settled);
+        let needless = Arc::new(AtomicBool::new(false));
+        let flag = Arc::clone(&needless);
+        let busy = Busy::new();
         let thread = thread::spawn(move || {
+            let _busy = busy;
             let mut database = db::connect(&url, &settings, Intent::Read)?;
-            let found = match database.history() {
-                Ok(history) => look(history, source, &mut *database, &flag),
-                Err(error) => Found::Recorded(Err(error)),
-            };
+            let found = look(source, &mut *database, &flag);
             Ok(Reading { database, found })
         });
-        Self { thread, settled }
+        Self { thread, needless }
     }
 
     /// What was read.
@@ -193,65 +187,53 @@ impl Ahead {
     }
 }
 
-/// Whether the spec asks for what is recorded, and that is what is live.
-fn look(
-    history: History,
-    source: Option<Source>,
-    database: &mut dyn Database,
-    settled: &AtomicBool,
-) -> Found {
-    if !asks_for_what_is_recorded(&history, source, database) {
-        return Found::Recorded(Ok(history));
-    }
-    settled.store(true, Ordering::Relaxed);
-    let present = match crate::plan::read(std::iter::empty(), history, database) {
-        Ok(present) => present,
+/// Read the history and, where the spec asks for what is recorded, the catalog. `needless` is set while it looks as if
+/// the triggers of the spec need not be read.
+fn look(source: Option<Source>, database: &mut dyn Database, needless: &AtomicBool) -> Found {
+    let recorded = source.and_then(|source| recorded(source, database));
+    needless.store(recorded.is_some(), Ordering::Relaxed);
+    let history = match database.history() {
+        Ok(history) => history,
         Err(error) => {
-            settled.store(false, Ordering::Relaxed);
-            log::debug!("reading ahead: {error}");
-            return Found::Recorded(database.history());
+            needless.store(false, Ordering::Relaxed);
+            return Found::Recorded(Err(error));
         }
     };
-    if is_settled(&present.history, &present.catalog) {
-        Found::Settled(present)
-    } else {
-        settled.store(false, Ordering::Relaxed);
-        Found::Moved(present)
+    let digests = history
+        .records
+        .iter()
+        .map(|(id, record)| (id, record.rendered_digest.as_str()));
+    if recorded.is_none_or(|recorded| recorded != result(digests)) {
+        needless.store(false, Ordering::Relaxed);
+        return Found::Recorded(Ok(history));
+    }
+    match crate::plan::read(std::iter::empty(), &history, database) {
+        Ok(catalog) if is_settled(&history, &catalog) => {
+            log::debug!("{SHORT}");
+            Found::Settled(Present { history, catalog })
+        }
+        Ok(catalog) => {
+            needless.store(false, Ordering::Relaxed);
+            Found::Moved(Present { history, catalog })
+        }
+        Err(error) => {
+            needless.store(false, Ordering::Relaxed);
+            log::debug!("reading ahead: {error}");
+            Found::Recorded(Ok(history))
+        }
     }
 }
 
-fn asks_for_what_is_recorded(
-    history: &History,
-    source: Option<Source>,
-    database: &mut dyn Database,
-) -> bool {
-    let ask = |source: Source| -> Option<bool> {
-        let rendering: Rendering = serde_json::from_str(history.rendering.as_ref()?).ok()?;
-        let records = &history.records;
-        let digests = records
-            .iter()
-            .map(|(id, record)| (id, record.rendered_digest.as_str()));
-        if result(digests) != rendering.result {
-            return Some(false);
-        }
-        for asked in rendering.tables {
-            let asked: Vec<TableRef> = asked
-                .into_iter()
-                .map(|(schema, name, is_pattern)| TableRef {
-                    schema,
-                    name,
-                    is_pattern,
-                })
-                .collect();
-            database.tables(&asked).ok()?;
-        }
-        let asked = database.take_asked()?;
-        Some(source.digest(database, &asked)? == rendering.source)
-    };
-    let same = source.and_then(ask).unwrap_or(false);
-    // Whatever was asked here is not to count again.
-    database.take_asked();
-    same
+/// What the desired side comes to, where that was written down and it is still made from the same.
+fn recorded(mut source: Source, database: &mut dyn Database) -> Option<String> {
+    let rendering: Rendering = serde_json::from_str(&database.rendering().ok()??).ok()?;
+    let mut lookup = Lookup::new(&mut *database);
+    for question in rendering.questions {
+        lookup.ask_again(question).ok()?;
+    }
+    let noted = lookup.noted();
+    source.add_database(database, &noted);
+    (source.digest() == rendering.source).then_some(rendering.result)
 }
 
 /// Whether each recorded object is live, and as it was recorded.

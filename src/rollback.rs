@@ -6,10 +6,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::apply::{Expected, Job, differences};
-use crate::db::{Database, Depth, Fingerprint, History, Migration, Record, Scope};
+use crate::apply::{Expected, Job, differences, scope_of};
+use crate::db::{Catalog, Database, Depth, Fingerprint, History, Migration, Record};
 use crate::error::{Diagnostic, Error, Kind};
 use crate::model::{Action as TriggerAction, Definition, FunctionId, ObjectId, Place};
+use crate::plan::hazard::{Around, assess};
 use crate::plan::{self, Action, Change, ObjectRef, Plan, RestsOn, Step};
 use crate::render::Renderer;
 
@@ -82,9 +83,17 @@ pub fn prepare(
         .map(|migration| migration.spec_digest.clone())
         .unwrap_or_default();
 
-    let (touched, places) = touched(to, &history, database)?;
-    let sides = (&history, &places);
-    let plan = plan_back(&touched, sides, spec_digest, to, database, renderer)?;
+    let (touched, catalog) = touched(to, &history, database)?;
+    let sides = (&history, &catalog.places);
+    let mut plan = plan_back(&touched, sides, spec_digest, to, database, renderer)?;
+    let is_ours = |id: &ObjectId| touched.contains_key(id) || history.records.contains_key(id);
+    let around = Around {
+        catalog: &catalog,
+        is_ours: &is_ours,
+        going_back: true,
+    };
+    assess(&mut plan, &around, database)?;
+    let plan = plan.sealed()?;
     let mut job = Job::from_plan(plan.clone())?;
     job.summary = format!("rolled back to version {to}");
     job.expected = touched
@@ -108,19 +117,17 @@ pub fn prepare(
     })
 }
 
-/// Every object that the undone migrations touched; an error when one of them is not as the history says.
+/// Every object that the undone migrations touched, and the catalog around them; an error when one of them is not as the
+/// history says.
 fn touched(
     to: i64,
     history: &History,
     database: &mut dyn Database,
-) -> Result<(BTreeMap<ObjectId, Touched>, Places), Error> {
+) -> Result<(BTreeMap<ObjectId, Touched>, Catalog), Error> {
     let befores = database.befores(to)?;
     let then = database.records_at(to)?;
     let ids: BTreeSet<ObjectId> = befores.keys().cloned().collect();
-    let scope = Scope {
-        schemas: ids.iter().map(|id| id.schema().to_owned()).collect(),
-        known: ids.clone(),
-    };
+    let scope = scope_of(ids.iter());
     let catalog = database.catalog(&scope)?;
     let live_ids: Vec<ObjectId> = ids
         .iter()
@@ -165,7 +172,7 @@ fn touched(
         all.insert(id, touched);
     }
     refuse_what_moved(&all, history, database)?;
-    Ok((all, catalog.places))
+    Ok((all, catalog))
 }
 
 /// What was live, with the condition in the words that made it: what a server prints of one need not give the same again.
@@ -331,8 +338,7 @@ fn plan_back(
         (history, places),
         spec_digest,
         unchanged,
-    )?
-    .sealed()
+    )
 }
 
 /// Objects that get an older name back instead of being dropped and created again.

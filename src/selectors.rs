@@ -1,7 +1,7 @@
 //! Which tables a trigger is on, and which must have one: names, globs and columns of the spec against the live schema.
 //! What was chosen by a pattern remembers by which, so that a plan can say so.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt::Write as _;
 use std::sync::Arc;
 
@@ -60,7 +60,9 @@ pub fn resolve<'a, 'b>(
     problems: &mut Vec<Diagnostic>,
 ) -> Result<Selection<'a>, Error> {
     let dialect = tables.dialect();
-    let triggers: Vec<Wanted<'_>> = triggers.map(|(spec, fields)| Wanted::trigger(spec, fields)).collect();
+    let triggers: Vec<Wanted<'_>> = triggers
+        .map(|(spec, fields)| Wanted::trigger(spec, fields))
+        .collect();
     let rules: Vec<&RequireSpec> = match tables {
         Tables::Live(_) => rules.iter().filter(|rule| is_for(rule, dialect)).collect(),
         // What they are about is the database.
@@ -72,11 +74,23 @@ pub fn resolve<'a, 'b>(
 
     let mut selection = Selection::default();
     for wanted in &triggers {
-        let chosen = chosen(wanted, &known, (tables, schema), &mut selection.warnings, problems)?;
+        let chosen = chosen(
+            wanted,
+            &known,
+            (tables, schema),
+            &mut selection.warnings,
+            problems,
+        )?;
         selection.triggers.push(chosen);
     }
     for (rule, wanted) in rules.into_iter().zip(&wanted_by_rules) {
-        let chosen = chosen(wanted, &known, (tables, schema), &mut selection.warnings, problems)?;
+        let chosen = chosen(
+            wanted,
+            &known,
+            (tables, schema),
+            &mut selection.warnings,
+            problems,
+        )?;
         selection.rules.push((rule, chosen));
     }
     Ok(selection)
@@ -203,7 +217,8 @@ fn known<'a>(
         }
         Tables::Offline(_) | Tables::Unknown(_) => {
             for wanted in wanted {
-                if let (Tables::Offline(dialect), [column, ..]) = (&*tables, wanted.having_columns())
+                if let (Tables::Offline(dialect), [column, ..]) =
+                    (&*tables, wanted.having_columns())
                 {
                     problems.push(needs_database(
                         "which tables have these columns is known only with a database",
@@ -237,11 +252,7 @@ fn known<'a>(
     Ok(known)
 }
 
-fn needs_database(
-    message: impl Into<String>,
-    at: &Span,
-    dialect: &dyn Dialect,
-) -> Diagnostic {
+fn needs_database(message: impl Into<String>, at: &Span, dialect: &dyn Dialect) -> Diagnostic {
     Diagnostic::new(message).at(at).help(format!(
         "`triggerctl plan --format sql` with the URL of a {} database renders it",
         dialect.title()
@@ -259,6 +270,7 @@ fn chosen(
     let is_live = matches!(tables, Tables::Live(_));
     let said = warnings.len() + problems.len();
     let mut chosen: Vec<Chosen> = vec![];
+    let mut known_ids: BTreeSet<&TableId> = BTreeSet::new();
     for reference in wanted.tables.included() {
         let is_glob = reference.value.is_glob();
         let found = known
@@ -299,7 +311,7 @@ fn chosen(
                 .exclude()
                 .iter()
                 .any(|pattern| pattern.value.matches(&table.id.schema, &table.id.name));
-            if excluded || chosen.iter().any(|other| other.table.id == table.id) {
+            if excluded || known_ids.contains(&table.id) {
                 continue;
             }
             if let Some(column) = lacking(table, wanted.having_columns(), dialect) {
@@ -314,6 +326,7 @@ fn chosen(
                 }
                 continue;
             }
+            known_ids.insert(&table.id);
             chosen.push(Chosen {
                 table: table.clone(),
                 selected_by: selected_by.clone(),
@@ -444,6 +457,7 @@ pub fn uncovered(
             }
         }
     }
-    uncovered.sort_by(|left, right| (&left.table, &left.trigger).cmp(&(&right.table, &right.trigger)));
+    uncovered
+        .sort_by(|left, right| (&left.table, &left.trigger).cmp(&(&right.table, &right.trigger)));
     uncovered
 }

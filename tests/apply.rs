@@ -128,7 +128,9 @@ fn removed_with_its_function(live: &mut dyn Live) {
 
     sandbox.write("triggers.toml", spec(&[AGE]));
     assert_eq!(planned(&sandbox, live), ["drop users_log"]);
-    sandbox.on(live, &["apply", "--yes"]).ok();
+    sandbox
+        .on(live, &["apply", "--yes", "--allow", "drops_protection"])
+        .ok();
     assert_same("trigger and function are gone", &with_one, &live.snapshot());
     empty(&sandbox, live);
 
@@ -633,7 +635,8 @@ function = \"shared\"
     let sandbox = Sandbox::with_spec(&spec(&[function, &call("a"), &call("b")]));
     sandbox.on(&live, &["apply", "--yes"]).ok();
     sandbox.write("triggers.toml", spec(&[function, &call("b")]));
-    sandbox.on(&live, &["apply", "--yes"]).ok();
+    let apply = ["apply", "--yes", "--allow", "drops_protection"];
+    sandbox.on(&live, &apply).ok();
     let snapshot = live.snapshot();
     assert!(
         snapshot.contains("function public.shared") && !snapshot.contains("trigger public.users.a"),
@@ -644,7 +647,7 @@ function = \"shared\"
     // A trigger of somebody else calls it too: it stays where it is.
     live.batch("CREATE TRIGGER theirs AFTER INSERT ON users EXECUTE FUNCTION shared()");
     sandbox.write("triggers.toml", spec(&[]));
-    sandbox.on(&live, &["apply", "--yes"]).ok();
+    sandbox.on(&live, &apply).ok();
     let snapshot = live.snapshot();
     assert!(
         snapshot.contains("function public.shared")

@@ -242,7 +242,7 @@ fn check_edit(case: &Edit, sandbox: &Sandbox, live: &mut dyn Live) {
     );
     // What the edit made is undone by undoing the edit.
     sandbox.write("triggers.toml", &original);
-    sandbox.on(live, &["apply", "--yes"]).ok();
+    sandbox.on(live, common::MEANT).ok();
     assert_same(
         "the catalog, once the edit is undone",
         &before,
@@ -284,7 +284,7 @@ fn settle(
         &live.everything(),
     );
 
-    sandbox.on(live, &["apply", "--yes"]).ok();
+    sandbox.on(live, common::MEANT).ok();
     let run = sandbox.on(live, &["plan", "--detailed-exitcode", "--format", "json"]);
     assert_eq!(run.json()["changes"], serde_json::json!([]), "{run}");
     if differs {

@@ -330,7 +330,7 @@ start_mysql_9() {
     template mysql-9 "$("$program" --no-defaults --version)" make_mysql_9_data
     export TRIGGERCTL_TEST_MYSQLD_9=$program TRIGGERCTL_TEST_MYSQL_9_DATA=$PWD/target/mysql-9-data/data
     [ -z "${TRIGGERCTL_TEST_MYSQL_9:-}" ] || return 0
-    start_mysql mysql-9 "$program" "$TRIGGERCTL_TEST_MYSQL_9_DATA" --secure-file-priv=NULL --mysqlx=OFF \
+    start_mysql mysql-9 "$program" "$TRIGGERCTL_TEST_MYSQL_9_DATA" --secure-file-priv=NULL --mysqlx=OFF --log-bin-trust-function-creators=1 \
         --lc-messages-dir="$PWD/target/mysql-9/root/usr/share/mysql"
     export TRIGGERCTL_TEST_MYSQL_9=$url
 }

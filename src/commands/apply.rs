@@ -10,6 +10,7 @@ use crate::db::{Database, Intent, Migration, Patience, Protocol};
 use crate::error::{Diagnostic, Error, Kind};
 use crate::history::Writer;
 use crate::journal::{self, Way};
+use crate::plan::hazard::{self, Allow};
 use crate::plan::{Options, Plan};
 use crate::render::Renderer;
 use crate::report::{Format, json, text};
@@ -42,6 +43,9 @@ pub struct How {
     /// Do not ask.
     #[arg(short, long)]
     pub yes: bool,
+    /// Go on in spite of a hazard, of all objects or of those that match; may be repeated.
+    #[arg(long, value_name = "HAZARD[:OBJECT]")]
+    pub allow: Vec<String>,
     /// A message for the history.
     #[arg(short, long, value_name = "TEXT")]
     pub message: Option<String>,
@@ -64,6 +68,40 @@ impl How {
             format!("`{command}` has nobody to ask: this is not a terminal"),
         )
         .help(format!("`triggerctl {command} --yes` does not ask")))
+    }
+
+    /// The hazards that the command line allows.
+    pub fn allowed(&self) -> Result<Vec<Allow>, Error> {
+        let (mut allowed, mut problems) = (vec![], vec![]);
+        for text in &self.allow {
+            match Allow::parse(text) {
+                Ok(allow) => allowed.push(allow),
+                Err(problem) => problems.push(problem),
+            }
+        }
+        if problems.is_empty() {
+            return Ok(allowed);
+        }
+        Err(Error {
+            kind: Kind::Usage,
+            diagnostics: problems,
+        })
+    }
+
+    /// Refuse a plan with a hazard of severity high that is not allowed, and remark on what allows nothing.
+    pub fn refuse_hazards(
+        &self,
+        context: &Context,
+        plan: &Plan,
+        allowed: &[Allow],
+    ) -> Result<(), Error> {
+        for allow in hazard::unused(plan, allowed) {
+            context.output.remark(&format!(
+                "`--allow {}` allows nothing: this plan has no such hazard.\n",
+                allow.text
+            ))?;
+        }
+        hazard::refuse(plan, allowed)
     }
 
     /// Ask, unless `--yes`.
@@ -138,6 +176,7 @@ impl Apply {
     pub fn run(&self, context: &Context) -> Result<Outcome, Error> {
         context.only("apply", &[Format::Text, Format::Json])?;
         self.how.must_be_able_to_ask(context, "apply")?;
+        let allowed = self.how.allowed()?;
         let (spec, renderer, plan, database, rendering) = match &self.plan {
             None => {
                 let options = self.options(self.how.yes)?;
@@ -168,6 +207,7 @@ impl Apply {
             }
         };
         plan.refuse_conflicts()?;
+        self.how.refuse_hazards(context, &plan, &allowed)?;
         if plan.is_empty() {
             if context.output.format == Format::Json {
                 context.output.result(&json::applied(None)?)?;

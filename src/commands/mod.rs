@@ -9,6 +9,7 @@ pub mod plan;
 pub mod render;
 pub mod repair;
 pub mod rollback;
+pub mod test;
 pub mod validate;
 
 use std::path::Path;
@@ -19,6 +20,7 @@ use crate::db::url::DatabaseUrl;
 use crate::db::{self, Database, Intent};
 use crate::desired::{self, Outline, Tables};
 use crate::error::{Error, Kind};
+use crate::lookup::Lookup;
 use crate::plan::{Options, Plan, Present, Remarks, make, read, settled};
 use crate::render::Renderer;
 use crate::rendering::{self, Ahead, Found, Reading, Source};
@@ -32,6 +34,8 @@ pub enum Outcome {
     Done,
     /// Something differs.
     Differs,
+    /// Done, and what was looked for did not hold.
+    Failed,
 }
 
 impl Outcome {
@@ -40,6 +44,7 @@ impl Outcome {
         match self {
             Self::Done => 0,
             Self::Differs => 2,
+            Self::Failed => 1,
         }
     }
 }
@@ -210,7 +215,7 @@ pub fn make_plan(context: &Context, options: &Options) -> Result<Planned, Error>
         .so_far()
         .map(|spec| context.read_ahead(spec, source.clone()));
     let needless = match &ahead {
-        Some(Ok(ahead)) => Arc::clone(&ahead.settled),
+        Some(Ok(ahead)) => Arc::clone(&ahead.needless),
         _ => Arc::default(),
     };
     // What is wrong with the spec is said first.
@@ -242,19 +247,23 @@ pub fn make_plan(context: &Context, options: &Options) -> Result<Planned, Error>
 
     let renderer = Renderer::new(database.dialect(), spec.templates.as_deref())?;
     let server = database.server();
-    let mut outline = desired::outline(&spec, &renderer, &mut Tables::Live(&mut *database))?;
+    let mut tables = Tables::Live(Lookup::new(&mut *database));
+    let mut outline = desired::outline(&spec, &renderer, &mut tables)?;
     let remarks = remarks(&mut outline);
-    let asked = database.take_asked();
-    let (desired, present) =
-        outline.render(&renderer, server, |outline| match (history?, catalog) {
-            (history, Some(catalog)) => Ok(Present { history, catalog }),
-            (history, None) => read(outline.ids(), history, &mut *database),
-        })?;
+    let noted = tables.noted();
+    let (desired, present) = outline.render(&renderer, server, |outline| {
+        let history = history?;
+        let catalog = match catalog {
+            Some(catalog) => catalog,
+            None => read(outline.ids(), &history, &mut *database)?,
+        };
+        Ok::<_, Error>(Present { history, catalog })
+    })?;
     free_objects(&mut spec);
     let present = present?;
     // What there is to say besides is worked out anew each time.
     let source = source.filter(|_| remarks.is_empty());
-    let rendering = rendering::record(source, asked, &desired, &present.history, &mut *database);
+    let rendering = rendering::record(source, noted, &desired, &present.history, &*database);
     let plan = make(
         &desired,
         (&spec.digest, remarks),

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use crate::error::Error;
-use crate::plan::Options;
+use crate::plan::{Options, hazard};
 use crate::report::{Format, json, script, text};
 
 use super::{Context, Outcome, Planned, Targets, history_schema, make_plan};
@@ -30,6 +30,7 @@ pub struct PlanCommand {
 impl PlanCommand {
     /// Run it.
     pub fn run(&self, context: &Context) -> Result<Outcome, Error> {
+        context.only("plan", &[Format::Text, Format::Json, Format::Sql])?;
         let options = Options {
             adopt: self.adopt,
             targets: self.targets.patterns()?,
@@ -55,7 +56,7 @@ impl PlanCommand {
                 };
                 script::plan(&plan, &mut *database, &writer)?
             }
-            Format::Text => text::plan(
+            Format::Text | Format::Junit | Format::Tap => text::plan(
                 &plan,
                 context.detail(&*database, self.unmanaged),
                 &context.output.palette(),
@@ -63,7 +64,18 @@ impl PlanCommand {
         };
         context.output.result(&result)?;
         if context.output.format == Format::Text {
+            let flags = hazard::flags(&plan);
             let remark = match (&self.out, plan.differs()) {
+                (_, true) if !flags.is_empty() && plan.conflicts().next().is_none() => {
+                    let what = match &self.out {
+                        Some(path) => format!("Saved; `triggerctl apply {}`", path.display()),
+                        None => "`triggerctl apply`".to_owned(),
+                    };
+                    format!(
+                        "{what} refuses the hazards of severity high without\n`{}`.\n",
+                        flags.join(" ")
+                    )
+                }
                 (Some(path), _) => format!(
                     "Saved; `triggerctl apply {}` carries it out.\n",
                     path.display()

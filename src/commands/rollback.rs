@@ -25,6 +25,7 @@ impl Rollback {
     pub fn run(&self, context: &Context) -> Result<Outcome, Error> {
         context.only("rollback", &[Format::Text, Format::Json])?;
         self.how.must_be_able_to_ask(context, "rollback")?;
+        let allowed = self.how.allowed()?;
         let spec = context.spec_if_any()?;
         let mut database = context.connect(spec.as_ref(), Intent::Read)?;
         let folder = spec.as_ref().and_then(|spec| spec.templates.as_deref());
@@ -38,6 +39,7 @@ impl Rollback {
                 &context.output.palette(),
             ))?;
         }
+        self.how.refuse_hazards(context, &rollback.plan, &allowed)?;
         self.how.confirm(context, "Go back?")?;
 
         let mut database = self.how.writable(context, spec.as_ref(), database)?;

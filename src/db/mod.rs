@@ -3,13 +3,15 @@
 
 pub mod mysql;
 pub mod postgres;
+pub mod size;
 pub mod sqlite;
+pub mod stage;
 pub mod url;
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
-use sha2::{Digest as _, Sha256};
 
 use crate::dialect::{Dialect, Server, Table};
 use crate::error::{Diagnostic, Error};
@@ -61,6 +63,40 @@ pub fn connect(
     })
 }
 
+/// Whether tests run in a scratch database wherever this leads: SQLite has its copy in memory, and MySQL no transaction
+/// that DDL would be a part of.
+pub fn always_scratch(url: &url::DatabaseUrl) -> bool {
+    !matches!(url, url::DatabaseUrl::Postgres(_))
+}
+
+/// Whether scratch databases are in memory there.
+pub fn is_in_memory(url: &url::DatabaseUrl) -> bool {
+    matches!(url, url::DatabaseUrl::Sqlite(_))
+}
+
+/// How to make scratch databases beside the one that a URL names.
+pub fn blueprint(
+    url: &url::DatabaseUrl,
+    settings: &Settings,
+    source: stage::Source<'_>,
+) -> Result<Box<dyn stage::Blueprint>, Error> {
+    Ok(match url {
+        url::DatabaseUrl::Sqlite(location) => {
+            let create_from = settings.create_from.as_deref();
+            let live = sqlite::Options {
+                location,
+                intent: Intent::Read,
+                create_from,
+            };
+            Box::new(sqlite::Blueprint::new(&live, source)?)
+        }
+        url::DatabaseUrl::Postgres(url) => {
+            Box::new(postgres::Blueprint::new(url, &settings.history_schema, source)?)
+        }
+        url::DatabaseUrl::Mysql(url) => Box::new(mysql::Blueprint::new(url, source)?),
+    })
+}
+
 /// Which database a plan is for.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Target {
@@ -82,8 +118,8 @@ pub type Fingerprint = String;
 pub struct Catalog {
     /// Every trigger of the scope and every function that one of them calls, or that was asked for by name.
     pub fingerprints: BTreeMap<ObjectId, Fingerprint>,
-    /// Which triggers call a function, in all schemas.
-    pub callers: BTreeMap<FunctionId, BTreeSet<TriggerId>>,
+    /// Which triggers call a function, in all schemas; each once.
+    pub callers: BTreeMap<FunctionId, Vec<TriggerId>>,
     /// Triggers of the scope that are not listed because their function belongs to an extension, which may have put it
     /// there itself.
     pub of_extensions: BTreeSet<TriggerId>,
@@ -94,12 +130,12 @@ pub struct Catalog {
 
 /// What to read.
 #[derive(Debug, Clone, Default)]
-pub struct Scope {
+pub struct Scope<'a> {
     /// All triggers in these schemas.
     pub schemas: BTreeSet<String>,
     /// Objects that are known by name already: functions among them are read even if no trigger calls them, and where an
     /// engine folds case, live objects are listed under the spelling given here.
-    pub known: BTreeSet<ObjectId>,
+    pub known: BTreeSet<Cow<'a, ObjectId>>,
 }
 
 /// How much of a definition to read.
@@ -136,35 +172,6 @@ pub struct History {
     pub records: BTreeMap<ObjectId, Record>,
     /// Whether there is a place for a [`crate::rendering`].
     pub keeps_rendering: bool,
-    /// What the latest migration wrote down of it.
-    pub rendering: Option<String>,
-}
-
-/// Everything that a connection was asked about tables, and what it answered: whoever makes something of the answers can
-/// tell whether they are still the same.
-#[derive(Debug, Clone, Default)]
-pub struct Asked {
-    /// The questions, in order.
-    pub references: Vec<Vec<TableRef>>,
-    /// The questions with their answers.
-    hasher: Sha256,
-    /// More than tables was asked for, and is not noted here.
-    pub more: bool,
-}
-
-impl Asked {
-    /// Note a question and its answer, whatever it holds.
-    pub fn note(&mut self, references: &[TableRef], found: &[Vec<Table>]) {
-        let text = format!("{references:?}{found:?}");
-        self.hasher.update((text.len() as u64).to_le_bytes());
-        self.hasher.update(text);
-        self.references.push(references.to_vec());
-    }
-
-    /// Digest of the questions and the answers.
-    pub fn digest(&self) -> String {
-        crate::desired::hex(&self.hasher.clone().finalize())
-    }
 }
 
 /// A live trigger of an engine that fires the triggers of one table, timing and event by their age.
@@ -293,10 +300,6 @@ pub trait Database: Send {
     /// system schemas and no history tables, and an unqualified glob looks in the schema that unqualified names
     /// are created in.
     fn tables(&mut self, references: &[TableRef]) -> Result<Vec<Vec<Table>>, Error>;
-    /// What [`Database::tables`] was asked since the last time, and the answers; `None` where that is not noted.
-    fn take_asked(&mut self) -> Option<Asked> {
-        None
-    }
     /// Names to compare a misspelt table with: the tables and views of this schema, or of the search path.
     fn table_names(&mut self, schema: Option<&str>) -> Result<Vec<TableId>, Error>;
     /// The schemas that may hold triggers of the user's: neither the system's, nor the history's.
@@ -323,6 +326,10 @@ pub trait Database: Send {
 
     /// The history's state. Never creates the tables.
     fn history(&mut self) -> Result<History, Error>;
+    /// What the latest migration wrote down of a [`crate::rendering`].
+    fn rendering(&mut self) -> Result<Option<String>, Error> {
+        Ok(None)
+    }
     /// All migrations, oldest first; `statements` says whether `up` and `down` are wanted (else they are empty).
     fn migrations(&mut self, statements: bool) -> Result<Vec<Migration>, Error>;
     /// The definitions recorded for these objects, as of `version` (the latest record that is not newer).
@@ -339,7 +346,7 @@ pub trait Database: Send {
     fn befores(&mut self, version: i64) -> Result<Befores, Error>;
 
     /// One read of the catalog.
-    fn catalog(&mut self, scope: &Scope) -> Result<Catalog, Error>;
+    fn catalog(&mut self, scope: &Scope<'_>) -> Result<Catalog, Error>;
     /// The definitions behind what the last [`Database::catalog`] listed.
     fn definitions(
         &mut self,
@@ -361,6 +368,21 @@ pub trait Database: Send {
     /// What the engine would say when these definitions fire, found without changing anything: missing tables and
     /// columns, a function that is not there. Statements before the diagnostics that it returns have no effect.
     fn check(&mut self, definitions: &[&Definition]) -> Result<Vec<(ObjectId, Diagnostic)>, Error>;
+
+    /// The size of these tables and who is at them, in one query and without waiting for anybody. Asked only of tables
+    /// that a plan changes something on; what is not in the answer is not known.
+    fn table_states(
+        &mut self,
+        tables: &BTreeSet<TableId>,
+    ) -> Result<BTreeMap<TableId, size::TableState>, Error> {
+        let _ = tables;
+        Ok(BTreeMap::new())
+    }
+    /// An error where this role may not make these, on engines that cannot undo what was done before the server says so.
+    fn may_make(&mut self, definitions: &[&Definition]) -> Result<(), Error> {
+        let _ = definitions;
+        Ok(())
+    }
 
     /// How many table locks one transaction may take without crowding others out; `None` where there is no limit.
     fn lock_budget(&mut self) -> Result<Option<usize>, Error> {
@@ -433,4 +455,17 @@ pub trait Database: Send {
 
     /// A function that stops what runs at the moment, for a signal handler's thread.
     fn interrupter(&self) -> Box<dyn Fn() + Send>;
+
+    /// Put the desired triggers in place, and make of this connection a place for tests. Nothing of it outlives the
+    /// stage: in a database that is not a scratch one, it is a transaction that is always rolled back.
+    fn stage(self: Box<Self>, setup: stage::Setup) -> Result<Box<dyn stage::Stage>, Error>;
+    /// Scratch databases on this server that runs which were killed have left, and that nobody is connected to.
+    fn leftovers(&mut self) -> Result<Vec<stage::Leftover>, Error> {
+        Ok(vec![])
+    }
+    /// Drop one of [`Database::leftovers`]; `false` where somebody is using it after all.
+    fn remove_leftover(&mut self, leftover: &stage::Leftover) -> Result<bool, Error> {
+        let _ = leftover;
+        Ok(false)
+    }
 }

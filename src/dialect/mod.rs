@@ -155,6 +155,15 @@ pub enum LockMode {
     Database,
 }
 
+/// Syntax that came late.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct NewerSyntax {
+    /// What it is.
+    pub what: &'static str,
+    /// Major and minor version of the engine that had it first.
+    pub since: (u32, u32),
+}
+
 /// The DDL that leads from one definition to another.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Ddl {
@@ -182,6 +191,15 @@ pub struct Request<'a> {
     pub beside: &'a Beside,
     /// What only a database can tell is made up (the columns), so that the rest can be checked without one.
     pub pretend: bool,
+}
+
+/// What an object leaves when it runs.
+#[derive(Debug, Clone, Copy)]
+pub struct Mark<'a> {
+    /// Digits.
+    pub text: &'a str,
+    /// The body begins with the IF of a condition: what does not get past it has not fired.
+    pub guarded: bool,
 }
 
 /// One SQL engine's rules.
@@ -262,9 +280,39 @@ pub trait Dialect: Sync {
         let _ = (sql, schema);
         None
     }
+    /// The same object, made so that it leaves a mark when it runs and does nothing else otherwise; `None` where it runs in
+    /// no way that leaves one. For `triggerctl test`.
+    fn mark(
+        &self,
+        definition: &Definition,
+        mark: Mark<'_>,
+        renderer: &Renderer,
+    ) -> Result<Option<Definition>, Error> {
+        let _ = (definition, mark, renderer);
+        Ok(None)
+    }
     /// What ends a statement in a script for the engine's own client.
     fn script_terminator(&self) -> &'static str {
         ";"
+    }
+
+    /// What this engine calls a lock.
+    fn lock_name(&self, mode: LockMode) -> &'static str {
+        match mode {
+            LockMode::AccessShare => "ACCESS SHARE",
+            LockMode::ShareRowExclusive => "SHARE ROW EXCLUSIVE",
+            LockMode::AccessExclusive => "ACCESS EXCLUSIVE",
+            LockMode::Database => "the database file",
+        }
+    }
+    /// Whether triggers of one table, timing and event fire in the order of their names.
+    fn fires_by_name(&self) -> bool {
+        false
+    }
+    /// The newest syntax in a statement, where an older version of the engine cannot even open a database that has it.
+    fn newer_syntax(&self, statement: &str) -> Option<NewerSyntax> {
+        let _ = statement;
+        None
     }
 
     /// How the texts of a trigger are cut into tokens that keeps these settings of the session that created it.

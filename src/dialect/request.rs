@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use std::ops::Range;
 use std::sync::Arc;
 
-use minijinja::{Value, context};
 use minijinja::value::{Enumerator, Object};
+use minijinja::{Value, context};
 
 use super::inspect::{self, Flaw};
 use super::seen::Note;
@@ -119,10 +119,7 @@ impl<'a> Reader<'a> {
 
     /// A text of the spec that is no SQL, rendered.
     pub(super) fn text(&mut self, text: &Located<String>, trigger: &str) -> Option<String> {
-        match self
-            .renderer
-            .name(text, self.scope(Some(trigger), None))
-        {
+        match self.renderer.name(text, self.scope(Some(trigger), None)) {
             Ok(rendered) => Some(rendered),
             Err(error) => {
                 self.problems.extend(error.diagnostics);
@@ -290,7 +287,12 @@ impl<'a> Reader<'a> {
             table: Some(Value::from(table.id.name.as_str())),
             schema: Value::from(table.id.schema.as_str()),
             trigger: trigger.map(Value::from),
-            timing: self.request.fields.timing.as_ref().map(|timing| timing.value),
+            timing: self
+                .request
+                .fields
+                .timing
+                .as_ref()
+                .map(|timing| timing.value),
             event,
             columns: match &table.facts {
                 Some(facts) => Some(

@@ -94,10 +94,10 @@ mod tests {
             ("{{ columns | length }}", "2"),
             ("{{ columns[0] }}", "id"),
             ("{{ columns[1:] | join }}", "name"),
-            ("{{ 'name' in columns }}", "true"),
+            ("{{ 'name' in columns }}", "True"),
             ("{{ columns | reject('eq', 'id') | join }}", "name"),
             ("{{ (columns + ['x']) | join }}", "idnamex"),
-            ("{{ columns == ['id', 'name'] }}", "true"),
+            ("{{ columns == ['id', 'name'] }}", "True"),
         ] {
             assert_eq!(rendered(template), (text.to_owned(), true), "{template}");
         }
@@ -106,14 +106,14 @@ mod tests {
     #[test]
     fn a_map_is_read_like_any_other() {
         let note = Note::default();
-        let types = note.on(Value::from_pairs([("id", "integer")]));
+        let types = note.on(minijinja::context! { id => "integer" });
         let text = Environment::new()
             .render_str(
                 "{{ types.id }} {% for k, v in types | items %}{{ k }}{{ v }}{% endfor %} {{ types.x is undefined }}",
                 context! { types },
             )
             .unwrap();
-        assert_eq!(text, "integer idinteger true");
+        assert_eq!(text, "integer idinteger True");
         assert!(note.was_read());
     }
 

@@ -1,6 +1,6 @@
 //! The text of a spec from drafts: grouped by table, functions before the triggers that call them.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fmt::Write as _; // Writing to a String cannot fail.
 
 use crate::model::{FunctionId, TableId, TriggerId};
@@ -24,7 +24,7 @@ pub(super) struct Group<'a> {
 /// What several tables share first, then table by table.
 pub(super) fn groups<'a>(
     drafts: &'a Drafts,
-    callers: &BTreeMap<FunctionId, BTreeSet<TriggerId>>,
+    callers: &BTreeMap<FunctionId, Vec<TriggerId>>,
 ) -> Vec<Group<'a>> {
     let mut shared = Group {
         table: None,

@@ -11,8 +11,7 @@ use crate::model::{
 };
 use crate::spec::{
     ConstraintSpec, EnabledOn, Fields, FunctionSpec, OrderSpec, ReferencingSpec, TableRef,
-    TableSelector,
-    TriggerSpec,
+    TableSelector, TriggerSpec,
 };
 
 /// One `[[trigger]]`. Names, conditions and bodies are templates already.

@@ -9,6 +9,7 @@ mod naming;
 mod represent;
 mod text;
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -16,6 +17,7 @@ use crate::db::{Catalog, Database, Depth, Scope};
 use crate::desired::{self, Tables};
 use crate::diff::{self, Judge};
 use crate::error::{Diagnostic, Error, SourceFile};
+use crate::lookup::Lookup;
 use crate::model::{Definition, FunctionId, ObjectId, TableId, Trigger, TriggerId};
 use crate::render::Renderer;
 use crate::spec::{LoadOptions, Spec};
@@ -83,7 +85,12 @@ pub fn read(
     let server = database.server();
     let schema = database.current_schema()?;
     let present = match spec {
-        Some(spec) => desired::from_spec(spec, renderer, &mut Tables::Live(database), server)?,
+        Some(spec) => desired::from_spec(
+            spec,
+            renderer,
+            &mut Tables::Live(Lookup::new(database)),
+            server,
+        )?,
         None => desired::DesiredSet::new(),
     };
     let (catalog, mut definitions) = live(database, filters, &present)?;
@@ -214,21 +221,18 @@ fn live(
 ) -> Result<(Catalog, BTreeMap<ObjectId, Definition>), Error> {
     let mut scope = Scope {
         schemas: chosen_schemas(database, filters)?,
-        known: present.keys().cloned().collect(),
+        known: present.keys().map(Cow::Borrowed).collect(),
     };
     let catalog = database.catalog(&scope)?;
     // Who calls a function is known of those that are asked for; and a trigger that calls an extension's function is
     // the user's, unless its table is the extension's as well.
-    scope
-        .known
-        .extend(catalog.of_extensions.iter().cloned().map(ObjectId::Trigger));
-    scope.known.extend(
-        catalog
-            .fingerprints
-            .keys()
-            .filter(|id| id.kind() == "function")
-            .cloned(),
-    );
+    let of_extensions = catalog.of_extensions.into_iter().map(ObjectId::Trigger);
+    scope.known.extend(of_extensions.map(Cow::Owned));
+    let functions = catalog
+        .fingerprints
+        .into_keys()
+        .filter(|id| id.kind() == "function");
+    scope.known.extend(functions.map(Cow::Owned));
     let catalog = database.catalog(&scope)?;
     let mut ids: Vec<ObjectId> = catalog
         .fingerprints
@@ -335,8 +339,13 @@ impl Import {
             name: "<imported spec>".to_owned(),
             text,
         });
-        let wanted = desired::from_spec(&spec, renderer, &mut Tables::Live(&mut *database), server)
-            .map_err(|error| renamed(error, &shown))?;
+        let wanted = desired::from_spec(
+            &spec,
+            renderer,
+            &mut Tables::Live(Lookup::new(&mut *database)),
+            server,
+        )
+        .map_err(|error| renamed(error, &shown))?;
         let pairs: Vec<_> = wanted
             .iter()
             .filter_map(|(id, wanted)| diff::undecided(live.get(id)?, &wanted.definition))

@@ -29,7 +29,7 @@ pub(super) struct Source<'a> {
     /// The triggers without what a new one has anyway on this connection.
     pub(super) spared: &'a BTreeMap<TriggerId, Trigger>,
     /// Which triggers call a function, in all schemas.
-    pub(super) callers: &'a BTreeMap<FunctionId, BTreeSet<TriggerId>>,
+    pub(super) callers: &'a BTreeMap<FunctionId, Vec<TriggerId>>,
     /// The schema of names that are written without one.
     pub(super) schema: &'a str,
     /// Functions that the spec has already.

@@ -72,7 +72,11 @@ mod tests {
             (&["a"][..], &["a", "b"][..], "gained column b"),
             (&["a", "b"], &["b"], "lost column a"),
             (&["a"], &["a", "b", "c"], "gained columns b, c"),
-            (&["a", "b"], &["a", "c"], "gained column c and lost column b"),
+            (
+                &["a", "b"],
+                &["a", "c"],
+                "gained column c and lost column b",
+            ),
             (&["a", "b"], &["b", "a"], "has its columns in another order"),
         ] {
             assert_eq!(said(before, after).as_deref(), Some(expected));

@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::apply::scope_of;
 use crate::db::{
     Catalog, ConditionPair, Database, Depth, Fingerprint, History, Record, Scope, Verdict,
 };
@@ -14,6 +15,7 @@ use crate::render::Renderer;
 use crate::selectors::Uncovered;
 
 use super::because::followed;
+use super::hazard::{Around, assess};
 use super::step::Step;
 use super::{
     Action, Change, FORMAT_VERSION, ObjectRef, Plan, base_fingerprint, order, places, rests_on,
@@ -81,21 +83,20 @@ impl Remarks {
 /// Read what is live, of these objects, those that are recorded, and around them.
 pub fn read<'a>(
     ids: impl Iterator<Item = &'a ObjectId>,
-    history: History,
+    history: &'a History,
     database: &mut dyn Database,
-) -> Result<Present, Error> {
+) -> Result<Catalog, Error> {
     if let Some(version) = history.unfinished {
         log::warn!(
             "migration {version} was begun and has no end: it is running, or was broken off; `triggerctl repair` shows what there is of it"
         );
     }
-    let mut scope = scope(ids, &history);
+    let mut scope = scope(ids, history);
     if scope.schemas.is_empty() {
         // Nothing says where to look: where new names would go, so that what is there already shows as unmanaged.
         scope.schemas.insert(database.current_schema()?);
     }
-    let catalog = database.catalog(&scope)?;
-    Ok(Present { history, catalog })
+    database.catalog(&scope)
 }
 
 /// Compare the three sides and plan what ends the differences. Reads only.
@@ -158,6 +159,13 @@ pub fn make(
     plan.unmanaged = unmanaged(desired, &history, &catalog);
     plan.warnings = remarks.warnings;
     plan.uncovered = required(remarks.uncovered, &options.targets);
+    let is_ours = |id: &ObjectId| desired.contains_key(id) || history.records.contains_key(id);
+    let around = Around {
+        catalog: &catalog,
+        is_ours: &is_ours,
+        going_back: false,
+    };
+    assess(&mut plan, &around, database)?;
     plan.sealed()
 }
 
@@ -219,12 +227,8 @@ pub(crate) fn arrange(
 }
 
 /// What must be read of the catalog: the schemas of everything that is desired or recorded.
-fn scope<'a>(ids: impl Iterator<Item = &'a ObjectId>, history: &History) -> Scope {
-    let recorded = history.records.keys().cloned();
-    let known: BTreeSet<ObjectId> = ids.cloned().chain(recorded).collect();
-    let schemas: BTreeSet<&str> = known.iter().map(ObjectId::schema).collect();
-    let schemas = schemas.into_iter().map(str::to_owned).collect();
-    Scope { schemas, known }
+fn scope<'a>(ids: impl Iterator<Item = &'a ObjectId>, history: &'a History) -> Scope<'a> {
+    scope_of(ids.chain(history.records.keys()))
 }
 
 fn sides<'a>(

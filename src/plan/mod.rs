@@ -2,6 +2,7 @@
 //! document: it can be saved, shown in any format, and applied later by who trusts it.
 
 mod because;
+pub mod hazard;
 mod make;
 pub(crate) mod order;
 pub(crate) mod places;
@@ -15,6 +16,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
+use crate::db::size::TableSize;
 use crate::db::{Catalog, Fingerprint, History, Target};
 use crate::desired::{digest, hex};
 use crate::dialect::LockMode;
@@ -23,12 +25,13 @@ use crate::error::{Diagnostic, Error, Kind};
 use crate::model::{Definition, FunctionId, ObjectId, TableId, TriggerId};
 use crate::selectors::Uncovered;
 
+pub use hazard::{Hazard, HazardKind, Severity};
 pub(crate) use make::arrange;
 pub use make::{Options, Present, Remarks, make, read, settled};
 pub(crate) use step::Step;
 
 /// Version of the plan document.
-pub const FORMAT_VERSION: u32 = 1;
+pub const FORMAT_VERSION: u32 = 2;
 
 /// What a step does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -161,15 +164,10 @@ pub struct Lock {
     pub table: TableId,
     /// How strong.
     pub mode: LockMode,
-}
-
-/// What can hurt while or after a step runs.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Hazard {
-    /// A stable word: `blocks_writers`, `blocks_readers`, `takes_over`, `undoes_manual_change`.
-    pub kind: String,
-    /// A sentence for people.
-    pub message: String,
+    /// What the engine calls it.
+    pub name: String,
+    /// How big the table is; `None` where nothing is known.
+    pub size: Option<TableSize>,
 }
 
 /// What the catalog and the history said of one object when the plan was made.

@@ -9,7 +9,7 @@ use crate::error::Error;
 use crate::model::{Creation, Definition, Event, Place, Timing, Trigger};
 use crate::render::Renderer;
 
-use super::{Action, Change, Hazard, ObjectRef, RestsOn};
+use super::{Action, Change, Hazard, HazardKind, ObjectRef, RestsOn, Severity};
 
 /// What a trigger's siblings have in common.
 type Group = (String, Timing, Option<Event>);
@@ -240,8 +240,12 @@ fn behind(
     }
     for (at, names) in again {
         if let Some(change) = changes.get_mut(at) {
+            let id = change.id();
             change.hazards.push(Hazard {
-                kind: "recreates_siblings".to_owned(),
+                kind: HazardKind::RecreatesSiblings,
+                severity: Severity::Low,
+                table: id.table().cloned(),
+                object: change.object.clone(),
                 message: format!(
                     "{} {} made again behind it, to the letter, so that the order in which they fire stays",
                     names.join(", "),

@@ -1,13 +1,13 @@
 //! One step of a plan: from two definitions to the statements both ways, the locks and the hazards.
 
 use crate::db::Database;
-use crate::dialect::{Ddl, LockMode};
+use crate::dialect::{Ddl, Dialect};
 use crate::diff::FieldChange;
 use crate::error::Error;
 use crate::model::{Definition, ObjectId};
 use crate::render::Renderer;
 
-use super::{Action, Change, Hazard, Lock, ObjectRef};
+use super::{Action, Change, Lock, ObjectRef};
 
 /// What is to become what.
 pub(crate) struct Step<'a> {
@@ -75,8 +75,9 @@ impl Step<'_> {
             drift: vec![],
             before,
             after,
-            hazards: hazards(action, &up, id),
-            locks: locks(&up, id),
+            // Found once the whole plan is known.
+            hazards: vec![],
+            locks: locks(&up, id, dialect),
             custom: create.is_some_and(|ddl| ddl.custom),
             statements: up.statements,
             reverse: down.statements,
@@ -91,40 +92,16 @@ fn has_own_settings(definition: &Definition) -> bool {
     matches!(definition, Definition::Trigger(trigger) if trigger.creation.is_some())
 }
 
-fn locks(ddl: &Ddl, id: &ObjectId) -> Vec<Lock> {
+fn locks(ddl: &Ddl, id: &ObjectId, dialect: &dyn Dialect) -> Vec<Lock> {
     let Some((mode, table)) = ddl.lock.zip(id.table()) else {
         return vec![];
     };
     vec![Lock {
         table: table.clone(),
         mode,
+        name: dialect.lock_name(mode).to_owned(),
+        size: None,
     }]
-}
-
-fn hazards(action: Action, ddl: &Ddl, id: &ObjectId) -> Vec<Hazard> {
-    let mut hazards = vec![];
-    if let Some((mode, table)) = ddl.lock.zip(id.table()) {
-        let (kind, who) = match mode {
-            LockMode::AccessShare | LockMode::Database => ("", ""),
-            LockMode::ShareRowExclusive => ("blocks_writers", "writers of"),
-            LockMode::AccessExclusive => ("blocks_readers", "readers and writers of"),
-        };
-        if !kind.is_empty() {
-            let message = format!("{who} {table} wait until the migration commits");
-            hazards.push(Hazard {
-                kind: kind.to_owned(),
-                message,
-            });
-        }
-    }
-    if action == Action::Restore {
-        let message = "undoes a change that somebody made by hand".to_owned();
-        hazards.push(Hazard {
-            kind: "undoes_manual_change".to_owned(),
-            message,
-        });
-    }
-    hazards
 }
 
 /// `before` with the condition as `after` has it, where the engine judged the two the same: the text that the catalog

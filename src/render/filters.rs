@@ -203,9 +203,7 @@ fn reads(dialect: &dyn Dialect, expression: &str, column: &str) -> bool {
     all.iter().enumerate().any(|(index, token)| {
         let is_column = match token.kind {
             TokenKind::Word => token.text(expression).eq_ignore_ascii_case(column),
-            TokenKind::QuotedName => {
-                unquote(token.text(expression)).eq_ignore_ascii_case(column)
-            }
+            TokenKind::QuotedName => unquote(token.text(expression)).eq_ignore_ascii_case(column),
             _ => false,
         };
         let is = |token: Option<&Token>, operator: &str| {

@@ -14,6 +14,7 @@ use std::sync::Arc;
 use minijinja::{Value, context};
 
 use super::*;
+use crate::dialect::mysql::Mysql;
 use crate::dialect::postgres::Postgres;
 use crate::dialect::sqlite::Sqlite;
 use crate::dialect::{ALL, by_name};
@@ -481,6 +482,119 @@ fn helpers_of_every_dialect() {
 }
 
 #[test]
+fn an_upsert_says_what_becomes_of_the_row_that_is_there() {
+    let table = [
+        (
+            "{{ upsert('t', {'k': 'NEW.k', 'n': 1}, 'k') }}",
+            "INSERT INTO t (k, n) VALUES (NEW.k, 1) ON CONFLICT (k) DO NOTHING",
+            "INSERT INTO t (k, n) VALUES (NEW.k, 1) ON DUPLICATE KEY UPDATE k = k",
+        ),
+        (
+            "{{ upsert(['app', 't'], {'Key': 'NEW.k', 'n': 1}, ['Key', 'n'], ['n']) }}",
+            "INSERT INTO app.t (\"Key\", n) VALUES (NEW.k, 1) ON CONFLICT (\"Key\", n) DO UPDATE SET n = EXCLUDED.n",
+            "INSERT INTO app.t (`Key`, n) VALUES (NEW.k, 1) ON DUPLICATE KEY UPDATE n = VALUES(n)",
+        ),
+        (
+            "{{ upsert('t', {'k': 'NEW.k', 'n': 1}, 'k', {'n': sql('t.n + ', proposed('n')), 'k': 'NEW.n'}) }}",
+            "INSERT INTO t (k, n) VALUES (NEW.k, 1) ON CONFLICT (k) DO UPDATE SET n = t.n + EXCLUDED.n, k = NEW.n",
+            "INSERT INTO t (k, n) VALUES (NEW.k, 1) ON DUPLICATE KEY UPDATE n = t.n + VALUES(n), k = NEW.n",
+        ),
+    ];
+    for (text, postgres, mysql) in table {
+        assert_eq!(shown(text, context! {}), postgres);
+        assert_eq!(inline(&Mysql, text, context! {}).unwrap(), mysql);
+    }
+    // MySQL would read the new value where the others read the old one.
+    let swapped = "{{ upsert('t', {'k': 1}, 'k', {'a': 't.a + 1', 'b': 'coalesce(t.`A`, 0)'}) }}";
+    assert!(
+        problem(&inline(&Mysql, swapped, context! {}).unwrap_err())
+            .contains("`b` reads `a`, which MySQL has set by then: put `b` before it in the map")
+    );
+    // Other things of that name are not the column.
+    let fine = "{{ upsert('t', {'k': 1}, 'k', {'a': '1', 'b': \"NEW.a + VALUES(a) + a.c + a(1) + 'a'\"}) }}";
+    assert!(inline(&Mysql, fine, context! {}).is_ok());
+    for dialect in ALL.iter().copied() {
+        for (text, expected) in [
+            ("{{ upsert('t', ['k'], 'k') }}", "the values are a map"),
+            ("{{ upsert('t', {}, 'k') }}", "the values are a map"),
+            ("{{ upsert('t', {'k': 1}, []) }}", "the key is a column"),
+            (
+                "{{ upsert('t', {'k': '1; DROP TABLE t'}, 'k') }}",
+                "more than one expression",
+            ),
+            ("{{ upsert('t', {'k': '1'}) }}", "an argument is missing"),
+        ] {
+            let found = problem(&inline(dialect, text, context! {}).unwrap_err());
+            assert!(found.contains(expected), "{found}");
+        }
+    }
+}
+
+#[test]
+fn a_new_value_is_set_where_the_engine_can() {
+    let set = "{{ set_new('Slug', 'lower(NEW.title)') }}";
+    let before = context! { timing => "before", event => "insert", table => "posts" };
+    assert_eq!(
+        shown(set, before.clone()),
+        "NEW.\"Slug\" := lower(NEW.title)"
+    );
+    assert_eq!(
+        inline(&Mysql, set, before.clone()).unwrap(),
+        "SET NEW.Slug = lower(NEW.title)"
+    );
+    assert!(
+        problem(&inline(&Sqlite, set, before).unwrap_err()).contains(
+            "SQLite cannot change a row before it is written: `timing = \"after\"` in `[trigger.sqlite]` updates it"
+        )
+    );
+    let after = context! { timing => "after", event => "update", table => "posts" };
+    // Twice, for two tables: what was rendered for one is not remembered for the other.
+    for table in ["posts", "Other"] {
+        let after = context! { table, ..after.clone() };
+        assert_eq!(
+            inline(&Sqlite, set, after).unwrap(),
+            format!(
+                "UPDATE {table} SET Slug = lower(NEW.title) WHERE rowid = NEW.rowid AND Slug IS NOT (lower(NEW.title))"
+            )
+        );
+    }
+    assert_eq!(
+        inline(&Sqlite, "{{ set_new('n', 1, 'a', 'b') }}", after.clone()).unwrap(),
+        "UPDATE posts SET n = 1 WHERE a IS NEW.a AND b IS NEW.b AND n IS NOT (1)"
+    );
+    for dialect in [&Postgres as &'static dyn Dialect, &Mysql] {
+        assert!(
+            problem(&inline(dialect, set, after.clone()).unwrap_err())
+                .contains("the row is written by then: it takes `timing = \"before\"`")
+        );
+    }
+    for dialect in ALL.iter().copied() {
+        let delete = context! { timing => "before", event => "delete", table => "posts" };
+        assert!(
+            problem(&inline(dialect, set, delete).unwrap_err())
+                .contains("there is no new row on delete")
+        );
+    }
+}
+
+#[test]
+fn a_switch_is_what_the_engine_has_for_a_session() {
+    let text = "{{ bypassed('app.bypass') }}";
+    assert_eq!(
+        shown(text, context! {}),
+        "(coalesce(pg_catalog.current_setting('app.bypass', true), '') IN ('on', 'true', '1'))"
+    );
+    assert_eq!(
+        inline(&Mysql, text, context! {}).unwrap(),
+        "(COALESCE(CAST(@app_bypass AS CHAR), '') IN ('on', 'true', '1'))"
+    );
+    assert_eq!(
+        inline(&Sqlite, text, context! {}).unwrap(),
+        "EXISTS (SELECT 1 FROM triggerctl_bypass WHERE name = 'app.bypass')"
+    );
+}
+
+#[test]
 fn helpers_refuse_wrong_arguments_at_the_call() {
     let call = |dialect, text| {
         problem(&inline(dialect, text, context! { event => "insert" }).unwrap_err())
@@ -828,12 +942,12 @@ fn the_manuals_examples_work() {
         .filter_map(|block| block.split("```").next())
         .filter(|block| block.contains("[[trigger]]"))
         .collect();
-    assert_eq!(examples.len(), 2);
+    assert_eq!(examples.len(), 3);
     for example in examples {
         for dialect in ALL.iter().copied() {
             let columns = facts(
                 crate::dialect::TableKind::Table,
-                &["id", "amount", "currency"],
+                &["id", "amount", "currency", "title", "slug"],
             );
             let text = format!("[vars]\naudit_table = 'audit'\n{example}");
             lower(dialect, &text, Some(columns)).unwrap();

@@ -2,16 +2,18 @@
 //! history. It stops when the history, or anything that it rests on, has moved on since.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 
 use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::apply::{Expected, Job};
+use crate::db::size::TableSize;
 use crate::db::{Database, Depth, Migration, Protocol};
 use crate::error::Error;
 use crate::history::{Present, Row, Writer};
 use crate::model::{Definition, ObjectId};
-use crate::plan::{ObjectRef, Plan};
+use crate::plan::{Change, Lock, ObjectRef, Plan};
 
 /// What the templates of a script's two ends see.
 #[derive(Serialize)]
@@ -42,6 +44,11 @@ pub fn plan(
     writer: &Writer<'_>,
 ) -> Result<String, Error> {
     plan.refuse_conflicts()?;
+    let remarks: BTreeMap<ObjectId, String> = plan
+        .changes
+        .iter()
+        .map(|change| (change.id(), remarks(change)))
+        .collect();
     let job = Job::from_plan(plan.clone())?;
     let summary = plan.summary_line();
     let context = Context {
@@ -106,8 +113,17 @@ pub fn plan(
     };
     // First, so that of two that run the same script one fails before it has done anything.
     push(&writer.migration(&migration, None)?);
+    let mut before: Option<&ObjectId> = None;
     for statement in &job.up {
-        push(&statement.sql);
+        let object = statement.object.as_ref();
+        let begins = object.filter(|object| before != Some(object));
+        before = object;
+        let remarks = begins.and_then(|object| remarks.get(object));
+        push(&format!(
+            "{}{}",
+            remarks.map_or("", String::as_str),
+            statement.sql
+        ));
     }
     let rows = rows(plan, &job, database)?;
     for statement in writer.objects(migration.version, &rows) {
@@ -116,6 +132,38 @@ pub fn plan(
     }
     out.push_str(&writer.renderer.render_script("script_end.sql", &context)?);
     Ok(out)
+}
+
+/// The locks and hazards of a step, as comments.
+fn remarks(change: &Change) -> String {
+    let mut text = String::new();
+    for Lock {
+        table,
+        mode: _,
+        name,
+        size,
+    } in &change.locks
+    {
+        let size = size
+            .as_ref()
+            .and_then(TableSize::in_words)
+            .map_or_else(String::new, |words| format!(" ({words})"));
+        let _ = writeln!(
+            text,
+            "-- locks {}: {name}{size}",
+            super::text::safe(&table.to_string())
+        );
+    }
+    for hazard in &change.hazards {
+        let _ = writeln!(
+            text,
+            "-- {} hazard {}: {}",
+            hazard.severity.word(),
+            hazard.kind,
+            super::text::safe(&hazard.message)
+        );
+    }
+    text
 }
 
 fn rested<'a>(plan: &'a Plan, database: &mut dyn Database) -> Result<Vec<Rested<'a>>, Error> {

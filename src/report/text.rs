@@ -6,12 +6,13 @@ use anstyle::Style;
 use similar::{ChangeTag, TextDiff};
 
 use crate::db::Migration;
+use crate::db::size::TableSize;
 use crate::diff::{FieldChange, show_constraint, show_state};
 use crate::model::{
     Action as TriggerAction, Condition, Definition, EnabledState, Function, ObjectId, Orientation,
     Trigger,
 };
-use crate::plan::{Action, Change, Lock, ObjectRef, Plan};
+use crate::plan::{Action, Change, Hazard, Lock, ObjectRef, Plan, Severity};
 use crate::rollback::Rollback;
 use crate::selectors::Uncovered;
 
@@ -186,25 +187,67 @@ fn change(change: &Change, detail: Detail, palette: &Palette) -> String {
     if change.action == Action::Conflict {
         out.push_str(&wrapped("refused until `--adopt` says to take it over"));
     }
+    for hazard in &change.hazards {
+        if detail.statements || hazard.severity > Severity::Low {
+            out.push_str(&self::hazard(hazard, palette));
+        }
+    }
     if detail.statements {
-        steps(&mut out, change, palette);
+        steps(&mut out, change, detail.schemas, palette);
     }
     out
 }
 
-fn steps(out: &mut String, change: &Change, palette: &Palette) {
-    let faint = palette.faint;
-    for Lock { table, mode } in &change.locks {
-        let mode = match mode {
-            crate::dialect::LockMode::AccessShare => "ACCESS SHARE",
-            crate::dialect::LockMode::ShareRowExclusive => "SHARE ROW EXCLUSIVE",
-            crate::dialect::LockMode::AccessExclusive => "ACCESS EXCLUSIVE",
-            crate::dialect::LockMode::Database => "the database file",
-        };
-        let _ = writeln!(out, "    {faint}locks {table}: {mode}{faint:#}");
+/// One hazard, in a line or two.
+fn hazard(hazard: &Hazard, palette: &Palette) -> String {
+    let style = match hazard.severity {
+        Severity::Low => palette.faint,
+        Severity::Medium => palette.changed,
+        Severity::High => palette.wrong,
+    };
+    let Hazard {
+        kind,
+        severity,
+        message,
+        table: _,
+        object: _,
+    } = hazard;
+    styled(
+        style,
+        &format!("{} hazard {kind}: {message}", severity.word()),
+    )
+}
+
+/// Prose like [`wrapped`], each line in a style.
+fn styled(style: Style, text: &str) -> String {
+    let mut out = String::new();
+    for line in wrapped(text).lines() {
+        let words = line.trim_start();
+        let indent = line.len() - words.len();
+        let _ = writeln!(out, "{:indent$}{style}{words}{style:#}", "");
     }
-    for hazard in &change.hazards {
-        let _ = writeln!(out, "    {faint}hazard: {}{faint:#}", hazard.message);
+    out
+}
+
+fn steps(out: &mut String, change: &Change, schemas: bool, palette: &Palette) {
+    let faint = palette.faint;
+    for Lock {
+        table,
+        mode: _,
+        name: lock,
+        size,
+    } in &change.locks
+    {
+        let table = if schemas {
+            table.to_string()
+        } else {
+            table.name.clone()
+        };
+        let size = size
+            .as_ref()
+            .and_then(TableSize::in_words)
+            .map_or_else(String::new, |words| format!(" ({words})"));
+        out.push_str(&styled(faint, &format!("locks {table}: {lock}{size}")));
     }
     for statement in &change.statements {
         out.push('\n');

@@ -116,7 +116,8 @@ description = "f"
         include,
         exclude,
         having_columns: _,
-    } = &trigger.tables else {
+    } = &trigger.tables
+    else {
         panic!("many tables");
     };
     assert!(!include[0].value.is_glob() && include[1].value.is_glob());

@@ -56,6 +56,19 @@ pub(crate) trait Live {
     }
 }
 
+/// Apply, where a test means to do what a hazard of severity high would stop.
+pub(crate) const MEANT: &[&str] = &[
+    "apply",
+    "--yes",
+    "--quiet",
+    "--allow",
+    "drops_protection",
+    "--allow",
+    "shared_function",
+    "--allow",
+    "gap_in_protection",
+];
+
 /// Make a test of a function for each dialect.
 #[macro_export]
 macro_rules! for_each_dialect {

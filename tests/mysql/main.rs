@@ -6,6 +6,7 @@
 mod common;
 
 mod commands;
+mod connect;
 mod journal;
 mod kills;
 mod privileges;
@@ -27,6 +28,7 @@ type Test = fn(Engine);
 fn main() {
     let tests = [
         commands::TESTS,
+        connect::TESTS,
         journal::TESTS,
         kills::TESTS,
         privileges::TESTS,
@@ -34,7 +36,12 @@ fn main() {
     ]
     .concat();
     // These start a server of their own.
-    let server_tests = [kills::SERVER_TESTS].concat();
+    let server_tests = [
+        connect::SERVER_TESTS,
+        kills::SERVER_TESTS,
+        privileges::SERVER_TESTS,
+    ]
+    .concat();
     let mut trials = vec![];
     for engine in Engine::ALL {
         for &(name, test) in &tests {

@@ -39,7 +39,7 @@ struct Listed {
 }
 
 impl Mysql {
-    pub(super) fn read_catalog(&mut self, scope: &Scope) -> Result<Catalog, Error> {
+    pub(super) fn read_catalog(&mut self, scope: &Scope<'_>) -> Result<Catalog, Error> {
         let mut schemas = scope.schemas.clone();
         schemas.extend(scope.known.iter().map(|id| id.schema().to_owned()));
         schemas.retain(|schema| !schema.is_empty());
@@ -54,7 +54,7 @@ impl Mysql {
         let spelled: HashMap<(String, String), &TriggerId> = if self.is_mariadb() {
             HashMap::new()
         } else {
-            let known = scope.known.iter().filter_map(|id| match id {
+            let known = scope.known.iter().filter_map(|id| match &**id {
                 ObjectId::Trigger(trigger) => Some((key(trigger), trigger)),
                 ObjectId::Function(_) => None,
             });

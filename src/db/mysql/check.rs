@@ -1,8 +1,9 @@
 //! What a body would fail on when it fires: tables, columns and functions that are not there. Its statements are
 //! prepared, never run, with `?` for the row and for variables. What cannot be prepared so is left to the engine.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
+use mysql::Row;
 use mysql::prelude::Queryable;
 
 use super::{Mysql, errors, literal};
@@ -17,6 +18,7 @@ impl Mysql {
         definitions: &[&Definition],
     ) -> Result<Vec<(ObjectId, Diagnostic)>, Error> {
         let mut faults = vec![];
+        let mut definers: BTreeMap<String, bool> = BTreeMap::new();
         for definition in definitions {
             let Definition::Trigger(trigger) = definition else {
                 continue;
@@ -30,6 +32,25 @@ impl Mysql {
             else {
                 continue;
             };
+            let definer = creation
+                .as_deref()
+                .and_then(|creation| creation.definer.as_deref())
+                .filter(|definer| *definer != self.user);
+            if let Some(definer) = definer {
+                let exists = match definers.get(definer) {
+                    Some(exists) => *exists,
+                    None => self.account_exists(definer)?,
+                };
+                definers.insert(definer.to_owned(), exists);
+                if !exists {
+                    let diagnostic = Diagnostic::new(format!(
+                        "trigger `{}` would fail when it fires: its definer `{definer}` does not exist",
+                        id.name
+                    ))
+                    .help("create the account first, or name another one as the `definer`");
+                    faults.push((ObjectId::Trigger(id.clone()), diagnostic));
+                }
+            }
             // Names without a database are looked for in the trigger's: only ours can be asked.
             if id.table.schema != self.current() {
                 continue;
@@ -69,6 +90,28 @@ impl Mysql {
             }
         }
         Ok(faults)
+    }
+}
+
+impl Mysql {
+    /// Whether there is such an account, as far as this role can see: the server takes a definer that does not exist, and
+    /// fails when the trigger fires (error 1449).
+    fn account_exists(&mut self, definer: &str) -> Result<bool, Error> {
+        let account = match definer.rsplit_once('@') {
+            Some((user, "")) => literal(user),
+            Some((user, host)) => format!("{}@{}", literal(user), literal(host)),
+            None => literal(definer),
+        };
+        // MariaDB says it only after it has begun to answer.
+        let answer: Result<Vec<Row>, _> = self.conn.query(format!("SHOW GRANTS FOR {account}"));
+        match answer {
+            Err(error) if errors::is_lost(&error) => {
+                Err(errors::cannot("check the triggers", &error))
+            }
+            // There is no such grant defined. Anything else says that one may not ask.
+            Err(error) => Ok(errors::code(&error) != Some(1141)),
+            Ok(_) => Ok(true),
+        }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use mysql::Error as Driver;
+use mysql::{DriverError, Error as Driver};
 
 use crate::db::Statement;
 use crate::error::{Diagnostic, Error, Kind, SourceFile, Span};
@@ -47,6 +47,7 @@ pub(super) fn words(error: &Driver) -> String {
     match error {
         Driver::MySqlError(error) => error.message.clone(),
         Driver::IoError(error) => error.to_string(),
+        Driver::CodecError(_) => "the server closed the connection".to_owned(),
         other => other.to_string(),
     }
 }
@@ -56,6 +57,9 @@ pub(super) fn cannot(doing: &str, error: &Driver) -> Error {
     match kind(error) {
         Kind::Busy => busy(error),
         Kind::Interrupted => Error::new(Kind::Interrupted, "interrupted"),
+        kind if is_lost(error) => {
+            Error::new(kind, format!("the connection broke: cannot {doing}")).note(words(error))
+        }
         kind => explain(
             Error::new(kind, format!("cannot {doing}: {}", words(error))),
             error,
@@ -113,11 +117,41 @@ pub(super) fn connecting(error: &Driver, address: &str, user: Option<&str>) -> E
         Driver::IoError(failure) => Error::failed(format!("cannot reach a server at {address}"))
             .note(failure.to_string())
             .help("is it running, and are host, port or socket right?"),
-        Driver::TlsError(failure) => Error::failed(format!("no TLS connection to {address}"))
-            .note(failure.to_string())
-            .help("check `ssl-ca` and `ssl-mode`"),
+        Driver::DriverError(DriverError::CouldNotConnect(failure)) => {
+            let why = failure.as_ref().map(|(_, why, _)| why.clone());
+            Error::failed(format!("cannot reach a server at {address}"))
+                .note(why.unwrap_or_else(|| "no address answers".to_owned()))
+                .help("is it running, and are host, port or socket right?")
+        }
+        Driver::DriverError(DriverError::UnknownAuthPlugin(plugin)) => Error::failed(format!(
+            "the server at {address} does not let `{user}` in: it asks for `{plugin}`, which is not known here"
+        ))
+        .note("some servers ask a user who does not exist for any of their kinds of authentication")
+        .help("check the user, or give it caching_sha2_password or mysql_native_password"),
+        Driver::TlsError(failure) => tls(address, failure.to_string()),
+        // What goes wrong in a handshake comes as an error of reading.
+        Driver::CodecError(failure) if is_about_tls(&failure.to_string()) => {
+            tls(address, failure.to_string())
+        }
         other => Error::failed(format!("cannot connect to {address}")).note(other.to_string()),
     }
+}
+
+fn is_about_tls(words: &str) -> bool {
+    ["certificate", "alert", "handshake", "TLS"]
+        .iter()
+        .any(|word| words.contains(word))
+}
+
+fn tls(address: &str, why: String) -> Error {
+    // `CodecError`s put quotes around the words that matter.
+    let words = why
+        .split_once('`')
+        .and_then(|(_, rest)| rest.strip_suffix('\''))
+        .map(str::to_owned);
+    Error::failed(format!("no TLS connection to {address}"))
+        .note(words.unwrap_or(why))
+        .help("check `ssl-ca` and `ssl-mode`: REQUIRED encrypts and believes any certificate, VERIFY_CA wants one of `ssl-ca`, VERIFY_IDENTITY one for this host as well")
 }
 
 /// A statement failed: says which, and for which object.

@@ -59,7 +59,6 @@ impl Mysql {
             unfinished: column(row, 1)?,
             records: self.read_records(i64::MAX)?,
             keeps_rendering: false,
-            rendering: None,
         })
     }
 

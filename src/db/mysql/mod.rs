@@ -8,7 +8,12 @@ mod errors;
 mod history;
 mod migrate;
 mod privileges;
+mod scratch;
+mod size;
+mod stage;
 mod tables;
+
+pub use self::scratch::Blueprint;
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -61,8 +66,8 @@ pub struct Mysql {
     session: Creation,
     /// A statement has changed the session's settings.
     dirty: bool,
-    /// Where this role has the TRIGGER privilege; read once.
-    trigger_levels: Option<Vec<privileges::Level>>,
+    /// What this role may do; read once.
+    grants: Option<Vec<privileges::Grant>>,
     /// What the last read of the catalog found.
     live: BTreeMap<ObjectId, Definition>,
 }
@@ -126,7 +131,7 @@ impl Mysql {
                 ..Creation::default()
             },
             dirty: false,
-            trigger_levels: None,
+            grants: None,
             live: BTreeMap::new(),
         };
         database.set_session()?;
@@ -286,7 +291,7 @@ impl Database for Mysql {
         self.read_befores(version)
     }
 
-    fn catalog(&mut self, scope: &Scope) -> Result<Catalog, Error> {
+    fn catalog(&mut self, scope: &Scope<'_>) -> Result<Catalog, Error> {
         self.read_catalog(scope)
     }
 
@@ -352,6 +357,17 @@ impl Database for Mysql {
         self.find_faults(definitions)
     }
 
+    fn table_states(
+        &mut self,
+        tables: &BTreeSet<TableId>,
+    ) -> Result<BTreeMap<TableId, super::size::TableState>, Error> {
+        self.read_table_states(tables)
+    }
+
+    fn may_make(&mut self, definitions: &[&Definition]) -> Result<(), Error> {
+        Self::may_make(self, definitions)
+    }
+
     fn protocol(&self) -> Protocol {
         Protocol::Journal
     }
@@ -400,6 +416,21 @@ impl Database for Mysql {
                 let _ = other.query_drop(format!("KILL QUERY {id}"));
             }
         })
+    }
+
+    fn stage(
+        self: Box<Self>,
+        setup: super::stage::Setup,
+    ) -> Result<Box<dyn super::stage::Stage>, Error> {
+        stage::set(*self, setup)
+    }
+
+    fn leftovers(&mut self) -> Result<Vec<super::stage::Leftover>, Error> {
+        self.find_leftovers()
+    }
+
+    fn remove_leftover(&mut self, leftover: &super::stage::Leftover) -> Result<bool, Error> {
+        self.drop_scratch(&leftover.name)
     }
 }
 

@@ -1,11 +1,12 @@
-//! Whether this role sees triggers at all: without the TRIGGER privilege MySQL lists none and says nothing, and
-//! everything would be made again.
+//! What this role may do, told before anything is changed. Whether it sees triggers at all: without the TRIGGER privilege
+//! MySQL lists none and says nothing, and everything would be made again. And whether it may make what is planned.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 
 use super::Mysql;
 use crate::error::{Error, Kind};
-use crate::model::ObjectId;
+use crate::model::{Definition, ObjectId};
 use crate::sql::{MYSQL, Token, TokenKind, tokens, unquote};
 
 /// Where a privilege holds.
@@ -17,6 +18,20 @@ pub(super) enum Level {
     Schema(String),
     /// A database and a table.
     Table(String, String),
+}
+
+/// One line of SHOW GRANTS.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Grant {
+    /// Privileges in upper case: `TRIGGER`, `SET USER`, `ALL PRIVILEGES`.
+    names: BTreeSet<String>,
+    level: Level,
+}
+
+impl Grant {
+    fn gives(&self, name: &str) -> bool {
+        self.names.contains(name) || self.names.contains("ALL PRIVILEGES")
+    }
 }
 
 /// The triggers of this database cannot be seen.
@@ -34,15 +49,14 @@ impl Mysql {
     pub(super) fn may_see_triggers(
         &mut self,
         schemas: &BTreeSet<String>,
-        known: &BTreeSet<ObjectId>,
+        known: &BTreeSet<Cow<'_, ObjectId>>,
     ) -> Result<(), Error> {
-        let levels = if let Some(levels) = &self.trigger_levels {
-            levels.clone()
-        } else {
-            let levels = self.read_grants()?;
-            self.trigger_levels = Some(levels.clone());
-            levels
-        };
+        let grants = self.grants()?;
+        let levels: Vec<Level> = grants
+            .into_iter()
+            .filter(|grant| grant.gives("TRIGGER"))
+            .map(|grant| grant.level)
+            .collect();
         for schema in schemas {
             let whole = levels.iter().any(|level| match level {
                 Level::Everywhere => true,
@@ -56,7 +70,7 @@ impl Mysql {
             let mut tables = known
                 .iter()
                 .filter(|id| id.schema() == schema)
-                .filter_map(ObjectId::table)
+                .filter_map(|id| id.table())
                 .peekable();
             let all = tables.peek().is_some()
                 && tables.all(|table| {
@@ -69,7 +83,78 @@ impl Mysql {
         Ok(())
     }
 
-    fn read_grants(&mut self) -> Result<Vec<Level>, Error> {
+    /// An error unless this role may make these triggers: told before anything is changed, since the server would say it of
+    /// the first one of them in the middle of a migration.
+    pub(super) fn may_make(&mut self, definitions: &[&Definition]) -> Result<(), Error> {
+        let grants = self.grants()?;
+        let has = |names: &[&str]| {
+            grants.iter().any(|grant| {
+                grant.level == Level::Everywhere && names.iter().any(|name| grant.gives(name))
+            })
+        };
+        if !has(&["SUPER"]) {
+            let rows = self.rows(
+                "ask for the binary log",
+                "SELECT @@log_bin, @@log_bin_trust_function_creators",
+            )?;
+            let logs = match rows.first() {
+                Some(row) => {
+                    super::column::<u64>(row, 0)? != 0 && super::column::<u64>(row, 1)? == 0
+                }
+                None => false,
+            };
+            if logs && !definitions.is_empty() {
+                return Err(Error::failed(format!(
+                    "`{}` may not make triggers on this server: its binary log is on (error 1419)",
+                    self.user
+                ))
+                .note("nothing was changed")
+                .help(
+                    "set log_bin_trust_function_creators=1 on the server, or use a role with SUPER",
+                ));
+            }
+        }
+        if has(&["SUPER", "SET USER", "SET_ANY_DEFINER", "SET_USER_ID"]) {
+            return Ok(());
+        }
+        for definition in definitions {
+            let Definition::Trigger(trigger) = definition else {
+                continue;
+            };
+            let definer = trigger
+                .creation
+                .as_deref()
+                .and_then(|creation| creation.definer.as_deref());
+            let Some(definer) = definer.filter(|definer| *definer != self.user) else {
+                continue;
+            };
+            let right = if self.is_mariadb() {
+                "SET USER"
+            } else {
+                "SET_ANY_DEFINER"
+            };
+            return Err(Error::failed(format!(
+                "`{}` may not make trigger `{}`, whose definer is `{definer}`",
+                self.user, trigger.id.name
+            ))
+            .note("nothing was changed")
+            .help(format!(
+                "GRANT {right} ON *.* TO the role, or apply as `{definer}`"
+            )));
+        }
+        Ok(())
+    }
+
+    fn grants(&mut self) -> Result<Vec<Grant>, Error> {
+        if let Some(grants) = &self.grants {
+            return Ok(grants.clone());
+        }
+        let grants = self.read_grants()?;
+        self.grants = Some(grants.clone());
+        Ok(grants)
+    }
+
+    fn read_grants(&mut self) -> Result<Vec<Grant>, Error> {
         let roles = if self.is_mariadb() {
             // MariaDB lists the grants of the active role by itself.
             String::new()
@@ -87,31 +172,33 @@ impl Mysql {
             }
         };
         let rows = self.rows("read this role's rights", &format!("SHOW GRANTS{roles}"))?;
-        let mut levels = vec![];
+        let mut grants = vec![];
         for row in &rows {
-            let grant: String = super::column(row, 0)?;
-            levels.extend(level(&grant));
+            let line: String = super::column(row, 0)?;
+            grants.extend(grant(&line));
         }
-        Ok(levels)
+        Ok(grants)
     }
 }
 
-/// Where a line of SHOW GRANTS gives the TRIGGER privilege.
-fn level(grant: &str) -> Option<Level> {
+/// What a line of SHOW GRANTS gives; `None` for a role, which gives by lines of its own.
+fn grant(grant: &str) -> Option<Grant> {
     let all: Vec<Token> = tokens(grant, &MYSQL)
         .filter(|token| !token.is_blank())
         .collect();
     let on = all.iter().position(|token| token.is_word(grant, "on"))?;
     let (granted, target) = all.split_at_checked(on)?;
-    let gives = granted.iter().any(|token| token.is_word(grant, "trigger"))
-        || granted
-            .get(1)
-            .zip(granted.get(2))
-            .is_some_and(|(first, second)| {
-                first.is_word(grant, "all") && second.is_word(grant, "privileges")
-            });
-    if !gives {
-        return None;
+    let mut names = BTreeSet::new();
+    // Columns follow in parentheses: a privilege on some of them is none here.
+    for part in granted
+        .get(1..)
+        .unwrap_or_default()
+        .split(|token| token.is_operator(grant, ","))
+    {
+        if part.iter().all(|token| token.kind == TokenKind::Word) {
+            let words: Vec<&str> = part.iter().map(|token| token.text(grant)).collect();
+            names.insert(words.join(" ").to_uppercase());
+        }
     }
     let name = |index: usize| {
         target
@@ -119,11 +206,12 @@ fn level(grant: &str) -> Option<Level> {
             .filter(|token| matches!(token.kind, TokenKind::Word | TokenKind::QuotedName))
             .map(|token| unquote(token.text(grant)).into_owned())
     };
-    match (name(1), name(3)) {
-        (Some(schema), Some(table)) => Some(Level::Table(schema, table)),
-        (Some(schema), None) => Some(Level::Schema(schema)),
-        (None, _) => Some(Level::Everywhere),
-    }
+    let level = match (name(1), name(3)) {
+        (Some(schema), Some(table)) => Level::Table(schema, table),
+        (Some(schema), None) => Level::Schema(schema),
+        (None, _) => Level::Everywhere,
+    };
+    Some(Grant { names, level })
 }
 
 /// Whether a name fits a pattern of GRANT: `%` and `_` are wildcards, unless a backslash is before them.
@@ -177,8 +265,13 @@ mod tests {
             ("GRANT USAGE ON *.* TO `trigger`@`%`", None),
             ("GRANT `trigger` TO x", None),
         ] {
-            assert_eq!(level(grant), expected, "{grant}");
+            let found = super::grant(grant).filter(|grant| grant.gives("TRIGGER"));
+            assert_eq!(found.map(|grant| grant.level), expected, "{grant}");
         }
+        let several = super::grant("GRANT SET USER, BINLOG ADMIN, SELECT (a, trigger) ON *.* TO x");
+        let names = several.map(|grant| grant.names).unwrap_or_default();
+        assert!(names.contains("SET USER") && names.contains("BINLOG ADMIN"));
+        assert!(!names.contains("TRIGGER"));
         assert!(
             like("a\\_b", "a_b") && !like("a\\_b", "axb") && like("a%", "abc") && like("_", "x")
         );

@@ -40,27 +40,43 @@ impl Postgres {
         let Some(columns) = self.history_columns()? else {
             return Ok(History::default());
         };
-        let sql = format!(
-            "SELECT version, {} FROM {{history}}.migrations ORDER BY version DESC LIMIT 1",
-            if columns.rendering {
-                "rendering"
-            } else {
-                "NULL::pg_catalog.text"
-            }
-        );
-        let rows = self.read("read the history", &self.history_sql(&sql), &[])?;
-        let (version, rendering) = match rows.first() {
-            Some(row) => (get(row, 0)?, get(row, 1)?),
-            None => (0, None),
+        let rows = self.read(
+            "read the history",
+            &self.history_sql("SELECT max(version) FROM {history}.migrations"),
+            &[],
+        )?;
+        let version: Option<i64> = match rows.first() {
+            Some(row) => get(row, 0)?,
+            None => None,
         };
         Ok(History {
             exists: true,
-            version,
+            version: version.unwrap_or_default(),
             unfinished: None,
             records: self.read_records(None)?,
             keeps_rendering: columns.rendering,
-            rendering,
         })
+    }
+
+    /// See [`crate::db::Database::rendering`].
+    pub(super) fn read_rendering(&mut self) -> Result<Option<String>, Error> {
+        if !self
+            .history_columns()?
+            .is_some_and(|columns| columns.rendering)
+        {
+            return Ok(None);
+        }
+        let rows = self.read(
+            "read the history",
+            &self.history_sql(
+                "SELECT rendering FROM {history}.migrations ORDER BY version DESC LIMIT 1",
+            ),
+            &[],
+        )?;
+        match rows.first() {
+            Some(row) => get(row, 0),
+            None => Ok(None),
+        }
     }
 
     fn history_exists(&mut self) -> Result<bool, Error> {
@@ -133,24 +149,25 @@ impl Postgres {
             return Ok(BTreeMap::new());
         }
         let sql = self.history_sql(&LATEST.replace("{definition}", "NULL::text"));
-        let rows = self.read(
+        // A map is made of a list at once in a fraction of the time that it takes to put in one after the other.
+        let mut records = vec![];
+        self.read_each(
             "read the history",
             &sql,
             &[(&version.unwrap_or(i64::MAX), Type::INT8)],
+            |row| {
+                let there: bool = get(row, 7)?;
+                if there {
+                    let record = Record {
+                        version: get(row, 4)?,
+                        rendered_digest: get(row, 5)?,
+                        live_fingerprint: get(row, 6)?,
+                    };
+                    records.push((object_id(row)?, record));
+                }
+                Ok(())
+            },
         )?;
-        // A map is made of a list at once in a fraction of the time that it takes to put in one after the other.
-        let mut records = Vec::with_capacity(rows.len());
-        for row in &rows {
-            let there: bool = get(row, 7)?;
-            if there {
-                let record = Record {
-                    version: get(row, 4)?,
-                    rendered_digest: get(row, 5)?,
-                    live_fingerprint: get(row, 6)?,
-                };
-                records.push((object_id(row)?, record));
-            }
-        }
         Ok(records.into_iter().collect())
     }
 

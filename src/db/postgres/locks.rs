@@ -150,7 +150,7 @@ impl Postgres {
     }
 }
 
-fn describe_session(
+pub(super) fn describe_session(
     pid: i32,
     application: Option<String>,
     user: Option<String>,

@@ -12,19 +12,25 @@ mod deparsed;
 mod error;
 mod history;
 mod locks;
+mod scratch;
+mod size;
+mod stage;
 mod tables;
 mod transaction;
+
+pub use self::scratch::Blueprint;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use postgres::Row;
+use postgres::fallible_iterator::FallibleIterator as _;
 use postgres::types::{FromSql, ToSql, Type};
 
 use super::{
-    Asked, Befores, Catalog, ConditionPair, Database, Depth, History, Migration, Patience, Record,
-    Scope, Statement, Target, Verdict,
+    Befores, Catalog, ConditionPair, Database, Depth, History, Migration, Patience, Record, Scope,
+    Statement, Target, Verdict,
 };
 use crate::db::url::PostgresUrl;
 use crate::dialect::postgres::Postgres as DIALECT;
@@ -63,8 +69,6 @@ pub struct Postgres {
     /// `None` where no schema of the search path exists.
     current_schema: Option<String>,
     encoding: String,
-    /// What was asked about tables.
-    asked: Asked,
     /// How long a migration waits for one lock, while one is open.
     migration: Option<Patience>,
 }
@@ -146,7 +150,6 @@ impl Postgres {
             user: get(&row, 3)?,
             current_schema: get(&row, 4)?,
             encoding: get(&row, 5)?,
-            asked: Asked::default(),
             migration: None,
         })
     }
@@ -176,6 +179,31 @@ impl Postgres {
         })
     }
 
+    /// The same, row by row: not all of them are held at once, and each is taken in while the server makes the next.
+    fn read_each(
+        &mut self,
+        purpose: &str,
+        sql: &str,
+        parameters: &[(&(dyn ToSql + Sync), Type)],
+        mut take: impl FnMut(&Row) -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        let mut stream = |this: &mut Self| -> Result<(), StreamError> {
+            let mut rows = this
+                .client
+                .query_typed_raw(sql, parameters.iter().cloned())?;
+            while let Some(row) = rows.next()? {
+                take(&row).map_err(StreamError::Row)?;
+            }
+            Ok(())
+        };
+        self.aside("SET LOCAL jit = off", |this| {
+            stream(this).map_err(|failure| match failure {
+                StreamError::Server(failure) => this.error(&failure, purpose),
+                StreamError::Row(error) => error,
+            })
+        })
+    }
+
     /// Statements that return nothing.
     fn batch(&mut self, purpose: &str, sql: &str) -> Result<(), Error> {
         self.client
@@ -185,6 +213,18 @@ impl Postgres {
 
     fn was_interrupted(&self) -> bool {
         self.interrupted.load(Ordering::Relaxed)
+    }
+}
+
+/// What ends a stream of rows.
+enum StreamError {
+    Server(postgres::Error),
+    Row(Error),
+}
+
+impl From<postgres::Error> for StreamError {
+    fn from(failure: postgres::Error) -> Self {
+        Self::Server(failure)
     }
 }
 
@@ -225,13 +265,7 @@ impl Database for Postgres {
     }
 
     fn tables(&mut self, references: &[TableRef]) -> Result<Vec<Vec<Table>>, Error> {
-        let found = self.read_tables(references)?;
-        self.asked.note(references, &found);
-        Ok(found)
-    }
-
-    fn take_asked(&mut self) -> Option<Asked> {
-        Some(std::mem::take(&mut self.asked))
+        self.read_tables(references)
     }
 
     fn table_names(&mut self, schema: Option<&str>) -> Result<Vec<TableId>, Error> {
@@ -239,8 +273,6 @@ impl Database for Postgres {
     }
 
     fn function_schemas(&mut self, names: &[&str]) -> Result<BTreeMap<String, String>, Error> {
-        // What is found may change without a table changing.
-        self.asked.more = true;
         self.read_function_schemas(names)
     }
 
@@ -268,6 +300,10 @@ impl Database for Postgres {
         self.read_history()
     }
 
+    fn rendering(&mut self) -> Result<Option<String>, Error> {
+        self.read_rendering()
+    }
+
     fn migrations(&mut self, statements: bool) -> Result<Vec<Migration>, Error> {
         self.read_migrations(statements)
     }
@@ -288,7 +324,7 @@ impl Database for Postgres {
         self.read_records(Some(version))
     }
 
-    fn catalog(&mut self, scope: &Scope) -> Result<Catalog, Error> {
+    fn catalog(&mut self, scope: &Scope<'_>) -> Result<Catalog, Error> {
         self.read_catalog(scope)
     }
 
@@ -306,6 +342,13 @@ impl Database for Postgres {
 
     fn check(&mut self, definitions: &[&Definition]) -> Result<Vec<(ObjectId, Diagnostic)>, Error> {
         self.find_faults(definitions)
+    }
+
+    fn table_states(
+        &mut self,
+        tables: &BTreeSet<TableId>,
+    ) -> Result<BTreeMap<TableId, super::size::TableState>, Error> {
+        self.read_table_states(tables)
     }
 
     fn lock_budget(&mut self) -> Result<Option<usize>, Error> {
@@ -356,6 +399,21 @@ impl Database for Postgres {
             interrupted.store(true, Ordering::Relaxed);
             canceller();
         })
+    }
+
+    fn stage(
+        self: Box<Self>,
+        setup: super::stage::Setup,
+    ) -> Result<Box<dyn super::stage::Stage>, Error> {
+        stage::set(*self, setup)
+    }
+
+    fn leftovers(&mut self) -> Result<Vec<super::stage::Leftover>, Error> {
+        self.find_leftovers()
+    }
+
+    fn remove_leftover(&mut self, leftover: &super::stage::Leftover) -> Result<bool, Error> {
+        self.drop_scratch(&leftover.name)
     }
 }
 

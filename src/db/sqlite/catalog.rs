@@ -1,6 +1,8 @@
 //! The live triggers: their fingerprints in one read, their definitions only for those that are asked for.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
 use rusqlite::{Connection, OptionalExtension};
 use sha2::{Digest, Sha256};
@@ -14,8 +16,15 @@ use crate::error::Error;
 use crate::model::{Definition, ObjectId, TableId, TriggerId};
 use crate::sql::{SQLITE, tokens};
 
-/// Where the last read of the catalog found each trigger: its row in `sqlite_schema`.
-pub(super) type Rows = HashMap<ObjectId, i64>;
+/// Where the last read of the catalog found each trigger: its row in `sqlite_schema`, by a hash of its identity, for
+/// whoever reads the row sees whether it is the right one.
+pub(super) type Rows = HashMap<u64, i64>;
+
+fn hash(id: &ObjectId) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    id.hash(&mut hasher);
+    hasher.finish()
+}
 
 /// SHA-256 in lower-case hex.
 pub(super) fn digest(text: &[u8]) -> String {
@@ -31,50 +40,79 @@ fn folded(id: &TriggerId) -> (String, String) {
 }
 
 /// See [`crate::db::Database::catalog`]. Temporary triggers are not in `sqlite_schema`.
-pub(super) fn catalog(connection: &Connection, scope: &Scope) -> Result<(Catalog, Rows), Error> {
-    let known: HashMap<(String, String), &TriggerId> = scope
-        .known
-        .iter()
-        .filter_map(|id| match id {
-            ObjectId::Trigger(trigger) => Some((folded(trigger), trigger)),
-            ObjectId::Function(_) => None,
-        })
-        .collect();
-    let everything = scope.schemas.contains(MAIN);
-    let read = || -> rusqlite::Result<(Catalog, Rows)> {
-        let mut fingerprints = vec![];
-        let mut places = vec![];
+pub(super) fn catalog(
+    connection: &Connection,
+    scope: &Scope<'_>,
+) -> Result<(Catalog, Rows), Error> {
+    let read = || -> rusqlite::Result<Vec<(ObjectId, i64, Fingerprint)>> {
         let mut statement = connection.prepare(
             "SELECT rowid, tbl_name, name, sql FROM sqlite_schema WHERE type = 'trigger'",
         )?;
         let mut rows = statement.query([])?;
+        let mut found = vec![];
         while let Some(row) = rows.next()? {
-            let mut id = TriggerId {
+            let id = ObjectId::Trigger(TriggerId {
                 table: TableId {
                     schema: MAIN.to_owned(),
                     name: row.get(1)?,
                 },
                 name: row.get(2)?,
-            };
-            if let Some(spelled) = known.get(&folded(&id)) {
-                id = (*spelled).clone();
-            } else if !everything {
-                continue;
-            }
+            });
             let text = row.get_ref(3)?;
             let fingerprint = digest(text.as_bytes().map_err(rusqlite::Error::from)?);
-            let id = ObjectId::Trigger(id);
-            places.push((id.clone(), row.get(0)?));
-            fingerprints.push((id, fingerprint));
+            found.push((id, row.get(0)?, fingerprint));
         }
-        // A map is made of a list at once in a fraction of the time that it takes to put in one after the other.
-        let catalog = Catalog {
-            fingerprints: fingerprints.into_iter().collect(),
-            ..Catalog::default()
-        };
-        Ok((catalog, places.into_iter().collect()))
+        Ok(found)
     };
-    read().map_err(|error| cannot("read the triggers", &error))
+    let mut found = read().map_err(|error| cannot("read the triggers", &error))?;
+    spell(&mut found, scope);
+    let rows = found.iter().map(|(id, row, _)| (hash(id), *row)).collect();
+    let fingerprints = found
+        .into_iter()
+        .map(|(id, _, fingerprint)| (id, fingerprint));
+    let catalog = Catalog {
+        // A map is made of a list at once in a fraction of the time that it takes to put in one after the other.
+        fingerprints: fingerprints.collect(),
+        ..Catalog::default()
+    };
+    Ok((catalog, rows))
+}
+
+/// Give the triggers the names under which they are known, in order, and leave out what is out of scope.
+fn spell(found: &mut Vec<(ObjectId, i64, Fingerprint)>, scope: &Scope<'_>) {
+    let everything = scope.schemas.contains(MAIN);
+    found.sort_unstable_by(|left, right| left.0.cmp(&right.0));
+    // Both are in order, and nearly all are known by the very name that they have.
+    let mut known = scope.known.iter().peekable();
+    let mut is_known = |id: &ObjectId| {
+        while known.next_if(|known| ***known < *id).is_some() {}
+        known.peek().is_some_and(|known| ***known == *id)
+    };
+    let strange: Vec<bool> = found.iter().map(|(id, _, _)| !is_known(id)).collect();
+    if !strange.contains(&true) {
+        return;
+    }
+    let folded: HashMap<(String, String), &TriggerId> = scope
+        .known
+        .iter()
+        .filter_map(|id| match &**id {
+            ObjectId::Trigger(trigger) => Some((folded(trigger), trigger)),
+            ObjectId::Function(_) => None,
+        })
+        .collect();
+    let mut strange = strange.into_iter();
+    found.retain_mut(|(id, _, _)| {
+        let (Some(true), ObjectId::Trigger(trigger)) = (strange.next(), &*id) else {
+            return true;
+        };
+        match folded.get(&self::folded(trigger)) {
+            Some(spelled) => {
+                *id = ObjectId::Trigger((*spelled).clone());
+                true
+            }
+            None => everything,
+        }
+    });
 }
 
 /// See [`crate::db::Database::definitions`].
@@ -97,7 +135,7 @@ pub(super) fn definitions(
         let ObjectId::Trigger(trigger) = id else {
             continue;
         };
-        let sql: Option<String> = match rows.get(id) {
+        let sql: Option<String> = match rows.get(&hash(id)) {
             Some(row) => by_row
                 .query_row((row, &trigger.table.name, &trigger.name), |row| row.get(0))
                 .optional()
@@ -179,7 +217,7 @@ pub(super) fn fingerprint_after(
         }
     }
     let scope = Scope {
-        known: BTreeSet::from([id.clone()]),
+        known: BTreeSet::from([Cow::Borrowed(id)]),
         ..Scope::default()
     };
     let (catalog, _) = catalog(connection, &scope)?;

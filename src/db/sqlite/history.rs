@@ -41,36 +41,39 @@ pub(super) fn history(connection: &Connection) -> Result<History, Error> {
             |row| row.get(0),
         )
         .map_err(|error| cannot("read the history", &error))?;
-    let (keeps_rendering, rendering) = rendering(connection, version)?;
     Ok(History {
         exists: true,
         version,
         unfinished: None,
         records: records(connection, i64::MAX)?,
-        keeps_rendering,
-        rendering,
+        keeps_rendering: keeps_rendering(connection)
+            .map_err(|error| cannot("read the history", &error))?,
     })
 }
 
-/// Whether the table has the column `rendering`, and what a migration wrote into it.
-fn rendering(connection: &Connection, version: i64) -> Result<(bool, Option<String>), Error> {
-    let read = || -> rusqlite::Result<(bool, Option<String>)> {
-        let has_column = connection
-            .prepare(
-                "SELECT 1 FROM pragma_table_info('triggerctl_migrations') WHERE name = 'rendering'",
-            )?
-            .exists([])?;
-        if !has_column {
-            return Ok((false, None));
+/// Whether the table is there, and has the column `rendering`.
+fn keeps_rendering(connection: &Connection) -> rusqlite::Result<bool> {
+    connection
+        .prepare(
+            "SELECT 1 FROM pragma_table_info('triggerctl_migrations') WHERE name = 'rendering'",
+        )?
+        .exists([])
+}
+
+/// See [`crate::db::Database::rendering`].
+pub(super) fn rendering(connection: &Connection) -> Result<Option<String>, Error> {
+    let read = || -> rusqlite::Result<Option<String>> {
+        if !keeps_rendering(connection)? {
+            return Ok(None);
         }
         let rendering = connection
             .query_row(
-                "SELECT rendering FROM triggerctl_migrations WHERE version = ?1",
-                [version],
+                "SELECT rendering FROM triggerctl_migrations ORDER BY version DESC LIMIT 1",
+                [],
                 |row| row.get(0),
             )
             .optional()?;
-        Ok((true, rendering.flatten()))
+        Ok(rendering.flatten())
     };
     read().map_err(|error| cannot("read the history", &error))
 }

@@ -8,6 +8,8 @@ mod history;
 mod migrate;
 mod names;
 mod open;
+mod size;
+mod stage;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -17,9 +19,10 @@ use rusqlite::Connection;
 
 pub use self::create::create;
 pub use self::open::{Options, open};
+pub use self::stage::Blueprint;
 use super::{
-    Asked, Befores, Catalog, ConditionPair, Database, Depth, History, Intent, Migration, Patience,
-    Record, Scope, Sibling, Statement, Target, Verdict,
+    Befores, Catalog, ConditionPair, Database, Depth, History, Intent, Migration, Patience, Record,
+    Scope, Sibling, Statement, Target, Verdict,
 };
 use crate::dialect::sqlite::parse::bare_condition;
 use crate::dialect::{Dialect, Server, Table};
@@ -39,8 +42,6 @@ pub struct Sqlite {
     /// The database stands for a file that is not there yet.
     missing: bool,
     intent: Intent,
-    /// What was asked about tables.
-    asked: Asked,
     /// What the last read of the catalog found, to find it again.
     rows: catalog::Rows,
     /// The lock timeout of the migration that is going on.
@@ -65,7 +66,6 @@ impl Sqlite {
             path,
             missing: false,
             intent,
-            asked: Asked::default(),
             rows: catalog::Rows::new(),
             lock_timeout: LOCK_TIMEOUT,
         }
@@ -131,13 +131,7 @@ impl Database for Sqlite {
     }
 
     fn tables(&mut self, references: &[TableRef]) -> Result<Vec<Vec<Table>>, Error> {
-        let found = names::tables(&self.connection, references)?;
-        self.asked.note(references, &found);
-        Ok(found)
-    }
-
-    fn take_asked(&mut self) -> Option<Asked> {
-        Some(std::mem::take(&mut self.asked))
+        names::tables(&self.connection, references)
     }
 
     fn table_names(&mut self, schema: Option<&str>) -> Result<Vec<TableId>, Error> {
@@ -150,6 +144,10 @@ impl Database for Sqlite {
 
     fn history(&mut self) -> Result<History, Error> {
         history::history(&self.connection)
+    }
+
+    fn rendering(&mut self) -> Result<Option<String>, Error> {
+        history::rendering(&self.connection)
     }
 
     fn migrations(&mut self, statements: bool) -> Result<Vec<Migration>, Error> {
@@ -172,7 +170,7 @@ impl Database for Sqlite {
         history::records_at(&self.connection, version)
     }
 
-    fn catalog(&mut self, scope: &Scope) -> Result<Catalog, Error> {
+    fn catalog(&mut self, scope: &Scope<'_>) -> Result<Catalog, Error> {
         let (catalog, rows) = catalog::catalog(&self.connection, scope)?;
         self.rows = rows;
         Ok(catalog)
@@ -209,6 +207,13 @@ impl Database for Sqlite {
 
     fn check(&mut self, definitions: &[&Definition]) -> Result<Vec<(ObjectId, Diagnostic)>, Error> {
         check::check(&self.connection, definitions)
+    }
+
+    fn table_states(
+        &mut self,
+        tables: &BTreeSet<TableId>,
+    ) -> Result<BTreeMap<TableId, super::size::TableState>, Error> {
+        size::table_states(&self.connection, tables)
     }
 
     fn begin(&mut self, patience: Patience) -> Result<(), Error> {
@@ -263,6 +268,13 @@ impl Database for Sqlite {
     fn interrupter(&self) -> Box<dyn Fn() + Send> {
         let handle = self.connection.get_interrupt_handle();
         Box::new(move || handle.interrupt())
+    }
+
+    fn stage(
+        self: Box<Self>,
+        setup: super::stage::Setup,
+    ) -> Result<Box<dyn super::stage::Stage>, Error> {
+        stage::set(self.connection, setup)
     }
 }
 

@@ -1,3 +1,4 @@
+use std::borrow::Cow;
 use std::fs;
 use std::process::Command;
 use std::time::Instant;
@@ -102,7 +103,7 @@ fn trigger(table: &str, name: &str) -> ObjectId {
     })
 }
 
-fn everything() -> Scope {
+fn everything() -> Scope<'static> {
     Scope {
         schemas: BTreeSet::from(["main".to_owned()]),
         known: BTreeSet::new(),
@@ -537,7 +538,9 @@ fn the_catalog_is_listed_in_the_spelling_asked_for() {
         .unwrap();
     let asked = trigger("USERS", "users_age");
     let scope = Scope {
-        known: BTreeSet::from([asked.clone(), trigger("users", "gone")]),
+        known: [asked.clone(), trigger("users", "gone")]
+            .map(Cow::Owned)
+            .into(),
         ..everything()
     };
     let catalog = database.catalog(&scope).unwrap();
@@ -551,7 +554,7 @@ fn the_catalog_is_listed_in_the_spelling_asked_for() {
     // Without the schema, only what is known.
     database.connection.execute_batch(CREATE_OTHER).unwrap();
     let known_only = Scope {
-        known: BTreeSet::from([asked.clone()]),
+        known: [asked.clone()].map(Cow::Owned).into(),
         ..Scope::default()
     };
     assert_eq!(database.catalog(&known_only).unwrap().fingerprints.len(), 1);

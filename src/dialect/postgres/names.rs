@@ -60,3 +60,32 @@ fn cut(full: String) -> String {
     }
     name
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_shared_function_is_named_after_what_is_the_same_for_all() {
+        for (template, name) in [
+            ("{{ table }}_updated_at", Some("updated_at_trigger")),
+            ("{{table}}_audit_{{ vars.x }}", Some("audit_trigger")),
+            ("audit_{{ schema }}_{{ table }}", Some("audit_trigger")),
+            ("a_{{ table }}_b", Some("a__b_trigger")),
+            ("{% if true %}x{% endif %}{# why #}", Some("x_trigger")),
+            ("touch", Some("touch_trigger")),
+            ("{{ table }}", None),
+            ("_{{ table }}_ ", None),
+            // What no template closes is an error of its own, elsewhere.
+            ("{{ table", None),
+        ] {
+            assert_eq!(shared_function(template).as_deref(), name, "{template}");
+        }
+        let long = shared_function(&format!("{{{{ table }}}}_{}", "é".repeat(60))).unwrap();
+        assert!(long.len() <= LONGEST, "{long}");
+        assert_ne!(
+            Some(long),
+            shared_function(&format!("{{{{ table }}}}_{}", "é".repeat(61)))
+        );
+    }
+}

@@ -1,6 +1,7 @@
 //! SQLite's rules: one trigger per event, for each row, with the body kept to the letter.
 
 mod keywords;
+mod newer;
 #[cfg(test)]
 pub(crate) use keywords::KEYWORDS;
 mod lower;
@@ -10,7 +11,7 @@ use minijinja::context;
 
 use super::quoting::{self, Unquoted};
 use super::script::Script;
-use super::{Ddl, Dialect, LockMode, Lowered, Request, Server};
+use super::{Ddl, Dialect, LockMode, Lowered, Mark, NewerSyntax, Request, Server};
 use crate::error::{Diagnostic, Error};
 use crate::model::{Action, Condition, Creation, Definition, Trigger};
 use crate::render::Renderer;
@@ -48,6 +49,7 @@ impl Dialect for Sqlite {
             "create_trigger.sql",
             "drop_trigger.sql",
             "helpers.sql",
+            "mark.sql",
             "history_migrations.sql",
             "history_objects.sql",
             "history_insert_migration.sql",
@@ -141,6 +143,31 @@ impl Dialect for Sqlite {
             create(&mut script, after)?;
         }
         Ok(script.finish())
+    }
+
+    fn mark(
+        &self,
+        definition: &Definition,
+        mark: Mark<'_>,
+        renderer: &Renderer,
+    ) -> Result<Option<Definition>, Error> {
+        let trigger = trigger(definition)?;
+        let Action::Body(body) = &trigger.action else {
+            return Ok(None);
+        };
+        let context = context! { mark => mark.text, body };
+        let mut marked = trigger.clone();
+        marked.action = Action::Body(renderer.text("mark.sql", context)?);
+        marked.verbatim = None;
+        Ok(Some(Definition::Trigger(marked)))
+    }
+
+    fn lock_name(&self, _mode: LockMode) -> &'static str {
+        "the write lock of the whole file"
+    }
+
+    fn newer_syntax(&self, statement: &str) -> Option<NewerSyntax> {
+        newer::newest(statement)
     }
 
     fn same_body(&self, left: &str, right: &str, _creation: Option<&Creation>) -> bool {

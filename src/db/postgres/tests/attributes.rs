@@ -1,5 +1,7 @@
 //! Every attribute of triggers and functions is read as it is.
 
+use std::borrow::Cow;
+
 use super::*;
 use crate::model::{
     Action, Condition, Constraint, Deferral, EnabledState, Event, FunctionSource, Grant,
@@ -319,11 +321,13 @@ fn what_extensions_own_is_not_ours() {
     let catalog = database
         .catalog(&Scope {
             schemas: BTreeSet::from(["public".to_owned()]),
-            known: BTreeSet::from([
+            known: [
                 theirs.clone(),
                 function.clone(),
                 function_id("public", "their_function"),
-            ]),
+            ]
+            .map(Cow::Owned)
+            .into(),
         })
         .expect("reads");
     assert_eq!(listed(&catalog), [function, theirs, ours]);
@@ -361,7 +365,7 @@ fn callers_are_found_in_all_schemas() {
     let catalog = database
         .catalog(&Scope {
             schemas: BTreeSet::from(["public".to_owned()]),
-            known: known.iter().cloned().collect(),
+            known: known.iter().map(Cow::Borrowed).collect(),
         })
         .expect("reads");
     assert_eq!(

@@ -8,7 +8,7 @@ use ::postgres::{Client, NoTls};
 use proptest::prelude::*;
 
 use super::*;
-use crate::db::{self, Database, Depth, Intent, Scope};
+use crate::db::{self, Database, Depth, Intent};
 use crate::dialect::testing::lower;
 use crate::diff::{Judge, compare, undecided};
 use crate::model::{EnabledState, FunctionSource, Grant, ObjectId, Setting, TableId};
@@ -87,10 +87,7 @@ impl Scratch {
 /// Every attribute in which what is live differs from what is wanted, as lines.
 fn differences(database: &mut dyn Database, wanted: &[Definition]) -> String {
     let ids: Vec<ObjectId> = wanted.iter().map(Definition::id).collect();
-    let scope = Scope {
-        schemas: ids.iter().map(|id| id.schema().to_owned()).collect(),
-        known: ids.iter().cloned().collect::<BTreeSet<_>>(),
-    };
+    let scope = crate::apply::scope_of(ids.iter());
     database.catalog(&scope).unwrap();
     let live = database.definitions(&ids, Depth::Whole).unwrap();
     let mut found = String::new();

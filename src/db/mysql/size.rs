@@ -1,0 +1,165 @@
+//! How big the tables of a plan are, and who is at them: `information_schema.TABLES`, and the metadata locks where the
+//! server keeps a list of them that this role may read.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{Mysql, column, literal};
+use crate::db::size::{Holder, Measured, TableSize, TableState};
+use crate::dialect::LockMode;
+use crate::error::Error;
+use crate::model::TableId;
+use crate::sql::{MYSQL, Token, tokens};
+
+impl Mysql {
+    /// See [`crate::db::Database::table_states`].
+    pub(super) fn read_table_states(
+        &mut self,
+        tables: &BTreeSet<TableId>,
+    ) -> Result<BTreeMap<TableId, TableState>, Error> {
+        let names: Vec<String> = tables
+            .iter()
+            .map(|table| format!("({}, {})", literal(&table.schema), literal(&table.name)))
+            .collect();
+        let names = names.join(", ");
+        let rows = self.rows(
+            "read the sizes of the tables",
+            &format!(
+                "SELECT TABLE_SCHEMA, TABLE_NAME, CAST(TABLE_ROWS AS UNSIGNED),
+                        CAST(DATA_LENGTH + INDEX_LENGTH AS UNSIGNED)
+                 FROM information_schema.TABLES WHERE (TABLE_SCHEMA, TABLE_NAME) IN ({names})"
+            ),
+        )?;
+        let cannot_be_held = self.cannot_hold()?;
+        let mut states = BTreeMap::new();
+        for row in &rows {
+            let (schema, name): (String, String) = (column(row, 0)?, column(row, 1)?);
+            // Where the server folds case, the plan may spell a table in another one.
+            let Some(table) = tables.iter().find(|table| {
+                self.same_table_name(&table.schema, &schema)
+                    && self.same_table_name(&table.name, &name)
+            }) else {
+                continue;
+            };
+            let state = TableState {
+                size: TableSize {
+                    rows: column(row, 2)?,
+                    bytes: column(row, 3)?,
+                    of: Measured::Table,
+                },
+                cannot_be_held,
+                ..TableState::default()
+            };
+            states.insert(table.clone(), state);
+        }
+        // Without the right to see it, or with the performance schema off, nobody knows who is at a table.
+        match self.metadata_locks(&names) {
+            Ok(holders) => {
+                for (table, holder) in holders {
+                    let known = states.iter_mut().find(|(id, _)| {
+                        id.schema.eq_ignore_ascii_case(&table.schema)
+                            && id.name.eq_ignore_ascii_case(&table.name)
+                    });
+                    if let Some((_, state)) = known
+                        && !state.holders.iter().any(|known| known.who == holder.who)
+                    {
+                        state.holders.push(holder);
+                    }
+                }
+            }
+            Err(error) => log::debug!("who is at the tables is not known: {error}"),
+        }
+        Ok(states)
+    }
+
+    /// Sessions with a lock on these tables, the oldest transaction first. LOCK TABLES … WRITE waits for every one.
+    fn metadata_locks(&mut self, names: &str) -> Result<Vec<(TableId, Holder)>, Error> {
+        let rows = self.rows(
+            "see who is at the tables",
+            &format!(
+                "SELECT l.OBJECT_SCHEMA, l.OBJECT_NAME, t.PROCESSLIST_ID, t.PROCESSLIST_USER, t.PROCESSLIST_HOST,
+                        (SELECT TIMESTAMPDIFF(SECOND, MIN(x.trx_started), NOW())
+                         FROM information_schema.INNODB_TRX x WHERE x.trx_mysql_thread_id = t.PROCESSLIST_ID)
+                 FROM performance_schema.metadata_locks l
+                 JOIN performance_schema.threads t ON t.THREAD_ID = l.OWNER_THREAD_ID
+                 WHERE l.OBJECT_TYPE = 'TABLE' AND (l.OBJECT_SCHEMA, l.OBJECT_NAME) IN ({names})
+                   AND t.PROCESSLIST_ID <> CONNECTION_ID()
+                 ORDER BY 6 DESC, 3"
+            ),
+        )?;
+        rows.iter()
+            .map(|row| {
+                let table = TableId {
+                    schema: column(row, 0)?,
+                    name: column(row, 1)?,
+                };
+                let (id, user, host): (u64, Option<String>, Option<String>) =
+                    (column(row, 2)?, column(row, 3)?, column(row, 4)?);
+                let account = match (user, host) {
+                    (Some(user), Some(host)) => format!(" (`{user}` from {host})"),
+                    (Some(user), None) => format!(" (`{user}`)"),
+                    (None, _) => String::new(),
+                };
+                let seconds: Option<i64> = column(row, 5)?;
+                let holder = Holder {
+                    who: format!("connection {id}{account}"),
+                    in_way_of: LockMode::AccessExclusive,
+                    // Without a transaction of InnoDB's, it is a statement at work.
+                    seconds: Some(u64::try_from(seconds.unwrap_or(0)).unwrap_or_default()),
+                    prepared: false,
+                };
+                Ok((table, holder))
+            })
+            .collect()
+    }
+
+    /// Whether MariaDB will let this role change a trigger, but not lock the table meanwhile. MySQL refuses such a role.
+    fn cannot_hold(&mut self) -> Result<bool, Error> {
+        if !self.is_mariadb() {
+            return Ok(false);
+        }
+        let rows = self.rows("read this role's rights", "SHOW GRANTS")?;
+        for row in &rows {
+            let grant: String = column(row, 0)?;
+            if gives_lock_tables(&grant) {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+}
+
+/// Whether a line of SHOW GRANTS gives the LOCK TABLES privilege. On which database is left open: it is a hint for the
+/// plan, and `apply` finds out for each table.
+fn gives_lock_tables(grant: &str) -> bool {
+    let granted: Vec<Token> = tokens(grant, &MYSQL)
+        .filter(|token| !token.is_blank())
+        .take_while(|token| !token.is_word(grant, "on"))
+        .collect();
+    granted.windows(2).any(|pair| match pair {
+        [first, second] => {
+            (first.is_word(grant, "lock") && second.is_word(grant, "tables"))
+                || (first.is_word(grant, "all") && second.is_word(grant, "privileges"))
+        }
+        _ => false,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_grants() {
+        for (grant, expected) in [
+            ("GRANT ALL PRIVILEGES ON `a`.* TO `x`@`%`", true),
+            (
+                "GRANT SELECT, LOCK TABLES, TRIGGER ON `a`.* TO `x`@`%`",
+                true,
+            ),
+            ("GRANT SELECT, TRIGGER ON `lock`.`tables` TO `x`@`%`", false),
+            ("GRANT USAGE ON *.* TO `x`@`%`", false),
+        ] {
+            assert_eq!(gives_lock_tables(grant), expected, "{grant}");
+        }
+    }
+}

@@ -1,0 +1,1043 @@
+//! What a plan says can hurt: each hazard on the live engines where it must be said, and beside it a near miss where it
+//! must not; and that nothing grave is done without being allowed by name.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod common;
+
+use std::fmt::Write as _;
+
+use common::mysql::{Engine, Mysql};
+use common::postgres::Postgres;
+use common::sqlite::Sqlite;
+use common::{Live, Run, Sandbox};
+
+/// Make a test of a function for each engine.
+macro_rules! for_each_engine {
+    ($($name:ident),+ $(,)?) => {$(
+        mod $name {
+            use super::*;
+
+            #[test]
+            fn sqlite() {
+                super::$name(&mut tables(Sqlite::new()));
+            }
+            #[test]
+            fn postgres() {
+                super::$name(&mut tables(Postgres::new()));
+            }
+            #[test]
+            fn mariadb() {
+                super::$name(&mut tables(Mysql::new()));
+            }
+            #[test]
+            fn mysql_9() {
+                if !Engine::Mysql9.is_missing() {
+                    super::$name(&mut tables(Mysql::of(Engine::Mysql9)));
+                }
+            }
+        }
+    )+};
+}
+
+for_each_engine!(
+    a_guard_that_goes_is_refused,
+    an_audit_trigger_that_goes_is_refused,
+    what_protects_nothing_goes_freely,
+    a_weaker_trigger_is_refused,
+    a_stronger_one_is_not,
+    what_takes_its_place_is_no_loss,
+    a_plain_create_is_never_grave,
+    a_saved_plan_keeps_its_hazards,
+    a_rollback_takes_what_it_brought,
+    what_an_allow_says_is_checked,
+);
+
+fn tables<L: Live>(mut live: L) -> L {
+    live.batch(
+        "CREATE TABLE users (id integer PRIMARY KEY, name varchar(100), age integer);
+         CREATE TABLE age_log (user_id integer, age integer);
+         CREATE TABLE other_log (user_id integer, age integer);
+         CREATE TABLE totals (users integer);",
+    );
+    live
+}
+
+fn trigger(name: &str, keys: &str) -> String {
+    let mut text = format!("[[trigger]]\nname = \"{name}\"\ntable = \"users\"\n");
+    for key in keys.split("; ") {
+        let _ = writeln!(text, "{key}");
+    }
+    text + "\n"
+}
+
+/// Refuses a negative age.
+fn guard(events: &str) -> String {
+    trigger(
+        "guard",
+        &format!(
+            "timing = \"before\"; events = {events}; body = \"{{{{ raise_if('NEW.age < 0', 'no') }}}}\""
+        ),
+    )
+}
+
+/// Writes each change of age down.
+fn audit(table: &str) -> String {
+    trigger(
+        "audit",
+        &format!(
+            "timing = \"after\"; events = [\"update\"]; \
+             body = \"INSERT INTO {table} VALUES (OLD.id, OLD.age)\""
+        ),
+    )
+}
+
+/// Counts, and nothing else.
+fn counter() -> String {
+    trigger(
+        "counter",
+        "timing = \"after\"; events = [\"insert\"]; body = \"UPDATE totals SET users = users + 1\"",
+    )
+}
+
+fn sandbox(triggers: &str) -> Sandbox {
+    Sandbox::with_spec(&spec(triggers))
+}
+
+fn spec(triggers: &str) -> String {
+    format!("version = 1\n\n{triggers}")
+}
+
+/// What a plan says can hurt: `name kind severity`, all but what is said of every lock.
+fn hazards(sandbox: &Sandbox, live: &dyn Live) -> Vec<String> {
+    let plan = sandbox.on(live, &["plan", "--format", "json"]).ok().json();
+    assert_eq!(plan["format_version"], 2);
+    let mut found = vec![];
+    for change in plan["changes"].as_array().unwrap() {
+        for hazard in change["hazards"].as_array().unwrap() {
+            let word = |key: &str| hazard[key].as_str().unwrap().to_owned();
+            assert!(!word("message").is_empty());
+            assert_eq!(hazard["object"], change["object"]);
+            if hazard["severity"] == "low" && word("kind").starts_with("blocks_") {
+                continue;
+            }
+            let name = hazard["object"]["name"].as_str().unwrap();
+            found.push(format!("{name} {} {}", word("kind"), word("severity")));
+        }
+    }
+    found
+}
+
+/// Apply with these flags, from one spec to another; the sandbox holds the second.
+fn from_to(live: &mut dyn Live, before: &str, after: &str) -> Sandbox {
+    let sandbox = sandbox(before);
+    sandbox.on(live, &["apply", "--yes"]).ok();
+    sandbox.write("triggers.toml", spec(after));
+    sandbox
+}
+
+/// That `apply` refuses, changes nothing, and says which flag would let it.
+#[track_caller]
+fn refused(sandbox: &Sandbox, live: &mut dyn Live, flag: &str) -> Run {
+    let before = live.everything();
+    let run = sandbox.on(live, &["apply", "--yes"]).code(3).says(&[flag]);
+    assert_eq!(before, live.everything(), "something was changed\n{run}");
+    let value = flag.strip_prefix("--allow ").unwrap();
+    // Of a terminal that is asked nobody is asked either: the refusal comes first.
+    let json = sandbox
+        .on(live, &["apply", "--yes", "--format", "json"])
+        .code(3)
+        .json();
+    assert_eq!(json["error"]["kind"], "refused");
+    assert!(json.to_string().contains(flag), "{json}");
+    sandbox.on(live, &["apply", "--yes", "--allow", value]).ok();
+    run
+}
+
+fn a_guard_that_goes_is_refused(live: &mut dyn Live) {
+    let sandbox = from_to(live, &(guard("[\"insert\"]") + &counter()), &counter());
+    assert_eq!(hazards(&sandbox, live), ["guard drops_protection high"]);
+    sandbox.on(live, &["plan"]).ok().says(&[
+        "high hazard drops_protection: a guard is dropped (it raises",
+        "refuses the hazards of severity high without",
+        "--allow drops_protection:users.guard",
+    ]);
+    sandbox
+        .on(
+            live,
+            &["apply", "--yes", "--allow", "drops_protection:other"],
+        )
+        .code(3)
+        .says(&["allows nothing"]);
+    refused(&sandbox, live, "--allow drops_protection:users.guard")
+        .says(&["hazard drops_protection: trigger guard on"]);
+}
+
+fn an_audit_trigger_that_goes_is_refused(live: &mut dyn Live) {
+    let sandbox = from_to(live, &(audit("age_log") + &counter()), &counter());
+    assert_eq!(hazards(&sandbox, live), ["audit drops_protection high"]);
+    refused(&sandbox, live, "--allow drops_protection:users.audit")
+        .says(&["writes to age_log on update"]);
+}
+
+fn what_protects_nothing_goes_freely(live: &mut dyn Live) {
+    // Its own table, a message, a word in a literal, a row that says nothing of the change.
+    let harmless = match live.dialect() {
+        "sqlite" => "SELECT 'RAISE(ABORT)' -- RAISE(ABORT, 'x')\\n",
+        "postgres" => "RAISE NOTICE 'INSERT INTO age_log VALUES (NEW.id)'",
+        _ => "SET @x = 'SIGNAL SQLSTATE ''45000'', INSERT INTO age_log VALUES (NEW.id, 1)'",
+    };
+    let own = match live.dialect() {
+        "mysql" => "SET @y = NEW.age",
+        _ => "UPDATE users SET age = age + 1 WHERE id = NEW.id",
+    };
+    let triggers = trigger(
+        "talks",
+        &format!("timing = \"after\"; events = [\"delete\"]; body = \"{harmless}\""),
+    ) + &trigger(
+        "own",
+        &format!("timing = \"after\"; events = [\"insert\"]; body = \"{own}\""),
+    ) + &trigger(
+        "notes",
+        "timing = \"after\"; events = [\"insert\"]; body = \"INSERT INTO age_log VALUES (1, 1)\"",
+    );
+    let sandbox = from_to(live, &triggers, "");
+    assert_eq!(hazards(&sandbox, live), [""; 0]);
+    sandbox.on(live, &["apply", "--yes"]).ok();
+    // Another table that is kept in step is worth a look, and no more.
+    let upkeep = trigger(
+        "upkeep",
+        "timing = \"after\"; events = [\"delete\"]; \
+         body = \"UPDATE totals SET users = users - OLD.id\"",
+    );
+    let sandbox = from_to(live, &upkeep, "");
+    assert_eq!(hazards(&sandbox, live), ["upkeep stops_upkeep medium"]);
+    sandbox
+        .on(live, &["apply", "--yes"])
+        .ok()
+        .says(&["medium hazard stops_upkeep", "totals"]);
+}
+
+fn a_weaker_trigger_is_refused(live: &mut dyn Live) {
+    let without_raise = guard("[\"insert\"]").replace(
+        "{{ raise_if('NEW.age < 0', 'no') }}",
+        if live.dialect() == "mysql" {
+            "SET @x = 1"
+        } else {
+            "SELECT 1"
+        },
+    );
+    let without_raise = if live.dialect() == "postgres" {
+        without_raise.replace("SELECT 1", "PERFORM 1")
+    } else {
+        without_raise
+    };
+    for (before, after, name, says) in [
+        (
+            guard("[\"insert\"]"),
+            guard("[\"insert\"]") + "when = \"NEW.id > 10\"\n",
+            "guard",
+            "only where a condition holds",
+        ),
+        (
+            guard("[\"insert\"]"),
+            without_raise,
+            if live.dialect() == "postgres" {
+                "users_guard"
+            } else {
+                "guard"
+            },
+            "no longer raises an error",
+        ),
+        (
+            audit("age_log"),
+            audit("age_log").replace(
+                "INSERT INTO age_log VALUES (OLD.id, OLD.age)",
+                "DELETE FROM totals WHERE users = OLD.id",
+            ),
+            if live.dialect() == "postgres" {
+                "users_audit"
+            } else {
+                "audit"
+            },
+            "no longer writes to age_log",
+        ),
+    ] {
+        let sandbox = from_to(live, &before, &after);
+        let found = hazards(&sandbox, live);
+        let wanted = format!("{name} drops_protection high");
+        assert!(found.contains(&wanted), "{found:?} without {wanted}");
+        let place = if name.starts_with("users_") {
+            "public"
+        } else {
+            "users"
+        };
+        refused(
+            &sandbox,
+            live,
+            &format!("--allow drops_protection:{place}.{name}"),
+        )
+        .says(&[says]);
+        sandbox.write("triggers.toml", spec(""));
+        sandbox
+            .on(live, &["apply", "--yes", "--allow", "drops_protection"])
+            .ok();
+    }
+    // Fewer events are fewer triggers on SQLite and MySQL.
+    let sandbox = from_to(
+        live,
+        &guard("[\"insert\", \"update\"]"),
+        &guard("[\"insert\"]"),
+    );
+    let grave = hazards(&sandbox, live)
+        .into_iter()
+        .filter(|hazard| hazard.ends_with("drops_protection high"));
+    let name = if live.dialect() == "postgres" {
+        "guard"
+    } else {
+        "guard_update"
+    };
+    assert_eq!(
+        grave.collect::<Vec<_>>(),
+        [format!("{name} drops_protection high")]
+    );
+}
+
+fn a_stronger_one_is_not(live: &mut dyn Live) {
+    let weak = guard("[\"insert\"]") + "when = \"NEW.id > 10\"\n";
+    for (before, after) in [
+        // No condition any more; another message; one more event; another table that gets the row too.
+        (weak, guard("[\"insert\"]")),
+        (
+            guard("[\"insert\"]"),
+            guard("[\"insert\"]").replace("'no'", "'never'"),
+        ),
+        (
+            audit("age_log"),
+            audit("age_log").replace(
+                "OLD.age)",
+                "OLD.age); INSERT INTO other_log VALUES (OLD.id, 1)",
+            ),
+        ),
+    ] {
+        let sandbox = from_to(live, &before, &after);
+        let found = hazards(&sandbox, live);
+        assert!(
+            !found
+                .iter()
+                .any(|hazard| hazard.contains("drops_protection")),
+            "{found:?}"
+        );
+        sandbox.on(live, &["apply", "--yes"]).ok();
+        sandbox.write("triggers.toml", spec(""));
+        sandbox
+            .on(live, &["apply", "--yes", "--allow", "drops_protection"])
+            .ok();
+    }
+}
+
+fn what_takes_its_place_is_no_loss(live: &mut dyn Live) {
+    // Another name, the same work.
+    let renamed = guard("[\"insert\"]").replace("\"guard\"", "\"watch\"");
+    let sandbox = from_to(live, &guard("[\"insert\"]"), &renamed);
+    let found = hazards(&sandbox, live);
+    assert!(
+        !found
+            .iter()
+            .any(|hazard| hazard.contains("drops_protection")),
+        "{found:?}"
+    );
+    sandbox.on(live, &["apply", "--yes"]).ok();
+    // One trigger for each event becomes one for both, and the other way round.
+    let both = renamed.replace("[\"insert\"]", "[\"insert\", \"update\"]");
+    for to in [&both, &renamed] {
+        sandbox.write("triggers.toml", spec(to));
+        let found = hazards(&sandbox, live);
+        let lost = found
+            .iter()
+            .filter(|hazard| hazard.contains("drops_protection"));
+        let expected = if live.dialect() == "postgres" {
+            "watch"
+        } else {
+            "watch_update"
+        };
+        if to == &renamed {
+            assert_eq!(
+                lost.collect::<Vec<_>>(),
+                [&format!("{expected} drops_protection high")]
+            );
+        } else {
+            assert_eq!(lost.count(), 0, "{found:?}");
+            sandbox.on(live, &["apply", "--yes"]).ok();
+        }
+    }
+    // The same name elsewhere, or a condition more, does not take its place.
+    let narrower = renamed.replace("\"watch\"", "\"narrow\"") + "when = \"NEW.id > 1\"\n";
+    sandbox.write("triggers.toml", spec(&narrower));
+    let found = hazards(&sandbox, live);
+    assert!(
+        found
+            .iter()
+            .any(|hazard| hazard.ends_with("drops_protection high")),
+        "{found:?}"
+    );
+}
+
+fn a_plain_create_is_never_grave(live: &mut dyn Live) {
+    live.batch("INSERT INTO users VALUES (1, 'a', 1);");
+    let sandbox = sandbox(&(guard("[\"insert\"]") + &audit("age_log") + &counter()));
+    assert_eq!(hazards(&sandbox, live), ["guard existing_rows low"]);
+    let plan = sandbox.on(live, &["plan"]).ok().never_says(&["hazard"]);
+    assert!(
+        plan.stdout.lines().all(|line| line.chars().count() <= 80),
+        "{plan}"
+    );
+    let plan = sandbox
+        .on(live, &["plan", "-v"])
+        .ok()
+        .says(&["low hazard existing_rows: ", "locks "]);
+    assert!(
+        plan.stdout.lines().all(|line| line.chars().count() <= 80),
+        "{plan}"
+    );
+    let lock = match live.dialect() {
+        "sqlite" => "locks users: the write lock of the whole file (file of",
+        "postgres" => "locks public.users: SHARE ROW EXCLUSIVE (",
+        _ => "LOCK TABLES … WRITE (about 1 row, ",
+    };
+    assert!(plan.stdout.replace("\n    ", " ").contains(lock), "{plan}");
+    sandbox.on(live, &["apply", "--yes"]).ok();
+    // To replace one is as little.
+    let changed = guard("[\"insert\"]").replace("'no'", "'never'");
+    sandbox.write(
+        "triggers.toml",
+        spec(&(changed + &audit("age_log") + &counter())),
+    );
+    let found = hazards(&sandbox, live);
+    assert!(
+        !found
+            .iter()
+            .any(|hazard| hazard.ends_with("high") || hazard.ends_with("medium")),
+        "{found:?}"
+    );
+    sandbox
+        .on(live, &["apply", "--yes"])
+        .ok()
+        .never_says(&["hazard"]);
+    sandbox
+        .on(live, &["plan", "--detailed-exitcode"])
+        .ok()
+        .never_says(&["hazard"]);
+}
+
+fn a_saved_plan_keeps_its_hazards(live: &mut dyn Live) {
+    let sandbox = from_to(live, &guard("[\"insert\"]"), "");
+    sandbox
+        .on(live, &["plan", "--out", "plan.json"])
+        .ok()
+        .says(&["apply plan.json", "--allow drops_protection:users.guard"]);
+    let before = live.everything();
+    sandbox
+        .on(live, &["apply", "plan.json", "--yes"])
+        .code(3)
+        .says(&["hazard drops_protection"]);
+    // Not to be talked out of it: the digest covers what is said.
+    let edited = sandbox.read("plan.json").replace("\"high\"", "\"low\"");
+    sandbox.write("edited.json", edited);
+    sandbox
+        .on(live, &["apply", "edited.json", "--yes"])
+        .code(1)
+        .says(&["changed after it was saved"]);
+    // Nor by a plan of a version that knew of no severities.
+    let old =
+        sandbox
+            .read("plan.json")
+            .replacen("\"format_version\": 2", "\"format_version\": 1", 1);
+    sandbox.write("old.json", old);
+    sandbox
+        .on(live, &["apply", "old.json", "--yes"])
+        .code(1)
+        .says(&["format 1", "make the plan again"]);
+    assert_eq!(before, live.everything());
+    let script = sandbox.on(live, &["plan", "--format", "sql"]).ok().stdout;
+    assert!(
+        script.contains("\n-- high hazard drops_protection: a guard is dropped"),
+        "{script}"
+    );
+    assert!(script.contains("\n-- locks "), "{script}");
+    sandbox
+        .on(
+            live,
+            &[
+                "apply",
+                "plan.json",
+                "--yes",
+                "--allow",
+                "drops_protection:guard",
+            ],
+        )
+        .ok();
+}
+
+fn a_rollback_takes_what_it_brought(live: &mut dyn Live) {
+    let sandbox = from_to(live, &counter(), &(counter() + &guard("[\"insert\"]")));
+    sandbox.on(live, &["apply", "--yes"]).ok();
+    sandbox
+        .on(
+            live,
+            &["rollback", "--yes", "--allow", "blocks_readers:nothing"],
+        )
+        .ok()
+        .says(&[
+            "medium hazard drops_protection",
+            "`--allow blocks_readers:nothing` allows nothing",
+        ]);
+    sandbox
+        .on(live, &["rollback", "--yes", "--allow", "nonsense"])
+        .code(64);
+}
+
+fn what_an_allow_says_is_checked(live: &mut dyn Live) {
+    let sandbox = sandbox(&counter());
+    let before = live.everything();
+    for (value, says) in [
+        ("drop_protection", "did you mean `drops_protection`?"),
+        ("everything", "unknown hazard `everything`"),
+        ("", "unknown hazard ``"),
+        ("drops_protection:", "names no object"),
+        ("drops_protection:[", "not a pattern"),
+    ] {
+        sandbox
+            .on(live, &["apply", "--yes", "--allow", value])
+            .code(64)
+            .says(&[says]);
+    }
+    // Both mistakes at once.
+    sandbox
+        .on(live, &["apply", "--yes", "--allow", "a", "--allow", "b"])
+        .code(64)
+        .says(&[
+            "unknown hazard `a`",
+            "unknown hazard `b`",
+            "the hazards are blocks_writers",
+        ]);
+    assert_eq!(before, live.everything());
+    sandbox
+        .on(live, &["apply", "--yes", "--allow", "drops_protection"])
+        .ok()
+        .says(&["`--allow drops_protection` allows nothing: this plan has no such hazard."]);
+    sandbox
+        .on(live, &["apply", "--yes", "--allow", "drops_protection"])
+        .ok()
+        .says(&["allows nothing", "Nothing to do"]);
+}
+
+// --- PostgreSQL -----------------------------------------------------------------------------------------------------
+
+/// The hazards of one kind, with their messages.
+fn of_kind(sandbox: &Sandbox, live: &dyn Live, kind: &str) -> Vec<(String, String)> {
+    let plan = sandbox.on(live, &["plan", "--format", "json"]).ok().json();
+    let changes = plan["changes"].as_array().unwrap();
+    changes
+        .iter()
+        .flat_map(|change| change["hazards"].as_array().unwrap())
+        .filter(|hazard| hazard["kind"] == kind)
+        .map(|hazard| {
+            let word = |key: &str| hazard[key].as_str().unwrap().to_owned();
+            (word("severity"), word("message"))
+        })
+        .collect()
+}
+
+/// What the statistics would say of a table of this size.
+fn pretend_rows(live: &mut Postgres, rows: i64) {
+    live.batch(&format!(
+        "UPDATE pg_class SET reltuples = {rows}, relpages = 1 WHERE oid = 'users'::regclass"
+    ));
+}
+
+#[test]
+fn a_hard_lock_on_a_huge_table_is_refused() {
+    let mut live = tables(Postgres::new());
+    let sandbox = from_to(&mut live, &counter(), "");
+    for (rows, severity) in [
+        (900_000, "low"),
+        (1_500_000, "medium"),
+        (25_000_000, "high"),
+    ] {
+        pretend_rows(&mut live, rows);
+        let found = of_kind(&sandbox, &live, "blocks_readers");
+        assert_eq!(found.len(), 1, "{found:?}");
+        assert_eq!(found[0].0, severity, "{rows}: {found:?}");
+    }
+    sandbox.on(&live, &["plan", "-v"]).ok().says(&[
+        "locks public.users: ACCESS EXCLUSIVE (about 25,000,000 rows",
+        "high hazard blocks_readers: readers and writers of public.users (about",
+    ]);
+    // The weaker lock of a plain create or replace is not, on the same table.
+    sandbox.write("triggers.toml", spec(&(counter() + &guard("[\"insert\"]"))));
+    assert_eq!(of_kind(&sandbox, &live, "blocks_readers"), []);
+    assert_eq!(of_kind(&sandbox, &live, "blocks_writers")[0].0, "low");
+    sandbox.on(&live, &["apply", "--yes"]).ok();
+    let without_counter = guard("[\"insert\"]");
+    sandbox.write("triggers.toml", spec(&without_counter));
+    refused(&sandbox, &mut live, "--allow blocks_readers:users.counter");
+}
+
+#[test]
+fn one_hard_lock_a_table_is_said_once() {
+    let mut live = tables(Postgres::new());
+    let second = counter().replace("\"counter\"", "\"second\"");
+    let sandbox = from_to(&mut live, &(counter() + &second), "");
+    pretend_rows(&mut live, 25_000_000);
+    assert_eq!(of_kind(&sandbox, &live, "blocks_readers").len(), 1);
+    sandbox
+        .on(
+            &live,
+            &["apply", "--yes", "--allow", "blocks_readers:users"],
+        )
+        .ok();
+}
+
+#[test]
+fn a_busy_table_is_said_to_be() {
+    let mut live = tables(Postgres::new());
+    let sandbox = from_to(&mut live, &counter(), "");
+    let mut readers: Vec<_> = (0..5).map(|_| live.connect()).collect();
+    for (index, reader) in readers.iter_mut().enumerate() {
+        assert_eq!(
+            of_kind(&sandbox, &live, "blocks_readers")[0].0,
+            "low",
+            "{index} readers"
+        );
+        reader.batch_execute("BEGIN; SELECT * FROM users").unwrap();
+    }
+    let found = of_kind(&sandbox, &live, "blocks_readers");
+    assert!(
+        found[0].0 == "high" && found[0].1.contains("5 sessions"),
+        "{found:?}"
+    );
+    // Readers are not in the way of the weaker lock.
+    sandbox.write("triggers.toml", spec(&(counter() + &guard("[\"insert\"]"))));
+    assert_eq!(of_kind(&sandbox, &live, "blocks_writers")[0].0, "low");
+    for reader in &mut readers {
+        reader.batch_execute("UPDATE users SET age = 1").unwrap();
+    }
+    assert_eq!(of_kind(&sandbox, &live, "blocks_writers")[0].0, "medium");
+}
+
+#[test]
+fn a_long_transaction_is_named() {
+    let mut live = tables(Postgres::new());
+    let sandbox = from_to(&mut live, &counter(), "");
+    let mut reader = live.connect();
+    reader
+        .batch_execute("SET application_name = 'report'; BEGIN; SELECT * FROM users")
+        .unwrap();
+    // A moment is not long.
+    assert_eq!(
+        of_kind(&sandbox, &live, "waits_behind_long_transactions"),
+        []
+    );
+    std::thread::sleep(std::time::Duration::from_millis(5500));
+    let found = of_kind(&sandbox, &live, "waits_behind_long_transactions");
+    assert_eq!(found.len(), 1, "{found:?}");
+    let (severity, message) = &found[0];
+    assert!(
+        severity == "high"
+            && message.contains("application `report`")
+            && message.contains("public.users"),
+        "{found:?}"
+    );
+    sandbox
+        .on(&live, &["apply", "--yes", "--wait", "0"])
+        .code(3)
+        .says(&["waits_behind_long_transactions"]);
+    // A reader is not in the way of a plain create; a writer is, of other writers alone.
+    sandbox.write("triggers.toml", spec(&(counter() + &guard("[\"insert\"]"))));
+    assert_eq!(
+        of_kind(&sandbox, &live, "waits_behind_long_transactions"),
+        []
+    );
+    reader
+        .batch_execute("INSERT INTO users VALUES (7, 'x', 1)")
+        .unwrap();
+    let found = of_kind(&sandbox, &live, "waits_behind_long_transactions");
+    assert_eq!(
+        found
+            .iter()
+            .map(|(severity, _)| severity.as_str())
+            .collect::<Vec<_>>(),
+        ["medium"]
+    );
+    // Another table's is nobody's business here.
+    reader
+        .batch_execute("ROLLBACK; BEGIN; SELECT * FROM totals")
+        .unwrap();
+    assert_eq!(
+        of_kind(&sandbox, &live, "waits_behind_long_transactions"),
+        []
+    );
+}
+
+#[test]
+fn a_table_that_is_locked_is_not_waited_for() {
+    let mut live = tables(Postgres::new());
+    let sandbox = from_to(&mut live, &counter(), "");
+    let mut holder = live.connect();
+    holder
+        .batch_execute("BEGIN; LOCK TABLE users IN ACCESS EXCLUSIVE MODE")
+        .unwrap();
+    let start = std::time::Instant::now();
+    let plan = sandbox.on(&live, &["plan", "--format", "json"]).ok().json();
+    assert!(start.elapsed() < std::time::Duration::from_secs(20));
+    // The size as of the last VACUUM, of which there was none.
+    let size = &plan["changes"][0]["locks"][0]["size"];
+    assert_eq!(size["bytes"], 0, "{plan}");
+    holder
+        .batch_execute("ROLLBACK; BEGIN; LOCK TABLE totals IN ACCESS EXCLUSIVE MODE")
+        .unwrap();
+    let plan = sandbox.on(&live, &["plan", "--format", "json"]).ok().json();
+    let size = &plan["changes"][0]["locks"][0]["size"];
+    assert!(size["bytes"].as_u64().unwrap() > 0, "{plan}");
+}
+
+#[test]
+fn every_partition_is_locked() {
+    let mut live = Postgres::new();
+    live.batch(
+        "CREATE TABLE users (id integer, age integer) PARTITION BY LIST (id);
+         CREATE TABLE totals (users integer);
+         CREATE TABLE users_1 PARTITION OF users FOR VALUES IN (1);
+         CREATE TABLE users_2 PARTITION OF users FOR VALUES IN (2);",
+    );
+    let sandbox = sandbox(&counter());
+    let found = of_kind(&sandbox, &live, "locks_partitions");
+    assert!(
+        found.len() == 1 && found[0].0 == "low" && found[0].1.contains("2 partitions"),
+        "{found:?}"
+    );
+    // A statement's trigger is on the parent alone.
+    sandbox.write(
+        "triggers.toml",
+        spec(&(counter() + "for_each = \"statement\"\n")),
+    );
+    assert_eq!(of_kind(&sandbox, &live, "locks_partitions"), []);
+    for number in 3..=100 {
+        live.batch(&format!(
+            "CREATE TABLE users_{number} PARTITION OF users FOR VALUES IN ({number});"
+        ));
+    }
+    sandbox.write("triggers.toml", spec(&counter()));
+    let found = of_kind(&sandbox, &live, "locks_partitions");
+    assert!(
+        found[0].0 == "medium" && found[0].1.contains("100 partitions"),
+        "{found:?}"
+    );
+}
+
+const SHARED: &str = "[[function]]\nname = \"touch\"\nbody = \"BEGIN NEW.age := 1; RETURN NEW; END\"\n\n\
+    [[trigger]]\nname = \"touch\"\ntable = \"users\"\ntiming = \"before\"\nevents = [\"insert\"]\n\
+    postgres = { function = \"touch\" }\n";
+
+#[test]
+fn a_function_that_others_call_is_refused() {
+    let mut live = tables(Postgres::new());
+    let changed = SHARED.replace(":= 1", ":= 2");
+    let sandbox = from_to(&mut live, SHARED, &changed);
+    // Called by its own trigger alone, it is nobody else's business.
+    assert_eq!(of_kind(&sandbox, &live, "shared_function"), []);
+    live.batch(
+        "CREATE SCHEMA elsewhere; CREATE TABLE elsewhere.t (age integer);
+         CREATE TRIGGER theirs BEFORE INSERT ON elsewhere.t FOR EACH ROW EXECUTE FUNCTION touch();",
+    );
+    let found = of_kind(&sandbox, &live, "shared_function");
+    assert!(
+        found.len() == 1 && found[0].1.contains("theirs on elsewhere.t"),
+        "{found:?}"
+    );
+    // What it does stays the same with another comment.
+    sandbox.write(
+        "triggers.toml",
+        spec(&SHARED.replace("\n\n[[trigger]]", "\ndescription = \"x\"\n\n[[trigger]]")),
+    );
+    assert_eq!(of_kind(&sandbox, &live, "shared_function"), []);
+    sandbox.write("triggers.toml", spec(&changed));
+    refused(&sandbox, &mut live, "--allow shared_function:public.touch");
+}
+
+#[test]
+fn a_trigger_that_is_disabled_protects_nothing() {
+    let mut live = tables(Postgres::new());
+    let state = |state: &str| {
+        guard("[\"insert\"]") + &format!("[trigger.postgres]\nenabled = \"{state}\"\n")
+    };
+    let sandbox = from_to(&mut live, &state("always"), &state("disabled"));
+    assert_eq!(hazards(&sandbox, &live), ["guard drops_protection high"]);
+    sandbox.write("triggers.toml", spec(&state("origin")));
+    assert_eq!(hazards(&sandbox, &live), ["guard drops_protection medium"]);
+    sandbox.write("triggers.toml", spec(&state("disabled")));
+    sandbox
+        .on(&live, &["apply", "--yes", "--allow", "drops_protection:*"])
+        .ok();
+    // What does not fire can go.
+    sandbox.write("triggers.toml", spec(""));
+    assert_eq!(hazards(&sandbox, &live), [""; 0]);
+    sandbox.on(&live, &["apply", "--yes"]).ok();
+}
+
+#[test]
+fn a_function_of_another_language_is_not_guessed_at() {
+    let mut live = tables(Postgres::new());
+    // A C function of the server's own, which nobody can look into.
+    let foreign = trigger(
+        "foreign",
+        "timing = \"before\"; events = [\"update\"]; \
+         postgres = { function = \"pg_catalog.suppress_redundant_updates_trigger\" }",
+    );
+    let sandbox = from_to(&mut live, &foreign, "");
+    assert_eq!(hazards(&sandbox, &live), [""; 0]);
+    sandbox.on(&live, &["apply", "--yes"]).ok();
+}
+
+#[test]
+fn guards_and_audits_of_every_shape() {
+    for (keys, expected) in [
+        // Rows are skipped in silence.
+        (
+            "timing = \"before\"; events = [\"delete\"]; body = \"RETURN NULL;\"",
+            true,
+        ),
+        // The same words in an AFTER trigger say nothing.
+        (
+            "timing = \"after\"; events = [\"delete\"]; body = \"RETURN NULL;\"",
+            false,
+        ),
+        // Rows of the whole statement.
+        (
+            "timing = \"after\"; events = [\"update\"]; for_each = \"statement\"; \
+             postgres = { referencing = { old_table = \"gone\" } }; \
+             body = \"INSERT INTO age_log SELECT id, age FROM gone\"",
+            true,
+        ),
+        // TRUNCATE has no rows.
+        (
+            "timing = \"after\"; events = [\"truncate\"]; for_each = \"statement\"; \
+             body = \"INSERT INTO age_log VALUES (0, 0)\"",
+            true,
+        ),
+        // The table is named at run time.
+        (
+            "timing = \"after\"; events = [\"update\"]; \
+             body = \"EXECUTE format('INSERT INTO %I VALUES ($1.id, 1)', 'age_log') USING OLD\"",
+            true,
+        ),
+    ] {
+        let mut live = tables(Postgres::new());
+        let sandbox = from_to(&mut live, &trigger("shape", keys), "");
+        let grave = hazards(&sandbox, &live) == ["shape drops_protection high"];
+        assert_eq!(grave, expected, "{keys}");
+    }
+}
+
+#[test]
+fn a_new_name_may_change_the_order() {
+    let mut live = tables(Postgres::new());
+    let named =
+        |name: &str, also: &str| counter().replace("\"counter\"", &format!("\"{name}\"{also}"));
+    let sandbox = from_to(
+        &mut live,
+        &(named("b", "") + &named("m", "")),
+        &(named("z", "\nrenamed_from = \"b\"") + &named("m", "")),
+    );
+    let found = of_kind(&sandbox, &live, "changes_firing_order");
+    assert!(
+        found.len() == 1 && found[0].0 == "medium" && found[0].1.ends_with("with m"),
+        "{found:?}"
+    );
+    sandbox.write(
+        "triggers.toml",
+        spec(&(named("c", "\nrenamed_from = \"b\"") + &named("m", ""))),
+    );
+    assert_eq!(of_kind(&sandbox, &live, "changes_firing_order"), []);
+}
+
+#[test]
+fn what_was_done_by_hand_and_what_is_taken_over() {
+    let mut live = tables(Postgres::new());
+    let sandbox = from_to(&mut live, &counter(), &counter());
+    live.batch("ALTER TABLE users DISABLE TRIGGER counter");
+    assert_eq!(
+        hazards(&sandbox, &live),
+        ["counter undoes_manual_change low"]
+    );
+    sandbox
+        .on(&live, &["apply", "--yes"])
+        .ok()
+        .never_says(&["undoes_manual_change"]);
+    live.batch(
+        "CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END';
+         CREATE TRIGGER audit AFTER UPDATE ON users FOR EACH ROW EXECUTE FUNCTION f();",
+    );
+    sandbox.write("triggers.toml", spec(&(counter() + &audit("age_log"))));
+    let plan = sandbox
+        .on(&live, &["plan", "--adopt", "--format", "json"])
+        .ok()
+        .stdout;
+    assert!(plan.contains("\"takes_over\""), "{plan}");
+    sandbox.on(&live, &["apply", "--adopt", "--yes"]).ok();
+}
+
+// --- SQLite ---------------------------------------------------------------------------------------------------------
+
+#[test]
+fn an_older_sqlite_is_thought_of() {
+    let live = tables(Sqlite::new());
+    let with = |body: &str| counter().replace("UPDATE totals SET users = users + 1", body);
+    let sandbox = sandbox(&with(
+        "SELECT RAISE(ABORT, 'no ' || NEW.id) WHERE NEW.age < 0",
+    ));
+    let found = of_kind(&sandbox, &live, "needs_newer_sqlite");
+    assert!(
+        found.len() == 1 && found[0].0 == "medium" && found[0].1.contains("before 3.47"),
+        "{found:?}"
+    );
+    sandbox
+        .on(&live, &["plan"])
+        .ok()
+        .says(&["medium hazard needs_newer_sqlite"]);
+    sandbox.write(
+        "triggers.toml",
+        spec(&(counter() + "when = \"NEW.age IS DISTINCT FROM NEW.id\"\n")),
+    );
+    assert_eq!(of_kind(&sandbox, &live, "needs_newer_sqlite")[0].0, "low");
+    // Once it is there, it is no news; nor is a message that is a plain string.
+    let newer = "SELECT RAISE(ABORT, 'no ' || NEW.id) WHERE NEW.age < 0";
+    sandbox.write("triggers.toml", spec(&with(newer)));
+    sandbox.on(&live, &["apply", "--yes"]).ok();
+    sandbox.write("triggers.toml", spec(&with(&newer.replace("< 0", "< 1"))));
+    assert_eq!(of_kind(&sandbox, &live, "needs_newer_sqlite"), []);
+    sandbox.write(
+        "triggers.toml",
+        spec(&with(
+            "SELECT RAISE(ABORT, 'no || NEW.id') WHERE NEW.age < 0",
+        )),
+    );
+    assert_eq!(of_kind(&sandbox, &live, "needs_newer_sqlite"), []);
+}
+
+#[test]
+fn siblings_that_are_made_again_are_named() {
+    let mut live = tables(Sqlite::new());
+    let second = counter().replace("\"counter\"", "\"second\"");
+    let other = counter()
+        .replace("\"counter\"", "\"other\"")
+        .replace("\"insert\"", "\"delete\"");
+    let changed = counter().replace("+ 1", "+ 2");
+    let sandbox = from_to(
+        &mut live,
+        &(counter() + &other),
+        &(counter() + &other + &second),
+    );
+    sandbox.on(&live, &["apply", "--yes"]).ok();
+    sandbox.write("triggers.toml", spec(&(changed.clone() + &other + &second)));
+    let found = of_kind(&sandbox, &live, "recreates_siblings");
+    assert!(
+        found.len() == 1 && found[0].0 == "low" && found[0].1.starts_with("`second` is made again"),
+        "{found:?}"
+    );
+    sandbox.on(&live, &["apply", "--yes"]).ok();
+    // Alone, it has nobody beside it.
+    let sandbox = from_to(&mut live, &(changed + &other), &(counter() + &other));
+    assert_eq!(of_kind(&sandbox, &live, "recreates_siblings"), []);
+}
+
+// --- MySQL and MariaDB ----------------------------------------------------------------------------------------------
+
+#[test]
+fn a_gap_is_said_where_there_can_be_one() {
+    let mut live = tables(Mysql::new());
+    live.batch("CREATE TABLE between_them (id integer);");
+    let elsewhere = "[[trigger]]\nname = \"NAME\"\ntable = \"between_them\"\ntiming = \"after\"\nevents = [\"insert\"]\nbody = \"UPDATE totals SET users = 1\"\n\n";
+    let audit = audit("age_log").replace("\"users\"", "\"users\"");
+    let one = elsewhere.replace("NAME", "one");
+    let sandbox = from_to(
+        &mut live,
+        &(one.clone() + &audit),
+        &(elsewhere.replace("NAME", "two") + &audit.replace("\"audit\"", "\"records\"")),
+    );
+    // It is dropped with the others, and comes back after another table was worked on.
+    let found = of_kind(&sandbox, &live, "gap_in_protection");
+    assert!(
+        found.iter().any(|(severity, _)| severity == "high"),
+        "{found:?}"
+    );
+    sandbox
+        .on(&live, &["apply", "--yes"])
+        .code(3)
+        .says(&["--allow gap_in_protection:users.audit"]);
+    // One table at a time there is none.
+    let run = sandbox
+        .on(&live, &["apply", "--yes", "--target", "users.*"])
+        .ok();
+    run.never_says(&["gap_in_protection"]);
+}
+
+#[test]
+fn without_the_right_to_lock_there_is_a_gap() {
+    let mut live = tables(Mysql::new());
+    let renamed = audit("age_log").replace("\"audit\"", "\"records\"\nrenamed_from = \"audit\"");
+    let sandbox = from_to(&mut live, &audit("age_log"), &renamed);
+    assert_eq!(of_kind(&sandbox, &live, "gap_in_protection")[0].0, "low");
+    let (name, role) = (
+        live.name().to_owned(),
+        format!("{}_r", live.name().replace("triggerctl_test", "t")),
+    );
+    live.batch(&format!(
+        "CREATE USER {role}@localhost; GRANT SELECT, INSERT, UPDATE, DELETE, CREATE, TRIGGER ON {name}.* TO {role}@localhost"
+    ));
+    let url = live.url().replace("root@", &format!("{role}@"));
+    let plan = sandbox
+        .run(&["--url", &url, "plan", "--format", "json"])
+        .ok()
+        .stdout;
+    assert!(plan.contains("this role may not LOCK TABLES"), "{plan}");
+    sandbox
+        .run(&["--url", &url, "apply", "--yes"])
+        .code(3)
+        .says(&["--allow gap_in_protection:users.records"]);
+    // A replacement in one statement has no gap even so.
+    sandbox.write(
+        "triggers.toml",
+        spec(&audit("age_log").replace("OLD.age)", "OLD.age + 0)")),
+    );
+    let plan = sandbox
+        .run(&["--url", &url, "plan", "--format", "json"])
+        .ok()
+        .stdout;
+    assert!(!plan.contains("gap_in_protection"), "{plan}");
+    live.batch(&format!("DROP USER {role}@localhost"));
+}
+
+#[test]
+fn a_long_transaction_is_named_on_mysql_too() {
+    if Engine::Mysql9.is_missing() {
+        return;
+    }
+    let live = tables(Mysql::of(Engine::Mysql9));
+    let sandbox = sandbox(&counter());
+    let mut reader = live.connect();
+    for sql in ["START TRANSACTION", "SELECT * FROM users"] {
+        mysql::prelude::Queryable::query_drop(&mut reader, sql).unwrap();
+    }
+    assert_eq!(
+        of_kind(&sandbox, &live, "waits_behind_long_transactions"),
+        []
+    );
+    std::thread::sleep(std::time::Duration::from_millis(6500));
+    let found = of_kind(&sandbox, &live, "waits_behind_long_transactions");
+    assert!(
+        found.len() == 1 && found[0].0 == "high" && found[0].1.contains("connection "),
+        "{found:?}"
+    );
+    drop(reader);
+}

@@ -1,0 +1,310 @@
+//! How one gets in: TCP with every kind of TLS, sockets, options files, other tools' URLs. And what is turned away.
+
+use std::net::TcpListener;
+use std::process::Command;
+
+use mysql::prelude::Queryable;
+
+use crate::common::mysql::{Engine, Mysql, connect, with_database};
+use crate::common::mysql_server::MysqlServer;
+use crate::common::{Live, Run, Sandbox};
+use crate::{Test, counting, empty_plan, spec, tables};
+
+pub(crate) const TESTS: &[(&str, Test)] = &[
+    (
+        "sockets_options_files_and_other_urls",
+        sockets_options_files_and_other_urls,
+    ),
+    (
+        "what_is_wrong_with_a_connection_is_said",
+        what_is_wrong_with_a_connection_is_said,
+    ),
+];
+
+/// Those that start a server of their own.
+pub(crate) const SERVER_TESTS: &[(&str, Test)] = &[("tls_over_tcp", tls_over_tcp)];
+
+/// Certificates: an authority, a server's for `localhost` and 127.0.0.1, a client's, and another authority.
+fn certificates() -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    let openssl = |arguments: &str| {
+        let output = Command::new("openssl")
+            .args(arguments.split(' '))
+            .current_dir(folder.path())
+            .output()
+            .unwrap();
+        assert!(
+            output.status.success(),
+            "{}",
+            String::from_utf8_lossy(&output.stderr)
+        );
+    };
+    let key = "-newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes";
+    for name in ["ca", "other"] {
+        openssl(&format!(
+            "req -x509 {key} -keyout {name}.key -out {name}.pem -subj /CN={name} -days 2"
+        ));
+    }
+    std::fs::write(
+        folder.path().join("server.ext"),
+        "subjectAltName = DNS:localhost, IP:127.0.0.1\n",
+    )
+    .unwrap();
+    std::fs::write(
+        folder.path().join("client.ext"),
+        "extendedKeyUsage = clientAuth\n",
+    )
+    .unwrap();
+    for name in ["server", "client"] {
+        openssl(&format!(
+            "req {key} -keyout {name}.key -out {name}.csr -subj /CN={name}"
+        ));
+        openssl(&format!(
+            "x509 -req -in {name}.csr -CA ca.pem -CAkey ca.key -CAcreateserial -out {name}.pem -days 2 -extfile {name}.ext"
+        ));
+    }
+    folder
+}
+
+fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap()
+        .port()
+}
+
+fn tls_over_tcp(engine: Engine) {
+    let files = certificates();
+    let file = |name: &str| files.path().join(name).display().to_string();
+    let port = free_port();
+    let server = MysqlServer::start(
+        engine,
+        &[
+            &format!("--port={port}"),
+            "--bind-address=127.0.0.1",
+            &format!("--ssl-ca={}", file("ca.pem")),
+            &format!("--ssl-cert={}", file("server.pem")),
+            &format!("--ssl-key={}", file("server.key")),
+        ],
+    );
+    let mut live = Mysql::at(&server.url());
+    tables(&mut live, 1);
+    let name = live.name().to_owned();
+    for (user, require) in [("plain", "NONE"), ("secure", "SSL"), ("known", "X509")] {
+        live.batch(&format!(
+            "CREATE USER {user}@'%' IDENTIFIED BY 'p@ss:w/rd' REQUIRE {require}; GRANT ALL ON {name}.* TO {user}@'%'; GRANT SUPER ON *.* TO {user}@'%'"
+        ));
+    }
+    let sandbox = spec(&counting("t0", "a", 1));
+    let run = |user: &str, host: &str, parameters: &str| -> Run {
+        let url = format!("mysql://{user}:p%40ss%3Aw%2Frd@{host}:{port}/{name}?{parameters}");
+        sandbox
+            .run(&["--url", &url, "plan", "--detailed-exitcode"])
+            .never_says(&["p@ss", "p%40ss"])
+    };
+    let (ca, other) = (file("ca.pem"), file("other.pem"));
+    // A server's certificate is not looked at unless one asks for it, and then all of it that was asked for.
+    for parameters in [
+        "",
+        "ssl-mode=preferred",
+        "ssl-mode=REQUIRED",
+        "sslmode=require",
+    ] {
+        run("secure", "127.0.0.1", parameters).code(2);
+    }
+    for parameters in [
+        format!("ssl-ca={ca}"),
+        format!("ssl-mode=VERIFY_CA&ssl-ca={ca}"),
+        format!("ssl-mode=VERIFY_IDENTITY&ssl-ca={ca}"),
+    ] {
+        run("secure", "127.0.0.1", &parameters).code(2);
+        run("secure", "localhost", &parameters).code(2);
+    }
+    for parameters in [
+        format!("ssl-mode=VERIFY_CA&ssl-ca={other}"),
+        format!("ssl-mode=VERIFY_IDENTITY&ssl-ca={other}"),
+        format!("ssl-ca={other}"),
+        "ssl-mode=VERIFY_IDENTITY".to_owned(),
+    ] {
+        run("secure", "127.0.0.1", &parameters)
+            .code(1)
+            .says(&["TLS", "ssl-ca"]);
+    }
+    // Another name of the same machine is not in the certificate.
+    let verified = format!("ssl-mode=VERIFY_IDENTITY&ssl-ca={ca}");
+    run("secure", "127.0.0.2", &verified).code(1);
+    // Without TLS only whom the server lets in so.
+    run("secure", "127.0.0.1", "ssl-mode=DISABLED")
+        .code(1)
+        .says(&["does not let `secure` in"]);
+    if engine == Engine::Mariadb {
+        run("plain", "127.0.0.1", "ssl-mode=DISABLED").code(2);
+    }
+    run("known", "127.0.0.1", "").code(1);
+    let client = format!(
+        "{verified}&ssl-cert={}&ssl-key={}",
+        file("client.pem"),
+        file("client.key")
+    );
+    run("known", "127.0.0.1", &client).code(2);
+    run("secure", "127.0.0.1", "ssl-mode=VERIFY_CA")
+        .code(1)
+        .says(&["certificates to trust"]);
+    run("secure", "127.0.0.1", "ssl-ca=/nowhere.pem")
+        .code(1)
+        .says(&["/nowhere.pem"]);
+    run("secure", "127.0.0.1", "ssl-mode=sometimes")
+        .code(1)
+        .says(&["VERIFY_IDENTITY"]);
+    // And it is used for more than looking.
+    let url = format!(
+        "mysql+pymysql://secure:p%40ss%3Aw%2Frd@127.0.0.1:{port}/{name}?ssl_ca={ca}&charset=utf8mb4"
+    );
+    sandbox.run(&["--url", &url, "apply", "--yes"]).ok();
+    sandbox.run(&["--url", &url, "check"]).ok();
+    sandbox.run(&["--url", &url, "rollback", "--yes"]).ok();
+    if engine == Engine::Mysql9 {
+        // The certificate that the server makes for itself names nobody: it can be trusted, but not identified.
+        own_certificates(&sandbox);
+    }
+}
+
+fn own_certificates(sandbox: &Sandbox) {
+    let port = free_port();
+    let server = MysqlServer::start(
+        Engine::Mysql9,
+        &[&format!("--port={port}"), "--bind-address=127.0.0.1"],
+    );
+    let mut live = Mysql::at(&server.url());
+    tables(&mut live, 1);
+    live.batch("CREATE USER u@'%' IDENTIFIED BY 'x' REQUIRE SSL; GRANT ALL ON *.* TO u@'%'");
+    let ca = server.file("ca.pem").display().to_string();
+    let run = |mode: &str| {
+        let url = format!(
+            "mysql://u:x@127.0.0.1:{port}/{}?ssl-mode={mode}&ssl-ca={ca}",
+            live.name()
+        );
+        sandbox.run(&["--url", &url, "plan", "--detailed-exitcode"])
+    };
+    run("REQUIRED").code(2);
+    run("VERIFY_CA").code(2);
+    run("VERIFY_IDENTITY").code(1).says(&["TLS"]);
+}
+
+fn sockets_options_files_and_other_urls(engine: Engine) {
+    let mut live = Mysql::of(engine);
+    tables(&mut live, 1);
+    let sandbox = spec(&counting("t0", "a", 1));
+    let base = engine.server_url();
+    let Some((_, socket)) = base.split_once("socket=") else {
+        panic!("the test's server is on a socket: {base}");
+    };
+    let name = live.name().to_owned();
+    let user = format!("opt{}", std::process::id());
+    live.batch(&format!(
+        "CREATE USER {user}@localhost IDENTIFIED BY 'a#b \\\\x'; GRANT ALL ON {name}.* TO {user}@localhost"
+    ));
+    // All of it from ~/.my.cnf (the sandbox is its own home), the database from the URL.
+    sandbox.write(
+        ".my.cnf",
+        format!("[mysqld]\nuser=nobody\n[client]\nuser = {user}\npassword = \"a#b \\\\x\"\nsocket = {socket}\n[other]\nuser = x\n"),
+    );
+    let plan = |url: &str| sandbox.run(&["--url", url, "plan", "--detailed-exitcode"]);
+    plan(&format!("mysql:///{name}")).code(2);
+    plan(&format!("mariadb:///{name}")).code(2);
+    plan(&format!("mysql+pymysql:///{name}?charset=utf8mb4")).code(2);
+    sandbox
+        .run(&["--url", &format!("mysql:///{name}"), "apply", "--yes"])
+        .ok()
+        .never_says(&["a#b"]);
+    assert!(
+        live.run("SELECT applied_by FROM triggerctl_migrations")
+            .starts_with(&user)
+    );
+    // The URL wins over the file.
+    plan(&format!("mysql://nobody@/{name}"))
+        .code(1)
+        .says(&["nobody"]);
+    // Another file, by name, and no other.
+    sandbox.write(".my.cnf", "[client]\nuser = nobody\n");
+    sandbox.write(
+        "own.cnf",
+        format!("[client]\nuser={user}\npassword='a#b \\\\x'\nsocket={socket}\ndatabase={name}\n"),
+    );
+    let own = sandbox.path().join("own.cnf").display().to_string();
+    plan(&format!("mysql:///?defaults-file={own}")).ok();
+    plan("mysql:///x?defaults-file=/nowhere.cnf")
+        .code(1)
+        .says(&["/nowhere.cnf"]);
+    // From the environment.
+    let mut command =
+        sandbox.command(&["--url", &format!("mysql://{user}@localhost/{name}"), "plan"]);
+    command
+        .env("HOME", "/nonexistent")
+        .env("MYSQL_PWD", "a#b \\x")
+        .env("MYSQL_UNIX_PORT", socket);
+    let run = crate::common::finish(command);
+    // A host that is named is not a socket's place: `localhost` has one only where servers usually have it.
+    assert!(run.code == Some(1) || run.code == Some(0), "{run}");
+    let mut command = sandbox.command(&["--url", &format!("mysql://{user}@/{name}"), "plan"]);
+    command
+        .env("HOME", "/nonexistent")
+        .env("MYSQL_PWD", "a#b \\x")
+        .env("MYSQL_UNIX_PORT", socket);
+    crate::common::finish(command).ok();
+    live.batch(&format!("DROP USER {user}@localhost"));
+    drop(connect(&live.url()));
+}
+
+fn what_is_wrong_with_a_connection_is_said(engine: Engine) {
+    let mut live = Mysql::of(engine);
+    tables(&mut live, 1);
+    let sandbox = spec(&counting("t0", "a", 1));
+    let base = engine.server_url();
+    let plan = |url: &str| sandbox.run(&["--url", url, "plan"]);
+    plan(&with_database(&base, "no_such_database"))
+        .code(1)
+        .says(&["no such database"]);
+    plan(&with_database(&base, ""))
+        .code(64)
+        .says(&["names no database"]);
+    plan("mysql://root@localhost/x?socket=/nowhere.sock")
+        .code(1)
+        .says(&["cannot reach", "/nowhere.sock"]);
+    let port = free_port();
+    plan(&format!("mysql://root@127.0.0.1:{port}/x"))
+        .code(1)
+        .says(&["cannot reach", &port.to_string()]);
+    plan("mysql://root@localhost/x?no_such=1")
+        .code(1)
+        .says(&["no_such"]);
+    // Something that speaks no such protocol.
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let other = std::thread::spawn(move || {
+        use std::io::Write as _;
+        let (mut stream, _) = listener.accept().unwrap();
+        let _ = stream.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n");
+    });
+    plan(&format!("mysql://root@127.0.0.1:{port}/x"))
+        .code(1)
+        .says(&[&port.to_string()]);
+    other.join().unwrap();
+    // A view, a table that is not there, and one of the history.
+    live.batch("CREATE VIEW v AS SELECT * FROM t0");
+    for (table, words) in [("v", "is a view"), ("t9", "t9")] {
+        sandbox.write(
+            "triggers.toml",
+            format!("version = 1\n{}", counting(table, "a", 1)),
+        );
+        sandbox.on(&live, &["plan"]).code(1).says(&[words]);
+    }
+    let _ = live.conn().query_drop("DROP VIEW v");
+    sandbox.write(
+        "triggers.toml",
+        format!("version = 1\n{}", counting("t0", "a", 1)),
+    );
+    sandbox.on(&live, &["apply", "--yes"]).ok();
+    empty_plan(&sandbox, &live);
+}
