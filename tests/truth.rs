@@ -411,9 +411,7 @@ fn a_label_or_an_attribute_that_is_renamed_under_a_condition_is_seen() {
          CREATE TRIGGER by_attribute AFTER UPDATE ON t FOR EACH ROW WHEN ((NEW.a).zip = 'x') EXECUTE FUNCTION f()",
     );
     let sandbox = Sandbox::new();
-    sandbox
-        .on(&live, &["import", "-o", "triggers.toml"])
-        .ok();
+    sandbox.on(&live, &["import", "-o", "triggers.toml"]).ok();
     sandbox.on(&live, &["apply", "--yes"]).ok();
     sandbox.on(&live, &["check"]).ok();
     let imported = sandbox.read("triggers.toml");
@@ -434,10 +432,10 @@ fn a_label_or_an_attribute_that_is_renamed_under_a_condition_is_seen() {
 
     // The condition goes on by the label's new name; what the spec says is none any more.
     live.batch("ALTER TYPE state RENAME VALUE 'new' TO 'fresh'");
-    sandbox
-        .on(&live, &["check"])
-        .code(1)
-        .says(&["the condition of `by_label` does not fit", "invalid input value for enum"]);
+    sandbox.on(&live, &["check"]).code(1).says(&[
+        "the condition of `by_label` does not fit",
+        "invalid input value for enum",
+    ]);
     sandbox.write(
         "triggers.toml",
         imported.replace("'new'::public.state", "'fresh'"),
