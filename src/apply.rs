@@ -20,6 +20,10 @@ use crate::model::{Action as TriggerAction, Definition, FunctionId, ObjectId};
 use crate::plan::{self, Action, Change, Plan};
 use crate::signal;
 
+/// So many objects are verified and recorded at once: all of them need not be in memory together, and each reading of the
+/// catalog has its price.
+const VERIFIED_AT_ONCE: usize = 5_000;
+
 /// How one object is to be in the end.
 #[derive(Debug, Clone, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -258,14 +262,13 @@ fn attempt(
     database.check_live(&tables)?;
 
     let catalog = database.catalog(&scope)?;
-    let rows = verify(&job.expected, &job.found, &catalog, database)?;
     let version = history.version + 1;
     let migration = Migration {
         state: "applied".to_owned(),
         to_fingerprint: fingerprint(&job.expected, &catalog),
         finished_at: Some(Timestamp::now().to_string()),
         duration_ms: i64::try_from(clock.elapsed().as_millis()).ok(),
-        ..started_row(job, settings, version, started, database)
+        ..row(job, settings, version, started, database)
     };
     let mut records = if history.exists {
         vec![]
@@ -276,21 +279,57 @@ fn attempt(
         .rendering
         .as_deref()
         .filter(|_| history.keeps_rendering || !history.exists);
-    records.push(settings.writer.migration(&migration, rendering)?);
-    let mut record = |sql: String| database.run(&[Statement { sql, object: None }], &mut |_| ());
+    let up = job.up.iter().map(|statement| statement.sql.as_str());
+    let down = job.down.iter().map(String::as_str);
+    records.push(
+        settings
+            .writer
+            .migration_of(&migration, up, down, rendering)?,
+    );
+    let record = |sql: String, database: &mut dyn Database| {
+        database.run(&[Statement { sql, object: None }], &mut |_| ())
+    };
     for sql in records {
-        record(sql)?;
+        record(sql, database)?;
     }
-    for sql in settings.writer.objects(version, &rows) {
-        record(sql?)?;
+    let expected: Vec<_> = job.expected.iter().collect();
+    for expected in expected.chunks(VERIFIED_AT_ONCE) {
+        let rows = verify(expected, &job.found, &catalog, database)?;
+        for sql in settings.writer.objects(version, &rows) {
+            record(sql?, database)?;
+        }
     }
     signal::check()?;
     database.commit()?;
-    Ok(migration)
+    Ok(with_statements(job, migration))
 }
 
 /// The row of a migration that begins.
 pub(crate) fn started_row(
+    job: &Job,
+    settings: &Settings<'_>,
+    version: i64,
+    started: Timestamp,
+    database: &dyn Database,
+) -> Migration {
+    with_statements(job, row(job, settings, version, started, database))
+}
+
+/// A migration with its statements, of which there may be many.
+fn with_statements(job: &Job, migration: Migration) -> Migration {
+    Migration {
+        up: job
+            .up
+            .iter()
+            .map(|statement| statement.sql.clone())
+            .collect(),
+        down: job.down.clone(),
+        ..migration
+    }
+}
+
+/// The row of a migration that begins, without its statements.
+fn row(
     job: &Job,
     settings: &Settings<'_>,
     version: i64,
@@ -306,12 +345,8 @@ pub(crate) fn started_row(
         spec_digest: job.spec_digest.clone(),
         from_fingerprint: job.from_fingerprint.clone(),
         to_fingerprint: String::new(),
-        up: job
-            .up
-            .iter()
-            .map(|statement| statement.sql.clone())
-            .collect(),
-        down: job.down.clone(),
+        up: vec![],
+        down: vec![],
         started_at: started.to_string(),
         finished_at: None,
         duration_ms: None,
@@ -382,13 +417,13 @@ pub(crate) fn stale(moved: &[String]) -> Error {
 
 /// The rows to record, once the catalog is seen to be what the job was to make of it.
 pub(crate) fn verify(
-    expected: &BTreeMap<ObjectId, Expected>,
+    expected: &[(&ObjectId, &Expected)],
     before: &BTreeMap<ObjectId, Option<Definition>>,
     catalog: &Catalog,
     database: &mut dyn Database,
 ) -> Result<Vec<Row>, Error> {
     let (mut whole, mut structure) = (vec![], vec![]);
-    for (id, end) in expected {
+    for &(id, end) in expected {
         match end {
             // What a template of the user's made is recorded as it was read.
             Expected::Present { custom: true, .. } => whole.push(id.clone()),
@@ -398,8 +433,8 @@ pub(crate) fn verify(
     }
     let mut live = database.definitions(&structure, Depth::Structure)?;
     live.extend(database.definitions(&whole, Depth::Whole)?);
-    let mut rows = vec![];
-    for (id, end) in expected {
+    let mut rows = Vec::with_capacity(expected.len());
+    for &(id, end) in expected {
         let found = catalog.fingerprints.get(id).zip(live.remove(id));
         rows.push(Row {
             id: id.clone(),

@@ -1,7 +1,7 @@
 //! What is written down about a migration: its row in `migrations` and, for every object that it touched, a row in
 //! `objects`. Both are append-only. All of it is SQL from templates, so that a script for a DBA records the same.
 
-use serde::Serialize;
+use serde::{Serialize, Serializer as _};
 
 use crate::db::Migration;
 use crate::error::Error;
@@ -86,27 +86,54 @@ impl Writer<'_> {
         migration: &Migration,
         rendering: Option<&str>,
     ) -> Result<String, Error> {
+        let up = migration.up.iter().map(String::as_str);
+        let down = migration.down.iter().map(String::as_str);
+        self.migration_of(migration, up, down, rendering)
+    }
+
+    /// The same for a migration whose statements are elsewhere.
+    pub fn migration_of<'a>(
+        &self,
+        migration: &Migration,
+        up: impl Iterator<Item = &'a str>,
+        down: impl Iterator<Item = &'a str>,
+        rendering: Option<&str>,
+    ) -> Result<String, Error> {
         #[derive(Serialize)]
         struct Context<'a> {
             history_schema: &'a str,
             migration: &'a Migration,
-            up: String,
-            down: String,
+            up: &'a str,
+            down: &'a str,
             rendering: Option<&'a str>,
         }
-        let json = |statements: &[String]| {
-            serde_json::to_string(statements)
-                .map_err(|error| Error::failed(format!("cannot be recorded: {error}")))
+        let render = |up: &str, down: &str| {
+            let context = Context {
+                history_schema: self.schema,
+                migration,
+                up,
+                down,
+                rendering,
+            };
+            self.renderer
+                .render("history_insert_migration.sql", context)
         };
-        let context = Context {
-            history_schema: self.schema,
-            migration,
-            up: json(&migration.up)?,
-            down: json(&migration.down)?,
-            rendering,
-        };
-        self.renderer
-            .render("history_insert_migration.sql", context)
+        let (up, down) = (array(up)?, array(down)?);
+        // The statements of ten thousand triggers are megabytes, which every step of rendering would copy: two short
+        // texts stand in for them.
+        let dialect = self.renderer.dialect();
+        let stand_in = |what: &str| format!("{what} of {}", migration.plan_id);
+        let (for_up, for_down) = (stand_in("up"), stand_in("down"));
+        let mut text = render(&for_up, &for_down)?;
+        for (stand_in, json) in [(for_down, &down), (for_up, &up)] {
+            let literal = dialect.quote_literal(&stand_in);
+            if text.matches(&stand_in).count() != 1 || text.matches(&literal).count() != 1 {
+                // A template of the user's does something else with them.
+                return render(&up, &down);
+            }
+            text = text.replacen(&literal, &dialect.quote_literal(json), 1);
+        }
+        Ok(text)
     }
 
     /// The statement that writes the journal of a migration whose row is there.
@@ -237,4 +264,14 @@ impl Writer<'_> {
         }
         self.renderer.render("history_insert_objects.sql", context)
     }
+}
+
+/// Statements as a JSON array.
+fn array<'a>(statements: impl Iterator<Item = &'a str>) -> Result<String, Error> {
+    let mut json = vec![];
+    let mut serializer = serde_json::Serializer::new(&mut json);
+    serializer
+        .collect_seq(statements)
+        .map_err(|error| Error::failed(format!("cannot be recorded: {error}")))?;
+    String::from_utf8(json).map_err(|error| Error::failed(format!("cannot be recorded: {error}")))
 }

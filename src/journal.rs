@@ -375,7 +375,7 @@ impl Runner<'_> {
         let expected = self.expected();
         let catalog = database.catalog(&job_scope(&expected))?;
         let rows = verify(
-            &expected,
+            &expected.iter().collect::<Vec<_>>(),
             &self.journal.found.iter().cloned().collect(),
             &catalog,
             database,

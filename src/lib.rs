@@ -8,6 +8,7 @@
 //! - [`db`] reads what the live database has and what was recorded, and is the only place that imports a driver;
 //! - [`desired`], [`diff`] and [`plan`] compare the three sides and order the steps; compare and plan, without any I/O of their own;
 //! - [`apply`] runs a plan as one migration, [`rollback`] prepares the way back, [`history`] writes it down;
+//! - [`testing`] runs the spec's tests against what it asks for, in a place of which nothing stays;
 //! - [`import`] goes the other way, from what is live to a spec;
 //! - [`report`] shows any of it to people and programs; [`commands`] are the stories that tie it together, and [`cli`] is
 //!   where they are listed.
@@ -39,3 +40,4 @@ pub mod selectors;
 pub mod signal;
 pub mod spec;
 pub mod sql;
+pub mod testing;

@@ -23,6 +23,9 @@ use crate::parallel::Busy;
 use crate::plan::Present;
 use crate::spec::Spec;
 
+/// What is said with `-vv` where the short way was taken.
+const SHORT: &str = "nothing that the spec is made from has changed since it was applied";
+
 /// What is written down beside a migration, as JSON.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 struct Rendering {
@@ -206,6 +209,7 @@ fn look(source: Option<Source>, database: &mut dyn Database, needless: &AtomicBo
     }
     match crate::plan::read(std::iter::empty(), &history, database) {
         Ok(catalog) if is_settled(&history, &catalog) => {
+            log::debug!("{SHORT}");
             Found::Settled(Present { history, catalog })
         }
         Ok(catalog) => {

@@ -9,6 +9,7 @@ pub mod plan;
 pub mod render;
 pub mod repair;
 pub mod rollback;
+pub mod test;
 pub mod validate;
 
 use std::path::Path;
@@ -33,6 +34,8 @@ pub enum Outcome {
     Done,
     /// Something differs.
     Differs,
+    /// Done, and what was looked for did not hold.
+    Failed,
 }
 
 impl Outcome {
@@ -41,6 +44,7 @@ impl Outcome {
         match self {
             Self::Done => 0,
             Self::Differs => 2,
+            Self::Failed => 1,
         }
     }
 }

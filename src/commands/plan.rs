@@ -30,6 +30,7 @@ pub struct PlanCommand {
 impl PlanCommand {
     /// Run it.
     pub fn run(&self, context: &Context) -> Result<Outcome, Error> {
+        context.only("plan", &[Format::Text, Format::Json, Format::Sql])?;
         let options = Options {
             adopt: self.adopt,
             targets: self.targets.patterns()?,
@@ -55,7 +56,7 @@ impl PlanCommand {
                 };
                 script::plan(&plan, &mut *database, &writer)?
             }
-            Format::Text => text::plan(
+            Format::Text | Format::Junit | Format::Tap => text::plan(
                 &plan,
                 context.detail(&*database, self.unmanaged),
                 &context.output.palette(),

@@ -25,6 +25,7 @@ pub struct Render {
 impl Render {
     /// Run it.
     pub fn run(&self, context: &Context) -> Result<Outcome, Error> {
+        context.only("render", &[Format::Text, Format::Json, Format::Sql])?;
         let spec = context.spec_alone()?;
         let dialect = self.dialect(context, &spec)?;
         let renderer = Renderer::new(dialect, spec.templates.as_deref())?;

@@ -5,6 +5,7 @@ pub mod mysql;
 pub mod postgres;
 pub mod size;
 pub mod sqlite;
+pub mod stage;
 pub mod url;
 
 use std::borrow::Cow;
@@ -59,6 +60,40 @@ pub fn connect(
             settings.history_schema.clone(),
         )?),
         url::DatabaseUrl::Mysql(url) => Box::new(mysql::Mysql::open(url, intent)?),
+    })
+}
+
+/// Whether tests run in a scratch database wherever this leads: SQLite has its copy in memory, and MySQL no transaction
+/// that DDL would be a part of.
+pub fn always_scratch(url: &url::DatabaseUrl) -> bool {
+    !matches!(url, url::DatabaseUrl::Postgres(_))
+}
+
+/// Whether scratch databases are in memory there.
+pub fn is_in_memory(url: &url::DatabaseUrl) -> bool {
+    matches!(url, url::DatabaseUrl::Sqlite(_))
+}
+
+/// How to make scratch databases beside the one that a URL names.
+pub fn blueprint(
+    url: &url::DatabaseUrl,
+    settings: &Settings,
+    source: stage::Source<'_>,
+) -> Result<Box<dyn stage::Blueprint>, Error> {
+    Ok(match url {
+        url::DatabaseUrl::Sqlite(location) => {
+            let create_from = settings.create_from.as_deref();
+            let live = sqlite::Options {
+                location,
+                intent: Intent::Read,
+                create_from,
+            };
+            Box::new(sqlite::Blueprint::new(&live, source)?)
+        }
+        url::DatabaseUrl::Postgres(url) => {
+            Box::new(postgres::Blueprint::new(url, &settings.history_schema, source)?)
+        }
+        url::DatabaseUrl::Mysql(url) => Box::new(mysql::Blueprint::new(url, source)?),
     })
 }
 
@@ -420,4 +455,17 @@ pub trait Database: Send {
 
     /// A function that stops what runs at the moment, for a signal handler's thread.
     fn interrupter(&self) -> Box<dyn Fn() + Send>;
+
+    /// Put the desired triggers in place, and make of this connection a place for tests. Nothing of it outlives the
+    /// stage: in a database that is not a scratch one, it is a transaction that is always rolled back.
+    fn stage(self: Box<Self>, setup: stage::Setup) -> Result<Box<dyn stage::Stage>, Error>;
+    /// Scratch databases on this server that runs which were killed have left, and that nobody is connected to.
+    fn leftovers(&mut self) -> Result<Vec<stage::Leftover>, Error> {
+        Ok(vec![])
+    }
+    /// Drop one of [`Database::leftovers`]; `false` where somebody is using it after all.
+    fn remove_leftover(&mut self, leftover: &stage::Leftover) -> Result<bool, Error> {
+        let _ = leftover;
+        Ok(false)
+    }
 }

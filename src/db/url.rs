@@ -89,6 +89,24 @@ impl DatabaseUrl {
         }
     }
 
+    /// Whether the two lead to one database, as far as the URLs tell: another user, or other settings of the connection, are
+    /// no other place.
+    pub fn is_same_place(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Sqlite(left), Self::Sqlite(right)) => left == right,
+            (Self::Postgres(left), Self::Postgres(right)) => ["host", "hostaddr", "port", "dbname", "service"]
+                .iter()
+                .all(|name| left.get(name) == right.get(name)),
+            (Self::Mysql(left), Self::Mysql(right)) => {
+                left.host == right.host
+                    && left.port == right.port
+                    && left.database == right.database
+                    && left.get("socket") == right.get("socket")
+            }
+            _ => false,
+        }
+    }
+
     /// The dialect that is spoken there.
     pub fn dialect(&self) -> &'static str {
         match self {

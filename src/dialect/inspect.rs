@@ -239,6 +239,27 @@ pub(super) fn keyword(text: &str, syntax: &Syntax, word: &str) -> Option<Range<u
     None
 }
 
+/// `IF condition THEN`, which a body begins with, and what follows it.
+pub(super) fn behind_then<'a>(text: &'a str, syntax: &Syntax) -> Option<(&'a str, &'a str)> {
+    let mut cases = 0_usize;
+    for (index, token) in tokens(text, syntax)
+        .filter(|token| !token.is_blank())
+        .enumerate()
+    {
+        if index == 0 && !token.is_word(text, "if") {
+            return None;
+        }
+        if token.is_word(text, "case") {
+            cases += 1;
+        } else if token.is_word(text, "end") {
+            cases = cases.checked_sub(1)?;
+        } else if token.is_word(text, "then") && cases == 0 {
+            return Some((text.get(..token.range.end)?, text.get(token.range.end..)?));
+        }
+    }
+    None
+}
+
 /// The first word of each statement, with the place of the statement's first token.
 pub(super) fn statement_starts<'a>(text: &'a str, syntax: &Syntax) -> Vec<(&'a str, Range<usize>)> {
     let mut starts = vec![];

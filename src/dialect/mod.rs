@@ -158,7 +158,7 @@ pub enum LockMode {
 /// Syntax that came late.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct NewerSyntax {
-    /// What it is, to follow "it has".
+    /// What it is.
     pub what: &'static str,
     /// Major and minor version of the engine that had it first.
     pub since: (u32, u32),
@@ -191,6 +191,15 @@ pub struct Request<'a> {
     pub beside: &'a Beside,
     /// What only a database can tell is made up (the columns), so that the rest can be checked without one.
     pub pretend: bool,
+}
+
+/// What an object leaves when it runs.
+#[derive(Debug, Clone, Copy)]
+pub struct Mark<'a> {
+    /// Digits.
+    pub text: &'a str,
+    /// The body begins with the IF of a condition: what does not get past it has not fired.
+    pub guarded: bool,
 }
 
 /// One SQL engine's rules.
@@ -270,6 +279,17 @@ pub trait Dialect: Sync {
     fn subject(&self, sql: &str, schema: &str) -> Option<TriggerId> {
         let _ = (sql, schema);
         None
+    }
+    /// The same object, made so that it leaves a mark when it runs and does nothing else otherwise; `None` where it runs in
+    /// no way that leaves one. For `triggerctl test`.
+    fn mark(
+        &self,
+        definition: &Definition,
+        mark: Mark<'_>,
+        renderer: &Renderer,
+    ) -> Result<Option<Definition>, Error> {
+        let _ = (definition, mark, renderer);
+        Ok(None)
     }
     /// What ends a statement in a script for the engine's own client.
     fn script_terminator(&self) -> &'static str {

@@ -11,28 +11,29 @@ use super::{Action, Change};
 
 /// Put changes in the order in which they are made. The order in which they come in does not matter.
 pub(super) fn order(changes: &mut Vec<Change>, dialect: &dyn Dialect) {
-    let mut functions: BTreeMap<ObjectId, Change> = BTreeMap::new();
+    // Where each one is now: a change is large, and is moved once, when it is clear where to.
+    let mut functions: BTreeMap<ObjectId, usize> = BTreeMap::new();
     let (mut triggers, mut last) = (vec![], vec![]);
-    for change in changes.drain(..) {
+    for (at, change) in changes.iter().enumerate() {
         let is_function = change.object.table.is_none();
         match change.action {
-            Action::Adopt | Action::Forget | Action::Conflict => last.push(change),
-            Action::Drop if is_function => last.push(change),
+            Action::Adopt | Action::Forget | Action::Conflict => last.push((at, change)),
+            Action::Drop if is_function => last.push((at, change)),
             _ if is_function => {
-                functions.insert(change.id(), change);
+                functions.insert(change.id(), at);
             }
-            _ => triggers.push(change),
+            _ => triggers.push((at, change)),
         }
     }
     let places: Vec<_> = triggers
         .iter()
-        .map(|change| {
+        .map(|(_, change)| {
             let place = change.after.as_ref().and_then(Definition::place);
             (change.id(), place)
         })
         .collect();
     let ranks = ranks(&places);
-    triggers.sort_by_cached_key(|change| {
+    triggers.sort_by_cached_key(|(_, change)| {
         let locks_hard = change
             .locks
             .iter()
@@ -51,22 +52,43 @@ pub(super) fn order(changes: &mut Vec<Change>, dialect: &dyn Dialect) {
         let rank = ranks.get(&id).copied().unwrap_or(0);
         (turn, table, !goes, !locks_hard, rank, id)
     });
-    last.sort_by_cached_key(|change| (change.action, change.id()));
+    last.sort_by_cached_key(|(_, change)| (change.action, change.id()));
 
-    let mut ordered = vec![];
-    for change in triggers {
+    let mut ordered = Vec::with_capacity(changes.len());
+    for (at, change) in triggers {
         let called = change
             .after
             .as_ref()
             .and_then(Definition::calls)
             .map(|id| ObjectId::Function(id.clone()));
         ordered.extend(called.and_then(|id| functions.remove(&id)));
-        ordered.push(change);
+        ordered.push(at);
     }
     // What is left is called by no trigger that changes: it takes no table lock, so it comes first.
-    changes.extend(functions.into_values());
-    changes.extend(ordered);
-    changes.extend(last);
+    let places: Vec<usize> = functions
+        .into_values()
+        .chain(ordered)
+        .chain(last.into_iter().map(|(at, _)| at))
+        .collect();
+    bring_into(changes, &places);
+}
+
+/// Put at each place what is now at the one that `from` names; each is named once.
+fn bring_into<T>(items: &mut [T], from: &[usize]) {
+    let mut to = vec![0; items.len()];
+    for (place, from) in from.iter().enumerate() {
+        if let Some(to) = to.get_mut(*from) {
+            *to = place;
+        }
+    }
+    for at in 0..items.len() {
+        while let Some(&goal) = to.get(at)
+            && goal != at
+        {
+            items.swap(at, goal);
+            to.swap(at, goal);
+        }
+    }
 }
 
 /// How many of these must be made before each one, because its place is told by another trigger's.
@@ -95,4 +117,25 @@ pub(crate) fn ranks(places: &[(ObjectId, Option<&Place>)]) -> BTreeMap<ObjectId,
         .iter()
         .map(|(id, _)| (id.clone(), rank(id)))
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::bring_into;
+
+    #[test]
+    fn things_are_brought_into_any_order() {
+        for from in [
+            vec![],
+            vec![0],
+            vec![2, 0, 1],
+            vec![1, 0, 3, 2],
+            vec![4, 3, 2, 1, 0],
+            vec![3, 0, 4, 1, 2],
+        ] {
+            let mut items: Vec<usize> = (0..from.len()).collect();
+            bring_into(&mut items, &from);
+            assert_eq!(items, from);
+        }
+    }
 }

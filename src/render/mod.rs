@@ -148,6 +148,11 @@ impl Renderer {
         self.spec_text(text, context, INLINE_NAME)
     }
 
+    /// The dialect whose templates these are.
+    pub fn dialect(&self) -> &'static dyn Dialect {
+        self.dialect
+    }
+
     /// Whether the dialect, or the user's folder, has this template.
     pub fn has(&self, template: &str) -> bool {
         self.sources.has(template)

@@ -5,6 +5,7 @@ pub mod diagnostics;
 pub mod json;
 mod safe;
 pub mod script;
+pub mod testing;
 pub mod text;
 
 use std::io::{IsTerminal as _, Write};
@@ -23,6 +24,10 @@ pub enum Format {
     Json,
     /// SQL: for `render` what it prints anyway; for `plan` a script that also records the migration.
     Sql,
+    /// JUnit's XML, for `test`.
+    Junit,
+    /// The Test Anything Protocol, for `test`.
+    Tap,
 }
 
 /// When to use colour.

@@ -29,21 +29,21 @@ pub(super) struct Builder<'a> {
     pub(super) problems: &'a mut Vec<Diagnostic>,
 }
 
-fn text(value: Value) -> Option<Located<String>> {
+pub(super) fn text(value: Value) -> Option<Located<String>> {
     match value {
         Value::Text(text) => Some(text),
         _ => None,
     }
 }
 
-fn name(value: Value) -> Option<Located<TableRef>> {
+pub(super) fn name(value: Value) -> Option<Located<TableRef>> {
     match value {
         Value::Name(name) => Some(name),
         _ => None,
     }
 }
 
-fn flag(value: Value) -> Option<Located<bool>> {
+pub(super) fn flag(value: Value) -> Option<Located<bool>> {
     match value {
         Value::Bool(flag) => Some(flag),
         _ => None,
@@ -60,7 +60,7 @@ fn chosen<T: DeserializeOwned>(value: Value) -> Option<Located<T>> {
     })
 }
 
-fn list<T>(value: Value, element: fn(Value) -> Option<T>) -> Option<Located<Vec<T>>> {
+pub(super) fn list<T>(value: Value, element: fn(Value) -> Option<T>) -> Option<Located<Vec<T>>> {
     let Value::List(list) = value else {
         return None;
     };
@@ -101,7 +101,7 @@ fn enabled_on(value: Option<Value>) -> Option<Located<Vec<EnabledOn>>> {
 }
 
 impl Builder<'_> {
-    fn report(&mut self, diagnostic: Diagnostic) {
+    pub(super) fn report(&mut self, diagnostic: Diagnostic) {
         self.problems.push(diagnostic);
     }
 

@@ -40,6 +40,11 @@ impl Loader<'_> {
             let url = url.and_then(|mut url| {
                 resolve(&mut url, self.options, &mut vec![]).then_some(url.value)
             });
+            if let Some(Value::Bool(flag)) = record.peek("protected")
+                && flag.value
+            {
+                self.protected.insert(name.value.clone());
+            }
             if self.options.environment == Some(name.value.as_str()) {
                 chosen = Some(record);
             }
@@ -66,6 +71,10 @@ impl Loader<'_> {
             _ => None,
         };
         let mut chosen = chosen;
+        let protected = match chosen.as_mut().and_then(|record| record.take("protected")) {
+            Some(Value::Bool(flag)) => Some(flag),
+            _ => None,
+        };
         let mut take = |key: &str| {
             let own = chosen.as_mut().and_then(|record| record.take(key));
             let base = database.as_mut().and_then(|record| record.take(key));
@@ -76,6 +85,7 @@ impl Loader<'_> {
         };
         let (url, create_from, history_schema) =
             (take("url"), take("create_from"), take("history_schema"));
+        let test_schema = take("test_schema");
         let url = if self.options.needs_url {
             self.dollar(url.as_ref());
             self.late(url, "url")
@@ -89,6 +99,11 @@ impl Loader<'_> {
                 span: path.span,
             }),
             history_schema: self.late(history_schema, "history_schema"),
+            test_schema: self.late(test_schema, "test_schema").map(|path| Located {
+                value: self.folder.join(path.value),
+                span: path.span,
+            }),
+            protected,
         };
         let mut vars = BTreeMap::new();
         let base = top.take("vars");

@@ -64,6 +64,18 @@ pub enum Section {
     Order,
     /// `[[function]]`.
     Function,
+    /// `[[test]]` alone.
+    Test,
+    /// Both `[[test]]` and `[test.<dialect>]`.
+    TestField,
+    /// `expect = { … }`.
+    Expect,
+    /// `expect_error = { … }`.
+    ExpectError,
+    /// `expect_changes = { … }`.
+    ExpectChanges,
+    /// An element of `changed` in `expect_changes`.
+    ExpectChanged,
     /// `[[require]]`.
     Require,
 }
@@ -82,6 +94,11 @@ impl Section {
             Self::Referencing => "in `referencing`",
             Self::Order => "in `order`",
             Self::Function => "in `[[function]]`",
+            Self::Test | Self::TestField => "in `[[test]]`",
+            Self::Expect => "in `expect`",
+            Self::ExpectError => "in `expect_error`",
+            Self::ExpectChanges => "in `expect_changes`",
+            Self::ExpectChanged => "in `changed`",
             Self::Require => "in `[[require]]`",
         }
     }
@@ -118,8 +135,14 @@ pub enum Shape {
     List(&'static Shape),
     /// A list of these, not empty, in which a value may come again.
     Row(&'static Shape),
+    /// A list of these, which may be empty, and in which a value may come again.
+    Many(&'static Shape),
     /// A table with the keys of a section.
     Table(Section),
+    /// A table with the keys of a section, or a list of them.
+    OneOrMany(Section),
+    /// A string, or a table with the keys of a section.
+    TextOr(Section),
     /// `[[name]]`: any number of tables with the keys of a section.
     Tables(Section),
     /// A table with keys of the user's choice.
@@ -177,7 +200,7 @@ pub const KEYS: &[Key] = &[
         name: "include",
         sections: &[Section::Top],
         shape: Shape::List(&Shape::Text),
-        doc: "More files with `[[trigger]]` and `[[function]]`; globs, relative to this file.",
+        doc: "More files with `[[trigger]]`, `[[function]]` and `[[test]]`; globs, relative to this file.",
         example: "include = [\"triggers/*.toml\"]",
         aliases: &["includes", "import", "imports"],
         ..KEY
@@ -235,6 +258,15 @@ pub const KEYS: &[Key] = &[
         ..KEY
     },
     Key {
+        name: "test",
+        sections: &[Section::Top, Section::Part],
+        shape: Shape::Tables(Section::Test),
+        doc: "A test of what the triggers do; `triggerctl test` runs it.",
+        example: "[[test]]",
+        aliases: &["tests"],
+        ..KEY
+    },
+    Key {
         name: "require",
         sections: &[Section::Top, Section::Part],
         shape: Shape::Tables(Section::Require),
@@ -266,6 +298,24 @@ pub const KEYS: &[Key] = &[
         default: "`triggerctl`",
         doc: "PostgreSQL: the schema of the history tables.",
         example: "history_schema = \"triggerctl\"",
+        ..KEY
+    },
+    Key {
+        name: "test_schema",
+        sections: &[Section::Database, Section::Environment],
+        shape: Shape::Late,
+        doc: "The script that scratch databases of `test` are made from, instead of a copy of the live schema.",
+        example: "test_schema = \"schema.sql\"",
+        ..KEY
+    },
+    Key {
+        name: "protected",
+        sections: &[Section::Environment],
+        shape: Shape::Bool,
+        default: "`false`",
+        doc: "`test` touches this database only to copy its schema: it refuses to run without `--scratch`.",
+        example: "protected = true",
+        aliases: &["production"],
         ..KEY
     },
     Key {
@@ -706,6 +756,179 @@ pub const KEYS: &[Key] = &[
         default: "100",
         doc: "Its cost, in units of cpu_operator_cost; above 0.",
         example: "cost = 100",
+        ..KEY
+    },
+    Key {
+        name: "name",
+        sections: &[Section::Test],
+        shape: Shape::Text,
+        required: true,
+        doc: "What it shows, in words; unique in its file.",
+        example: "name = \"a changed row gets the time\"",
+        ..KEY
+    },
+    Key {
+        name: "dialects",
+        sections: &[Section::Test],
+        shape: Shape::List(&Shape::Dialect),
+        default: "all",
+        doc: "The dialects that it runs on.",
+        example: "dialects = [\"sqlite\", \"postgres\"]",
+        aliases: &["engines", "databases"],
+        ..KEY
+    },
+    Key {
+        name: "given",
+        sections: &[Section::TestField],
+        shape: Shape::Sql,
+        doc: "Statements that set up the rows; a template.",
+        example: "given = \"INSERT INTO users (id) VALUES (1);\"",
+        aliases: &["setup", "before", "arrange"],
+        ..KEY
+    },
+    Key {
+        name: "when",
+        sections: &[Section::TestField],
+        shape: Shape::Sql,
+        required: true,
+        doc: "The statement or statements under test; a template.",
+        example: "when = \"UPDATE users SET name = 'b';\"",
+        aliases: &["do", "act", "sql", "run"],
+        ..KEY
+    },
+    Key {
+        name: "expect",
+        sections: &[Section::TestField],
+        shape: Shape::OneOrMany(Section::Expect),
+        doc: "A query and the rows that it must give afterwards; or a list of such tables.",
+        example: "expect = { query = \"SELECT name FROM users\", rows = [[\"b\"]] }",
+        aliases: &["then", "assert", "expected"],
+        ..KEY
+    },
+    Key {
+        name: "query",
+        sections: &[Section::Expect],
+        shape: Shape::Sql,
+        required: true,
+        doc: "The query; a template.",
+        example: "query = \"SELECT name FROM users\"",
+        aliases: &["sql", "select"],
+        ..KEY
+    },
+    Key {
+        name: "rows",
+        sections: &[Section::Expect],
+        shape: Shape::Many(&Shape::Many(&Shape::Any)),
+        required: true,
+        doc: "The rows, each a list of values; `[]` for none.",
+        example: "rows = [[\"b\", 1]]",
+        aliases: &["row", "result", "results", "values"],
+        ..KEY
+    },
+    Key {
+        name: "ordered",
+        sections: &[Section::Expect],
+        shape: Shape::Bool,
+        default: "`false`",
+        doc: "Whether the order of the rows counts.",
+        example: "ordered = true",
+        aliases: &["order", "in_order"],
+        ..KEY
+    },
+    Key {
+        name: "expect_error",
+        sections: &[Section::TestField],
+        shape: Shape::TextOr(Section::ExpectError),
+        doc: "`when` must fail, with this in its message; or `{ sqlstate = …, message = … }`.",
+        example: "expect_error = \"too young\"",
+        aliases: &["error", "raises", "throws"],
+        ..KEY
+    },
+    Key {
+        name: "message",
+        sections: &[Section::ExpectError],
+        shape: Shape::Free,
+        doc: "A part of the message, to the letter.",
+        example: "message = \"too young\"",
+        aliases: &["text", "contains"],
+        ..KEY
+    },
+    Key {
+        name: "sqlstate",
+        sections: &[Section::ExpectError],
+        shape: Shape::Text,
+        doc: "The SQLSTATE (PostgreSQL, MySQL): five characters.",
+        example: "sqlstate = \"45000\"",
+        aliases: &["code", "state"],
+        ..KEY
+    },
+    Key {
+        name: "expect_changes",
+        sections: &[Section::TestField],
+        shape: Shape::OneOrMany(Section::ExpectChanges),
+        doc: "What `when` does to a table: exactly these rows come, go and change; or a list of such tables.",
+        example: "expect_changes = { table = \"audit\", added = [{ op = \"U\" }] }",
+        aliases: &["changes", "expect_change"],
+        ..KEY
+    },
+    Key {
+        name: "table",
+        sections: &[Section::ExpectChanges],
+        shape: Shape::Name,
+        required: true,
+        doc: "The table.",
+        example: "table = \"audit\"",
+        aliases: &["on", "relation"],
+        ..KEY
+    },
+    Key {
+        name: "added",
+        sections: &[Section::ExpectChanges],
+        shape: Shape::Many(&Shape::Map(&Shape::Any)),
+        default: "`[]`",
+        doc: "The rows that come, by column; columns that are left out may hold anything.",
+        example: "added = [{ op = \"U\" }]",
+        aliases: &["inserted", "new"],
+        ..KEY
+    },
+    Key {
+        name: "removed",
+        sections: &[Section::ExpectChanges],
+        shape: Shape::Many(&Shape::Map(&Shape::Any)),
+        default: "`[]`",
+        doc: "The rows that go.",
+        example: "removed = [{ id = 1 }]",
+        aliases: &["deleted", "old"],
+        ..KEY
+    },
+    Key {
+        name: "changed",
+        sections: &[Section::ExpectChanges],
+        shape: Shape::Many(&Shape::Table(Section::ExpectChanged)),
+        default: "`[]`",
+        doc: "The rows that change, each before and after; rows are told apart by the primary key.",
+        example: "changed = [{ from = { n = 1 }, to = { n = 2 } }]",
+        aliases: &["updated", "modified"],
+        ..KEY
+    },
+    Key {
+        name: "from",
+        sections: &[Section::ExpectChanged],
+        shape: Shape::Map(&Shape::Any),
+        required: true,
+        doc: "What the row was, by column.",
+        example: "from = { n = 1 }",
+        aliases: &["old", "before"],
+        ..KEY
+    },
+    Key {
+        name: "to",
+        sections: &[Section::ExpectChanged],
+        shape: Shape::Map(&Shape::Any),
+        required: true,
+        doc: "What it is then.",
+        example: "to = { n = 2 }",
+        aliases: &["new", "after"],
         ..KEY
     },
 ];

@@ -1,6 +1,6 @@
 //! From a path to a [`Spec`]: the main file, what it includes, the chosen environment, the templates folder.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::ffi::OsString;
 use std::fs;
 use std::ops::Range;
@@ -15,7 +15,7 @@ use super::build::Builder;
 use super::keys::{DIALECTS, DialectKeys, Section};
 use super::split::split;
 use super::value::{Checker, Place, Record, Value};
-use super::{FunctionSpec, RequireSpec, Spec, TriggerSpec, check, source};
+use super::{FunctionSpec, RequireSpec, Spec, TestSpec, TriggerSpec, check, source};
 use crate::error::{Diagnostic, Error, Kind, SourceFile};
 use crate::parallel;
 
@@ -113,6 +113,8 @@ impl<'a> Draft<'a> {
             problems: vec![],
             triggers: vec![],
             functions: vec![],
+            tests: vec![],
+            protected: BTreeSet::new(),
             requires: vec![],
             pieces: vec![],
         };
@@ -281,6 +283,9 @@ pub(super) struct Loader<'a> {
     pub(super) problems: Vec<Diagnostic>,
     triggers: Vec<TriggerSpec>,
     functions: Vec<FunctionSpec>,
+    tests: Vec<TestSpec>,
+    /// The names of protected environments.
+    pub(super) protected: BTreeSet<String>,
     requires: Vec<RequireSpec>,
     pieces: Vec<Piece>,
 }
@@ -363,6 +368,10 @@ impl Loader<'_> {
                 .filter_map(|record| builder.require(record));
             self.requires.extend(requires);
         }
+        if let Some(Value::Records(records)) = record.take("test") {
+            let tests = builder.tests(records, self.options.dialects);
+            self.tests.extend(tests);
+        }
         let mut objects = Objects::default();
         objects.take(&mut record, self.options);
         let Objects {
@@ -411,11 +420,13 @@ impl Loader<'_> {
                 digest: crate::desired::hex(&self.digest.finalize()),
                 database,
                 environments: names,
+                protected: self.protected,
                 vars,
                 templates,
                 triggers: self.triggers,
                 functions: self.functions,
                 requires: self.requires,
+                tests: self.tests,
             },
             pieces: self.pieces,
             problems: self.problems,

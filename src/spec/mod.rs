@@ -13,13 +13,14 @@ mod merge;
 mod names;
 mod source;
 mod split;
+mod test;
 #[cfg(test)]
 mod tests;
 mod text;
 mod unknown;
 mod value;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -31,6 +32,10 @@ use crate::model::{
 pub use keys::{DIALECTS, DialectKeys, KEYS, Key, Section, Shape};
 pub use load::{Draft, LoadOptions};
 pub use names::NameError;
+pub(crate) use test::bytes;
+pub use test::{
+    ChangedSpec, ChangesSpec, ErrorSpec, ExpectSpec, Expected, RowSpec, TestFields, TestSpec,
+};
 pub use text::inner_span;
 pub(crate) use unknown::closest;
 
@@ -47,6 +52,8 @@ pub struct Spec {
     pub database: DatabaseSpec,
     /// The names under `[environments]`, with each one's URL where it could be resolved.
     pub environments: BTreeMap<String, Option<String>>,
+    /// Those of them that are `protected`.
+    pub protected: BTreeSet<String>,
     /// `[vars]`, with the environment's laid over them.
     pub vars: BTreeMap<String, toml::Value>,
     /// The user's templates folder, resolved against `folder`; exists.
@@ -55,6 +62,8 @@ pub struct Spec {
     pub triggers: Vec<TriggerSpec>,
     /// `[[function]]`, in file order.
     pub functions: Vec<FunctionSpec>,
+    /// `[[test]]`, in file order.
+    pub tests: Vec<TestSpec>,
     /// `[[require]]`, in file order.
     pub requires: Vec<RequireSpec>,
 }
@@ -68,6 +77,10 @@ pub struct DatabaseSpec {
     pub create_from: Option<Located<PathBuf>>,
     /// PostgreSQL: the schema of the history tables (default `triggerctl`).
     pub history_schema: Option<Located<String>>,
+    /// The script that scratch databases are made from, resolved against the spec's folder.
+    pub test_schema: Option<Located<PathBuf>>,
+    /// Set where the chosen environment is `protected`.
+    pub protected: Option<Located<bool>>,
 }
 
 /// A table as written: `users` or `app.users`; may be a glob.

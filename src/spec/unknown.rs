@@ -13,6 +13,9 @@ pub(super) fn allowed(place: Place<'_>, key: &Key, dialects: &[DialectKeys]) -> 
         Section::Trigger => {
             key.sections.contains(&Section::Trigger) || key.sections.contains(&Section::Field)
         }
+        Section::Test => {
+            key.sections.contains(&Section::Test) || key.sections.contains(&Section::TestField)
+        }
         Section::Own => {
             key.sections.contains(&Section::Field)
                 || (key.sections.contains(&Section::Own)
@@ -64,7 +67,7 @@ impl Unknown<'_> {
             let message = format!("`{name}` cannot stand {}", self.here());
             return (Diagnostic::new(message).at(span).help(elsewhere), None);
         }
-        if self.place.section == Section::Trigger
+        if matches!(self.place.section, Section::Trigger | Section::Test)
             && self.is_table
             && let Some(close) = close_dialect(name, self.dialects)
         {
@@ -83,6 +86,9 @@ impl Unknown<'_> {
 
     fn here(&self) -> String {
         match self.place.dialect {
+            Some(dialect) if self.place.section == Section::TestField => {
+                format!("in `[test.{dialect}]`")
+            }
             Some(dialect) => format!("in `[trigger.{dialect}]`"),
             None => self.place.section.place().to_owned(),
         }
@@ -92,6 +98,13 @@ impl Unknown<'_> {
     fn elsewhere(&self) -> Option<String> {
         let name = self.name;
         let in_trigger = matches!(self.place.section, Section::Trigger | Section::Own);
+        let in_test = matches!(self.place.section, Section::Test | Section::TestField);
+        if in_test && named(name).iter().any(|key| key.sections.contains(&Section::Test)) {
+            return Some(
+                "it is the same for all dialects: put it in `[[test]]`, above this header"
+                    .to_owned(),
+            );
+        }
         let mut keys: Vec<&Key> = named(name).to_vec();
         // Of several keys of one name, that of the same neighbourhood is meant.
         keys.sort_by_key(|key| {
@@ -217,7 +230,7 @@ pub(super) fn wrong_type(key: &Key, shape: Shape, value: &DeValue<'_>, span: &Sp
             ))
             .at(span)
             .help(format!(
-                "start the trigger with `[[{}]]`; what is for one dialect only follows it",
+                "start the {0} with `[[{0}]]`; what is for one dialect only follows it",
                 key.name
             ));
         }
@@ -227,6 +240,9 @@ pub(super) fn wrong_type(key: &Key, shape: Shape, value: &DeValue<'_>, span: &Sp
     }
     let subject = match key.shape {
         outer if outer == shape => format!("`{}`", key.name),
+        Shape::Many(Shape::Map(_)) if shape == Shape::Any => {
+            format!("a value in `{}`", key.name)
+        }
         Shape::Map(_) | Shape::Named(_) => format!("a value in `{}`", key.name),
         _ => format!("an element of `{}`", key.name),
     };
@@ -254,6 +270,11 @@ fn wanted(shape: Shape) -> &'static str {
         Shape::Positive => "a number",
         Shape::Scalar => "a string, a number or a boolean",
         Shape::List(_) | Shape::Row(_) => "a list of strings",
+        Shape::Many(Shape::Many(_)) => "a list of rows, each a list of values",
+        Shape::Many(Shape::Map(_) | Shape::Table(_)) => "a list of tables",
+        Shape::Many(_) => "a list of values",
+        Shape::OneOrMany(_) => "a table, or a list of them",
+        Shape::TextOr(_) => "a string, or a table",
         Shape::Table(_) | Shape::Map(_) | Shape::Named(_) | Shape::Any => "a table",
         Shape::Tables(_) => "a table in double brackets",
     }

@@ -146,14 +146,15 @@ impl Checker<'_> {
         for (key, value) in table {
             let name = key.get_ref().as_ref();
             let key_span = self.span(key.span());
-            if place.section == Section::Trigger
+            if matches!(place.section, Section::Trigger | Section::Test)
+                && place.dialect.is_none()
                 && let Some((dialect, _)) = self
                     .options
                     .dialects
                     .iter()
                     .find(|(dialect, _)| *dialect == name)
             {
-                self.dialect_table(dialect, key_span, value, &mut record);
+                self.dialect_table(place.section, dialect, key_span, value, &mut record);
                 continue;
             }
             if let Some(key) = self.lookup(place, name) {
@@ -178,6 +179,7 @@ impl Checker<'_> {
 
     fn dialect_table(
         &mut self,
+        section: Section,
         dialect: &'static str,
         key_span: Span,
         value: &Spanned<DeValue<'_>>,
@@ -190,13 +192,18 @@ impl Checker<'_> {
             ))
             .at(&self.span(value.span()))
             .help(format!(
-                "what is for one dialect only goes below a header `[trigger.{dialect}]`"
+                "what is for one dialect only goes below a header `[{}.{dialect}]`",
+                if section == Section::Test { "test" } else { "trigger" }
             ));
             self.report(diagnostic);
             return;
         };
         let place = Place {
-            section: Section::Own,
+            section: if section == Section::Test {
+                Section::TestField
+            } else {
+                Section::Own
+            },
             dialect: Some(dialect),
         };
         let inner = self.record(place, table, value.span());
@@ -305,7 +312,29 @@ impl Checker<'_> {
             (Shape::Row(shape), DeValue::Array(elements)) => {
                 self.list(key, *shape, elements, span, false)
             }
-            (Shape::Table(section), DeValue::Table(table)) => {
+            (Shape::Many(shape), DeValue::Array(elements)) => {
+                let list = elements
+                    .iter()
+                    .filter_map(|element| self.value(key, *shape, element))
+                    .collect();
+                Some(Value::List(Located { value: list, span }))
+            }
+            (Shape::TextOr(_), DeValue::String(text)) => self.text(key, text, span, false, true),
+            (Shape::OneOrMany(section), DeValue::Table(table)) => {
+                let place = Place {
+                    section,
+                    dialect: None,
+                };
+                let record = self.record(place, table, value.span());
+                Some(Value::Records(vec![record]))
+            }
+            (Shape::OneOrMany(_), DeValue::Array(elements)) if elements.is_empty() => {
+                self.list(key, Shape::Any, &[], span, false)
+            }
+            (Shape::OneOrMany(section), DeValue::Array(elements)) => {
+                Some(Value::Records(self.tables(key, section, elements)))
+            }
+            (Shape::Table(section) | Shape::TextOr(section), DeValue::Table(table)) => {
                 let place = Place {
                     section,
                     dialect: None,
@@ -399,7 +428,10 @@ impl Checker<'_> {
                 records.push(self.record(place, table, element.span()));
             } else {
                 let span = self.span(element.span());
-                let shape = Shape::Tables(section);
+                let shape = match key.shape {
+                    Shape::OneOrMany(_) => Shape::Table(section),
+                    _ => Shape::Tables(section),
+                };
                 self.report(unknown::wrong_type(key, shape, element.get_ref(), &span));
             }
         }

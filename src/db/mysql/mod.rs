@@ -8,8 +8,12 @@ mod errors;
 mod history;
 mod migrate;
 mod privileges;
+mod scratch;
 mod size;
+mod stage;
 mod tables;
+
+pub use self::scratch::Blueprint;
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -412,6 +416,21 @@ impl Database for Mysql {
                 let _ = other.query_drop(format!("KILL QUERY {id}"));
             }
         })
+    }
+
+    fn stage(
+        self: Box<Self>,
+        setup: super::stage::Setup,
+    ) -> Result<Box<dyn super::stage::Stage>, Error> {
+        stage::set(*self, setup)
+    }
+
+    fn leftovers(&mut self) -> Result<Vec<super::stage::Leftover>, Error> {
+        self.find_leftovers()
+    }
+
+    fn remove_leftover(&mut self, leftover: &super::stage::Leftover) -> Result<bool, Error> {
+        self.drop_scratch(&leftover.name)
     }
 }
 

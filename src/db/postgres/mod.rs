@@ -12,9 +12,13 @@ mod deparsed;
 mod error;
 mod history;
 mod locks;
+mod scratch;
 mod size;
+mod stage;
 mod tables;
 mod transaction;
+
+pub use self::scratch::Blueprint;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -395,6 +399,21 @@ impl Database for Postgres {
             interrupted.store(true, Ordering::Relaxed);
             canceller();
         })
+    }
+
+    fn stage(
+        self: Box<Self>,
+        setup: super::stage::Setup,
+    ) -> Result<Box<dyn super::stage::Stage>, Error> {
+        stage::set(*self, setup)
+    }
+
+    fn leftovers(&mut self) -> Result<Vec<super::stage::Leftover>, Error> {
+        self.find_leftovers()
+    }
+
+    fn remove_leftover(&mut self, leftover: &super::stage::Leftover) -> Result<bool, Error> {
+        self.drop_scratch(&leftover.name)
     }
 }
 

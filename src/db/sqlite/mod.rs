@@ -9,6 +9,7 @@ mod migrate;
 mod names;
 mod open;
 mod size;
+mod stage;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -18,6 +19,7 @@ use rusqlite::Connection;
 
 pub use self::create::create;
 pub use self::open::{Options, open};
+pub use self::stage::Blueprint;
 use super::{
     Befores, Catalog, ConditionPair, Database, Depth, History, Intent, Migration, Patience, Record,
     Scope, Sibling, Statement, Target, Verdict,
@@ -266,6 +268,13 @@ impl Database for Sqlite {
     fn interrupter(&self) -> Box<dyn Fn() + Send> {
         let handle = self.connection.get_interrupt_handle();
         Box::new(move || handle.interrupt())
+    }
+
+    fn stage(
+        self: Box<Self>,
+        setup: super::stage::Setup,
+    ) -> Result<Box<dyn super::stage::Stage>, Error> {
+        stage::set(self.connection, setup)
     }
 }
 

@@ -10,8 +10,9 @@ pub mod stored;
 
 use minijinja::context;
 
+use super::inspect;
 use super::script::Script;
-use super::{Ddl, Dialect, LockMode, Lowered, Request, Server};
+use super::{Ddl, Dialect, LockMode, Lowered, Mark, Request, Server};
 use crate::error::{Diagnostic, Error};
 use crate::model::{Action, Creation, Definition, ObjectId, Place, Trigger, TriggerId};
 use crate::render::Renderer;
@@ -75,6 +76,7 @@ impl Dialect for Mysql {
             "create_trigger.sql",
             "drop_trigger.sql",
             "helpers.sql",
+            "mark.sql",
             "history_migrations.sql",
             "history_objects.sql",
             "history_insert_migration.sql",
@@ -226,6 +228,35 @@ impl Dialect for Mysql {
 
     fn subject(&self, sql: &str, schema: &str) -> Option<TriggerId> {
         stored::subject(sql, schema)
+    }
+
+    fn mark(
+        &self,
+        definition: &Definition,
+        mark: Mark<'_>,
+        renderer: &Renderer,
+    ) -> Result<Option<Definition>, Error> {
+        let trigger = trigger(definition)?;
+        let Action::Body(body) = &trigger.action else {
+            return Ok(None);
+        };
+        // A template of the user's may hold the condition in another way.
+        if mark.guarded && renderer.is_custom("trigger_body.sql") {
+            return Ok(None);
+        }
+        let (guard, body) = if mark.guarded {
+            let Some((guard, body)) = inspect::behind_then(body, &MYSQL) else {
+                return Ok(None);
+            };
+            (Some(guard), body.to_owned())
+        } else {
+            (None, inspect::statements(body, &MYSQL))
+        };
+        let context = context! { mark => mark.text, guard, body };
+        let mut marked = trigger.clone();
+        marked.action = Action::Body(renderer.text("mark.sql", context)?);
+        marked.verbatim = None;
+        Ok(Some(Definition::Trigger(marked)))
     }
 
     fn lock_name(&self, _mode: LockMode) -> &'static str {

@@ -10,9 +10,9 @@ mod shared;
 mod trigger;
 
 use super::quoting::{self, Unquoted};
-use super::{Ddl, Dialect, Lowered, Request, Server};
+use super::{Ddl, Dialect, Lowered, Mark, Request, Server};
 use crate::error::{Diagnostic, Error};
-use crate::model::{Creation, Definition};
+use crate::model::{Creation, Definition, FunctionSource};
 use crate::render::Renderer;
 use crate::spec::FunctionSpec;
 use crate::sql::{POSTGRES, Syntax};
@@ -66,6 +66,7 @@ impl Dialect for Postgres {
             "function_body.sql",
             "grant_function.sql",
             "helpers.sql",
+            "mark.sql",
             "history_schema.sql",
             "history_migrations.sql",
             "history_objects.sql",
@@ -171,6 +172,30 @@ impl Dialect for Postgres {
                 after.id()
             ))),
         }
+    }
+
+    fn mark(
+        &self,
+        definition: &Definition,
+        mark: Mark<'_>,
+        renderer: &Renderer,
+    ) -> Result<Option<Definition>, Error> {
+        let Definition::Function(function) = definition else {
+            return Ok(None);
+        };
+        let FunctionSource::Body(body) = &function.source else {
+            return Ok(None);
+        };
+        if !function.language.eq_ignore_ascii_case("plpgsql") {
+            return Ok(None);
+        }
+        let Some(body) = shared::block(body) else {
+            return Ok(None);
+        };
+        let mut marked = function.clone();
+        let context = minijinja::context! { mark => mark.text, body };
+        marked.source = FunctionSource::Body(renderer.text("mark.sql", context)?);
+        Ok(Some(Definition::Function(marked)))
     }
 
     fn fires_by_name(&self) -> bool {

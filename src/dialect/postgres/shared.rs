@@ -14,7 +14,7 @@ use crate::model::{
 };
 use crate::render::Renderer;
 use crate::spec::FunctionSpec;
-use crate::sql::POSTGRES;
+use crate::sql::{POSTGRES, tokens};
 
 /// `procost` of a function in any language but C and internal, unless it is said otherwise.
 const DEFAULT_COST: f32 = 100.0;
@@ -296,4 +296,23 @@ fn names_of(list: &str) -> Vec<String> {
     }
     names.push(name);
     names
+}
+
+/// A PL/pgSQL function's text as a block within another: without a semicolon at its end. `None` where it begins with an
+/// option (`#variable_conflict`), which can only stand at the very beginning.
+pub(super) fn block(text: &str) -> Option<&str> {
+    let mut end = None;
+    for token in tokens(text, &POSTGRES).filter(|token| !token.is_blank()) {
+        if end.is_none() && token.text(text).starts_with('#') {
+            return None;
+        }
+        end = if token.is_operator(text, ";") {
+            Some((token.range.start, true))
+        } else {
+            Some((token.range.end, false))
+        };
+    }
+    let (end, closed) = end?;
+    // A comment behind the end may stay, but not on the line of the semicolon that follows.
+    text.get(..if closed { end } else { text.len() })
 }

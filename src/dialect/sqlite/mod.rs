@@ -11,7 +11,7 @@ use minijinja::context;
 
 use super::quoting::{self, Unquoted};
 use super::script::Script;
-use super::{Ddl, Dialect, LockMode, Lowered, NewerSyntax, Request, Server};
+use super::{Ddl, Dialect, LockMode, Lowered, Mark, NewerSyntax, Request, Server};
 use crate::error::{Diagnostic, Error};
 use crate::model::{Action, Condition, Creation, Definition, Trigger};
 use crate::render::Renderer;
@@ -49,6 +49,7 @@ impl Dialect for Sqlite {
             "create_trigger.sql",
             "drop_trigger.sql",
             "helpers.sql",
+            "mark.sql",
             "history_migrations.sql",
             "history_objects.sql",
             "history_insert_migration.sql",
@@ -142,6 +143,23 @@ impl Dialect for Sqlite {
             create(&mut script, after)?;
         }
         Ok(script.finish())
+    }
+
+    fn mark(
+        &self,
+        definition: &Definition,
+        mark: Mark<'_>,
+        renderer: &Renderer,
+    ) -> Result<Option<Definition>, Error> {
+        let trigger = trigger(definition)?;
+        let Action::Body(body) = &trigger.action else {
+            return Ok(None);
+        };
+        let context = context! { mark => mark.text, body };
+        let mut marked = trigger.clone();
+        marked.action = Action::Body(renderer.text("mark.sql", context)?);
+        marked.verbatim = None;
+        Ok(Some(Definition::Trigger(marked)))
     }
 
     fn lock_name(&self, _mode: LockMode) -> &'static str {

@@ -183,7 +183,7 @@ impl<'a> Assessor<'a> {
             HazardKind::NeedsNewerSqlite,
             severity,
             format!(
-                "a SQLite before {major}.{minor} cannot open the file any more: it has {}",
+                "{}: a SQLite before {major}.{minor} cannot open the file any more",
                 newer.what
             ),
         );

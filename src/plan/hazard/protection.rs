@@ -436,19 +436,37 @@ fn is_wrapped(before: &str, after: &str, syntax: &Syntax) -> bool {
             .map(|token| token.text(text).to_lowercase())
             .collect()
     };
-    let starts_with_if = |words: &[String]| {
-        words
-            .iter()
-            .find(|word| *word != "begin")
-            .is_some_and(|word| word == "if")
-    };
     let (mut inner, outer) = (cut(before), cut(after));
     while inner.last().is_some_and(|word| word == ";") {
         inner.pop();
     }
+    // Right behind THEN; at the very start it would be the same body with something after it.
     !inner.is_empty()
-        && inner.len() < outer.len()
-        && starts_with_if(&outer)
-        && !starts_with_if(&inner)
-        && outer.windows(inner.len()).any(|window| window == inner)
+        && outer.windows(inner.len()).enumerate().any(|(at, window)| {
+            window == inner && at > 0 && outer.get(at - 1).is_some_and(|word| word == "then")
+        })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sql::MYSQL;
+
+    #[test]
+    fn a_condition_around_a_body_is_seen() {
+        let body = "IF NEW.a < 0 THEN SIGNAL SQLSTATE '45000'; END IF;";
+        let wrapped = |after: &str| is_wrapped(body, after, &MYSQL);
+        assert!(wrapped(&format!(
+            "BEGIN IF (NEW.b) THEN {body} END IF; END"
+        )));
+        assert!(wrapped(&format!(
+            "IF NEW.b THEN\n  {}\nEND IF",
+            body.to_lowercase()
+        )));
+        assert!(!wrapped(body));
+        assert!(!wrapped(&format!("{body} UPDATE t SET a = 1;")));
+        assert!(!wrapped(&format!("UPDATE t SET a = 1; {body}")));
+        assert!(!wrapped("IF NEW.b THEN SIGNAL SQLSTATE '45000'; END IF;"));
+        assert!(!is_wrapped(";", "IF a THEN ; END IF", &MYSQL));
+    }
 }

@@ -72,7 +72,7 @@ pub(super) fn compile(
 }
 
 /// The function that a message says is not there.
-fn unknown_function(words: &str) -> Option<String> {
+pub(in crate::db::sqlite) fn unknown_function(words: &str) -> Option<String> {
     let name = words
         .strip_prefix("no such function: ")
         // What a column's default or a generated column calls is looked for later.
@@ -89,6 +89,6 @@ fn stand_in(connection: &Connection, name: &str) -> rusqlite::Result<()> {
 }
 
 /// Stand in for a collation that only the application has. It is never used to compare.
-pub(super) fn stand_in_for_collation(connection: &Connection, name: &str) -> rusqlite::Result<()> {
+pub(in crate::db::sqlite) fn stand_in_for_collation(connection: &Connection, name: &str) -> rusqlite::Result<()> {
     connection.create_collation(name, Ord::cmp)
 }

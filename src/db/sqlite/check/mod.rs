@@ -14,6 +14,7 @@ use rusqlite::Connection;
 
 use self::copy::Copy;
 use self::fire::Compiled;
+pub(super) use self::fire::{stand_in_for_collation, unknown_function};
 pub(super) use self::live::check_live;
 use super::errors;
 use super::names::{self, Column, quoted};
