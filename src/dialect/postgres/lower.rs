@@ -48,6 +48,7 @@ impl Firing {
 }
 
 /// The objects; `None` or problems in the reader where it cannot be.
+#[allow(clippy::too_many_lines)] // One field after the other, all of them in sight.
 fn read(reader: &mut Reader<'_>) -> Option<Vec<Lowered>> {
     let request = reader.request;
     let Fields {
@@ -111,16 +112,14 @@ fn read(reader: &mut Reader<'_>) -> Option<Vec<Lowered>> {
     let update_of = reader.update_of();
     refuse::impossible(reader, &firing);
 
-    let condition = match when {
+    let mut condition = match when {
         Some(when) => condition(reader, when, &name, &firing),
         None => None,
     };
     // What fires in place of the event has no condition: the function asks.
-    let condition = if firing.timing == Timing::InsteadOf {
-        condition
-    } else {
-        reader.with_bypass(condition)?
-    };
+    if firing.timing != Timing::InsteadOf {
+        reader.with_bypass(&mut condition)?;
+    }
     let arguments = match args {
         Some(args) => arguments(reader, args, &name)?,
         None => vec![],

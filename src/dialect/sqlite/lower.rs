@@ -69,11 +69,11 @@ fn read(reader: &mut Reader<'_>) -> Option<Vec<Lowered>> {
         let when = request.fields.when.as_ref();
         let condition = when.map(|when| condition(reader, when, &own.name, event));
         let body = statements(reader, body, &own.name, event)?;
-        let condition = match condition {
+        let mut condition = match condition {
             Some(condition) => Some(condition?),
             None => None,
         };
-        let condition = reader.with_bypass(condition)?.map(Condition::Sql);
+        reader.with_bypass(&mut condition)?;
         let trigger = Trigger {
             id: own,
             timing,
@@ -83,7 +83,7 @@ fn read(reader: &mut Reader<'_>) -> Option<Vec<Lowered>> {
                 _ => vec![],
             },
             orientation: Orientation::Row,
-            condition,
+            condition: condition.map(Condition::Sql),
             action: Action::Body(body),
             transition_tables: TransitionTables::default(),
             constraint: None,
