@@ -205,7 +205,7 @@ mod tests {
     fn spec(added: &[RowSpec], removed: &[RowSpec], changed: &[(RowSpec, RowSpec)]) -> ChangesSpec {
         ChangesSpec {
             span: located(()).span,
-            table: located(TableRef { schema: None, name: "t".into() }),
+            table: located(TableRef::exactly(None, "t".into())),
             added: added.to_vec(),
             removed: removed.to_vec(),
             changed: changed.iter().cloned().map(|(from, to)| ChangedSpec { from, to }).collect(),
