@@ -90,9 +90,11 @@ pub fn blueprint(
             };
             Box::new(sqlite::Blueprint::new(&live, source)?)
         }
-        url::DatabaseUrl::Postgres(url) => {
-            Box::new(postgres::Blueprint::new(url, &settings.history_schema, source)?)
-        }
+        url::DatabaseUrl::Postgres(url) => Box::new(postgres::Blueprint::new(
+            url,
+            &settings.history_schema,
+            source,
+        )?),
         url::DatabaseUrl::Mysql(url) => Box::new(mysql::Blueprint::new(url, source)?),
     })
 }

@@ -99,7 +99,11 @@ impl Unknown<'_> {
         let name = self.name;
         let in_trigger = matches!(self.place.section, Section::Trigger | Section::Own);
         let in_test = matches!(self.place.section, Section::Test | Section::TestField);
-        if in_test && named(name).iter().any(|key| key.sections.contains(&Section::Test)) {
+        if in_test
+            && named(name)
+                .iter()
+                .any(|key| key.sections.contains(&Section::Test))
+        {
             return Some(
                 "it is the same for all dialects: put it in `[[test]]`, above this header"
                     .to_owned(),

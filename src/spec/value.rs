@@ -193,7 +193,11 @@ impl Checker<'_> {
             .at(&self.span(value.span()))
             .help(format!(
                 "what is for one dialect only goes below a header `[{}.{dialect}]`",
-                if section == Section::Test { "test" } else { "trigger" }
+                if section == Section::Test {
+                    "test"
+                } else {
+                    "trigger"
+                }
             ));
             self.report(diagnostic);
             return;

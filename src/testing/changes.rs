@@ -17,7 +17,13 @@ pub(super) fn compare<'a>(
     before: &Snapshot,
     after: &Snapshot,
 ) -> Result<Differences, &'a Located<String>> {
-    let columns: Vec<String> = after.rows.columns.iter().take(after.shown).cloned().collect();
+    let columns: Vec<String> = after
+        .rows
+        .columns
+        .iter()
+        .take(after.shown)
+        .cloned()
+        .collect();
     let mut moved = difference(before, after);
     let mut differences = vec![];
 
@@ -27,7 +33,10 @@ pub(super) fn compare<'a>(
         pairs.push((align(&columns, &wanted.from)?, align(&columns, &wanted.to)?));
     }
     let open: Vec<usize> = assign(pairs.len(), moved.changed.len(), |left, right| {
-        pairs.get(left).zip(moved.changed.get(right)).is_some_and(|((from, to), (old, new))| fits(from, old) && fits(to, new))
+        pairs
+            .get(left)
+            .zip(moved.changed.get(right))
+            .is_some_and(|((from, to), (old, new))| fits(from, old) && fits(to, new))
     })
     .into_iter()
     .enumerate()
@@ -55,19 +64,36 @@ pub(super) fn compare<'a>(
         }
     }
     let partners = assign(pairs.len(), moved.changed.len(), |left, right| {
-        pairs.get(left).zip(moved.changed.get(right)).is_some_and(|((from, to), (old, new))| fits(from, old) && fits(to, new))
+        pairs
+            .get(left)
+            .zip(moved.changed.get(right))
+            .is_some_and(|((from, to), (old, new))| fits(from, old) && fits(to, new))
     });
     let mut grid = Grid {
         columns,
         same: partners.iter().flatten().count(),
         ..Grid::default()
     };
-    let mut over: Vec<_> = (0..moved.changed.len()).filter(|index| !partners.contains(&Some(*index))).collect();
-    for ((from, to), _) in pairs.iter().zip(&partners).filter(|(_, partner)| partner.is_none()) {
+    let mut over: Vec<_> = (0..moved.changed.len())
+        .filter(|index| !partners.contains(&Some(*index)))
+        .collect();
+    for ((from, to), _) in pairs
+        .iter()
+        .zip(&partners)
+        .filter(|(_, partner)| partner.is_none())
+    {
         // A row that was the right one before shows best what is wrong with it now.
-        let near = over.iter().position(|index| moved.changed.get(*index).is_some_and(|(old, _)| fits(from, old)));
+        let near = over.iter().position(|index| {
+            moved
+                .changed
+                .get(*index)
+                .is_some_and(|(old, _)| fits(from, old))
+        });
         let near = near.or_else(|| (!over.is_empty()).then_some(0));
-        match near.map(|near| over.remove(near)).and_then(|index| moved.changed.get(index)) {
+        match near
+            .map(|near| over.remove(near))
+            .and_then(|index| moved.changed.get(index))
+        {
             Some((old, new)) => {
                 if !fits(from, old) {
                     pair(&mut grid, from, old);
@@ -79,9 +105,16 @@ pub(super) fn compare<'a>(
             }
         }
     }
-    for (old, new) in over.into_iter().filter_map(|index| moved.changed.get(index)) {
+    for (old, new) in over
+        .into_iter()
+        .filter_map(|index| moved.changed.get(index))
+    {
         let (mut from, mut to) = (extra(old), extra(new));
-        let differs: Vec<bool> = old.iter().zip(new.iter()).map(|(old, new)| old != new).collect();
+        let differs: Vec<bool> = old
+            .iter()
+            .zip(new.iter())
+            .map(|(old, new)| old != new)
+            .collect();
         (from.differs, to.differs) = (differs.clone(), differs);
         grid.lines.extend([from, to]);
     }
@@ -178,7 +211,11 @@ fn difference<'a>(before: &'a Snapshot, after: &'a Snapshot) -> Moved<'a> {
     // In the order of the table, whatever the order of the map.
     let mut gone: Vec<&[Cell]> = by_key.into_values().collect();
     gone.sort_by_key(|row| {
-        before.rows.rows.iter().position(|other| std::ptr::eq(other.as_slice(), *row))
+        before
+            .rows
+            .rows
+            .iter()
+            .position(|other| std::ptr::eq(other.as_slice(), *row))
     });
     moved.removed.extend(gone.into_iter().map(own));
     moved
@@ -194,21 +231,38 @@ mod tests {
     use crate::spec::{ChangedSpec, Expected, RowSpec, TableRef};
 
     fn located<T>(value: T) -> Located<T> {
-        let file = Arc::new(SourceFile { name: "t".into(), text: String::new() });
-        Located { value, span: Span { file, range: 0..0 } }
+        let file = Arc::new(SourceFile {
+            name: "t".into(),
+            text: String::new(),
+        });
+        Located {
+            value,
+            span: Span { file, range: 0..0 },
+        }
     }
 
     fn row(cells: &[(&str, i64)]) -> RowSpec {
-        cells.iter().map(|(name, n)| (located((*name).to_owned()), located(Expected::Integer(*n)))).collect()
+        cells
+            .iter()
+            .map(|(name, n)| (located((*name).to_owned()), located(Expected::Integer(*n))))
+            .collect()
     }
 
     fn spec(added: &[RowSpec], removed: &[RowSpec], changed: &[(RowSpec, RowSpec)]) -> ChangesSpec {
         ChangesSpec {
             span: located(()).span,
-            table: located(TableRef { schema: None, name: "t".into() }),
+            table: located(TableRef {
+                schema: None,
+                name: "t".into(),
+                is_pattern: false,
+            }),
             added: added.to_vec(),
             removed: removed.to_vec(),
-            changed: changed.iter().cloned().map(|(from, to)| ChangedSpec { from, to }).collect(),
+            changed: changed
+                .iter()
+                .cloned()
+                .map(|(from, to)| ChangedSpec { from, to })
+                .collect(),
         }
     }
 
@@ -216,7 +270,10 @@ mod tests {
         Snapshot {
             rows: Rows {
                 columns: vec!["id".into(), "n".into()],
-                rows: rows.iter().map(|row| row.iter().map(|n| Cell::Integer(*n)).collect()).collect(),
+                rows: rows
+                    .iter()
+                    .map(|row| row.iter().map(|n| Cell::Integer(*n)).collect())
+                    .collect(),
             },
             key: key.to_vec(),
             shown: 2,
@@ -224,27 +281,47 @@ mod tests {
     }
 
     fn words(spec: &ChangesSpec, before: &Snapshot, after: &Snapshot) -> Vec<&'static str> {
-        compare(spec, before, after).unwrap().into_iter().map(|(word, _)| word).collect()
+        compare(spec, before, after)
+            .unwrap()
+            .into_iter()
+            .map(|(word, _)| word)
+            .collect()
     }
 
     #[test]
     fn a_key_tells_a_change_from_coming_and_going() {
-        let (before, after) = (snapshot(&[[1, 1], [2, 1]], &[0]), snapshot(&[[1, 2], [3, 1]], &[0]));
-        let right = spec(&[row(&[("id", 3)])], &[row(&[("id", 2)])], &[(row(&[("n", 1)]), row(&[("n", 2)]))]);
+        let (before, after) = (
+            snapshot(&[[1, 1], [2, 1]], &[0]),
+            snapshot(&[[1, 2], [3, 1]], &[0]),
+        );
+        let right = spec(
+            &[row(&[("id", 3)])],
+            &[row(&[("id", 2)])],
+            &[(row(&[("n", 1)]), row(&[("n", 2)]))],
+        );
         assert!(words(&right, &before, &after).is_empty());
         let nothing = spec(&[], &[], &[]);
-        assert_eq!(words(&nothing, &before, &after), ["added", "removed", "changed"]);
+        assert_eq!(
+            words(&nothing, &before, &after),
+            ["added", "removed", "changed"]
+        );
         assert!(words(&nothing, &before, &before).is_empty());
     }
 
     #[test]
     fn without_a_key_an_expected_change_is_one_that_went_and_one_that_came() {
-        let (before, after) = (snapshot(&[[1, 1], [1, 1]], &[]), snapshot(&[[1, 1], [1, 2]], &[]));
+        let (before, after) = (
+            snapshot(&[[1, 1], [1, 1]], &[]),
+            snapshot(&[[1, 1], [1, 2]], &[]),
+        );
         let changed = spec(&[], &[], &[(row(&[("n", 1)]), row(&[("n", 2)]))]);
         assert!(words(&changed, &before, &after).is_empty());
         let both = spec(&[row(&[("n", 2)])], &[row(&[("n", 1)])], &[]);
         assert!(words(&both, &before, &after).is_empty());
-        assert_eq!(words(&spec(&[], &[], &[]), &before, &after), ["added", "removed"]);
+        assert_eq!(
+            words(&spec(&[], &[], &[]), &before, &after),
+            ["added", "removed"]
+        );
     }
 
     #[test]
@@ -253,7 +330,10 @@ mod tests {
         let wrong = spec(&[], &[], &[(row(&[("n", 1)]), row(&[("n", 5)]))]);
         let differences = compare(&wrong, &before, &after).unwrap();
         let (word, grid) = &differences[0];
-        assert_eq!((*word, grid.columns.clone()), ("changed", vec!["n".to_owned()]));
+        assert_eq!(
+            (*word, grid.columns.clone()),
+            ("changed", vec!["n".to_owned()])
+        );
         assert_eq!(grid.lines[0].cells, ["5"]);
         assert_eq!(grid.lines[1].cells, ["2"]);
         assert_eq!(grid.lines[1].differs, [true]);
