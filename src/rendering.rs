@@ -50,7 +50,11 @@ impl Source {
     /// what only reading the whole spec would tell.
     pub fn of(spec: &Spec, environment: Option<&str>) -> Option<Self> {
         // The environment may hold passwords. A digest over one could be tried out.
-        let from_outside = |line: &str| line.contains("${env:") && !line.starts_with("url");
+        let is_url = |line: &str| {
+            let value = line.strip_prefix("url").map(str::trim_start);
+            value.is_some_and(|value| value.starts_with('='))
+        };
+        let from_outside = |line: &str| line.contains("${env:") && !is_url(line);
         let lines = spec.files.iter().flat_map(|file| file.text.lines());
         if spec.vars.contains_key("url")
             || spec.files.iter().any(|file| file.text.contains("${env:"))
