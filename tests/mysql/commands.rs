@@ -23,7 +23,7 @@ fn every_command_and_every_format(engine: Engine) {
         text.contains("name   = \"old\"") && text.contains("SET @old = NEW.id"),
         "{text}"
     );
-    assert!(!text.contains(&format!("{}.t0", live.name())), "{text}");
+    assert!(!text.contains(&format!("\"{}.t0", live.name())), "{text}");
     sandbox
         .on(&live, &["plan", "--detailed-exitcode"])
         .ok()
