@@ -218,7 +218,12 @@ pub fn make_plan(context: &Context, options: &Options) -> Result<Planned, Error>
         .so_far()
         .map(|spec| context.read_ahead(spec, source.clone()));
     let needless = match &ahead {
-        Some(Ok(ahead)) => Arc::clone(&ahead.needless),
+        Some(Ok(ahead)) => {
+            if source.is_some() {
+                ahead.wait();
+            }
+            Arc::clone(&ahead.needless)
+        }
         _ => Arc::default(),
     };
     // What is wrong with the spec is said first.

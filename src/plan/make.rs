@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::apply::scope_of;
 use crate::db::{
-    Catalog, ConditionPair, Database, Depth, Fingerprint, History, Record, Scope, Verdict,
+    Catalog, ConditionPair, Database, Depth, Fingerprint, History, Protocol, Record, Scope, Verdict,
 };
 use crate::desired::{Desired, DesiredSet};
 use crate::diff::{self, FieldChange, Judge};
@@ -214,7 +214,10 @@ pub(crate) fn arrange(
 ) -> Result<Plan, Error> {
     order::order(&mut changes, database.dialect());
     siblings::keep_order(&mut changes, database, renderer)?;
-    places::settle(&mut changes, places, database, renderer)?;
+    // Where an engine cannot be told the place, the siblings see to it.
+    if database.protocol() == Protocol::Journal {
+        places::settle(&mut changes, places, database, renderer)?;
+    }
     let mut summary = BTreeMap::new();
     for change in &changes {
         *summary.entry(change.action).or_insert(0) += 1;

@@ -181,6 +181,10 @@ impl<'a> Draft<'a> {
             pieces: _,
             mut problems,
         } = self;
+        let count = |objects: &Option<Objects>| {
+            objects.as_ref().map_or(0, |objects| objects.triggers.len())
+        };
+        spec.triggers.reserve_exact(read.iter().map(count).sum());
         for objects in read {
             let Some(objects) = objects else {
                 // What the parser says of a piece would be true, but the whole may be wrong in other ways as well.

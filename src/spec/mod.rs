@@ -34,8 +34,8 @@ use crate::model::{
 
 pub(crate) use build::word;
 pub use keys::{DIALECTS, DialectKeys, KEYS, Key, Section, Shape};
-pub use lint::{AllowSpec, LintSpec};
 pub(crate) use kind::read as read_kind;
+pub use lint::{AllowSpec, LintSpec};
 pub use load::{Draft, LoadOptions};
 pub use names::NameError;
 pub(crate) use test::bytes;

@@ -46,7 +46,8 @@ pub(in crate::db::sqlite) fn effects(
     if triggers.is_empty() {
         return Ok(BTreeMap::new());
     }
-    report(live, &triggers, new).map_err(|error| errors::cannot("find out what the triggers do", &error))
+    report(live, &triggers, new)
+        .map_err(|error| errors::cannot("find out what the triggers do", &error))
 }
 
 fn report(
