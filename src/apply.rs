@@ -18,6 +18,7 @@ use crate::history::{LiveFingerprint, Present, Row, Writer};
 use crate::journal;
 use crate::kinds::tables::NewTable;
 use crate::model::{Action as TriggerAction, Definition, FunctionId, ObjectId, TableId};
+use crate::plan::places::set_place;
 use crate::plan::{self, Action, Change, Plan};
 use crate::signal;
 use crate::spec::TableRef;
@@ -555,6 +556,10 @@ fn end_state(
                 } else {
                     let mut definition = definition.clone();
                     database.dialect().complete(&mut definition, &found);
+                    // Where it stands is nobody's wish, but it is where it comes back to when somebody drops it.
+                    if definition.place().is_none() {
+                        set_place(&mut definition, found.place().cloned());
+                    }
                     definition
                 },
             }

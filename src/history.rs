@@ -155,25 +155,6 @@ impl Writer<'_> {
         )
     }
 
-    /// The statement that says how many statements of a migration have run.
-    pub fn progress(&self, version: i64, progress: usize) -> Result<String, Error> {
-        #[derive(Serialize)]
-        struct Context<'a> {
-            history_schema: &'a str,
-            version: i64,
-            progress: usize,
-        }
-        let history_schema = self.schema;
-        self.renderer.render(
-            "history_progress.sql",
-            Context {
-                history_schema,
-                version,
-                progress,
-            },
-        )
-    }
-
     /// The statement that ends a migration that was written down when it began.
     pub fn finish(&self, migration: &Migration) -> Result<String, Error> {
         #[derive(Serialize)]

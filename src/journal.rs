@@ -118,7 +118,7 @@ pub struct Broken {
     /// Each object, in the order of the identities.
     pub found: Vec<(ObjectId, Found)>,
     /// How many statements are known to have run, and of how many.
-    pub progress: (i64, usize),
+    pub progress: (usize, usize),
 }
 
 impl Broken {
@@ -173,13 +173,17 @@ pub(crate) fn attempt(
     } else {
         writer.create()?
     };
-    // Changes nothing: whether this role may count what has run, which is too late to learn after the first statement.
-    first.push(writer.progress(-1, 0)?);
     first.push("START TRANSACTION".to_owned());
     first.push(writer.migration(&migration, None)?);
     first.push(writer.journal(version, &text)?);
     first.push("COMMIT".to_owned());
-    run_plain(&first, database)?;
+    run_plain(&first, database).map_err(|error| match error.kind {
+        // Whether the row is there is not known; no trigger was touched.
+        Kind::Uncertain => error.note("no trigger was touched yet").help(
+            "run `triggerctl apply` again: it looks at what there is, and goes on from there",
+        ),
+        _ => error,
+    })?;
 
     let runner = Runner {
         journal: &journal,
@@ -358,17 +362,13 @@ impl Runner<'_> {
         let mut settings: Vec<Statement> = vec![];
         for statement in &group.statements {
             signal::check()?;
-            // What is set for a statement stays with it, for the progress in between would take it back.
+            // What is set for a statement goes with it.
             settings.push(statement.clone());
-            let done = count();
+            count();
             if statement.object.is_none() {
                 continue;
             }
             database.run(&std::mem::take(&mut settings), &mut |_| ())?;
-            run_plain(
-                &[self.settings.writer.progress(self.version, done)?],
-                database,
-            )?;
         }
         database.run(&settings, &mut |_| ())
     }
@@ -753,11 +753,7 @@ pub fn broken(database: &mut dyn Database) -> Result<Option<Broken>, Error> {
     let Some(unfinished) = database.unfinished()? else {
         return Ok(None);
     };
-    let Unfinished {
-        migration,
-        journal,
-        progress,
-    } = unfinished;
+    let Unfinished { migration, journal } = unfinished;
     let Some(journal) = journal else {
         return Ok(Some(Broken {
             migration,
@@ -773,7 +769,7 @@ pub fn broken(database: &mut dyn Database) -> Result<Option<Broken>, Error> {
         .collect();
     let catalog = database.catalog(&job_scope(&expected))?;
     let live = definitions(&catalog, database)?;
-    let states = journal
+    let states: Vec<_> = journal
         .objects
         .iter()
         .map(|object| {
@@ -783,11 +779,35 @@ pub fn broken(database: &mut dyn Database) -> Result<Option<Broken>, Error> {
             ))
         })
         .collect::<Result<_, Error>>()?;
+    let progress = progress(&journal, &states);
     Ok(Some(Broken {
         migration,
         found: states,
-        progress: (progress, journal.steps.len()),
+        progress,
     }))
+}
+
+/// How many statements about triggers have run, as what was found of each trigger says, and of how many. Nothing was counted
+/// on the way: a row of the history with all that is to be done is too long to be written anew for each statement, above all
+/// where a binary log keeps the whole of it.
+fn progress(journal: &Journal, states: &[(ObjectId, Found)]) -> (usize, usize) {
+    let (mut done, mut all) = (0, 0);
+    for (id, found) in states {
+        let about = ObjectRef::from(id);
+        let own = journal
+            .steps
+            .iter()
+            .filter(|step| step.about.as_ref() == Some(&about));
+        let count = own.count();
+        all += count;
+        done += match found {
+            Found::After => count,
+            // Dropped: of two statements the first.
+            Found::Between => count.saturating_sub(1),
+            Found::Before | Found::Other => 0,
+        };
+    }
+    (done, all)
 }
 
 fn parse(journal: &str, version: i64) -> Result<Journal, Error> {
@@ -822,12 +842,7 @@ fn repair_locked(
     database: &mut dyn Database,
 ) -> Result<Option<Migration>, Error> {
     let clock = Instant::now();
-    let Some(Unfinished {
-        migration,
-        journal,
-        progress: _,
-    }) = database.unfinished()?
-    else {
+    let Some(Unfinished { migration, journal }) = database.unfinished()? else {
         return Ok(None);
     };
     let journal = match &journal {

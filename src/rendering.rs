@@ -8,7 +8,9 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{self, Receiver, Sender};
 use std::thread::{self, JoinHandle};
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
@@ -48,7 +50,11 @@ impl Source {
     /// what only reading the whole spec would tell.
     pub fn of(spec: &Spec, environment: Option<&str>) -> Option<Self> {
         // The environment may hold passwords. A digest over one could be tried out.
-        let from_outside = |line: &str| line.contains("${env:") && !line.starts_with("url");
+        let is_url = |line: &str| {
+            let value = line.strip_prefix("url").map(str::trim_start);
+            value.is_some_and(|value| value.starts_with('='))
+        };
+        let from_outside = |line: &str| line.contains("${env:") && !is_url(line);
         let lines = spec.files.iter().flat_map(|file| file.text.lines());
         if spec.vars.contains_key("url")
             || spec.files.iter().any(|file| file.text.contains("${env:"))
@@ -145,9 +151,17 @@ fn result<'a>(objects: impl Iterator<Item = (&'a ObjectId, &'a str)>) -> String 
 /// Connecting and the first reading, in a thread of its own while the spec is read.
 pub struct Ahead {
     thread: JoinHandle<Result<Reading, Error>>,
+    verdict: Receiver<Never>,
     /// Set as soon as it seems that the triggers of the spec need not be read.
     pub needless: Arc<AtomicBool>,
 }
+
+/// Nothing is ever sent: that the other end is gone says it.
+enum Never {}
+
+/// So long the triggers of the spec are better not read when it may turn out that they need not be: at worst this is lost,
+/// and mostly the answer is there much earlier.
+const PATIENCE: Duration = Duration::from_millis(60);
 
 /// What was read ahead.
 pub struct Reading {
@@ -172,14 +186,25 @@ impl Ahead {
     pub fn start(url: DatabaseUrl, settings: db::Settings, source: Option<Source>) -> Self {
         let needless = Arc::new(AtomicBool::new(false));
         let flag = Arc::clone(&needless);
+        let (sender, verdict) = mpsc::channel();
         let busy = Busy::new();
         let thread = thread::spawn(move || {
             let _busy = busy;
             let mut database = db::connect(&url, &settings, Intent::Read)?;
-            let found = look(source, &mut *database, &flag);
+            let found = look(source, &mut *database, &flag, sender);
             Ok(Reading { database, found })
         });
-        Self { thread, needless }
+        Self {
+            thread,
+            verdict,
+            needless,
+        }
+    }
+
+    /// Give it a moment to find out whether the triggers of the spec need be read.
+    pub fn wait(&self) {
+        // Either the time is over, or the other end is gone.
+        let (Ok(_) | Err(_)) = self.verdict.recv_timeout(PATIENCE);
     }
 
     /// What was read.
@@ -193,9 +218,15 @@ impl Ahead {
 
 /// Read the history and, where the spec asks for what is recorded, the catalog. `needless` is set while it looks as if
 /// the triggers of the spec need not be read.
-fn look(source: Option<Source>, database: &mut dyn Database, needless: &AtomicBool) -> Found {
+fn look(
+    source: Option<Source>,
+    database: &mut dyn Database,
+    needless: &AtomicBool,
+    verdict: Sender<Never>,
+) -> Found {
     let recorded = source.and_then(|source| recorded(source, database));
     needless.store(recorded.is_some(), Ordering::Relaxed);
+    drop(verdict);
     let history = match database.history() {
         Ok(history) => history,
         Err(error) => {

@@ -926,6 +926,17 @@ fn an_older_sqlite_is_thought_of() {
 }
 
 #[test]
+fn a_view_that_is_written_through_is_no_audit() {
+    let mut live = tables(Sqlite::new());
+    live.batch("CREATE VIEW adults AS SELECT * FROM users WHERE age >= 18");
+    let through = "[[trigger]]\nname = \"adults\"\ntable = \"adults\"\ntiming = \"instead_of\"\n\
+        events = [\"insert\"]\nbody = \"INSERT INTO users VALUES (NEW.id, NEW.name, NEW.age)\"\n";
+    let sandbox = from_to(&mut live, through, "");
+    assert_eq!(hazards(&sandbox, &live), [""; 0]);
+    sandbox.on(&live, &["apply", "--yes"]).ok();
+}
+
+#[test]
 fn siblings_that_are_made_again_are_named() {
     let mut live = tables(Sqlite::new());
     let second = counter().replace("\"counter\"", "\"second\"");

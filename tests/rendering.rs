@@ -345,6 +345,13 @@ fn nothing_secret_is_written_down(live: &mut dyn Live) {
     assert_eq!(live.run(&count).trim(), "0");
     run(&sandbox, live, "a", &["plan", "--detailed-exitcode"]).ok();
     run(&sandbox, live, "b", &["plan", "--detailed-exitcode"]).code(2);
+    // A variable may be called anything.
+    sandbox.write(
+        "triggers.toml",
+        spec("b").replace("[vars]", "[vars]\nurl_of_it = \"${env:WHAT}\""),
+    );
+    run(&sandbox, live, "x", &["apply", "--yes"]).ok();
+    assert_eq!(live.run(&count).trim(), "0");
     // A URL says nothing about triggers.
     sandbox.write(
         "triggers.toml",

@@ -286,11 +286,13 @@ start_mysql() {
     local name=$1 program=$2 template=$3 data=$work/data-$1 socket=$work/$1.sock deadline server
     shift 3
     cp -a --reflink=auto "$template" "$data"
+    # Servers that share a folder for temporary files take them away from each other.
+    mkdir "$work/tmp-$name"
     (
         exec 9>&-
         # They take SIGTERM for what SIGINT is to PostgreSQL.
         exec setpriv --pdeathsig TERM -- "$program" --no-defaults --user="$(id -un)" --datadir="$data" --socket="$socket" \
-            --pid-file="$work/$name.pid" --skip-networking --innodb-flush-log-at-trx-commit=0 --sync-binlog=0 \
+            --pid-file="$work/$name.pid" --tmpdir="$work/tmp-$name" --innodb-buffer-pool-size=64M --performance-schema=OFF --skip-networking --innodb-flush-log-at-trx-commit=0 --sync-binlog=0 \
             --max-connections=300 "$@"
     ) >"$work/server-$name.log" 2>&1 &
     server=$!

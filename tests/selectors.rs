@@ -373,8 +373,8 @@ fn a_new_body_on_200_tables_is_one_function_and_no_lock() {
         "t007\nt200\n"
     );
 
-    let changed = SHARED.replace("{{ table_name() }}", "'new ' || {{ table_name() }}");
-    sandbox.write("triggers.toml", &changed);
+    let edited = SHARED.replace("{{ table_name() }}", "'new ' || {{ table_name() }}");
+    sandbox.write("triggers.toml", &edited);
     let planned = plan(&sandbox, live);
     let changes = planned["changes"].as_array().unwrap();
     assert_eq!(changes.len(), 1, "{planned:#}");
@@ -391,7 +391,7 @@ fn a_new_body_on_200_tables_is_one_function_and_no_lock() {
     nothing_to_do(&sandbox, live);
 
     // With all but one gone it stays, with the last it goes.
-    sandbox.write("triggers.toml", changed.replace("\"t*\"", "\"t001\""));
+    sandbox.write("triggers.toml", edited.replace("\"t*\"", "\"t001\""));
     sandbox.on(live, &["apply", "--yes"]).ok();
     assert_eq!(functions(live), "public.count_trigger\n");
     live.batch("CREATE TRIGGER by_hand AFTER INSERT ON t002 FOR EACH ROW EXECUTE FUNCTION count_trigger();");
@@ -529,9 +529,9 @@ fn a_bypassed_trigger_of_postgres_is_not_even_called() {
     let sandbox = Sandbox::with_spec(BYPASSED);
     sandbox.on(live, &["apply", "--yes"]).ok();
     live.batch("SET app.bypass = 'on'");
-    let plan = live
+    let explained = live
         .run("EXPLAIN (ANALYZE, COSTS OFF, TIMING OFF, SUMMARY OFF) INSERT INTO items VALUES (1)");
-    assert!(!plan.contains("items_log"), "{plan}");
+    assert!(!explained.contains("items_log"), "{explained}");
     // For a transaction only.
     live.batch("RESET app.bypass; BEGIN; SET LOCAL app.bypass = 'true'; INSERT INTO items VALUES (2); COMMIT; INSERT INTO items VALUES (3);");
     assert_eq!(live.run("SELECT count(*) FROM log"), "1\n");

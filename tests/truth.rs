@@ -399,3 +399,70 @@ fn a_virtual_table_that_only_its_application_can_read_is_no_fault_of_the_trigger
     sandbox.on(&live, &["apply", "--yes"]).ok();
     sandbox.on(&live, &["check"]).ok();
 }
+
+#[test]
+fn a_label_or_an_attribute_that_is_renamed_under_a_condition_is_seen() {
+    let mut live = Postgres::new();
+    live.batch(
+        "CREATE TYPE state AS ENUM ('new', 'old'); CREATE TYPE address AS (street text, zip text);
+         CREATE TABLE t (id int, s state, a address);
+         CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS 'begin return null; end';
+         CREATE TRIGGER by_label AFTER UPDATE ON t FOR EACH ROW WHEN (NEW.s = 'new') EXECUTE FUNCTION f();
+         CREATE TRIGGER by_attribute AFTER UPDATE ON t FOR EACH ROW WHEN ((NEW.a).zip = 'x') EXECUTE FUNCTION f()",
+    );
+    let sandbox = Sandbox::new();
+    sandbox.on(&live, &["import", "-o", "triggers.toml"]).ok();
+    sandbox.on(&live, &["apply", "--yes"]).ok();
+    sandbox.on(&live, &["check"]).ok();
+    let imported = sandbox.read("triggers.toml");
+    let nothing = |sandbox: &Sandbox, live: &Postgres| {
+        let plan = sandbox
+            .on(live, &["plan", "--detailed-exitcode", "--format", "json"])
+            .ok()
+            .json();
+        for change in plan["changes"].as_array().unwrap() {
+            assert_eq!(change["action"], "adopt", "{change:#}");
+        }
+    };
+
+    // One more label is no change to a condition.
+    live.batch("ALTER TYPE state ADD VALUE 'paid' BEFORE 'old'");
+    nothing(&sandbox, &live);
+    sandbox.on(&live, &["check"]).ok();
+
+    // The condition goes on by the label's new name; what the spec says is none any more.
+    live.batch("ALTER TYPE state RENAME VALUE 'new' TO 'fresh'");
+    sandbox.on(&live, &["check"]).code(1).says(&[
+        "the condition of `by_label` does not fit",
+        "invalid input value for enum",
+    ]);
+    sandbox.write(
+        "triggers.toml",
+        imported.replace("'new'::public.state", "'fresh'"),
+    );
+    nothing(&sandbox, &live);
+    sandbox.on(&live, &["apply", "--yes"]).ok();
+
+    // Two labels that change names: the same words mean something else.
+    live.batch(
+        "ALTER TYPE state RENAME VALUE 'old' TO 'x'; ALTER TYPE state RENAME VALUE 'fresh' TO 'old';
+         ALTER TYPE state RENAME VALUE 'x' TO 'fresh'",
+    );
+    sandbox
+        .on(&live, &["check"])
+        .code(2)
+        .says(&["restore trigger by_label on public.t", "when"]);
+    sandbox.on(&live, &["apply", "--yes"]).ok();
+    sandbox.on(&live, &["check"]).ok();
+
+    live.batch("ALTER TYPE address RENAME ATTRIBUTE zip TO code");
+    sandbox
+        .on(&live, &["check"])
+        .code(1)
+        .says(&["the condition of `by_attribute` does not fit", "zip"]);
+    let text = sandbox.read("triggers.toml");
+    sandbox.write("triggers.toml", text.replace("(new.a).zip", "(new.a).code"));
+    nothing(&sandbox, &live);
+    sandbox.on(&live, &["apply", "--yes"]).ok();
+    sandbox.on(&live, &["check"]).ok();
+}

@@ -76,7 +76,7 @@ impl How {
         for text in &self.allow {
             match Allow::parse(text) {
                 Ok(allow) => allowed.push(allow),
-                Err(problem) => problems.push(problem),
+                Err(problem) => problems.push(*problem),
             }
         }
         if problems.is_empty() {

@@ -1,9 +1,12 @@
 //! `triggerctl check`.
 
 use crate::error::Error;
+use crate::lint::rules::Severity;
+use crate::lint::{self, Against};
 use crate::plan::Options;
-use crate::report::{Format, json, text};
+use crate::report::{Format, json, lint as report, text};
 
+use super::render::meant;
 use super::{Context, Outcome, Planned, Targets, make_plan};
 
 /// What `check` does about triggers that triggerctl does not manage.
@@ -16,12 +19,15 @@ enum Unmanaged {
     Deny,
 }
 
-/// For CI: validate the spec, compare it with the database, and exit with 2 when anything differs.
+/// For CI: validate and lint the spec, compare it with the database, and exit with 2 when anything differs or is wrong.
 #[derive(Debug, clap::Args)]
 pub struct Check {
     /// Whether triggers that triggerctl does not manage are a difference.
     #[arg(long, value_enum, default_value_t, value_name = "WHAT")]
     unmanaged: Unmanaged,
+    /// Leave out what `lint` would say.
+    #[arg(long)]
+    no_lint: bool,
     #[command(flatten)]
     targets: Targets,
 }
@@ -40,19 +46,46 @@ impl Check {
         let Planned {
             spec: _,
             renderer: _,
-            database,
+            mut database,
             plan,
             rendering: _,
         } = make_plan(context, &options)?;
+        let found = if self.no_lint {
+            None
+        } else {
+            // The plan has taken the spec's triggers.
+            let spec = context.spec()?;
+            let meant = lint::all_meant(meant(context, &spec)?, database.dialect());
+            let against = Against::Database(&mut *database);
+            Some(lint::run(&spec, against, &meant, &options.targets)?)
+        };
+        let wrong = found
+            .as_ref()
+            .is_some_and(|found| found.worst() == Some(Severity::Error));
         let denied = self.unmanaged == Unmanaged::Deny && !plan.unmanaged.is_empty();
-        let differs = plan.differs() || denied || !plan.uncovered.is_empty();
+        let differs = plan.differs() || denied || wrong || !plan.uncovered.is_empty();
         if context.output.format == Format::Json {
-            context.output.result(&json::check(&plan, differs)?)?;
+            context
+                .output
+                .result(&json::check(&plan, differs, found.as_ref())?)?;
         } else if differs || !context.output.quiet {
             let detail = context.detail(&*database, denied);
             context
                 .output
                 .result(&text::plan(&plan, detail, &context.output.palette()))?;
+        }
+        if let Some(mut found) = found
+            && context.output.format == Format::Text
+        {
+            // What is only worth knowing, `lint` says.
+            found
+                .findings
+                .retain(|finding| finding.severity > Severity::Note);
+            if !found.findings.is_empty() {
+                let color = context.output.color.wanted(&std::io::stdout());
+                let text = report::text(&found, color, false);
+                context.output.result(&format!("\n{text}"))?;
+            }
         }
         if plan.differs() && context.output.format == Format::Text {
             context

@@ -2,10 +2,12 @@
 
 pub mod apply;
 pub mod check;
+pub mod graph;
 pub mod history;
 pub mod import;
 pub mod init;
 pub mod kinds;
+pub mod lint;
 pub mod plan;
 pub mod render;
 pub mod repair;
@@ -216,7 +218,12 @@ pub fn make_plan(context: &Context, options: &Options) -> Result<Planned, Error>
         .so_far()
         .map(|spec| context.read_ahead(spec, source.clone()));
     let needless = match &ahead {
-        Some(Ok(ahead)) => Arc::clone(&ahead.needless),
+        Some(Ok(ahead)) => {
+            if source.is_some() {
+                ahead.wait();
+            }
+            Arc::clone(&ahead.needless)
+        }
         _ => Arc::default(),
     };
     // What is wrong with the spec is said first.

@@ -57,7 +57,7 @@ impl PlanCommand {
                 };
                 script::plan(&plan, &mut *database, &writer)?
             }
-            Format::Text | Format::Junit | Format::Tap => text::plan(
+            _ => text::plan(
                 &plan,
                 context.detail(&*database, self.unmanaged),
                 &context.output.palette(),

@@ -125,7 +125,7 @@ impl Test {
             Format::Json => json::show(&report, demands),
             Format::Junit => junit::show(&report, demands),
             Format::Tap => tap::show(&report, demands),
-            Format::Text | Format::Sql => {
+            _ => {
                 let quiet = context.output.quiet;
                 text::show(&report, demands, quiet, &context.output.palette())
             }

@@ -14,6 +14,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use crate::dialect::{Dialect, Server, Table};
+use crate::effects::{Effects, Routine, Surroundings};
 use crate::error::{Diagnostic, Error};
 use crate::history::LiveFingerprint;
 use crate::kinds::tables::NewTable;
@@ -203,8 +204,6 @@ pub struct Unfinished {
     pub migration: Migration,
     /// Its journal as JSON; `None` when not even that was written.
     pub journal: Option<String>,
-    /// How many statements are known to have run.
-    pub progress: i64,
 }
 
 /// One row of `migrations`.
@@ -376,6 +375,30 @@ pub trait Database: Send {
         definitions: &[&Definition],
         new: &[NewTable],
     ) -> Result<Vec<(ObjectId, Diagnostic)>, Error>;
+
+    /// What these triggers do, and all that are live besides, where the engine itself reports it: their DDL is in `verbatim`,
+    /// and all of them must be sound. `None` where it cannot tell.
+    fn effects(
+        &mut self,
+        triggers: &[&Definition],
+        new: &[NewTable],
+    ) -> Result<Option<BTreeMap<TriggerId, Effects>>, Error> {
+        let _ = (triggers, new);
+        Ok(None)
+    }
+    /// What the catalog holds around triggers on these tables.
+    fn surroundings(&mut self, tables: &BTreeSet<TableId>) -> Result<Surroundings, Error>;
+    /// The functions and procedures of users that these names may stand for.
+    fn routines(&mut self, names: &[TableRef]) -> Result<Vec<Routine>, Error> {
+        let _ = names;
+        Ok(vec![])
+    }
+
+    /// Which of these names stand for no table, view or sequence at all.
+    fn unknown_relations(&mut self, names: &[TableRef]) -> Result<BTreeSet<TableRef>, Error> {
+        let _ = names;
+        Ok(BTreeSet::new())
+    }
 
     /// The size of these tables and who is at them, in one query and without waiting for anybody. Asked only of tables
     /// that a plan changes something on; what is not in the answer is not known.

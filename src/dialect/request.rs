@@ -128,16 +128,20 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// The condition, with the trigger's off switch in it where it has one; `None` where that cannot be rendered.
-    pub(super) fn with_bypass(&mut self, condition: Option<String>) -> Option<Option<String>> {
+    /// Put the trigger's off switch into its condition, where it has one; `None` where that cannot be rendered.
+    pub(super) fn with_bypass(&mut self, condition: &mut Option<String>) -> Option<()> {
         let Some(setting) = &self.request.fields.bypass else {
-            return Some(condition);
+            return Some(());
         };
-        let condition =
-            condition.map(|text| inspect::closed(&text, self.dialect.syntax()).into_owned());
-        let context = context! { setting => setting.value.as_str(), condition };
+        let closed = condition
+            .as_ref()
+            .map(|text| inspect::closed(text, self.dialect.syntax()).into_owned());
+        let context = context! { setting => setting.value.as_str(), condition => closed };
         match self.renderer.text("bypass.sql", context) {
-            Ok(text) => Some(Some(text.trim_end().to_owned())),
+            Ok(text) => {
+                *condition = Some(text.trim_end().to_owned());
+                Some(())
+            }
             Err(error) => {
                 self.problems.extend(error.diagnostics);
                 None

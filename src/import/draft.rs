@@ -164,6 +164,7 @@ impl TriggerDraft {
             dialects: dialect.map(|dialect| vec![at(dialect.to_owned())]),
             fields,
             overrides: BTreeMap::new(),
+            allow: vec![],
         }
     }
 }
@@ -205,6 +206,7 @@ impl FunctionDraft {
             strict: Some(at(*strict)),
             cost: Some(at(f64::from(*cost))),
             description: description.clone().map(at),
+            allow: vec![],
             depends_on_extensions: texts(depends_on_extensions),
         }
     }

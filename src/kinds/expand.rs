@@ -551,6 +551,7 @@ impl Here<'_> {
                 dialects: None,
                 fields: Fields::default(),
                 overrides: BTreeMap::new(),
+                allow: vec![],
                 usage: None,
             },
             fields,

@@ -126,6 +126,7 @@ impl Kind {
             dialects: None,
             fields: Fields::default(),
             overrides: std::collections::BTreeMap::new(),
+            allow: vec![],
             usage: None,
         };
         let failed = |diagnostics| Error {

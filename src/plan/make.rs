@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::apply::scope_of;
 use crate::db::{
-    Catalog, ConditionPair, Database, Depth, Fingerprint, History, Record, Scope, Verdict,
+    Catalog, ConditionPair, Database, Depth, Fingerprint, History, Protocol, Record, Scope, Verdict,
 };
 use crate::desired::{Desired, DesiredSet};
 use crate::diff::{self, FieldChange, Judge};
@@ -214,7 +214,10 @@ pub(crate) fn arrange(
 ) -> Result<Plan, Error> {
     order::order(&mut changes, database.dialect());
     siblings::keep_order(&mut changes, database, renderer)?;
-    places::settle(&mut changes, places, database, renderer)?;
+    // Where an engine cannot be told the place, the siblings see to it.
+    if database.protocol() == Protocol::Journal {
+        places::settle(&mut changes, places, database, renderer)?;
+    }
     let mut summary = BTreeMap::new();
     for change in &changes {
         *summary.entry(change.action).or_insert(0) += 1;
@@ -628,11 +631,19 @@ impl Planner<'_> {
         if sides.from != sides.id {
             rested.push(rests_on(&sides.from, self.catalog, self.history));
         }
+        let mut after = sides.desired.map(|desired| self.wanted(sides, desired));
+        // What was dropped by hand comes back to where it was.
+        let recorded = self.evidence.recorded.get(&sides.from);
+        if let (None, Some(after), Some(recorded)) = (&live, &mut after, recorded)
+            && after.place().is_none()
+        {
+            places::set_place(after, recorded.place().cloned());
+        }
         let step = Step {
             action,
             id: &sides.id,
             before: live,
-            after: sides.desired.map(|desired| self.wanted(sides, desired)),
+            after,
             fields,
             create: sides.desired.map(|desired| &desired.ddl),
         };

@@ -10,7 +10,7 @@ use crate::model::{Definition, ObjectId, Place};
 use super::{Action, Change};
 
 /// Put changes in the order in which they are made. The order in which they come in does not matter.
-pub(super) fn order(changes: &mut Vec<Change>, dialect: &dyn Dialect) {
+pub(super) fn order(changes: &mut [Change], dialect: &dyn Dialect) {
     // Where each one is now: a change is large, and is moved once, when it is clear where to.
     let mut functions: BTreeMap<ObjectId, usize> = BTreeMap::new();
     let (mut triggers, mut last) = (vec![], vec![]);

@@ -188,8 +188,11 @@ fn place(definition: Option<&Definition>) -> Option<&Place> {
     definition.and_then(Definition::place)
 }
 
-fn set_place(definition: &mut Definition, place: Option<Place>) {
-    if let Definition::Trigger(trigger) = definition {
+/// Say where a trigger is to be; engines without places have none to say.
+pub(crate) fn set_place(definition: &mut Definition, place: Option<Place>) {
+    if let Definition::Trigger(trigger) = definition
+        && (place.is_some() || trigger.creation.is_some())
+    {
         trigger.creation.get_or_insert_default().place = place;
     }
 }

@@ -30,7 +30,7 @@ pub fn text(error: &Error, color: bool) -> String {
         .diagnostics
         .iter()
         .take(MOST)
-        .map(|diagnostic| one(diagnostic, &renderer, &mut lines))
+        .map(|diagnostic| one(diagnostic, &Heading::ERROR, &renderer, &mut lines))
         .collect();
     let count = error.diagnostics.len();
     if count > MOST {
@@ -53,35 +53,7 @@ pub fn json(error: &Error) -> Value {
     let diagnostics: Vec<Value> = error
         .diagnostics
         .iter()
-        .map(|diagnostic| {
-            let Diagnostic {
-                message,
-                place,
-                related,
-                notes,
-                help,
-            } = diagnostic;
-            let mut value = json!({ "message": safe::conceal(message) });
-            match place {
-                Some((span, label)) => add_place(&mut value, span, label, &mut lines),
-                None => {
-                    for key in PLACE_KEYS {
-                        value[key] = Value::Null;
-                    }
-                }
-            }
-            value["notes"] = notes.iter().map(|note| safe::conceal(note)).collect();
-            value["help"] = help.iter().map(|help| safe::conceal(help)).collect();
-            value["related"] = related
-                .iter()
-                .map(|(span, label)| {
-                    let mut value = json!({});
-                    add_place(&mut value, span, label, &mut lines);
-                    value
-                })
-                .collect();
-            value
-        })
+        .map(|diagnostic| document(diagnostic, &mut lines))
         .collect();
     json!({
         "format_version": 1,
@@ -91,6 +63,69 @@ pub fn json(error: &Error) -> Value {
             "diagnostics": diagnostics,
         },
     })
+}
+
+/// One diagnostic for a program.
+pub(super) fn document(diagnostic: &Diagnostic, lines: &mut Lines) -> Value {
+    let Diagnostic {
+        message,
+        place,
+        related,
+        notes,
+        help,
+    } = diagnostic;
+    let mut value = json!({ "message": safe::conceal(message) });
+    match place {
+        Some((span, label)) => add_place(&mut value, span, label, lines),
+        None => {
+            for key in PLACE_KEYS {
+                value[key] = Value::Null;
+            }
+        }
+    }
+    value["notes"] = notes.iter().map(|note| safe::conceal(note)).collect();
+    value["help"] = help.iter().map(|help| safe::conceal(help)).collect();
+    value["related"] = related
+        .iter()
+        .map(|(span, label)| {
+            let mut value = json!({});
+            add_place(&mut value, span, label, lines);
+            value
+        })
+        .collect();
+    value
+}
+
+/// Diagnostics that are no errors, each with its heading, a blank line between two.
+pub(super) fn listed<'a>(
+    diagnostics: impl Iterator<Item = (&'a Diagnostic, Heading<'a>)>,
+    color: bool,
+) -> String {
+    let renderer = if color {
+        Renderer::styled()
+    } else {
+        Renderer::plain()
+    }
+    .term_width(1000);
+    let mut lines = Lines::default();
+    let shown: Vec<String> = diagnostics
+        .map(|(diagnostic, heading)| one(diagnostic, &heading, &renderer, &mut lines))
+        .collect();
+    shown.join("\n\n")
+}
+
+/// What stands before a message.
+pub(super) struct Heading<'a> {
+    pub(super) level: Level<'a>,
+    /// What it is known by, in square brackets.
+    pub(super) id: Option<&'a str>,
+}
+
+impl Heading<'_> {
+    const ERROR: Self = Self {
+        level: Level::ERROR,
+        id: None,
+    };
 }
 
 const PLACE_KEYS: [&str; 6] = ["file", "line", "column", "end_line", "end_column", "label"];
@@ -112,7 +147,7 @@ fn add_place(value: &mut Value, span: &Span, label: &str, lines: &mut Lines) {
 
 /// Where the lines of the files start, found once a file: thousands of errors in one large file stay cheap.
 #[derive(Default)]
-struct Lines {
+pub(super) struct Lines {
     starts: HashMap<*const SourceFile, Vec<usize>>,
 }
 
@@ -174,7 +209,12 @@ fn excerpt(span: &Span, label: &str, lines: &mut Lines) -> Excerpt {
     }
 }
 
-fn one(diagnostic: &Diagnostic, renderer: &Renderer, lines: &mut Lines) -> String {
+fn one(
+    diagnostic: &Diagnostic,
+    heading: &Heading<'_>,
+    renderer: &Renderer,
+    lines: &mut Lines,
+) -> String {
     let Diagnostic {
         message,
         place,
@@ -183,7 +223,11 @@ fn one(diagnostic: &Diagnostic, renderer: &Renderer, lines: &mut Lines) -> Strin
         help,
     } = diagnostic;
     let title = safe::line(message);
-    let mut group = Group::with_title(Level::ERROR.primary_title(title.as_str()));
+    let mut title = heading.level.clone().primary_title(title.as_str());
+    if let Some(id) = heading.id {
+        title = title.id(id);
+    }
+    let mut group = Group::with_title(title);
     let kinds =
         std::iter::once(AnnotationKind::Primary).chain(std::iter::repeat(AnnotationKind::Context));
     let places = place.iter().chain(related);

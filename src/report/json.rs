@@ -4,6 +4,7 @@ use serde_json::{Map, Value, json};
 
 use crate::db::Migration;
 use crate::error::Error;
+use crate::lint::Report;
 use crate::plan::Plan;
 
 /// Version of all documents but the plan, which has its own.
@@ -24,11 +25,13 @@ pub fn plan(plan: &Plan) -> Result<String, Error> {
     Ok(plan.to_json()? + "\n")
 }
 
-/// The outcome of `check`.
-pub fn check(plan: &Plan, differs: bool) -> Result<String, Error> {
-    Ok(document(
-        json!({ "result": if differs { "differs" } else { "same" }, "plan": value(plan)? }),
-    ))
+/// The outcome of `check`; `lint` is null when it was left out.
+pub fn check(plan: &Plan, differs: bool, lint: Option<&Report>) -> Result<String, Error> {
+    Ok(document(json!({
+        "result": if differs { "differs" } else { "same" },
+        "plan": value(plan)?,
+        "lint": lint.map(super::lint::value),
+    })))
 }
 
 /// The outcome of `apply` and `rollback`; no migration when there was nothing to do.

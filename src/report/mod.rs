@@ -3,6 +3,7 @@
 
 pub mod diagnostics;
 pub mod json;
+pub mod lint;
 mod safe;
 pub mod script;
 pub mod testing;
@@ -24,6 +25,16 @@ pub enum Format {
     Json,
     /// SQL: for `render` what it prints anyway; for `plan` a script that also records the migration.
     Sql,
+    /// SARIF 2.1.0, for code scanners (`lint`).
+    Sarif,
+    /// Annotations of GitHub Actions (`lint`).
+    Github,
+    /// Graphviz (`graph`).
+    Dot,
+    /// Mermaid, for Markdown (`graph`).
+    Mermaid,
+    /// A picture (`graph`).
+    Svg,
     /// JUnit's XML, for `test`.
     Junit,
     /// The Test Anything Protocol, for `test`.

@@ -179,6 +179,7 @@ impl Builder<'_> {
                 .map(|dialects| dialects.value),
             fields,
             overrides,
+            allow: self.allow(record.take("allow")),
             usage,
             span: record.span,
         };
@@ -496,6 +497,7 @@ impl Builder<'_> {
                 _ => None,
             },
             description: record.take("description").and_then(text),
+            allow: self.allow(record.take("allow")),
             depends_on_extensions: record
                 .take("depends_on_extensions")
                 .and_then(|value| list(value, text)),

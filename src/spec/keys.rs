@@ -64,6 +64,10 @@ pub enum Section {
     Order,
     /// `[[function]]`.
     Function,
+    /// `[lint]`.
+    Lint,
+    /// `allow = { … }`.
+    Allow,
     /// `[[test]]` alone.
     Test,
     /// Both `[[test]]` and `[test.<dialect>]`.
@@ -116,6 +120,8 @@ impl Section {
             Self::Referencing => "in `referencing`",
             Self::Order => "in `order`",
             Self::Function => "in `[[function]]`",
+            Self::Lint => "in `[lint]`",
+            Self::Allow => "in `allow`",
             Self::Test | Self::TestField => "in `[[test]]`",
             Self::Expect => "in `expect`",
             Self::ExpectError => "in `expect_error`",
@@ -177,6 +183,8 @@ pub enum Shape {
     TextOr(Section),
     /// `[[name]]`: any number of tables with the keys of a section.
     Tables(Section),
+    /// One table with the keys of a section, or a list of them.
+    OneOrMore(Section),
     /// A table with keys of the user's choice.
     Map(&'static Shape),
     /// A table, not empty, whose keys are `name` or `schema.name`, none of them twice.
@@ -291,6 +299,34 @@ pub const KEYS: &[Key] = &[
         doc: "A trigger function that several triggers call (PostgreSQL).",
         example: "[[function]]",
         aliases: &["functions"],
+        ..KEY
+    },
+    Key {
+        name: "lint",
+        sections: &[Section::Top],
+        shape: Shape::Table(Section::Lint),
+        doc: "What `lint` and `check` think of the rules.",
+        example: "[lint]",
+        aliases: &["linter"],
+        ..KEY
+    },
+    Key {
+        name: "rules",
+        sections: &[Section::Lint],
+        shape: Shape::Map(&Shape::Word(&["off", "note", "warning", "error"])),
+        default: "each rule's own",
+        doc: "How bad a finding of a rule is; `off` leaves the rule out.",
+        example: "rules = { firing_order = \"off\" }",
+        aliases: &["severity", "severities"],
+        ..KEY
+    },
+    Key {
+        name: "oldest_sqlite",
+        sections: &[Section::Lint],
+        shape: Shape::Text,
+        default: "`\"3.40\"`",
+        doc: "The oldest SQLite that has to read the database file.",
+        example: "oldest_sqlite = \"3.40\"",
         ..KEY
     },
     Key {
@@ -435,6 +471,34 @@ pub const KEYS: &[Key] = &[
         doc: "The dialects that it is for.",
         example: "dialects = [\"sqlite\", \"postgres\"]",
         aliases: &["engines", "databases"],
+        ..KEY
+    },
+    Key {
+        name: "allow",
+        sections: &[Section::Trigger, Section::Function],
+        shape: Shape::OneOrMore(Section::Allow),
+        doc: "Findings of `lint` that are meant to be: one table or a list of them.",
+        example: "allow = { rule = \"before_returns_null\", reason = \"drops duplicates\" }",
+        aliases: &["ignore_rules", "nolint"],
+        ..KEY
+    },
+    Key {
+        name: "rule",
+        sections: &[Section::Allow],
+        shape: Shape::Text,
+        required: true,
+        doc: "The rule's name.",
+        example: "rule = \"before_returns_null\"",
+        ..KEY
+    },
+    Key {
+        name: "reason",
+        sections: &[Section::Allow],
+        shape: Shape::Text,
+        required: true,
+        doc: "Why that is right here.",
+        example: "reason = \"drops duplicates\"",
+        aliases: &["because", "why"],
         ..KEY
     },
     Key {
@@ -682,7 +746,7 @@ pub const KEYS: &[Key] = &[
     Key {
         name: "sql_mode",
         sections: &[Section::Own],
-        shape: Shape::Text,
+        shape: Shape::Free,
         default: "the server's",
         doc: "The modes that its body is read and run under, as `SELECT @@sql_mode` shows them.",
         example: "sql_mode = \"ANSI_QUOTES,STRICT_TRANS_TABLES\"",

@@ -181,6 +181,10 @@ impl<'a> Draft<'a> {
             pieces: _,
             mut problems,
         } = self;
+        let count = |objects: &Option<Objects>| {
+            objects.as_ref().map_or(0, |objects| objects.triggers.len())
+        };
+        spec.triggers.reserve_exact(read.iter().map(count).sum());
         for objects in read {
             let Some(objects) = objects else {
                 // What the parser says of a piece would be true, but the whole may be wrong in other ways as well.
@@ -411,6 +415,10 @@ impl Loader<'_> {
         }
         let (names, chosen) = self.environments(&mut record);
         let (database, vars) = self.settings(&mut record, chosen);
+        let lint = Builder {
+            problems: &mut self.problems,
+        }
+        .lint(record.take("lint"));
         let templates = match record.take("templates") {
             Some(Value::Text(folder)) => self.templates(&folder),
             _ => None,
@@ -434,6 +442,7 @@ impl Loader<'_> {
                 requires: self.requires,
                 kinds: BTreeMap::new(),
                 tests: self.tests,
+                lint,
             },
             pieces: self.pieces,
             problems: self.problems,

@@ -9,6 +9,7 @@ mod environment;
 mod files;
 mod keys;
 mod kind;
+mod lint;
 mod load;
 mod merge;
 mod names;
@@ -34,6 +35,7 @@ use crate::model::{
 pub(crate) use build::word;
 pub use keys::{DIALECTS, DialectKeys, KEYS, Key, Section, Shape};
 pub(crate) use kind::read as read_kind;
+pub use lint::{AllowSpec, LintSpec};
 pub use load::{Draft, LoadOptions};
 pub use names::NameError;
 pub(crate) use test::bytes;
@@ -67,6 +69,8 @@ pub struct Spec {
     pub triggers: Vec<TriggerSpec>,
     /// `[[function]]`, in file order.
     pub functions: Vec<FunctionSpec>,
+    /// `[lint]`.
+    pub lint: LintSpec,
     /// The kinds that triggers use, by name.
     pub kinds: BTreeMap<String, Arc<Kind>>,
     /// `[[test]]`, in file order.
@@ -91,7 +95,7 @@ pub struct DatabaseSpec {
 }
 
 /// A table as written: `users` or `app.users`; may be a glob.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct TableRef {
     /// The schema, where one was given.
     pub schema: Option<String>,
@@ -147,6 +151,8 @@ pub struct TriggerSpec {
     pub fields: Fields,
     /// What is said in `[trigger.<dialect>]`; boxed, for a node of the map has room for eleven.
     pub overrides: BTreeMap<String, Box<Fields>>,
+    /// `allow`.
+    pub allow: Vec<AllowSpec>,
     /// `use`, with what belongs to it.
     pub usage: Option<Box<UseSpec>>,
 }
@@ -313,6 +319,8 @@ pub struct FunctionSpec {
     pub cost: Option<Located<f64>>,
     /// `description`: becomes COMMENT ON FUNCTION.
     pub description: Option<Located<String>>,
+    /// `allow`.
+    pub allow: Vec<AllowSpec>,
     /// `depends_on_extensions`; not empty.
     pub depends_on_extensions: Option<Located<Vec<Located<String>>>>,
 }

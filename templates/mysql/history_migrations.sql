@@ -10,7 +10,6 @@ CREATE TABLE IF NOT EXISTS triggerctl_migrations (
   up longtext NOT NULL,
   down longtext NOT NULL,
   journal longtext,
-  progress bigint,
   started_at varchar(40) NOT NULL,
   finished_at varchar(40),
   duration_ms bigint,

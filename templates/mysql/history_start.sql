@@ -1,1 +1,1 @@
-UPDATE triggerctl_migrations SET journal = {{ journal | literal }}, progress = 0 WHERE version = {{ version | literal }} AND state = 'started'
+UPDATE triggerctl_migrations SET journal = {{ journal | literal }} WHERE version = {{ version | literal }} AND state = 'started'

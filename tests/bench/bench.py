@@ -2,11 +2,13 @@
 
 Only the standard library. The server comes from the environment (see tests/run.sh): TRIGGERCTL_TEST_POSTGRES, the URL of
 a superuser's maintenance database; TRIGGERCTL_TEST_POSTGRES_BIN, the folder of the real psql; and
-TRIGGERCTL_TEST_POSTGRES_LOG, the server's log, from which it learns the queries that a plan makes.
+TRIGGERCTL_TEST_POSTGRES_LOG, the server's log, from which it learns the queries that a plan makes; TRIGGERCTL_TEST_MYSQL and
+TRIGGERCTL_TEST_MYSQL_9, which are left out where they are not set.
 """
 
 import argparse
 import dataclasses
+import json
 import os
 import pathlib
 import platform
@@ -299,6 +301,51 @@ class Bench:
         for database in ("bench_ours", "bench_theirs", "bench_empty"):
             self.drop(database)
 
+    def mysql(self, count, name, server):
+        """The same on MariaDB or MySQL, at a URL that tests/run.sh gives; the client is `mariadb`, for both."""
+        config = self.write("triggers.toml", spec(count))
+        socket = urllib.parse.parse_qs(urllib.parse.urlsplit(server).query)["socket"][0]
+        client = [shutil.which("mariadb"), "--no-defaults", "--user=root", f"--socket={socket}", "--default-character-set=utf8mb4"]
+
+        def url(database):
+            return urllib.parse.urlunsplit(urllib.parse.urlsplit(server)._replace(path=f"/{database}"))
+
+        def source(path):
+            return ["-e", f"source {path}"]
+
+        def fresh(database):
+            def prepare():
+                sql = f"DROP DATABASE IF EXISTS {database}; CREATE DATABASE {database}; USE {database};"
+                text_of([*client, *source(self.write("fresh.sql", sql + "\n" + tables(count)))], self.folder)
+
+            return prepare
+
+        fresh("bench_theirs")()
+        plan = [self.binary, "-c", config, "-u", url("bench_theirs"), "plan", "--format", "json"]
+        statements = [sql for change in json.loads(text_of(plan, self.folder))["changes"] for sql in change["statements"]]
+        script = self.write("ddl.sql", "DELIMITER //\n" + "".join(f"{sql}//\n" for sql in statements))
+
+        apply = [self.binary, "-c", config, "-u", url("bench_ours"), "apply", "--yes"]
+        contestants = [
+            Contestant("triggerctl apply", apply, fresh("bench_ours")),
+            Contestant("mariadb, the same DDL", [*client, "bench_theirs", *source(script)], fresh("bench_theirs")),
+        ]
+        self.table.add(f"apply {count:,}, {name}", compete(self.rounds, self.folder, contestants))
+        list_them = "SELECT TRIGGER_NAME FROM information_schema.TRIGGERS WHERE TRIGGER_SCHEMA = '{}' ORDER BY 1"
+        names = [text_of([*client, "-N", "-B", "-e", list_them.format(name)], self.folder) for name in ("bench_ours", "bench_theirs")]
+        self.same(names)
+
+        plan = [self.binary, "-c", config, "-u", url("bench_ours"), "plan"]
+        self.must_be_empty(plan)
+        shows = "".join(f"SHOW CREATE TRIGGER `{name}`;\n" for name in names[0].split())
+        read = self.write("read.sql", f"SELECT * FROM information_schema.TRIGGERS WHERE TRIGGER_SCHEMA = DATABASE();\n{shows}")
+        contestants = [
+            Contestant("triggerctl plan", plan),
+            Contestant("mariadb, reading the list and each trigger", [*client, "bench_ours", *source(read)]),
+        ]
+        self.table.add(f"plan, nothing to do, {count:,}, {name}", compete(self.rounds, self.folder, contestants))
+        text_of([*client, "-e", "DROP DATABASE bench_ours; DROP DATABASE bench_theirs"], self.folder)
+
     def queries_of(self, command, database):
         """The reading queries that a command makes, as SQL for psql, from the server's log."""
         self.sql("postgres", f"ALTER DATABASE {database} SET log_min_messages = log", f"ALTER DATABASE {database} SET log_statement = 'all'")
@@ -389,6 +436,7 @@ def main():
     parser.add_argument("--quick", action="store_true", help="100 triggers, 3 rounds")
     parser.add_argument("--rounds", type=int, metavar="N", help="rounds of each measurement (default 5)")
     parser.add_argument("--sizes", type=lambda text: [int(size) for size in text.split(",")], metavar="N,N", help="numbers of triggers (default 1000,10000)")
+    parser.add_argument("--only", choices=("mysql",), help="leave out the other engines")
     parser.add_argument("--build", action="store_true", help="also time a clean release build, which takes minutes")
     parser.add_argument("--binary", type=pathlib.Path, default=REPOSITORY / "target/release/triggerctl", help="another binary")
     arguments = parser.parse_args()
@@ -407,12 +455,20 @@ def run_all(arguments, folder):
     machine(bench)
     print()
     bench.table.head()
-    bench.start()
-    bench.example()
+    if not arguments.only:
+        bench.start()
+        bench.example()
     for size in arguments.sizes:
-        bench.sqlite(size)
-        bench.postgres(size)
-    bench.memory()
+        if not arguments.only:
+            bench.sqlite(size)
+            bench.postgres(size)
+        # CREATE TRIGGER takes tens of milliseconds there, whoever asks.
+        if size <= 1000:
+            for name, variable in (("MariaDB", "TRIGGERCTL_TEST_MYSQL"), ("MySQL 9", "TRIGGERCTL_TEST_MYSQL_9")):
+                if os.environ.get(variable, "none") != "none":
+                    bench.mysql(size, name, os.environ[variable])
+    if not arguments.only:
+        bench.memory()
 
 
 if __name__ == "__main__":

@@ -79,7 +79,9 @@ impl MysqlServer {
             .arg(format!("--user={}", user.trim()))
             .arg(format!("--datadir={folder}/data"))
             .arg(format!("--socket={folder}/s"))
-            .arg(format!("--pid-file={folder}/pid"));
+            .arg(format!("--pid-file={folder}/pid"))
+            .arg(format!("--tmpdir={folder}"))
+            .args(["--innodb-buffer-pool-size=32M", "--performance-schema=OFF"]);
         if self.engine == Engine::Mysql9 {
             let root = std::path::Path::new(&program)
                 .parent()

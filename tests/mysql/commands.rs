@@ -1,17 +1,90 @@
 //! Every command as a person uses it.
 
-use std::fmt::Write as _;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::time::Duration;
-
-use mysql::prelude::Queryable;
-
-use crate::common::mysql::{Engine, Mysql, connect};
-use crate::common::{self, Live, Sandbox};
+use crate::common::mysql::{Engine, Mysql};
+use crate::common::{self, Live, Sandbox, assert_same};
 use crate::{Test, counting, empty_plan, spec, tables};
 
-pub(crate) const TESTS: &[(&str, Test)] = &[("a_script_does_the_same", a_script_does_the_same)];
+pub(crate) const TESTS: &[(&str, Test)] = &[
+    ("a_script_does_the_same", a_script_does_the_same),
+    (
+        "every_command_and_every_format",
+        every_command_and_every_format,
+    ),
+];
+
+fn every_command_and_every_format(engine: Engine) {
+    let mut live = Mysql::of(engine);
+    tables(&mut live, 2);
+    live.batch("CREATE TRIGGER old BEFORE INSERT ON t0 FOR EACH ROW SET @old = NEW.id");
+    let sandbox = Sandbox::new();
+    sandbox.on(&live, &["init"]).ok();
+    let text = sandbox.read("triggers.toml");
+    assert!(
+        text.contains("name   = \"old\"") && text.contains("SET @old = NEW.id"),
+        "{text}"
+    );
+    assert!(!text.contains(&format!("{}.t0", live.name())), "{text}");
+    sandbox
+        .on(&live, &["plan", "--detailed-exitcode"])
+        .ok()
+        .says(&["adopt trigger old"]);
+    sandbox
+        .on(&live, &["apply", "--yes", "-m", "what there was"])
+        .ok();
+    let first = live.snapshot();
+    sandbox.write(
+        "triggers.toml",
+        format!("{text}\n{}", counting("t1", "new", 1)),
+    );
+    let rendered = sandbox.run(&["render", "--dialect", "mysql"]).ok().stdout;
+    assert!(rendered.contains("TRIGGER new"), "{rendered}");
+    let untouched = live.everything();
+    sandbox.on(&live, &["validate"]).ok();
+    sandbox
+        .on(&live, &["plan"])
+        .ok()
+        .says(&["create trigger new", "1 to create"]);
+    let json = sandbox
+        .on(&live, &["plan", "--format", "json", "--out", "plan.json"])
+        .ok()
+        .json();
+    assert_eq!(json["changes"][0]["action"], "create", "{json:#}");
+    assert_eq!(json["target"]["dialect"], "mysql");
+    sandbox
+        .on(&live, &["plan", "--format", "sql"])
+        .ok()
+        .says(&["DELIMITER //", "SET NAMES utf8mb4"]);
+    sandbox.on(&live, &["check"]).code(2);
+    sandbox.on(&live, &["import"]).ok();
+    assert_same("the database", &untouched, &live.everything());
+    sandbox.on(&live, &["apply", "--yes", "plan.json"]).ok();
+    sandbox.on(&live, &["apply", "--yes", "plan.json"]).code(3);
+    empty_plan(&sandbox, &live);
+    sandbox.on(&live, &["history"]).ok().says(&[
+        "version 1",
+        "version 2",
+        "what there was",
+        "1 created",
+    ]);
+    let history = sandbox
+        .on(&live, &["history", "--format", "json"])
+        .ok()
+        .json();
+    assert_eq!(
+        history["migrations"].as_array().unwrap().len(),
+        2,
+        "{history:#}"
+    );
+    sandbox
+        .on(&live, &["repair"])
+        .ok()
+        .says(&["nothing is broken off"]);
+    sandbox.on(&live, &["rollback", "--yes"]).ok();
+    assert_same("the catalog", &first, &live.snapshot());
+    sandbox.on(&live, &["rollback", "--to", "0", "--yes"]).ok();
+    // What was there before triggerctl stays.
+    assert_same("the catalog", &first, &live.snapshot());
+}
 
 fn a_script_does_the_same(engine: Engine) {
     let mut live = Mysql::of(engine);

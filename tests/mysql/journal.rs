@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use mysql::prelude::Queryable;
 
-use crate::common::mysql::{Engine, Mysql, connect};
-use crate::common::{self, Live, Sandbox};
+use crate::common::Live;
+use crate::common::mysql::{Engine, Mysql};
 use crate::{Test, counting, empty_plan, spec, tables};
 
 pub(crate) const TESTS: &[(&str, Test)] = &[

@@ -9,19 +9,16 @@ mod commands;
 mod connect;
 mod journal;
 mod kills;
+mod modes;
 mod privileges;
 mod proxy;
 mod text;
 
 use std::fmt::Write as _;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::time::Duration;
 
-use common::mysql::{Engine, Mysql, connect};
+use common::mysql::{Engine, Mysql};
 use common::{Live, Sandbox};
 use libtest_mimic::{Arguments, Trial};
-use mysql::prelude::Queryable;
 
 type Test = fn(Engine);
 
@@ -31,6 +28,7 @@ fn main() {
         connect::TESTS,
         journal::TESTS,
         kills::TESTS,
+        modes::TESTS,
         privileges::TESTS,
         text::TESTS,
     ]

@@ -1,10 +1,5 @@
 //! What a role may not do is told before anything is changed.
 
-use std::fmt::Write as _;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::time::Duration;
-
 use mysql::prelude::Queryable;
 
 use crate::common::mysql::{Engine, Mysql, connect};

@@ -1,14 +1,11 @@
 //! What is stored: text, the settings of the session that created a trigger, order, and what a body speaks of.
 
 use std::fmt::Write as _;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::time::Duration;
 
 use mysql::prelude::Queryable;
 
 use crate::common::mysql::{Engine, Mysql, connect};
-use crate::common::{self, Live, Sandbox};
+use crate::common::{Live, Sandbox};
 use crate::{Test, counting, empty_plan, spec, tables};
 
 pub(crate) const TESTS: &[(&str, Test)] = &[

@@ -50,7 +50,8 @@ impl Mysql {
         self.may_see_triggers(&schemas, &scope.known)?;
         let listed = self.list(&schemas)?;
         let texts = self.texts(&listed)?;
-        // MySQL's trigger names know no case: the spelling that is asked for is the one that is answered.
+        // MySQL's trigger names know no case: the spelling that is asked for is the one that is answered, unless the
+        // server's own is asked for as well (it is to be spelled otherwise).
         let spelled: HashMap<(String, String), &TriggerId> = if self.is_mariadb() {
             HashMap::new()
         } else {
@@ -98,7 +99,11 @@ impl Mysql {
                 before: list(names.get(..at)),
                 after: list(names.get(at + 1..)),
             });
-            let spelled = spelled.get(&key(&id)).map_or(&id, |known| *known).clone();
+            let spelled = if scope.known.contains(&ObjectId::Trigger(id.clone())) {
+                id.clone()
+            } else {
+                spelled.get(&key(&id)).map_or(&id, |known| *known).clone()
+            };
             let fingerprint = fingerprint(&id, timing, event, &creation, &text);
             let definition = self.definition(spelled.clone(), timing, event, creation, text)?;
             catalog

@@ -187,7 +187,7 @@ impl Mysql {
         let rows = self.rows(
             "read the history",
             &format!(
-                "SELECT {COLUMNS}, up, down, journal, coalesce(progress, 0) FROM triggerctl_migrations
+                "SELECT {COLUMNS}, up, down, journal FROM triggerctl_migrations
                  WHERE state = 'started' ORDER BY version DESC LIMIT 1"
             ),
         )?;
@@ -197,7 +197,6 @@ impl Mysql {
         Ok(Some(Unfinished {
             migration: migration(row)?,
             journal: column(row, 16)?,
-            progress: column(row, 17)?,
         }))
     }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use mysql::prelude::Queryable;
 
-use super::{HISTORY_TABLES, Mysql, catalog, column, errors, literal, quoted};
+use super::{Mysql, catalog, column, errors, literal, quoted};
 use crate::db::{Intent, Patience, Statement};
 use crate::error::{Error, Kind};
 use crate::model::TableId;
@@ -48,15 +48,11 @@ impl Mysql {
         )
     }
 
-    /// Hold everybody off these tables. The history is locked with them: under LOCK TABLES nothing else can be used.
+    /// Hold everybody off these tables. Until they are released no other can be used.
     pub(super) fn lock_tables(&mut self, tables: &BTreeSet<TableId>) -> Result<(), Error> {
-        let history = HISTORY_TABLES
-            .iter()
-            .map(|table| format!("{}.{} WRITE", quoted(self.current()), quoted(table)));
         let locks: Vec<String> = tables
             .iter()
             .map(|table| format!("{}.{} WRITE", quoted(&table.schema), quoted(&table.name)))
-            .chain(history)
             .collect();
         let Err(error) = self
             .conn
@@ -106,6 +102,10 @@ impl Mysql {
             self.conn
                 .query_drop(&statement.sql)
                 .map_err(|error| errors::statement(statement, &error))?;
+            // Back to what a session has here, which is not what the server gives one by default.
+            if is_set && statement.sql.ends_with("DEFAULT") {
+                self.set_session()?;
+            }
             progress(index + 1);
         }
         // What was set was for these statements.

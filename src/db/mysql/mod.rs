@@ -11,6 +11,7 @@ mod privileges;
 mod scratch;
 mod size;
 mod stage;
+mod surroundings;
 mod tables;
 
 pub use self::scratch::Blueprint;
@@ -28,6 +29,7 @@ use super::{
     Protocol, Record, Scope, Statement, Target, Unfinished, Verdict,
 };
 use crate::dialect::{Dialect, Server, Table};
+use crate::effects::Surroundings;
 use crate::error::{Diagnostic, Error, Kind};
 use crate::history::LiveFingerprint;
 use crate::kinds::tables::NewTable;
@@ -360,6 +362,10 @@ impl Database for Mysql {
         new: &[NewTable],
     ) -> Result<Vec<(ObjectId, Diagnostic)>, Error> {
         self.find_faults(definitions, new)
+    }
+
+    fn surroundings(&mut self, tables: &BTreeSet<TableId>) -> Result<Surroundings, Error> {
+        self.read_surroundings(tables)
     }
 
     fn table_states(

@@ -110,25 +110,28 @@ impl Mysql {
         if wanted.is_empty() {
             return Ok(facts);
         }
-        let pairs: Vec<String> = wanted
-            .iter()
-            .map(|id| {
-                format!(
-                    "(TABLE_SCHEMA = {} AND TABLE_NAME = {})",
-                    literal(&id.schema),
-                    literal(&id.name)
-                )
-            })
-            .collect();
-        let rows = self.rows(
-            "read the columns",
-            &format!(
-                "SELECT TABLE_SCHEMA, TABLE_NAME, COLUMN_NAME, COALESCE(GENERATION_EXPRESSION, '') <> '',
-                   COLUMN_TYPE, COLUMN_KEY = 'PRI'
-                 FROM information_schema.COLUMNS WHERE {} ORDER BY TABLE_SCHEMA, TABLE_NAME, ORDINAL_POSITION",
-                pairs.join(" OR ")
-            ),
-        )?;
+        let mut names: BTreeMap<&str, Vec<String>> = BTreeMap::new();
+        for id in wanted {
+            names
+                .entry(id.schema.as_str())
+                .or_default()
+                .push(literal(&id.name));
+        }
+        // A database at a time: only `=` spares MariaDB from opening every table of every database.
+        let mut rows = vec![];
+        for (schema, names) in names {
+            rows.extend(self.rows(
+                "read the columns",
+                &format!(
+                    "SELECT TABLE_SCHEMA, TABLE_NAME, COLUMN_NAME, COALESCE(GENERATION_EXPRESSION, '') <> '',
+                            COLUMN_TYPE, COLUMN_KEY = 'PRI'
+                     FROM information_schema.COLUMNS WHERE TABLE_SCHEMA = {} AND TABLE_NAME IN ({})
+                     ORDER BY TABLE_SCHEMA, TABLE_NAME, ORDINAL_POSITION",
+                    literal(schema),
+                    names.join(", ")
+                ),
+            )?);
+        }
         for row in &rows {
             let id = TableId {
                 schema: column(row, 0)?,

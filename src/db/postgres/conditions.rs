@@ -146,6 +146,9 @@ impl Postgres {
                         .map(|code| code.code().to_owned())
                         .unwrap_or_default(),
                     words: words(&failure),
+                    has_place: failure
+                        .as_db_error()
+                        .is_some_and(|error| error.position().is_some()),
                 };
                 self.batch(
                     "compare conditions",
@@ -163,6 +166,7 @@ impl Postgres {
             return Ok(Err(Refusal {
                 code: String::new(),
                 words: "EXPLAIN gave an unexpected answer".to_owned(),
+                has_place: false,
             }));
         };
         Ok(Ok(output
@@ -181,13 +185,17 @@ struct Refusal {
     code: String,
     /// Its message.
     words: String,
+    /// It points into the statement: the parser says so, and not what works out constants.
+    has_place: bool,
 }
 
 impl Refusal {
     /// Syntax errors, names that are not there or not clear, types that do not fit (manual, appendix A, class 42
-    /// without the one on rights).
+    /// without the one on rights), and literals that their type does not take, such as a label that an enumeration does
+    /// not have (class 22).
     fn is_about_the_text(&self) -> bool {
-        self.code.starts_with("42") && self.code != "42501"
+        let is_literal = self.code.starts_with("22") && self.has_place;
+        is_literal || (self.code.starts_with("42") && self.code != "42501")
     }
 }
 

@@ -15,6 +15,7 @@ mod locks;
 mod scratch;
 mod size;
 mod stage;
+mod surroundings;
 mod tables;
 mod transaction;
 
@@ -35,6 +36,7 @@ use super::{
 use crate::db::url::PostgresUrl;
 use crate::dialect::postgres::Postgres as DIALECT;
 use crate::dialect::{Dialect, Server, Table};
+use crate::effects::{Routine, Surroundings};
 use crate::error::{Diagnostic, Error};
 use crate::history::LiveFingerprint;
 use crate::kinds::tables::NewTable;
@@ -347,6 +349,18 @@ impl Database for Postgres {
         new: &[NewTable],
     ) -> Result<Vec<(ObjectId, Diagnostic)>, Error> {
         self.find_faults(definitions, new)
+    }
+
+    fn surroundings(&mut self, tables: &BTreeSet<TableId>) -> Result<Surroundings, Error> {
+        self.read_surroundings_of(tables)
+    }
+
+    fn routines(&mut self, names: &[TableRef]) -> Result<Vec<Routine>, Error> {
+        self.read_routines(names)
+    }
+
+    fn unknown_relations(&mut self, names: &[TableRef]) -> Result<BTreeSet<TableRef>, Error> {
+        self.read_unknown_relations(names)
     }
 
     fn table_states(

@@ -26,10 +26,11 @@ use super::{
 };
 use crate::dialect::sqlite::parse::bare_condition;
 use crate::dialect::{Dialect, Server, Table};
+use crate::effects::{Effects, Surroundings};
 use crate::error::{Diagnostic, Error};
 use crate::history::LiveFingerprint;
 use crate::kinds::tables::NewTable;
-use crate::model::{Definition, ObjectId, TableId};
+use crate::model::{Definition, ObjectId, TableId, TriggerId};
 use crate::spec::TableRef;
 use crate::sql::{SQLITE, same_tokens};
 
@@ -212,6 +213,18 @@ impl Database for Sqlite {
         new: &[NewTable],
     ) -> Result<Vec<(ObjectId, Diagnostic)>, Error> {
         check::check(&self.connection, definitions, new)
+    }
+
+    fn effects(
+        &mut self,
+        triggers: &[&Definition],
+        new: &[NewTable],
+    ) -> Result<Option<BTreeMap<TriggerId, Effects>>, Error> {
+        check::effects(&self.connection, triggers, new).map(Some)
+    }
+
+    fn surroundings(&mut self, tables: &BTreeSet<TableId>) -> Result<Surroundings, Error> {
+        names::surroundings(&self.connection, tables)
     }
 
     fn table_states(

@@ -1,11 +1,12 @@
 //! Names as SQLite compares them, and the schema's tables.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use rusqlite::Connection;
 
 use super::errors::cannot;
 use crate::dialect::{Dialect as _, Table, TableFacts, TableKind};
+use crate::effects::{self, ForeignKey, Referential, Surroundings};
 use crate::error::Error;
 use crate::model::TableId;
 use crate::spec::TableRef;
@@ -86,6 +87,66 @@ pub(super) fn columns(connection: &Connection, table: &str) -> rusqlite::Result<
         })
     })?;
     rows.collect()
+}
+
+/// See [`crate::db::Database::surroundings`].
+pub(super) fn surroundings(
+    connection: &Connection,
+    tables: &BTreeSet<TableId>,
+) -> Result<Surroundings, Error> {
+    let read = || -> rusqlite::Result<Surroundings> {
+        let mut found = Surroundings::default();
+        for table in tables {
+            let columns = columns(connection, &table.name)?;
+            found.columns.insert(
+                table.clone(),
+                columns
+                    .into_iter()
+                    .map(|column| effects::Column {
+                        name: column.name,
+                        kind: column.kind,
+                        comparable: true,
+                        generated: column.generated,
+                    })
+                    .collect(),
+            );
+        }
+        let mut statement = connection.prepare(
+            "SELECT m.name, f.\"table\", f.\"from\", f.on_delete, f.on_update, f.id
+             FROM sqlite_schema AS m, pragma_foreign_key_list(m.name, 'main') AS f
+             WHERE m.type = 'table' ORDER BY m.name, f.id, f.seq",
+        )?;
+        let mut rows = statement.query([])?;
+        let mut last = None;
+        while let Some(row) = rows.next()? {
+            let key = (row.get::<_, String>(0)?, row.get::<_, i64>(5)?);
+            let column: String = row.get(2)?;
+            if last.as_ref() == Some(&key)
+                && let Some(known) = found.foreign_keys.last_mut()
+            {
+                known.columns.push(column);
+                continue;
+            }
+            let does = |index| -> rusqlite::Result<Referential> {
+                Ok(match row.get_ref(index)?.as_str()? {
+                    "CASCADE" => Referential::Cascade,
+                    "SET NULL" | "SET DEFAULT" => Referential::Set,
+                    _ => Referential::None,
+                })
+            };
+            found.foreign_keys.push(ForeignKey {
+                name: String::new(),
+                table: id(&key.0),
+                columns: vec![column],
+                parent: id(&row.get::<_, String>(1)?),
+                on_delete: does(3)?,
+                on_update: does(4)?,
+            });
+            last = Some(key);
+        }
+        Ok(found)
+    };
+    read().map_err(|error| cannot("read the columns and foreign keys", &error))
 }
 
 fn facts(connection: &Connection, listed: &Listed) -> Result<TableFacts, Error> {

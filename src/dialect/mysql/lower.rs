@@ -32,6 +32,7 @@ pub(super) fn lower(
 }
 
 /// The triggers; `None` or problems in the reader where it cannot be.
+#[allow(clippy::too_many_lines)] // One field after the other, all of them in sight.
 fn read(reader: &mut Reader<'_>) -> Option<Vec<Lowered>> {
     let request = reader.request;
     let Fields {
@@ -107,7 +108,8 @@ fn read(reader: &mut Reader<'_>) -> Option<Vec<Lowered>> {
             reader.condition(|reader, when| condition(reader, when, &id_now.name, event, &syntax));
         let body = check::statements(reader, body, &id_now.name, (timing, event), &syntax);
         let body = body?;
-        let condition = reader.with_bypass(condition?)?;
+        let mut condition = condition?;
+        reader.with_bypass(&mut condition)?;
         let columns = if event == Event::Update {
             update_of.as_slice()
         } else {

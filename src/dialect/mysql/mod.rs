@@ -82,7 +82,6 @@ impl Dialect for Mysql {
             "history_insert_migration.sql",
             "history_insert_objects.sql",
             "history_start.sql",
-            "history_progress.sql",
             "history_finish.sql",
             "script_begin.sql",
             "script_end.sql",
@@ -353,11 +352,14 @@ fn create(script: &mut Script<'_>, trigger: &Trigger, or_replace: bool) -> Resul
         script.add("create_trigger.sql", context, LOCK)?;
     }
     if !settings.is_empty() {
-        let settings: Vec<_> = settings
-            .iter()
-            .map(|(name, _)| context! { name => *name, value => () })
-            .collect();
-        script.add("set_session.sql", context! { settings }, None)?;
+        // `= DEFAULT` would be the server's own character set, which the statements are not written in.
+        if settings.iter().any(|(name, _)| *name != "sql_mode") {
+            script.add_verbatim("SET NAMES utf8mb4".to_owned(), None);
+        }
+        if settings.iter().any(|(name, _)| *name == "sql_mode") {
+            let settings = vec![context! { name => "sql_mode", value => () }];
+            script.add("set_session.sql", context! { settings }, None)?;
+        }
     }
     Ok(())
 }

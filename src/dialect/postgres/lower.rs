@@ -48,6 +48,7 @@ impl Firing {
 }
 
 /// The objects; `None` or problems in the reader where it cannot be.
+#[allow(clippy::too_many_lines)] // One field after the other, all of them in sight.
 fn read(reader: &mut Reader<'_>) -> Option<Vec<Lowered>> {
     let request = reader.request;
     let Fields {
@@ -113,15 +114,13 @@ fn read(reader: &mut Reader<'_>) -> Option<Vec<Lowered>> {
     refuse::impossible(reader, &firing);
 
     // Where it cannot be read, that is among the reader's problems.
-    let condition = reader
+    let mut condition = reader
         .condition(|reader, when| condition(reader, when, &name, &firing))
         .flatten();
     // What fires in place of the event has no condition: the function asks.
-    let condition = if firing.timing == Timing::InsteadOf {
-        condition
-    } else {
-        reader.with_bypass(condition)?
-    };
+    if firing.timing != Timing::InsteadOf {
+        reader.with_bypass(&mut condition)?;
+    }
     let arguments = match args {
         Some(args) => arguments(reader, args, &name)?,
         None => vec![],

@@ -86,6 +86,7 @@ pub(super) fn lower(
         strict,
         cost,
         description,
+        allow: _,
         depends_on_extensions,
     } = spec;
     let mut problems = vec![];

@@ -68,7 +68,8 @@ fn read(reader: &mut Reader<'_>) -> Option<Vec<Lowered>> {
         // Both before either is given up, so that what is wrong with them is reported together.
         let condition = reader.condition(|reader, when| condition(reader, when, &own.name, event));
         let body = statements(reader, body, &own.name, event)?;
-        let condition = reader.with_bypass(condition?)?.map(Condition::Sql);
+        let mut condition = condition?;
+        reader.with_bypass(&mut condition)?;
         let trigger = Trigger {
             id: own,
             timing,
@@ -78,7 +79,7 @@ fn read(reader: &mut Reader<'_>) -> Option<Vec<Lowered>> {
                 _ => vec![],
             },
             orientation: Orientation::Row,
-            condition,
+            condition: condition.map(Condition::Sql),
             action: Action::Body(body),
             transition_tables: TransitionTables::default(),
             constraint: None,

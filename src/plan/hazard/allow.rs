@@ -20,7 +20,7 @@ const SHOWN: usize = 10;
 
 impl Allow {
     /// Read `HAZARD` or `HAZARD:OBJECT`.
-    pub fn parse(text: &str) -> Result<Self, Diagnostic> {
+    pub fn parse(text: &str) -> Result<Self, Box<Diagnostic>> {
         let (name, object) = match text.split_once(':') {
             Some((name, object)) => (name, Some(object)),
             None => (text, None),
@@ -28,28 +28,31 @@ impl Allow {
         let Some(sheet) = ALL.iter().find(|sheet| sheet.name == name) else {
             let names = || ALL.iter().map(|sheet| sheet.name);
             let close = crate::spec::closest(&name.replace('-', "_"), names());
-            return Err(Diagnostic::new(match close {
+            let unknown = Diagnostic::new(match close {
                 Some(close) => format!("unknown hazard `{name}`, did you mean `{close}`?"),
                 None => format!("unknown hazard `{name}`"),
-            })
-            .help(format!(
+            });
+            return Err(Box::new(unknown.help(format!(
                 "the hazards are {}",
                 names().collect::<Vec<_>>().join(", ")
-            )));
+            ))));
         };
         let object = match object {
             None => None,
             Some("") => {
-                return Err(
-                    Diagnostic::new(format!("`{text}` names no object after the colon")).help(
-                        format!("write `{name}:OBJECT`, or `{name}` for all objects"),
-                    ),
-                );
+                let nothing = Diagnostic::new(format!("`{text}` names no object after the colon"));
+                return Err(Box::new(nothing.help(format!(
+                    "write `{name}:OBJECT`, or `{name}` for all objects"
+                ))));
             }
-            Some(object) => Some(glob::Pattern::new(object).map_err(|error| {
-                Diagnostic::new(format!("`{object}` is not a pattern: {error}"))
-                    .help("`*` stands for any text, `?` for one character, `[…]` for one of these")
-            })?),
+            Some(object) => {
+                Some(glob::Pattern::new(object).map_err(|error| {
+                    let wrong = Diagnostic::new(format!("`{object}` is not a pattern: {error}"));
+                    Box::new(wrong.help(
+                        "`*` stands for any text, `?` for one character, `[…]` for one of these",
+                    ))
+                })?)
+            }
         };
         Ok(Self {
             kind: sheet.kind,

@@ -114,7 +114,7 @@ impl Found<'_> {
     }
 }
 
-impl<'a> Assessor<'a> {
+impl Assessor<'_> {
     fn change(&mut self, index: usize) -> Vec<Hazard> {
         let Some(change) = self.changes.get(index) else {
             return vec![];

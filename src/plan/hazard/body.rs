@@ -147,13 +147,13 @@ impl Body<'_> {
             }
         } else if is("return") {
             effects.returns_null |= self.is_word(index + 1, "null");
-        } else if is("insert") || (is("merge") && self.is_word(index + 1, "into")) {
+        } else if is("insert")
+            || ((is("merge") || is("replace")) && self.is_word(index + 1, "into"))
+        {
             effects.inserts.extend(self.table(index + 1));
-        } else if is("replace") && self.is_word(index + 1, "into") {
-            effects.inserts.extend(self.table(index + 1));
-        } else if is("update") && !follows(&["for", "do", "key", "on", "then"]) {
-            effects.changes.extend(self.table(index + 1));
-        } else if is("delete") && !follows(&["on", "then"]) {
+        } else if (is("update") && !follows(&["for", "do", "key", "on", "then"]))
+            || (is("delete") && !follows(&["on", "then"]))
+        {
             effects.changes.extend(self.table(index + 1));
         } else if is("execute") && self.starts_statement(index) && self.inserts_by_text(index) {
             effects.inserts.insert(DYNAMIC.to_owned());

@@ -114,7 +114,7 @@ pub(super) fn siblings(
     if tables.is_empty() {
         return Ok(BTreeMap::new());
     }
-    let changed: BTreeSet<ObjectId> = changes
+    let touched: BTreeSet<ObjectId> = changes
         .iter()
         .filter(|change| !change.statements.is_empty())
         .flat_map(|change| [Some(change.id()), change.old_id()])
@@ -124,7 +124,7 @@ pub(super) fn siblings(
         .fingerprints
         .keys()
         .filter(|id| id.table().is_some_and(|table| tables.contains(table)))
-        .filter(|id| !changed.contains(id))
+        .filter(|id| !touched.contains(id))
         .cloned()
         .collect();
     let mut siblings: BTreeMap<TableId, Vec<Trigger>> = BTreeMap::new();

@@ -103,10 +103,9 @@ impl<'a> Assessor<'a> {
         let severity = match self.protocol {
             // Every change of a trigger takes this lock there, and gives it back as soon as the table is done.
             Protocol::Journal if busy || reaches(size, HUGE) => Severity::Medium,
-            Protocol::Journal => Severity::Low,
             Protocol::Transaction if busy || reaches(size, HUGE) => Severity::High,
             Protocol::Transaction if reaches(size, BIG) => Severity::Medium,
-            Protocol::Transaction => Severity::Low,
+            Protocol::Journal | Protocol::Transaction => Severity::Low,
         };
         found.push(
             HazardKind::BlocksReaders,

@@ -113,8 +113,9 @@ impl Side<'_> {
             changes,
             names_row,
         } = effects(text, self.syntax(), &transition_tables);
-        // TRUNCATE has no row to speak of.
-        let about_the_change = names_row || trigger.events.contains(&Event::Truncate);
+        // TRUNCATE has no row to speak of. INSTEAD OF makes the change itself: that is no record of it.
+        let about_the_change = (names_row || trigger.events.contains(&Event::Truncate))
+            && trigger.timing != Timing::InsteadOf;
         let others = |tables: BTreeSet<String>| {
             tables
                 .into_iter()
@@ -441,10 +442,19 @@ fn is_wrapped(before: &str, after: &str, syntax: &Syntax) -> bool {
         inner.pop();
     }
     // Right behind THEN; at the very start it would be the same body with something after it.
+    let follows_then = |at: usize| {
+        let (head, _) = outer.split_at_checked(at).unwrap_or_default();
+        match head {
+            [.., word] if word == "then" => true,
+            [.., then, begin] => then == "then" && begin == "begin",
+            _ => false,
+        }
+    };
     !inner.is_empty()
-        && outer.windows(inner.len()).enumerate().any(|(at, window)| {
-            window == inner && at > 0 && outer.get(at - 1).is_some_and(|word| word == "then")
-        })
+        && outer
+            .windows(inner.len())
+            .enumerate()
+            .any(|(at, window)| window == inner && follows_then(at))
 }
 
 #[cfg(test)]
@@ -462,6 +472,9 @@ mod tests {
         assert!(wrapped(&format!(
             "IF NEW.b THEN\n  {}\nEND IF",
             body.to_lowercase()
+        )));
+        assert!(wrapped(&format!(
+            "IF (NEW.b) THEN BEGIN {body} END; END IF"
         )));
         assert!(!wrapped(body));
         assert!(!wrapped(&format!("{body} UPDATE t SET a = 1;")));

@@ -14,7 +14,12 @@ pg_catalog.encode(pg_catalog.sha256(pg_catalog.convert_to(ROW(
   ), '{}') END,
   -- What else WHEN refers to: it holds OIDs, which a rename does not change. Built-in objects are not in pg_depend.
   CASE WHEN t.tgqual IS NOT NULL THEN NULLIF(ARRAY(
-    SELECT ROW(d.refclassid, d.refobjid, (pg_catalog.pg_identify_object(d.refclassid, d.refobjid, 0)).identity)::pg_catalog.text
+    SELECT ROW(d.refclassid, d.refobjid, (pg_catalog.pg_identify_object(d.refclassid, d.refobjid, 0)).identity,
+               -- A value of an enumeration is held as an OID as well.
+               CASE WHEN d.refclassid = 'pg_catalog.pg_type'::pg_catalog.regclass THEN NULLIF(ARRAY(
+                 SELECT ROW(e.oid, e.enumlabel)::pg_catalog.text
+                 FROM pg_catalog.pg_enum e WHERE e.enumtypid = d.refobjid ORDER BY e.oid
+               ), '{}') END)::pg_catalog.text
     FROM pg_catalog.pg_depend d
     WHERE d.classid = 'pg_catalog.pg_trigger'::pg_catalog.regclass AND d.objid = t.oid AND d.refobjsubid = 0
       AND d.refobjid <> t.tgfoid AND d.refclassid NOT IN (

@@ -2,6 +2,7 @@
 //! compiles it only with the statement that fires it; so that statement is prepared, and never run.
 
 mod copy;
+mod effects;
 mod fire;
 mod live;
 mod locate;
@@ -13,6 +14,7 @@ use std::sync::Arc;
 use rusqlite::Connection;
 
 use self::copy::Copy;
+pub(super) use self::effects::effects;
 use self::fire::Compiled;
 pub(super) use self::fire::{stand_in_for_collation, unknown_function};
 pub(super) use self::live::check_live;

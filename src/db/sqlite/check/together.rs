@@ -76,7 +76,7 @@ fn look(live: &Connection, triggers: &[Checked<'_>]) -> rusqlite::Result<bool> {
 }
 
 /// The update that fires every UPDATE trigger of a table.
-fn update_of_all(table: &str, columns: &[Column]) -> Option<String> {
+pub(super) fn update_of_all(table: &str, columns: &[Column]) -> Option<String> {
     let assignments: Vec<String> = columns
         .iter()
         .filter(|column| !column.generated)

@@ -1,0 +1,197 @@
+//! Which table a name in a PL/pgSQL body stands for.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::db::Database;
+use crate::dialect::Dialect;
+use crate::error::Error;
+use crate::model::{Function, FunctionId, TableId};
+use crate::plpgsql::{Name, Walk};
+use crate::spec::TableRef;
+
+/// The tables that names were found to stand for.
+#[derive(Debug, Default)]
+pub struct Names {
+    /// With a database: what each name stands for, if anything.
+    found: Option<BTreeMap<TableRef, Option<TableId>>>,
+    /// What is no relation at all.
+    missing: BTreeSet<TableRef>,
+    /// Without one: the tables that the spec speaks of.
+    known: BTreeSet<TableId>,
+    default_schema: String,
+    /// Tables that the migration creates.
+    created: BTreeSet<TableId>,
+}
+
+/// The tables that a walk names.
+pub(super) fn of_walk(walk: &Walk) -> impl Iterator<Item = TableRef> + '_ {
+    let writes = walk.writes.iter().map(|(write, _)| &write.table.name);
+    let reads = walk.reads.iter().map(|table| &table.name);
+    writes.chain(reads).map(reference)
+}
+
+/// A name as the database is asked for it.
+pub(super) fn reference(name: &Name) -> TableRef {
+    TableRef {
+        schema: name.schema.clone(),
+        name: name.name.clone(),
+        is_pattern: false,
+    }
+}
+
+impl Names {
+    /// Look all names up at once; unqualified ones in the functions' own search paths too.
+    pub(super) fn of(
+        names: BTreeSet<TableRef>,
+        known: BTreeSet<TableId>,
+        dialect: &dyn Dialect,
+        database: Option<&mut (dyn Database + '_)>,
+        functions: &BTreeMap<FunctionId, Function>,
+    ) -> Result<Self, Error> {
+        let default_schema = dialect.default_schema().to_owned();
+        let Some(database) = database else {
+            return Ok(Self {
+                found: None,
+                missing: BTreeSet::new(),
+                known,
+                default_schema,
+                created: BTreeSet::new(),
+            });
+        };
+        let mut asked = names.clone();
+        for schema in functions.values().filter_map(path).flatten() {
+            asked.extend(
+                names
+                    .iter()
+                    .filter(|name| name.schema.is_none())
+                    .map(|name| TableRef {
+                        schema: Some(schema.clone()),
+                        name: name.name.clone(),
+                        is_pattern: false,
+                    }),
+            );
+        }
+
+        let asked: Vec<TableRef> = asked.into_iter().collect();
+        let tables = database.tables(&asked)?;
+        let nowhere: Vec<TableRef> = asked
+            .iter()
+            .zip(&tables)
+            .filter(|(_, tables)| tables.is_empty())
+            .map(|(name, _)| name.clone())
+            .collect();
+        let missing = if nowhere.is_empty() {
+            BTreeSet::new()
+        } else {
+            database.unknown_relations(&nowhere)?
+        };
+        let found = asked
+            .into_iter()
+            .zip(tables)
+            .map(|(name, tables)| (name, tables.into_iter().next().map(|table| table.id)))
+            .collect();
+        Ok(Self {
+            found: Some(found),
+            missing,
+            known,
+            default_schema,
+            created: BTreeSet::new(),
+        })
+    }
+
+    /// These tables will be there.
+    pub(super) fn create(&mut self, tables: &BTreeSet<TableId>) {
+        self.created.clone_from(tables);
+    }
+
+    fn new_table(&self, name: &Name) -> Option<&TableId> {
+        self.created.iter().find(|table| {
+            table.name == name.name
+                && name
+                    .schema
+                    .as_ref()
+                    .is_none_or(|schema| *schema == table.schema)
+        })
+    }
+
+    /// The table; `None` where there is none of that name.
+    pub fn table(&self, name: &Name, function: Option<&Function>) -> Option<TableId> {
+        let found = self.existing(name, function);
+        found.or_else(|| self.new_table(name).cloned())
+    }
+
+    fn existing(&self, name: &Name, function: Option<&Function>) -> Option<TableId> {
+        let name = reference(name);
+        let Some(found) = &self.found else {
+            return Some(self.guess(&name));
+        };
+        if let (None, Some(path)) = (&name.schema, function.and_then(path)) {
+            return path.into_iter().find_map(|schema| {
+                found
+                    .get(&TableRef {
+                        schema: Some(schema),
+                        name: name.name.clone(),
+                        is_pattern: false,
+                    })
+                    .cloned()
+                    .flatten()
+            });
+        }
+        found.get(&name).cloned().flatten()
+    }
+
+    /// Whether there certainly is no table, view or sequence of that name.
+    pub fn is_missing(&self, name: &Name, function: Option<&Function>) -> bool {
+        if self.new_table(name).is_some() {
+            return false;
+        }
+        let name = reference(name);
+        match (&name.schema, function.and_then(path)) {
+            (None, Some(path)) => {
+                !path.is_empty()
+                    && path.iter().all(|schema| {
+                        // `$user` may be any schema, and pg_temp has tables that nobody else sees.
+                        !schema.starts_with('$')
+                            && (schema.eq_ignore_ascii_case("pg_temp")
+                                || self.missing.contains(&TableRef {
+                                    schema: Some(schema.clone()),
+                                    name: name.name.clone(),
+                                    is_pattern: false,
+                                }))
+                    })
+                    && !name.name.starts_with("pg_")
+            }
+            _ => self.missing.contains(&name),
+        }
+    }
+
+    /// All tables that names stand for.
+    pub fn tables(&self) -> impl Iterator<Item = &TableId> {
+        self.found
+            .iter()
+            .flatten()
+            .filter_map(|(_, table)| table.as_ref())
+    }
+
+    fn guess(&self, name: &TableRef) -> TableId {
+        let mut same = self.known.iter().filter(|table| table.name == name.name);
+        match (&name.schema, same.next(), same.next()) {
+            (None, Some(only), None) => only.clone(),
+            (schema, _, _) => TableId {
+                schema: schema
+                    .clone()
+                    .unwrap_or_else(|| self.default_schema.clone()),
+                name: name.name.clone(),
+            },
+        }
+    }
+}
+
+/// A function's own search path.
+fn path(function: &Function) -> Option<Vec<String>> {
+    function
+        .settings
+        .iter()
+        .find(|setting| setting.name == "search_path")
+        .map(|setting| setting.values.clone())
+}

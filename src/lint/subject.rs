@@ -1,0 +1,539 @@
+//! What the rules look at: the triggers that the spec asks for and those that are live besides, what each does, and what the
+//! catalog holds around them.
+
+use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
+
+use crate::db::{Database, Depth, Scope};
+use crate::desired::{self, DesiredSet, Tables, from_spec};
+use crate::dialect::Dialect;
+use crate::effects::{self, Effects, Place, Surroundings};
+use crate::error::{Diagnostic, Error, Located, Span};
+use crate::kinds::tables::NewTable;
+use crate::lookup::Lookup;
+use crate::model::{
+    Action, Definition, EnabledState, Event, Function, FunctionId, FunctionSource, ObjectId,
+    TableId, Trigger, TriggerId,
+};
+use crate::plpgsql::{self, Situation, Tree, Unread, Walk};
+use crate::render::Renderer;
+use crate::spec::{Fields, FunctionSpec, Spec, TableRef, TriggerSpec, inner_span};
+
+use super::names::Names;
+
+/// Everything that is known for one dialect.
+pub struct Subject<'a> {
+    /// The spec.
+    pub spec: &'a Spec,
+    /// The engine.
+    pub dialect: &'static dyn Dialect,
+    /// Whether there is a database.
+    pub live: bool,
+    /// The triggers, those of the spec first.
+    pub items: Vec<Item<'a>>,
+    /// The functions that they call.
+    pub functions: BTreeMap<FunctionId, Function>,
+    /// What the catalog holds around them; empty without a database.
+    pub surroundings: Surroundings,
+    /// What the engine says of the bodies of the spec.
+    pub faults: Vec<(ObjectId, Diagnostic)>,
+    /// Names of tables in bodies.
+    pub names: Names,
+    /// Tables that the migration creates for its triggers.
+    pub created: BTreeSet<TableId>,
+    /// The spec's objects, to find the place of one.
+    places: BTreeMap<ObjectId, Span>,
+    trees: BTreeMap<FunctionId, Result<Tree, Unread>>,
+}
+
+/// A trigger.
+pub struct Item<'a> {
+    /// What it is.
+    pub trigger: Trigger,
+    /// Where it comes from; `None` for one that is live and not in the spec.
+    pub source: Option<Source<'a>>,
+    /// What it does, by the event that fires it.
+    pub effects: BTreeMap<Event, Effects>,
+    /// How its function runs, by the event (PL/pgSQL).
+    pub walks: BTreeMap<Event, Walk>,
+}
+
+/// The `[[trigger]]` that a trigger comes from.
+pub struct Source<'a> {
+    /// Its number in the spec.
+    pub index: usize,
+    /// It.
+    pub spec: &'a TriggerSpec,
+    /// Its fields in the dialect.
+    pub fields: Cow<'a, Fields>,
+}
+
+impl Item<'_> {
+    /// The function that it calls.
+    pub fn function(&self) -> Option<&FunctionId> {
+        match &self.trigger.action {
+            Action::Call { function, .. } => Some(function),
+            Action::Body(_) => None,
+        }
+    }
+
+    /// Its name and table, for people.
+    pub fn title(&self, dialect: &dyn Dialect) -> String {
+        let TriggerId { table, name } = &self.trigger.id;
+        format!("`{name}` on `{}`", shown(table, dialect))
+    }
+}
+
+/// A table as people of the engine name it.
+pub fn shown(table: &TableId, dialect: &dyn Dialect) -> String {
+    if table.schema.is_empty() || table.schema == dialect.default_schema() || !dialect.qualifies() {
+        table.name.clone()
+    } else {
+        table.to_string()
+    }
+}
+
+impl<'a> Subject<'a> {
+    /// Without a database: what the spec alone can tell.
+    pub fn offline(
+        spec: &'a Spec,
+        renderer: &Renderer,
+        dialect: &'static dyn Dialect,
+    ) -> Result<Self, Error> {
+        let mut tables = Tables::Unknown(dialect);
+        let desired = from_spec(spec, renderer, &mut tables, dialect.newest())?;
+        let mut subject = Self::of(spec, dialect, false, desired);
+        subject.read_bodies(None)?;
+        subject.follow(None)?;
+        Ok(subject)
+    }
+
+    /// With a database.
+    pub fn online(
+        spec: &'a Spec,
+        renderer: &Renderer,
+        database: &mut dyn Database,
+    ) -> Result<Self, Error> {
+        let dialect = database.dialect();
+        let server = database.server();
+        let outline = desired::outline(
+            spec,
+            renderer,
+            &mut Tables::Live(Lookup::new(&mut *database)),
+        )?;
+        let new = outline.tables.clone();
+        let (desired, ()) = outline.render(renderer, server, |_| ())?;
+        let wanted = with_ddl(&desired);
+        let mut subject = Self::of(spec, dialect, true, desired);
+        subject.read_others(database)?;
+        let tables: BTreeSet<TableId> = subject
+            .items
+            .iter()
+            .map(|item| item.trigger.id.table.clone())
+            .collect();
+        let wanted: Vec<&Definition> = wanted.iter().collect();
+        subject.faults = database.check(&wanted, &new)?;
+        subject.created = new.iter().map(|new| new.table.clone()).collect();
+        subject.ask_engine(&wanted, &new, database)?;
+        subject.read_bodies(Some(&mut *database))?;
+        let mut tables = tables;
+        tables.extend(subject.names.tables().cloned());
+        subject.surroundings = database.surroundings(&tables)?;
+        subject.follow(Some(database))?;
+        Ok(subject)
+    }
+
+    fn of(spec: &'a Spec, dialect: &'static dyn Dialect, live: bool, desired: DesiredSet) -> Self {
+        let mut sources: BTreeMap<(String, usize), (usize, &'a TriggerSpec)> = BTreeMap::new();
+        for (index, trigger) in spec.triggers.iter().enumerate() {
+            sources.insert(key(&trigger.name.span), (index, trigger));
+        }
+        let mut subject = Self {
+            spec,
+            dialect,
+            live,
+            items: vec![],
+            functions: BTreeMap::new(),
+            surroundings: Surroundings::default(),
+            faults: vec![],
+            names: Names::default(),
+            created: BTreeSet::new(),
+            places: BTreeMap::new(),
+            trees: BTreeMap::new(),
+        };
+        for (id, desired) in desired {
+            subject.places.insert(id, desired.span.clone());
+            match desired.definition {
+                Definition::Function(function) => {
+                    subject.functions.insert(function.id.clone(), function);
+                }
+                Definition::Trigger(trigger) => {
+                    let source = sources.get(&key(&desired.span)).and_then(|(index, spec)| {
+                        Some(Source {
+                            index: *index,
+                            spec,
+                            fields: spec.for_dialect(dialect.name())?,
+                        })
+                    });
+                    subject.items.push(Item::new(trigger, source));
+                }
+            }
+        }
+        subject
+    }
+
+    /// The live triggers that the spec does not speak of, but for those that `apply` would drop; and functions of others
+    /// that the spec's triggers call.
+    fn read_others(&mut self, database: &mut dyn Database) -> Result<(), Error> {
+        let known: BTreeSet<ObjectId> = self
+            .items
+            .iter()
+            .flat_map(|item| {
+                let trigger = ObjectId::Trigger(item.trigger.id.clone());
+                let function = item.function().cloned().map(ObjectId::Function);
+                std::iter::once(trigger).chain(function)
+            })
+            .collect();
+        let mut schemas: BTreeSet<String> = database.schemas()?.into_iter().collect();
+        schemas.extend(known.iter().map(|id| id.schema().to_owned()));
+        let history = database.history()?;
+        let catalog = database.catalog(&Scope {
+            schemas,
+            known: known.iter().map(Cow::Borrowed).collect(),
+        })?;
+        let ids: Vec<ObjectId> = catalog
+            .fingerprints
+            .into_keys()
+            .filter(|id| match id {
+                ObjectId::Trigger(_) => {
+                    !known.contains(id) && !history.records.contains_key(id) && !self.is_renamed(id)
+                }
+                ObjectId::Function(function) => !self.functions.contains_key(function),
+            })
+            .collect();
+        let definitions = database.definitions(&ids, Depth::Structure)?;
+        for definition in definitions.into_values() {
+            match definition {
+                Definition::Function(function) => {
+                    self.functions.insert(function.id.clone(), function);
+                }
+                Definition::Trigger(trigger) => self.items.push(Item::new(trigger, None)),
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether a trigger of the spec has been named so.
+    fn is_renamed(&self, id: &ObjectId) -> bool {
+        self.items.iter().any(|item| {
+            item.trigger.id.table == *id.table().unwrap_or(&item.trigger.id.table)
+                && item.source.as_ref().is_some_and(|source| {
+                    source
+                        .fields
+                        .renamed_from
+                        .as_ref()
+                        .is_some_and(|old| old.value == id.name())
+                })
+        })
+    }
+
+    /// What the engine itself reports of sound triggers.
+    fn ask_engine(
+        &mut self,
+        wanted: &[&Definition],
+        new: &[NewTable],
+        database: &mut dyn Database,
+    ) -> Result<(), Error> {
+        let others: Vec<Definition> = self
+            .items
+            .iter()
+            .filter(|item| item.source.is_none())
+            .map(|item| Definition::Trigger(item.trigger.clone()))
+            .collect();
+        let faulty: BTreeSet<&ObjectId> = self.faults.iter().map(|(id, _)| id).collect();
+        let sound: Vec<&Definition> = wanted
+            .iter()
+            .copied()
+            .chain(&others)
+            .filter(|definition| !faulty.contains(&definition.id()))
+            .collect();
+        let Some(mut effects) = database.effects(&sound, new)? else {
+            return Ok(());
+        };
+        for item in &mut self.items {
+            let found = effects.remove(&item.trigger.id).unwrap_or_default();
+            for event in &item.trigger.events {
+                item.effects.insert(*event, found.clone());
+            }
+        }
+        Ok(())
+    }
+
+    /// Read the functions, and the bodies of MySQL.
+    fn read_bodies(&mut self, database: Option<&mut (dyn Database + '_)>) -> Result<(), Error> {
+        for function in self.functions.values() {
+            let tree = match (&function.source, function.language.as_str()) {
+                (FunctionSource::Body(body), "plpgsql") => plpgsql::parse(body),
+                (_, language) => Err(Unread {
+                    reason: format!("it is written in {language}"),
+                    range: 0..0,
+                }),
+            };
+            self.trees.insert(function.id.clone(), tree);
+        }
+        let mut names: BTreeSet<TableRef> = BTreeSet::new();
+        for item in &mut self.items {
+            let Trigger {
+                id,
+                timing,
+                events,
+                orientation,
+                ..
+            } = &item.trigger;
+            let Action::Call { function, .. } = &item.trigger.action else {
+                continue;
+            };
+            let Some(Ok(tree)) = self.trees.get(function) else {
+                continue;
+            };
+            for event in events {
+                let situation = Situation {
+                    event: *event,
+                    timing: *timing,
+                    orientation: *orientation,
+                    table: &id.table,
+                    name: &id.name,
+                };
+                let walk = plpgsql::walk(tree, &situation);
+                names.extend(super::names::of_walk(&walk));
+                item.walks.insert(*event, walk);
+            }
+        }
+        let tables: BTreeSet<TableId> = self
+            .items
+            .iter()
+            .map(|item| item.trigger.id.table.clone())
+            .collect();
+        self.names = Names::of(names, tables, self.dialect, database, &self.functions)?;
+        self.names.create(&self.created);
+        Ok(())
+    }
+
+    /// What the walks, and the bodies of MySQL, do to tables.
+    fn follow(&mut self, database: Option<&mut (dyn Database + '_)>) -> Result<(), Error> {
+        let mut calls = super::calls::Calls::read(self, database)?;
+        let mut all = vec![];
+        for item in &self.items {
+            let mut effects = BTreeMap::new();
+            for (event, walk) in &item.walks {
+                effects.insert(*event, calls.effects(self, item, walk));
+            }
+            if let (Action::Body(body), "mysql") = (&item.trigger.action, self.dialect.name()) {
+                let found = of_mysql(&item.trigger, body);
+                effects.extend(
+                    item.trigger
+                        .events
+                        .iter()
+                        .map(|event| (*event, found.clone())),
+                );
+            }
+            if let Some(function) = item.function()
+                && item.walks.is_empty()
+            {
+                let unread = match self.trees.get(function) {
+                    Some(Err(unread)) => unread.clone(),
+                    _ => Unread {
+                        reason: "its function is not in the spec".to_owned(),
+                        range: 0..0,
+                    },
+                };
+                let unknown = effects::Unknown {
+                    reason: unread.reason,
+                    place: Some(Place {
+                        object: ObjectId::Function(function.clone()),
+                        range: unread.range,
+                    }),
+                };
+                let found = Effects {
+                    unknown: vec![unknown],
+                    ..Effects::default()
+                };
+                effects.extend(
+                    item.trigger
+                        .events
+                        .iter()
+                        .map(|event| (*event, found.clone())),
+                );
+            }
+            all.push(effects);
+        }
+        for (item, effects) in self.items.iter_mut().zip(all) {
+            item.effects.extend(effects);
+        }
+        Ok(())
+    }
+
+    /// The `[[function]]` that an object comes from, and its number.
+    pub fn function_spec(&self, id: &FunctionId) -> Option<(usize, &'a FunctionSpec)> {
+        let span = self.places.get(&ObjectId::Function(id.clone()))?;
+        self.spec
+            .functions
+            .iter()
+            .enumerate()
+            .find(|(_, function)| key(&function.name.span) == key(span))
+    }
+
+    /// The text of an object's body, and the field of the spec that it comes from.
+    fn body_of(&self, object: &ObjectId) -> Option<(&str, &Located<String>)> {
+        match object {
+            ObjectId::Function(id) => {
+                let FunctionSource::Body(text) = &self.functions.get(id)?.source else {
+                    return None;
+                };
+                if let Some((_, function)) = self.function_spec(id) {
+                    return Some((text, &function.body));
+                }
+                let span = self.places.get(object)?;
+                let item = self.items.iter().find(|item| {
+                    item.source
+                        .as_ref()
+                        .is_some_and(|source| key(&source.spec.name.span) == key(span))
+                })?;
+                Some((text, item.source.as_ref()?.fields.body.as_ref()?))
+            }
+            ObjectId::Trigger(id) => {
+                let item = self.items.iter().find(|item| item.trigger.id == *id)?;
+                let Action::Body(text) = &item.trigger.action else {
+                    return None;
+                };
+                Some((text, item.source.as_ref()?.fields.body.as_ref()?))
+            }
+        }
+    }
+
+    /// Where in the spec a part of a body stands; the whole body where it is not to be found in it.
+    pub fn span(&self, place: &Place) -> Option<Span> {
+        let (text, field) = self.body_of(&place.object)?;
+        Some(locate(field, text, place.range.clone()))
+    }
+
+    /// Where in the spec a word first stands in a trigger's body; else the body.
+    pub fn word(&self, item: &Item<'_>, word: &str) -> Option<Span> {
+        let field = item.source.as_ref()?.fields.body.as_ref()?;
+        let syntax = self.dialect.syntax();
+        let found = crate::sql::tokens(&field.value, syntax).find(|token| {
+            self.dialect
+                .same_name(&crate::sql::unquote(token.text(&field.value)), word)
+        });
+        Some(match found {
+            Some(token) => inner_span(field, token.range),
+            None => field.span.clone(),
+        })
+    }
+
+    /// The text of a function that could be read.
+    pub fn tree(&self, id: &FunctionId) -> Option<&Result<Tree, Unread>> {
+        self.trees.get(id)
+    }
+}
+
+impl<'a> Item<'a> {
+    fn new(trigger: Trigger, source: Option<Source<'a>>) -> Self {
+        Self {
+            trigger,
+            source,
+            effects: BTreeMap::new(),
+            walks: BTreeMap::new(),
+        }
+    }
+
+    /// Whether it ever fires in an ordinary session.
+    pub fn fires(&self) -> bool {
+        matches!(
+            self.trigger.enabled,
+            EnabledState::Origin | EnabledState::Always
+        )
+    }
+}
+
+/// The definitions of the spec with the DDL that makes them, as [`Database::check`] wants them.
+fn with_ddl(desired: &DesiredSet) -> Vec<Definition> {
+    desired
+        .values()
+        .map(|desired| {
+            let mut definition = desired.definition.clone();
+            if let Definition::Trigger(trigger) = &mut definition
+                && let [only] = desired.ddl.statements.as_slice()
+            {
+                trigger.verbatim = Some(only.clone());
+            }
+            definition
+        })
+        .collect()
+}
+
+/// A place as a key: no two objects of a spec begin at the same one.
+fn key(span: &Span) -> (String, usize) {
+    (span.file.name.clone(), span.range.start)
+}
+
+/// Where a part of a rendered text stands in the field that it was rendered from.
+fn locate(field: &Located<String>, text: &str, range: Range<usize>) -> Span {
+    let value = &field.value;
+    let trimmed = value.trim();
+    let offset = value.find(trimmed).unwrap_or_default();
+    if let Some(start) = text.find(trimmed)
+        && range.start >= start
+        && range.end <= start + trimmed.len()
+        && !range.is_empty()
+    {
+        return inner_span(
+            field,
+            range.start - start + offset..range.end - start + offset,
+        );
+    }
+    // A template: the same words, where they are there once.
+    let words = text.get(range).unwrap_or_default().trim();
+    if words.len() > 2 && value.matches(words).count() == 1 {
+        let start = value.find(words).unwrap_or_default();
+        return inner_span(field, start..start + words.len());
+    }
+    field.span.clone()
+}
+
+fn of_mysql(trigger: &Trigger, body: &str) -> Effects {
+    let (writes, calls) = effects::of_mysql_body(body);
+    let object = ObjectId::Trigger(trigger.id.clone());
+    let place = |range| {
+        Some(Place {
+            object: object.clone(),
+            range,
+        })
+    };
+    Effects {
+        writes: writes
+            .into_iter()
+            .map(|(database, name, event, range)| effects::Write {
+                table: TableId {
+                    schema: database.unwrap_or_else(|| trigger.id.table.schema.clone()),
+                    name,
+                },
+                event,
+                columns: None,
+                certain: false,
+                place: place(range),
+                via: vec![],
+            })
+            .collect(),
+        reads: BTreeSet::new(),
+        unknown: calls
+            .into_iter()
+            .map(|range| effects::Unknown {
+                reason: "what a procedure does is not looked at".to_owned(),
+                place: place(range),
+            })
+            .collect(),
+        asks_depth: false,
+    }
+}

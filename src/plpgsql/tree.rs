@@ -1,0 +1,327 @@
+//! The syntax tree: nodes in one list, with their bytes in the source.
+
+use std::ops::Range;
+
+pub(super) use squawk_parser::SyntaxKind;
+use squawk_parser::{EntryPoint, LexedStr, StrStep};
+
+use crate::sql::{POSTGRES, Token, TokenKind, tokens, unquote};
+
+/// No body of a person's is longer; the parser's time is linear, its patience is not ours to test.
+const LONGEST: usize = 1 << 20;
+/// The parser goes down a level for each bracket. It was tried with 2,000 in a thread's smallest stack.
+const DEEPEST: usize = 250;
+
+/// Why a text could not be read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unread {
+    /// In a few words.
+    pub reason: String,
+    /// Where in the text.
+    pub range: Range<usize>,
+}
+
+/// A variable that a statement's INTO assigns.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct IntoTarget {
+    /// The first name, folded.
+    pub(super) variable: String,
+    /// The name after the dot.
+    pub(super) field: Option<String>,
+    pub(super) range: Range<usize>,
+}
+
+/// A read function body.
+#[derive(Debug)]
+pub struct Tree {
+    /// The source, INTO and its targets blanked out of SQL statements.
+    pub(super) text: String,
+    pub(super) nodes: Vec<Node>,
+    pub(super) into: Vec<IntoTarget>,
+}
+
+/// A node, or a token, which has no children.
+#[derive(Debug)]
+pub(super) struct Node {
+    pub(super) kind: SyntaxKind,
+    pub(super) range: Range<usize>,
+    pub(super) children: Vec<usize>,
+}
+
+impl Tree {
+    pub(super) fn node(&self, id: usize) -> Option<&Node> {
+        self.nodes.get(id)
+    }
+
+    pub(super) fn kind(&self, id: usize) -> SyntaxKind {
+        self.node(id).map_or(SyntaxKind::ERROR, |node| node.kind)
+    }
+
+    pub(super) fn range(&self, id: usize) -> Range<usize> {
+        self.node(id).map_or(0..0, |node| node.range.clone())
+    }
+
+    pub(super) fn text_of(&self, id: usize) -> &str {
+        self.text.get(self.range(id)).unwrap_or_default()
+    }
+
+    pub(super) fn children(&self, id: usize) -> &[usize] {
+        self.node(id).map_or(&[], |node| node.children.as_slice())
+    }
+
+    /// The children of this kind.
+    pub(super) fn all(&self, id: usize, kind: SyntaxKind) -> impl Iterator<Item = usize> + '_ {
+        self.children(id)
+            .iter()
+            .copied()
+            .filter(move |child| self.kind(*child) == kind)
+    }
+
+    /// The first child of this kind.
+    pub(super) fn child(&self, id: usize, kind: SyntaxKind) -> Option<usize> {
+        self.all(id, kind).next()
+    }
+
+    pub(super) fn has(&self, id: usize, kind: SyntaxKind) -> bool {
+        self.child(id, kind).is_some()
+    }
+
+    /// The node and everything below it, in the order of the text.
+    pub(super) fn below(&self, id: usize) -> Vec<usize> {
+        let mut found = vec![];
+        let mut open = vec![id];
+        while let Some(id) = open.pop() {
+            found.push(id);
+            open.extend(self.children(id).iter().rev());
+        }
+        found
+    }
+
+    /// The names in a path, folded as the engine folds them.
+    pub(super) fn names(&self, id: usize) -> Vec<String> {
+        self.below(id)
+            .into_iter()
+            .filter(|id| self.children(*id).is_empty())
+            .filter(|id| {
+                let text = self.text_of(*id);
+                text.starts_with(|c: char| c == '"' || c == '_' || c.is_alphabetic())
+            })
+            .map(|id| fold(self.text_of(id)))
+            .collect()
+    }
+
+    /// The outermost block.
+    pub(super) fn block(&self) -> Option<usize> {
+        self.child(self.root(), SyntaxKind::PLPGSQL_BLOCK)
+    }
+
+    fn root(&self) -> usize {
+        0
+    }
+}
+
+/// A name as PostgreSQL understands it: lower case without quotes.
+pub(super) fn fold(text: &str) -> String {
+    if text.starts_with('"') {
+        unquote(text).into_owned()
+    } else {
+        text.to_lowercase()
+    }
+}
+
+/// Read a function's body.
+///
+/// # Errors
+/// Why it could not be read.
+pub fn parse(source: &str) -> Result<Tree, Unread> {
+    if source.len() > LONGEST {
+        return Err(Unread {
+            reason: "it is longer than 1 MiB".to_owned(),
+            range: 0..source.len().min(1),
+        });
+    }
+    let significant: Vec<Token> = tokens(source, &POSTGRES)
+        .filter(|token| !token.is_blank())
+        .collect();
+    let mut depth = 0_usize;
+    for token in &significant {
+        match token.text(source) {
+            "(" | "[" if token.kind == TokenKind::Operator => depth += 1,
+            ")" | "]" if token.kind == TokenKind::Operator => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        if depth > DEEPEST {
+            return Err(Unread {
+                reason: "its brackets are nested too deep".to_owned(),
+                range: token.range.clone(),
+            });
+        }
+    }
+    let (text, into) = without_into(source, &significant);
+    let lexed = LexedStr::new(&text);
+    let output = EntryPoint::Plpgsql.parse(&lexed.to_input());
+    let mut builder = TreeBuilder::default();
+    lexed.intersperse_trivia(&output, &mut |step| builder.step(step));
+    let TreeBuilder { nodes, error, .. } = builder;
+    if let Some((reason, at)) = error {
+        let at = source.floor_char_boundary(at.min(source.len()));
+        // The parser says where it lost its way; the token there is what to look at.
+        let range = significant
+            .iter()
+            .find(|token| token.range.end > at)
+            .map_or(at..at, |token| token.range.clone());
+        return Err(Unread { reason, range });
+    }
+    Ok(Tree { text, nodes, into })
+}
+
+#[derive(Default)]
+struct TreeBuilder {
+    nodes: Vec<Node>,
+    open: Vec<usize>,
+    position: usize,
+    error: Option<(String, usize)>,
+}
+
+impl TreeBuilder {
+    fn step(&mut self, step: StrStep<'_>) {
+        match step {
+            StrStep::Enter { kind } => {
+                let id = self.add(kind, self.position..self.position);
+                self.open.push(id);
+            }
+            StrStep::Exit => {
+                self.open.pop();
+            }
+            StrStep::Token { kind, text } => {
+                let range = self.position..self.position + text.len();
+                self.position = range.end;
+                if matches!(kind, SyntaxKind::WHITESPACE | SyntaxKind::COMMENT) {
+                    return;
+                }
+                // A node reaches from its first token to its last.
+                for id in self.open.iter().rev() {
+                    let Some(node) = self.nodes.get_mut(*id) else {
+                        continue;
+                    };
+                    if node.range.is_empty() {
+                        node.range.start = range.start;
+                    }
+                    node.range.end = range.end;
+                }
+                self.add(kind, range);
+            }
+            StrStep::Error { msg, pos } => {
+                self.error.get_or_insert_with(|| (msg.to_owned(), pos));
+            }
+        }
+    }
+
+    fn add(&mut self, kind: SyntaxKind, range: Range<usize>) -> usize {
+        let id = self.nodes.len();
+        self.nodes.push(Node {
+            kind,
+            range,
+            children: vec![],
+        });
+        if let Some(parent) = self.open.last().and_then(|id| self.nodes.get_mut(*id)) {
+            parent.children.push(id);
+        }
+        id
+    }
+}
+
+/// The source with blanks for INTO and its targets: PL/pgSQL takes them out of a statement before it looks at the SQL
+/// (`make_execsql_stmt` in pl_gram.y: every INTO but that of INSERT and MERGE).
+fn without_into(source: &str, all: &[Token]) -> (String, Vec<IntoTarget>) {
+    let is_name = |token: &Token| matches!(token.kind, TokenKind::Word | TokenKind::QuotedName);
+    let mut targets = vec![];
+    let mut blanks: Vec<Range<usize>> = vec![];
+    // The first word of the statement that we are in, roughly: only FETCH and MOVE matter, which keep their INTO.
+    let mut first: Option<&Token> = None;
+    let mut index = 0;
+    while let Some(token) = all.get(index) {
+        let boundary = token.is_operator(source, ";")
+            || ["then", "else", "loop", "begin"]
+                .iter()
+                .any(|word| token.is_word(source, word));
+        let keeps = first
+            .is_some_and(|first| first.is_word(source, "fetch") || first.is_word(source, "move"));
+        let previous = index.checked_sub(1).and_then(|before| all.get(before));
+        let of_insert = previous.is_some_and(|previous| {
+            previous.is_word(source, "insert")
+                || previous.is_word(source, "merge")
+                || previous.is_operator(source, ".")
+        });
+        if boundary {
+            first = None;
+        } else if first.is_none() {
+            first = Some(token);
+        }
+        if !token.is_word(source, "into") || of_insert || keeps {
+            index += 1;
+            continue;
+        }
+        let start = token.range.start;
+        let mut end = token.range.end;
+        index += 1;
+        if let Some(strict) = all
+            .get(index)
+            .filter(|token| token.is_word(source, "strict"))
+        {
+            end = strict.range.end;
+            index += 1;
+        }
+        loop {
+            let Some(name) = all.get(index).filter(|token| is_name(token)) else {
+                break;
+            };
+            let mut target = IntoTarget {
+                variable: fold(name.text(source)),
+                field: None,
+                range: name.range.clone(),
+            };
+            index += 1;
+            while all
+                .get(index)
+                .is_some_and(|token| token.is_operator(source, "."))
+                && let Some(field) = all.get(index + 1).filter(|token| is_name(token))
+            {
+                target.field.get_or_insert_with(|| fold(field.text(source)));
+                target.range.end = field.range.end;
+                index += 2;
+            }
+            if all
+                .get(index)
+                .is_some_and(|token| token.is_operator(source, "["))
+            {
+                while let Some(token) = all.get(index) {
+                    index += 1;
+                    target.range.end = token.range.end;
+                    if token.is_operator(source, "]") {
+                        break;
+                    }
+                }
+            }
+            end = target.range.end;
+            targets.push(target);
+            if !all
+                .get(index)
+                .is_some_and(|token| token.is_operator(source, ","))
+            {
+                break;
+            }
+            index += 1;
+        }
+        blanks.push(start..end);
+    }
+    let mut text = String::with_capacity(source.len());
+    let mut at = 0;
+    for blank in blanks {
+        text.push_str(source.get(at..blank.start).unwrap_or_default());
+        text.extend(std::iter::repeat_n(' ', blank.len()));
+        at = blank.end;
+    }
+    text.push_str(source.get(at..).unwrap_or_default());
+    (text, targets)
+}

@@ -1,1 +1,0 @@
-UPDATE triggerctl_migrations SET progress = {{ progress | literal }} WHERE version = {{ version | literal }} AND state = 'started'
