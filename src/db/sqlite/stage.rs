@@ -144,9 +144,7 @@ fn build_one(connection: &Connection, statement: &Statement) -> Result<(), Error
             "the copy in memory cannot have the {}: {words}",
             statement.name
         ))
-        .help(
-            "name a script of the schema with `test_schema` in `[database]`, or `--schema-file`",
-        ));
+        .help("name a script of the schema with `test_schema` in `[database]`, or `--schema-file`"));
     }
 }
 
@@ -184,12 +182,9 @@ pub(super) fn set(mut connection: Connection, setup: Setup) -> Result<Box<dyn St
     super::migrate::run(&connection, &setup.statements, &mut |_| ())?;
     super::migrate::commit(&connection, super::LOCK_TIMEOUT)?;
     let marks = Arc::new(Mutex::new(BTreeSet::new()));
-    let unmarked = mark(&connection, &setup, &marks).err().map(|error| {
-        format!(
-            "the triggers could not be marked: {}",
-            errors::words(&error)
-        )
-    });
+    let unmarked = mark(&connection, &setup, &marks)
+        .err()
+        .map(|error| format!("the triggers could not be marked: {}", errors::words(&error)));
     let failed = |error: rusqlite::Error| errors::cannot("set up the tests", &error);
     connection
         .authorizer(Some(|context: AuthContext<'_>| match context.action {
@@ -231,11 +226,7 @@ fn mark(
     })?;
     connection.execute_batch("PRAGMA writable_schema = ON; BEGIN")?;
     let changed = change_texts(connection, setup);
-    connection.execute_batch(if changed.is_ok() {
-        "COMMIT"
-    } else {
-        "ROLLBACK"
-    })?;
+    connection.execute_batch(if changed.is_ok() { "COMMIT" } else { "ROLLBACK" })?;
     connection.execute_batch("PRAGMA writable_schema = OFF")?;
     // As it was before, SQLite reads it again.
     connection
@@ -246,9 +237,8 @@ fn mark(
 
 fn change_texts(connection: &Connection, setup: &Setup) -> rusqlite::Result<()> {
     {
-        let mut update = connection.prepare(
-            "UPDATE sqlite_schema SET sql = ?1 WHERE type = 'trigger' AND name = ?2 COLLATE nocase",
-        )?;
+        let mut update = connection
+            .prepare("UPDATE sqlite_schema SET sql = ?1 WHERE type = 'trigger' AND name = ?2 COLLATE nocase")?;
         for marked in &setup.marked {
             for sql in &marked.create {
                 update.execute([sql.as_str(), marked.object.name()])?;
@@ -281,9 +271,7 @@ impl Stage {
         }
         let at = match error {
             // The statement is given with all that follows it, so its place is known from the end.
-            rusqlite::Error::SqlInputError {
-                sql: rest, offset, ..
-            } => {
+            rusqlite::Error::SqlInputError { sql: rest, offset, .. } => {
                 let start = sql.len().saturating_sub(rest.len());
                 usize::try_from(*offset).ok().map(|offset| start + offset)
             }
@@ -301,8 +289,7 @@ impl Stage {
         Trouble::Sql(Failure {
             message: errors::words(error),
             sqlstate: None,
-            range: token
-                .or_else(|| nth.and_then(|nth| statements(sql, &DIALECT).get(nth).cloned())),
+            range: token.or_else(|| nth.and_then(|nth| statements(sql, &DIALECT).get(nth).cloned())),
             notes,
         })
     }

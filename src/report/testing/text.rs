@@ -33,10 +33,7 @@ pub fn show(report: &Report, demands: Demands, quiet: bool, palette: &Palette) -
     if let Some((wanted, reached)) = demands.missed(report) {
         let reached = reached.map_or("not known".to_owned(), |percent| format!("{percent} %"));
         let wrong = palette.wrong;
-        let _ = writeln!(
-            text,
-            "{wrong}The coverage is {reached}, and {wanted} % are asked for.{wrong:#}"
-        );
+        let _ = writeln!(text, "{wrong}The coverage is {reached}, and {wanted} % are asked for.{wrong:#}");
     }
     text
 }
@@ -45,15 +42,8 @@ fn one(text: &mut String, test: &TestResult, palette: &Palette) {
     let name = safe::line(&test.name.value);
     let faint = palette.faint;
     let time = duration(test.duration);
-    let (style, sign) = if test.passed() {
-        (palette.added, '✓')
-    } else {
-        (palette.wrong, '✗')
-    };
-    let _ = writeln!(
-        text,
-        "{style}{sign}{style:#} {name} {faint}({time}){faint:#}"
-    );
+    let (style, sign) = if test.passed() { (palette.added, '✓') } else { (palette.wrong, '✗') };
+    let _ = writeln!(text, "{style}{sign}{style:#} {name} {faint}({time}){faint:#}");
     for failed in &test.failed {
         failure(text, failed, palette);
     }
@@ -85,38 +75,23 @@ fn failure(text: &mut String, failed: &Failed, palette: &Palette) {
 /// The line of the spec that the failure is about.
 fn statement(failed: &Failed) -> Option<String> {
     let file = &failed.place.file.text;
-    let start = file
-        .get(..failed.place.range.start)?
-        .rfind('\n')
-        .map_or(0, |at| at + 1);
+    let start = file.get(..failed.place.range.start)?.rfind('\n').map_or(0, |at| at + 1);
     let line = file.get(start..)?.lines().next()?.trim();
     // The opening quotes of a text of many lines say nothing.
-    (!line.is_empty() && !line.ends_with("\"\"\"") && !line.ends_with("'''"))
-        .then(|| line.to_owned())
+    (!line.is_empty() && !line.ends_with("\"\"\"") && !line.ends_with("'''")).then(|| line.to_owned())
 }
 
 fn closing(text: &mut String, report: &Report, palette: &Palette) {
     let count = report.tests.len();
     let failed = report.failures();
-    let of = |number: usize| {
-        if number == 1 {
-            "1 test".to_owned()
-        } else {
-            format!("{number} tests")
-        }
-    };
+    let of = |number: usize| if number == 1 { "1 test".to_owned() } else { format!("{number} tests") };
     let (style, result) = match (count, failed) {
         (0, _) => (palette.changed, "No tests were run".to_owned()),
         (1, 0) => (palette.added, "1 test passed".to_owned()),
         (_, 0) => (palette.added, format!("All {} passed", of(count))),
         _ => (palette.wrong, format!("{failed} of {} failed", of(count))),
     };
-    let _ = write!(
-        text,
-        "{style}{result}{style:#} in {} ({})",
-        duration(report.duration),
-        report.place
-    );
+    let _ = write!(text, "{style}{result}{style:#} in {} ({})", duration(report.duration), report.place);
     if report.filtered > 0 {
         let _ = write!(text, ", {} left out by the filter", report.filtered);
     }
@@ -133,38 +108,23 @@ fn covered(text: &mut String, report: &Report, palette: &Palette) {
         return;
     }
     if let Some(reason) = unknown {
-        let _ = writeln!(
-            text,
-            "Which triggers were fired is not known: {}.",
-            safe::line(reason)
-        );
+        let _ = writeln!(text, "Which triggers were fired is not known: {}.", safe::line(reason));
         return;
     }
     let qualifies = dialect::by_name(report.dialect).is_some_and(dialect::Dialect::qualifies);
     let name = |id: &TriggerId| {
-        let shown = if qualifies {
-            id.to_string()
-        } else {
-            format!("{} on {}", id.name, id.table.name)
-        };
+        let shown = if qualifies { id.to_string() } else { format!("{} on {}", id.name, id.table.name) };
         safe::line(&shown)
     };
     let (fired, all) = report.coverage.events();
     if let Some(percent) = report.coverage.percent() {
         let count = report.coverage.known().count();
-        let triggers = if count == 1 {
-            "1 trigger".to_owned()
-        } else {
-            format!("{count} triggers")
-        };
+        let triggers = if count == 1 { "1 trigger".to_owned() } else { format!("{count} triggers") };
         let events = if all == 1 { "event" } else { "events" };
         if fired == all {
             let _ = writeln!(text, "Coverage: every event of {triggers} was fired.");
         } else {
-            let _ = writeln!(
-                text,
-                "Coverage: {fired} of {all} {events} of {triggers} ({percent} %). Never fired:"
-            );
+            let _ = writeln!(text, "Coverage: {fired} of {all} {events} of {triggers} ({percent} %). Never fired:");
         }
     }
     let idle: Vec<String> = report
