@@ -69,7 +69,10 @@ pub fn cases(
         context,
         problems: vec![],
     };
-    let cases = tests.iter().filter_map(|test| writer.case(test)).collect();
+    let cases = tests
+        .iter()
+        .filter_map(|test| writer.case(test))
+        .collect();
     Error::collected(writer.problems)?;
     Ok(cases)
 }
