@@ -109,11 +109,17 @@ fn results(report: &Value) -> Vec<String> {
 fn tests_that_pass(live: &mut dyn Live, flags: &[&str]) {
     live.batch(TABLES);
     let values = match live.dialect() {
-        "sqlite" => "SELECT 1, 1.5, 'a', NULL, x'00ff', '{\"a\": [1, null]}', '1.10', '2026-01-31', '2026-01-31 10:00:00', 1, 7",
-        "postgres" => "SELECT 1, 1.5::float8, 'a', NULL, '\\x00ff'::bytea, '{\"a\": [1, null]}'::jsonb, 1.10::numeric(9,2), \
-                       '2026-01-31'::date, '2026-01-31 10:00:00'::timestamp, true, 7",
-        _ => "SELECT 1, 1.5e0, 'a', NULL, CAST(x'00ff' AS BINARY(2)), '{\"a\": [1, null]}', CAST(1.1 AS DECIMAL(9, 2)), \
-              DATE '2026-01-31', TIMESTAMP '2026-01-31 10:00:00', true, 7",
+        "sqlite" => {
+            "SELECT 1, 1.5, 'a', NULL, x'00ff', '{\"a\": [1, null]}', '1.10', '2026-01-31', '2026-01-31 10:00:00', 1, 7"
+        }
+        "postgres" => {
+            "SELECT 1, 1.5::float8, 'a', NULL, '\\x00ff'::bytea, '{\"a\": [1, null]}'::jsonb, 1.10::numeric(9,2), \
+                       '2026-01-31'::date, '2026-01-31 10:00:00'::timestamp, true, 7"
+        }
+        _ => {
+            "SELECT 1, 1.5e0, 'a', NULL, CAST(x'00ff' AS BINARY(2)), '{\"a\": [1, null]}', CAST(1.1 AS DECIMAL(9, 2)), \
+              DATE '2026-01-31', TIMESTAMP '2026-01-31 10:00:00', true, 7"
+        }
     };
     let sandbox = with_tests(&format!(
         r#"
@@ -176,7 +182,11 @@ expect = {{ query = "SELECT op FROM audit", rows = [["{dialect}"]] }}
     assert!(text.stdout.contains("✓ children are refused ("), "{text}");
     assert!(text.stdout.contains("All 5 tests passed in "), "{text}");
     let locks = live.dialect() == "postgres" && flags.is_empty();
-    assert_eq!(text.stderr.contains("is locked for others"), locks, "{text}");
+    assert_eq!(
+        text.stderr.contains("is locked for others"),
+        locks,
+        "{text}"
+    );
 }
 
 /// What fails, and words of what is said about it.
@@ -185,7 +195,11 @@ const FAILURES: &[(&str, &str, &[&str])] = &[
         "another value",
         "when = \"INSERT INTO users (id, age) VALUES (2, 20)\"\n\
          expect = { query = \"SELECT op, user_id FROM audit\", rows = [[\"INSERT\", 3]] }",
-        &["the query gives other rows", "expected 'INSERT' 3", "got 'INSERT' 2"],
+        &[
+            "the query gives other rows",
+            "expected 'INSERT' 3",
+            "got 'INSERT' 2",
+        ],
     ),
     (
         "a row too many",
@@ -236,29 +250,45 @@ const FAILURES: &[(&str, &str, &[&str])] = &[
     (
         "a change that did not come",
         "when = \"SELECT 1\"\nexpect_changes = { table = \"audit\", added = [{ op = \"X\" }] }",
-        &["the rows that `when` has added in `audit` are others", "missing 'X'"],
+        &[
+            "the rows that `when` has added in `audit` are others",
+            "missing 'X'",
+        ],
     ),
     (
         "a change that nobody expects",
         "when = \"INSERT INTO users (id, age) VALUES (2, 20)\"\nexpect_changes = { table = \"audit\" }",
-        &["the rows that `when` has added in `audit` are others", "extra 'INSERT' 2"],
+        &[
+            "the rows that `when` has added in `audit` are others",
+            "extra 'INSERT' 2",
+        ],
     ),
     (
         "another change",
         "given = \"INSERT INTO users (id, name, age) VALUES (2, 'a', 20)\"\nwhen = \"UPDATE users SET name = 'b' WHERE id = 2\"\n\
          expect_changes = { table = \"users\", changed = [{ from = { name = \"a\" }, to = { name = \"c\" } }] }",
-        &["the rows that `when` has changed in `users` are others", "expected 'c'", "got 'b'"],
+        &[
+            "the rows that `when` has changed in `users` are others",
+            "expected 'c'",
+            "got 'b'",
+        ],
     ),
     (
         "a row that goes",
         "given = \"INSERT INTO users (id, name, age) VALUES (2, 'a', 20)\"\nwhen = \"DELETE FROM users WHERE id = 2\"\n\
          expect_changes = { table = \"users\" }",
-        &["the rows that `when` has removed in `users` are others", "extra 2 'a'"],
+        &[
+            "the rows that `when` has removed in `users` are others",
+            "extra 2 'a'",
+        ],
     ),
     (
         "a column that is not there",
         "when = \"SELECT 1\"\nexpect_changes = { table = \"audit\", added = [{ what = 1 }] }",
-        &["`audit` has no column `what`", "its columns are op, user_id"],
+        &[
+            "`audit` has no column `what`",
+            "its columns are op, user_id",
+        ],
     ),
     (
         "a table that is not there",
@@ -287,7 +317,10 @@ fn every_way_to_fail(live: &mut dyn Live, flags: &[&str]) {
         }
         let failure = &test["failures"][0];
         assert_eq!(failure["file"], "triggers.toml", "{test:#}");
-        assert!(failure["line"].as_u64().unwrap() > test["line"].as_u64().unwrap(), "{test:#}");
+        assert!(
+            failure["line"].as_u64().unwrap() > test["line"].as_u64().unwrap(),
+            "{test:#}"
+        );
     }
     assert_same("nothing was changed", &before, &live.everything());
     // A place of each failure stands in the text.
@@ -297,7 +330,10 @@ fn every_way_to_fail(live: &mut dyn Live, flags: &[&str]) {
     }
     assert!(text.stdout.contains("16 of 16 tests failed in "), "{text}");
     for line in text.stdout.lines() {
-        assert!(line.chars().count() <= 80 || line.contains("tests failed"), "{line}");
+        assert!(
+            line.chars().count() <= 80 || line.contains("tests failed"),
+            "{line}"
+        );
     }
 }
 
@@ -326,7 +362,12 @@ fn said(test: &Value) -> String {
 /// `name: fired of events`, for each trigger.
 fn coverage(report: &Value) -> Vec<String> {
     let words = |value: &Value| {
-        let words: Vec<_> = value.as_array().unwrap().iter().map(|word| word.as_str().unwrap()).collect();
+        let words: Vec<_> = value
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|word| word.as_str().unwrap())
+            .collect();
         words.join(" ")
     };
     report["coverage"]["triggers"]
@@ -339,7 +380,9 @@ fn coverage(report: &Value) -> Vec<String> {
                 trigger["object"]["name"].as_str().unwrap(),
                 words(&trigger["fired"]),
                 words(&trigger["events"]),
-                trigger["unknown"].as_str().map_or(String::new(), |reason| format!(" ({reason})")),
+                trigger["unknown"]
+                    .as_str()
+                    .map_or(String::new(), |reason| format!(" ({reason})")),
             )
         })
         .collect()
@@ -374,10 +417,13 @@ expect = { query = "SELECT count(*) FROM audit", rows = [[1]] }
     assert_eq!(found["coverage"]["percent"], 33, "{found:#}");
     let mut arguments = vec!["test", "--min-coverage", "34"];
     arguments.extend(flags);
-    sandbox
-        .on(live, &arguments)
-        .code(1)
-        .says(&["Coverage: 1 of 3 events", "Never fired:", "users_young on", "delete", "The coverage is 33 %, and 34 % are asked for"]);
+    sandbox.on(live, &arguments).code(1).says(&[
+        "Coverage: 1 of 3 events",
+        "Never fired:",
+        "users_young on",
+        "delete",
+        "The coverage is 33 %, and 34 % are asked for",
+    ]);
     arguments[2] = "33";
     sandbox.on(live, &arguments).ok();
 
@@ -391,7 +437,12 @@ when = "INSERT INTO users (id, age) VALUES (3, 3)"
 expect_error = "too young"
 "#,
     );
-    let found = report(&sandbox, live, 0, &[&["--min-coverage", "100"], flags].concat());
+    let found = report(
+        &sandbox,
+        live,
+        0,
+        &[&["--min-coverage", "100"], flags].concat(),
+    );
     assert_eq!(found["coverage"]["percent"], 100, "{:#}", found["coverage"]);
 }
 
@@ -403,7 +454,11 @@ fn only_desired_triggers_are_there(live: &mut dyn Live, flags: &[&str]) {
              body = \"INSERT INTO audit (op, user_id) VALUES ('{word}', NEW.id);\"\n"
         )
     };
-    let sandbox = Sandbox::with_spec(&format!("version = 1\n{}{}", one("gone", "gone"), one("other", "old")));
+    let sandbox = Sandbox::with_spec(&format!(
+        "version = 1\n{}{}",
+        one("gone", "gone"),
+        one("other", "old")
+    ));
     sandbox.on(live, &["apply", "--yes"]).ok();
     // One that nobody manages stays.
     live.batch(match live.dialect() {
@@ -416,13 +471,20 @@ fn only_desired_triggers_are_there(live: &mut dyn Live, flags: &[&str]) {
                 expect = { query = \"SELECT op FROM audit\", rows = [[\"theirs\"], [\"new\"], [\"fresh\"]] }\n";
     sandbox.write(
         "triggers.toml",
-        format!("version = 1\n{}{}{test}", one("other", "new"), one("fresh", "fresh")),
+        format!(
+            "version = 1\n{}{}{test}",
+            one("other", "new"),
+            one("fresh", "fresh")
+        ),
     );
     let before = live.everything();
     let found = report(&sandbox, live, 0, flags);
     assert_eq!(results(&found), ["who is there: passed"], "{found:#}");
     // Those of others are none that the spec has to test.
-    assert_eq!(coverage(&found), ["fresh: [insert] of [insert]", "other: [insert] of [insert]"]);
+    assert_eq!(
+        coverage(&found),
+        ["fresh: [insert] of [insert]", "other: [insert] of [insert]"]
+    );
     assert_same("nothing was changed", &before, &live.everything());
 }
 
@@ -441,7 +503,9 @@ fn the_order_of_tests_means_nothing(live: &mut dyn Live, flags: &[&str]) {
     }
     let sandbox = with_tests(&tests);
     let found = report(&sandbox, live, 0, &[&["--jobs", "3"], flags].concat());
-    let expected: Vec<String> = (0..250).map(|number| format!("test {number}: passed")).collect();
+    let expected: Vec<String> = (0..250)
+        .map(|number| format!("test {number}: passed"))
+        .collect();
     assert_eq!(results(&found), expected);
     assert_eq!(live.run("SELECT id FROM users"), "1\n");
 }
@@ -451,7 +515,10 @@ fn a_body_that_is_wrong_is_said_first(live: &mut dyn Live, flags: &[&str]) {
     let test = "\n[[test]]\nname = \"x\"\nwhen = \"SELECT 1\"\nexpect = { query = \"SELECT 1\", rows = [[1]] }\n";
     let sandbox = Sandbox::with_spec(&format!(
         "{}{test}",
-        SPEC.replace("{{ raise_if('NEW.age < 10', 'too young') }};", "INSERT INTO nowhere VALUES (NEW.id);")
+        SPEC.replace(
+            "{{ raise_if('NEW.age < 10', 'too young') }};",
+            "INSERT INTO nowhere VALUES (NEW.id);"
+        )
     ));
     let before = live.everything();
     let run = sandbox.on(live, &[&["test"], flags].concat());
@@ -482,7 +549,10 @@ fn what_ends_the_transaction_is_refused(live: &mut dyn Live, flags: &[&str]) {
         sandbox
             .on(live, &[&["test"], flags].concat())
             .code(1)
-            .says(&[&format!("`when` begins or ends a transaction with `{word}`"), "triggers.toml:"]);
+            .says(&[
+                &format!("`when` begins or ends a transaction with `{word}`"),
+                "triggers.toml:",
+            ]);
     }
     // Words in other places are nobody's concern, and savepoints are.
     let sandbox = with_tests(
@@ -515,10 +585,10 @@ expect = { query = "SELECT 1", rows = [[1]] }
 "#,
     );
     let before = live.everything();
-    sandbox
-        .on(&live, &["test"])
-        .code(1)
-        .says(&["the test has ended the transaction", "nothing of it was kept"]);
+    sandbox.on(&live, &["test"]).code(1).says(&[
+        "the test has ended the transaction",
+        "nothing of it was kept",
+    ]);
     assert_same("nothing was changed", &before, &live.everything());
 }
 
@@ -553,7 +623,8 @@ fn kill_leaves_nothing_in_the_database() {
 }
 
 fn databases(live: &mut Postgres) -> Vec<String> {
-    let rows = live.run("SELECT datname FROM pg_database WHERE datname LIKE 'triggerctl\\_scratch\\_%'");
+    let rows =
+        live.run("SELECT datname FROM pg_database WHERE datname LIKE 'triggerctl\\_scratch\\_%'");
     rows.lines().map(str::to_owned).collect()
 }
 
@@ -569,7 +640,9 @@ fn interrupted_scratch_runs_clean_up_and_killed_ones_can_be_found() {
     let url = live.url();
     let mut other = live.connect();
     let mut sleeping = || -> Option<String> {
-        let sql = format!("SELECT datname::text FROM pg_stat_activity WHERE query LIKE '%pg_sleep(50), {number}%' AND pid <> pg_backend_pid() AND state = 'active'");
+        let sql = format!(
+            "SELECT datname::text FROM pg_stat_activity WHERE query LIKE '%pg_sleep(50), {number}%' AND pid <> pg_backend_pid() AND state = 'active'"
+        );
         other.query_opt(&sql, &[]).unwrap().map(|row| row.get(0))
     };
     let mut start = |how: &str| {
@@ -589,7 +662,10 @@ fn interrupted_scratch_runs_clean_up_and_killed_ones_can_be_found() {
     let (name, run) = start("INT");
     let run = run.code(130).says(&["stopped on request"]);
     assert_eq!(run.stdout, "");
-    assert!(!databases(&mut live).contains(&name), "{name} is still there");
+    assert!(
+        !databases(&mut live).contains(&name),
+        "{name} is still there"
+    );
 
     let (name, run) = start("KILL");
     assert_eq!(run.code, None);
@@ -598,9 +674,12 @@ fn interrupted_scratch_runs_clean_up_and_killed_ones_can_be_found() {
     let random = name.rsplit('_').next().unwrap();
     let old = format!("triggerctl_scratch_1000_{random}");
     eventually("the server has noticed", || {
-        live.run(&format!("ALTER DATABASE {name} RENAME TO {old}")).is_empty()
+        live.run(&format!("ALTER DATABASE {name} RENAME TO {old}"))
+            .is_empty()
     });
-    let quick = with_tests("\n[[test]]\nname = \"quick\"\nwhen = \"SELECT 1\"\nexpect = { query = \"SELECT 1\", rows = [[1]] }\n");
+    let quick = with_tests(
+        "\n[[test]]\nname = \"quick\"\nwhen = \"SELECT 1\"\nexpect = { query = \"SELECT 1\", rows = [[1]] }\n",
+    );
     let run = quick.on(&live, &["test", "--scratch"]).ok();
     assert!(run.stderr.contains("triggerctl test --clean"), "{run}");
     // One that somebody looks at is left alone.
@@ -614,8 +693,18 @@ fn interrupted_scratch_runs_clean_up_and_killed_ones_can_be_found() {
     });
     assert!(!databases(&mut live).contains(&old));
     // By its whole name only.
-    let json = quick.on(&live, &["test", "--clean", "--format", "json"]).ok().json();
-    assert!(json["dropped"].as_array().unwrap().iter().all(|other| *other != old.as_str()), "{json}");
+    let json = quick
+        .on(&live, &["test", "--clean", "--format", "json"])
+        .ok()
+        .json();
+    assert!(
+        json["dropped"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .all(|other| *other != old.as_str()),
+        "{json}"
+    );
     assert!(databases(&mut live).iter().all(|other| other != &old));
     assert_eq!(live.run("SELECT 1"), "1\n");
 }
@@ -638,14 +727,20 @@ fn protected_databases_are_not_locked() {
     sandbox
         .run(&["test", "--env", "production"])
         .code(3)
-        .says(&["the environment `production` is protected", "--scratch", "triggers.toml:5"]);
+        .says(&[
+            "the environment `production` is protected",
+            "--scratch",
+            "triggers.toml:5",
+        ]);
     // By its URL it is known as well.
     sandbox
         .run(&["test"])
         .code(3)
         .says(&["this is the database of the environment `production`, which is protected"]);
     sandbox.run(&["test", "--url", &live.url()]).code(3);
-    sandbox.run(&["test", "--env", "production", "--scratch"]).ok();
+    sandbox
+        .run(&["test", "--env", "production", "--scratch"])
+        .ok();
     let sandbox = Sandbox::with_spec(&format!("{SPEC}{test}"));
     sandbox.on(&live, &["test"]).ok();
 }
@@ -656,21 +751,47 @@ fn scratch_databases_are_made_from_a_script_too() {
     let test = "\n[[test]]\nname = \"x\"\nwhen = \"INSERT INTO users (id, age) VALUES (1, 20)\"\n\
                 expect = { query = \"SELECT op FROM audit\", rows = [[\"INSERT\"]] }\n";
     let sandbox = with_tests(test);
-    sandbox.write("schema.sql", TABLES.replace("INSERT INTO users (id, name, age) VALUES (1, 'real', 40);", ""));
+    sandbox.write(
+        "schema.sql",
+        TABLES.replace(
+            "INSERT INTO users (id, name, age) VALUES (1, 'real', 40);",
+            "",
+        ),
+    );
     // The live database has no tables at all.
-    sandbox.on(&live, &["test"]).code(1).says(&["there is no table or view `users`"]);
-    sandbox.on(&live, &["test", "--schema-file", "schema.sql"]).ok();
-    sandbox.on(&live, &["test", "--schema-file", "missing.sql"]).code(1).says(&["missing.sql"]);
-    sandbox.write("broken.sql", "CREATE TABLE a (x integer);\nCREATE TABEL b (x integer);\n");
+    sandbox
+        .on(&live, &["test"])
+        .code(1)
+        .says(&["there is no table or view `users`"]);
+    sandbox
+        .on(&live, &["test", "--schema-file", "schema.sql"])
+        .ok();
+    sandbox
+        .on(&live, &["test", "--schema-file", "missing.sql"])
+        .code(1)
+        .says(&["missing.sql"]);
+    sandbox.write(
+        "broken.sql",
+        "CREATE TABLE a (x integer);\nCREATE TABEL b (x integer);\n",
+    );
     sandbox
         .on(&live, &["test", "--schema-file", "broken.sql"])
         .code(1)
         .says(&["`broken.sql` fails", "broken.sql:2", "TABEL"]);
     let sandbox = Sandbox::with_spec(&format!(
         "{}{test}",
-        SPEC.replace("version = 1", "version = 1\n[database]\ntest_schema = \"db/schema.sql\"")
+        SPEC.replace(
+            "version = 1",
+            "version = 1\n[database]\ntest_schema = \"db/schema.sql\""
+        )
     ));
-    sandbox.write("db/schema.sql", TABLES.replace("INSERT INTO users (id, name, age) VALUES (1, 'real', 40);", ""));
+    sandbox.write(
+        "db/schema.sql",
+        TABLES.replace(
+            "INSERT INTO users (id, name, age) VALUES (1, 'real', 40);",
+            "",
+        ),
+    );
     sandbox.on(&live, &["test", "--scratch"]).ok();
 }
 
@@ -708,10 +829,20 @@ expect_error = { sqlstate = "23505" }
     let found = report(&sandbox, &live, 1, &[]);
     assert_eq!(
         results(&found),
-        ["it is caught at the end: passed", "what is mended in time is fine: passed", "another state: failed"]
+        [
+            "it is caught at the end: passed",
+            "what is mended in time is fine: passed",
+            "another state: failed"
+        ]
     );
-    assert!(said(&found["tests"][2]).contains("negative total (SQLSTATE P0001)\nexpected SQLSTATE 23505"));
-    assert_eq!(coverage(&found), ["orders_total: [insert update] of [insert update]"]);
+    assert!(
+        said(&found["tests"][2])
+            .contains("negative total (SQLSTATE P0001)\nexpected SQLSTATE 23505")
+    );
+    assert_eq!(
+        coverage(&found),
+        ["orders_total: [insert update] of [insert update]"]
+    );
 }
 
 #[test]
@@ -787,7 +918,10 @@ expect = { query = "SELECT count(*) FROM parts", rows = [[1]] }
         ]
     );
     assert_eq!(found["coverage"]["percent"], 50);
-    sandbox.on(&live, &["test"]).ok().says(&["Not known of:", "elsewhere on public.plain"]);
+    sandbox
+        .on(&live, &["test"])
+        .ok()
+        .says(&["Not known of:", "elsewhere on public.plain"]);
     // Nothing is held on to, not even a lock.
     assert_eq!(live.run("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"), "0\n");
 }
@@ -806,9 +940,15 @@ fn tests_need_no_more_than_an_owner_has() {
         "\n[[test]]\nname = \"x\"\nwhen = \"INSERT INTO users (id, age) VALUES (2, 20)\"\n\
          expect = { query = \"SELECT op FROM audit\", rows = [[\"INSERT\"]] }\n",
     );
-    let run = sandbox.run(&["test", "--url", &url, "--format", "json"]).ok().json();
+    let run = sandbox
+        .run(&["test", "--url", &url, "--format", "json"])
+        .ok()
+        .json();
     assert_eq!(run["coverage"]["percent"], 33, "{run:#}");
-    sandbox.run(&["test", "--url", &url, "--scratch"]).code(1).says(&["CREATEDB"]);
+    sandbox
+        .run(&["test", "--url", &url, "--scratch"])
+        .code(1)
+        .says(&["CREATEDB"]);
     live.batch(&format!("DROP OWNED BY {role} CASCADE; DROP ROLE {role}"));
 }
 
@@ -817,9 +957,16 @@ fn a_table_in_use_is_no_failed_test() {
     let mut live = Postgres::new();
     live.batch(TABLES);
     let mut other = live.connect();
-    other.batch_execute("BEGIN; LOCK TABLE users IN SHARE MODE").unwrap();
-    let sandbox = with_tests("\n[[test]]\nname = \"x\"\nwhen = \"SELECT 1\"\nexpect = { query = \"SELECT 1\", rows = [[1]] }\n");
-    sandbox.on(&live, &["test"]).code(4).says(&["users", "--scratch"]);
+    other
+        .batch_execute("BEGIN; LOCK TABLE users IN SHARE MODE")
+        .unwrap();
+    let sandbox = with_tests(
+        "\n[[test]]\nname = \"x\"\nwhen = \"SELECT 1\"\nexpect = { query = \"SELECT 1\", rows = [[1]] }\n",
+    );
+    sandbox
+        .on(&live, &["test"])
+        .code(4)
+        .says(&["users", "--scratch"]);
 }
 
 // --------------------------------------------------------------------------------------------------------- MySQL alone
@@ -864,12 +1011,18 @@ fn nothing_leads_from_the_scratch_database_to_the_live_one() {
     let sandbox = with_tests(&format!(
         "\n[[test]]\nname = \"x\"\nwhen = \"INSERT INTO `{name}`.audit VALUES ('a', 1)\"\nexpect = {{ query = \"SELECT 1\", rows = [[1]] }}\n"
     ));
-    sandbox.on(&live, &["test"]).code(1).says(&[&format!("this names the database `{name}`"), "triggers.toml:28"]);
+    sandbox.on(&live, &["test"]).code(1).says(&[
+        &format!("this names the database `{name}`"),
+        "triggers.toml:28",
+    ]);
     let sandbox = Sandbox::with_spec(&format!(
         "{}\n[[test]]\nname = \"x\"\nwhen = \"SELECT 1\"\nexpect = {{ query = \"SELECT 1\", rows = [[1]] }}\n",
         SPEC.replace("INTO audit (op", &format!("INTO {name}.audit (op"))
     ));
-    sandbox.on(&live, &["test"]).code(1).says(&[&format!("this names the database `{name}`")]);
+    sandbox
+        .on(&live, &["test"])
+        .code(1)
+        .says(&[&format!("this names the database `{name}`")]);
     // By the key of the spec it is meant, and by a template.
     let sandbox = Sandbox::with_spec(&format!(
         "{}\n[[test]]\nname = \"x\"\nwhen = \"INSERT INTO {{{{ [schema, 'users'] | ident }}}} (id, age) VALUES (5, 20)\"\nexpect_changes = {{ table = \"{name}.audit\", added = [{{ op = \"INSERT\" }}] }}\n",
@@ -878,11 +1031,18 @@ fn nothing_leads_from_the_scratch_database_to_the_live_one() {
     sandbox.on(&live, &["test"]).ok();
     // A script that leads elsewhere.
     sandbox.write("schema.sql", format!("USE {name};\nDROP TABLE users;\n"));
-    sandbox.on(&live, &["test", "--schema-file", "schema.sql"]).code(1).says(&["this leads to another database", "schema.sql:1"]);
+    sandbox
+        .on(&live, &["test", "--schema-file", "schema.sql"])
+        .code(1)
+        .says(&["this leads to another database", "schema.sql:1"]);
     assert_same("nothing was changed", &before, &live.everything());
-    let sandbox = with_tests("\n[[test]]\nname = \"x\"\nwhen = \"SELECT 1\"\nexpect = { query = \"SELECT count(*) FROM users\", rows = [[1]] }\n");
+    let sandbox = with_tests(
+        "\n[[test]]\nname = \"x\"\nwhen = \"SELECT 1\"\nexpect = { query = \"SELECT count(*) FROM users\", rows = [[1]] }\n",
+    );
     sandbox.write("schema.sql", TABLES);
-    sandbox.on(&live, &["test", "--schema-file", "schema.sql"]).ok();
+    sandbox
+        .on(&live, &["test", "--schema-file", "schema.sql"])
+        .ok();
 }
 
 #[test]
@@ -917,8 +1077,17 @@ expect = { query = "SELECT id, n FROM c", rows = [[1, 10], [2, -5]] }
 "#,
     );
     let found = report(&sandbox, &live, 0, &[]);
-    assert_eq!(coverage(&found), ["a_twice_insert: [insert] of [insert]", "a_twice_update: [] of [update]"]);
-    assert_eq!(found["coverage"]["triggers"][0]["object"]["schema"], live.name());
+    assert_eq!(
+        coverage(&found),
+        [
+            "a_twice_insert: [insert] of [insert]",
+            "a_twice_update: [] of [update]"
+        ]
+    );
+    assert_eq!(
+        found["coverage"]["triggers"][0]["object"]["schema"],
+        live.name()
+    );
 }
 
 // -------------------------------------------------------------------------------------------------------- SQLite alone
@@ -1033,12 +1202,31 @@ expect = { query = "SELECT * FROM t", rows = [["a", "b"]] }
     sandbox.on(&live, &["test"]).ok();
     // A check that calls the application's function.
     sandbox.write("schema.sql", "CREATE TABLE t (x text, y text)");
-    let run = sandbox.run(&["test", "--url", "sqlite::memory:", "--schema-file", "schema.sql"]).ok();
+    let run = sandbox
+        .run(&[
+            "test",
+            "--url",
+            "sqlite::memory:",
+            "--schema-file",
+            "schema.sql",
+        ])
+        .ok();
     assert!(run.stdout.contains("1 test passed in "), "{run}");
     // No file is made.
-    sandbox.run(&["test", "--url", "sqlite:missing.db"]).code(1).says(&["missing.db"]);
+    sandbox
+        .run(&["test", "--url", "sqlite:missing.db"])
+        .code(1)
+        .says(&["missing.db"]);
     assert!(!sandbox.path().join("missing.db").exists());
-    sandbox.run(&["test", "--url", "sqlite:missing.db", "--schema-file", "schema.sql"]).ok();
+    sandbox
+        .run(&[
+            "test",
+            "--url",
+            "sqlite:missing.db",
+            "--schema-file",
+            "schema.sql",
+        ])
+        .ok();
     assert!(!sandbox.path().join("missing.db").exists());
 }
 
@@ -1078,7 +1266,10 @@ fn timeless(text: &str) -> String {
             let mut from = 0;
             while let Some(at) = line.get(from..).and_then(|rest| rest.find(before)) {
                 let start = from + at + before.len();
-                let length = line[start..].chars().take_while(|c| c.is_ascii_digit() || *c == '.').count();
+                let length = line[start..]
+                    .chars()
+                    .take_while(|c| c.is_ascii_digit() || *c == '.')
+                    .count();
                 line.replace_range(start..start + length, "T");
                 from = start;
             }
@@ -1092,8 +1283,20 @@ fn timeless(text: &str) -> String {
 #[test]
 fn junit() {
     let (live, sandbox) = small();
-    let run = sandbox.on(&live, &["test", "--format", "junit", "--min-coverage", "50"]).code(1);
-    let version = run.stdout.split("SQLite ").nth(1).unwrap().split(',').next().unwrap();
+    let run = sandbox
+        .on(
+            &live,
+            &["test", "--format", "junit", "--min-coverage", "50"],
+        )
+        .code(1);
+    let version = run
+        .stdout
+        .split("SQLite ")
+        .nth(1)
+        .unwrap()
+        .split(',')
+        .next()
+        .unwrap();
     let expected = r#"<?xml version="1.0" encoding="UTF-8"?>
 <testsuites name="triggerctl" tests="3" failures="2" errors="0" time="T">
   <testsuite name="SQLite VERSION, in memory" tests="3" failures="2" errors="0" skipped="0" time="T">
@@ -1107,7 +1310,11 @@ fn junit() {
   </testsuite>
 </testsuites>
 "#;
-    assert_same("junit", expected, &timeless(&run.stdout).replace(version, "VERSION"));
+    assert_same(
+        "junit",
+        expected,
+        &timeless(&run.stdout).replace(version, "VERSION"),
+    );
     assert_eq!(run.stderr, "");
 }
 
@@ -1136,8 +1343,25 @@ not ok 2 - bad \# one
   ...
 "#;
     assert_same("tap", expected, &timeless(&run.stdout));
-    let run = sandbox.on(&live, &["test", "--format", "tap", "--filter", "good", "--min-coverage", "1"]).ok();
-    assert!(run.stdout.starts_with("TAP version 14\n1..2\nok 1 - good") && run.stdout.ends_with("ok 2 - coverage of 1 %\n"), "{run}");
+    let run = sandbox
+        .on(
+            &live,
+            &[
+                "test",
+                "--format",
+                "tap",
+                "--filter",
+                "good",
+                "--min-coverage",
+                "1",
+            ],
+        )
+        .ok();
+    assert!(
+        run.stdout.starts_with("TAP version 14\n1..2\nok 1 - good")
+            && run.stdout.ends_with("ok 2 - coverage of 1 %\n"),
+        "{run}"
+    );
 }
 
 #[test]
@@ -1146,12 +1370,19 @@ fn text_and_its_colours() {
     let run = sandbox.on(&live, &["test"]).code(1);
     assert!(!run.stdout.contains('\u{1b}'), "{run}");
     assert_eq!(run.stderr, "", "{run}");
-    assert!(run.stdout.contains("1 of 2 tests failed in ") && run.stdout.contains(", 1 is for other dialects.\n"), "{run}");
+    assert!(
+        run.stdout.contains("1 of 2 tests failed in ")
+            && run.stdout.contains(", 1 is for other dialects.\n"),
+        "{run}"
+    );
     let run = sandbox.on(&live, &["test", "--color", "always"]).code(1);
     assert!(run.stdout.contains("\u{1b}[32m✓"), "{run}");
     // Quiet says what is wrong.
     let run = sandbox.on(&live, &["test", "--quiet"]).code(1);
-    assert!(!run.stdout.contains("good") && run.stdout.contains("✗ bad # one"), "{run}");
+    assert!(
+        !run.stdout.contains("good") && run.stdout.contains("✗ bad # one"),
+        "{run}"
+    );
     sandbox.on(&live, &["test", "--format", "sql"]).code(64);
     // Other commands have none of these formats.
     for command in ["plan", "check", "render", "validate", "history"] {
@@ -1170,22 +1401,33 @@ fn filters() {
     assert_eq!(names(&["--filter", "good"], 0), ["good & <well>: passed"]);
     assert_eq!(names(&["--filter", "*one"], 1), ["bad # one: failed"]);
     assert_eq!(names(&["--filter", "good", "--filter", "bad"], 1).len(), 2);
-    sandbox.on(&live, &["test", "--filter", "nobody"]).code(1).says(&["no test has such a name"]);
+    sandbox
+        .on(&live, &["test", "--filter", "nobody"])
+        .code(1)
+        .says(&["no test has such a name"]);
     sandbox.on(&live, &["test", "--filter", "[x"]).code(64);
     let run = sandbox.on(&live, &["test", "--filter", "good"]).ok();
-    assert!(run.stdout.contains("1 left out by the filter") && !run.stdout.contains("Coverage"), "{run}");
+    assert!(
+        run.stdout.contains("1 left out by the filter") && !run.stdout.contains("Coverage"),
+        "{run}"
+    );
     // A spec without tests says so.
     let sandbox = Sandbox::with_spec(SPEC);
     let run = sandbox.on(&live, &["test"]).ok();
     assert!(run.stdout.starts_with("No tests were run in "), "{run}");
-    sandbox.on(&live, &["test", "--min-coverage", "1"]).code(1).says(&["The coverage is 0 %"]);
+    sandbox
+        .on(&live, &["test", "--min-coverage", "1"])
+        .code(1)
+        .says(&["The coverage is 0 %"]);
 }
 
 #[test]
 fn tests_in_files_of_their_own() {
     let mut live = Sqlite::new();
     live.batch(TABLES);
-    let sandbox = Sandbox::with_spec(&SPEC.replace("version = 1", "version = 1\ninclude = [\"tests/*.toml\"]"));
+    let sandbox = Sandbox::with_spec(
+        &SPEC.replace("version = 1", "version = 1\ninclude = [\"tests/*.toml\"]"),
+    );
     for name in ["a", "b"] {
         sandbox.write(
             &format!("tests/{name}.toml"),
@@ -1216,7 +1458,11 @@ fn watching() {
     // An error is waited on too.
     sandbox.write("triggers.toml", "version = 1\n[[tset]]\n");
     std::thread::sleep(Duration::from_millis(700));
-    sandbox.write("triggers.toml", spec.replace("x<y", "INSERT").replace("bad # one", "one more"));
+    sandbox.write(
+        "triggers.toml",
+        spec.replace("x<y", "INSERT")
+            .replace("bad # one", "one more"),
+    );
     eventually("the third run", || shown().contains("✓ one more"));
     signal(&child, "INT");
     let run = wait(child, "test --watch").ok();

@@ -94,9 +94,11 @@ impl DatabaseUrl {
     pub fn is_same_place(&self, other: &Self) -> bool {
         match (self, other) {
             (Self::Sqlite(left), Self::Sqlite(right)) => left == right,
-            (Self::Postgres(left), Self::Postgres(right)) => ["host", "hostaddr", "port", "dbname", "service"]
-                .iter()
-                .all(|name| left.get(name) == right.get(name)),
+            (Self::Postgres(left), Self::Postgres(right)) => {
+                ["host", "hostaddr", "port", "dbname", "service"]
+                    .iter()
+                    .all(|name| left.get(name) == right.get(name))
+            }
             (Self::Mysql(left), Self::Mysql(right)) => {
                 left.host == right.host
                     && left.port == right.port

@@ -259,7 +259,8 @@ impl Builder<'_> {
             if lacking.is_empty() {
                 return;
             }
-            let all = lacking.len() == dialects.len() || spec.dialects.is_none() && spec.overrides.is_empty();
+            let all = lacking.len() == dialects.len()
+                || spec.dialects.is_none() && spec.overrides.is_empty();
             let of = if all {
                 String::new()
             } else {
@@ -370,12 +371,11 @@ impl Builder<'_> {
                     .all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit());
             if !is_one {
                 self.report(
-                    Diagnostic::new(format!(
-                        "`{}` is no SQLSTATE",
-                        unknown::short(&state.value)
-                    ))
-                    .at(&state.span)
-                    .help("it is five digits or capital letters, such as \"45000\" or \"P0001\""),
+                    Diagnostic::new(format!("`{}` is no SQLSTATE", unknown::short(&state.value)))
+                        .at(&state.span)
+                        .help(
+                            "it is five digits or capital letters, such as \"45000\" or \"P0001\"",
+                        ),
                 );
             }
         }
@@ -474,14 +474,14 @@ fn special(key: &str, value: toml::Value) -> Result<Expected, String> {
         ("any", toml::Value::Boolean(true)) => Expected::Any,
         ("null" | "any", _) => return Err(format!("`{key}` can only be `true`")),
         ("json", value) => Expected::Json(json(value)?),
-        ("blob", toml::Value::String(digits)) => Expected::Blob(
-            bytes(&digits).ok_or_else(|| {
+        ("blob", toml::Value::String(digits)) => {
+            Expected::Blob(bytes(&digits).ok_or_else(|| {
                 format!(
                     "`{}` is no row of bytes in hex, two digits each",
                     unknown::short(&digits)
                 )
-            })?,
-        ),
+            })?)
+        }
         ("blob", _) => return Err("`blob` takes a string of hex digits".to_owned()),
         ("decimal", toml::Value::String(digits)) if is_decimal(&digits) => {
             Expected::Decimal(digits)

@@ -69,10 +69,7 @@ pub fn cases(
         context,
         problems: vec![],
     };
-    let cases = tests
-        .iter()
-        .filter_map(|test| writer.case(test))
-        .collect();
+    let cases = tests.iter().filter_map(|test| writer.case(test)).collect();
     Error::collected(writer.problems)?;
     Ok(cases)
 }

@@ -211,7 +211,10 @@ fn warn_of(leftovers: &[Leftover]) {
     };
     let (what, them) = match leftovers.len() {
         1 => ("a scratch database of a killed run is".to_owned(), "it"),
-        count => (format!("{count} scratch databases of killed runs are"), "them"),
+        count => (
+            format!("{count} scratch databases of killed runs are"),
+            "them",
+        ),
     };
     log::warn!(
         "{what} still on this server, such as `{}`: `triggerctl test --clean` drops {them}",
@@ -229,10 +232,13 @@ impl Task<'_> {
     ) -> Result<Vec<Work>, Error> {
         let processors = thread::available_parallelism().map_or(1, usize::from);
         let most = options.jobs.unwrap_or(processors.min(MOST_PLACES));
-        let places = self.tests.len().div_ceil(WORTH_A_PLACE).clamp(1, most.max(1));
-        let one = || -> Result<Work, Error> {
-            self.work(self.build(blueprint)?, next, Some(blueprint))
-        };
+        let places = self
+            .tests
+            .len()
+            .div_ceil(WORTH_A_PLACE)
+            .clamp(1, most.max(1));
+        let one =
+            || -> Result<Work, Error> { self.work(self.build(blueprint)?, next, Some(blueprint)) };
         if places == 1 {
             return Ok(vec![one()?]);
         }
@@ -594,7 +600,10 @@ mod tests {
     #[test]
     fn a_name_leads_out_only_before_a_dot() {
         let found = |text: &str| leads_to(text, "app", &Mysql).map(|range| text[range].to_owned());
-        assert_eq!(found("INSERT INTO app.t VALUES (1)").as_deref(), Some("app"));
+        assert_eq!(
+            found("INSERT INTO app.t VALUES (1)").as_deref(),
+            Some("app")
+        );
         assert_eq!(found("INSERT INTO `APP` . t").as_deref(), Some("`APP`"));
         assert_eq!(found("SELECT app FROM t WHERE x = 'app.t' -- app.t"), None);
         assert_eq!(found("SELECT t.app, x.y"), None);
@@ -602,7 +611,10 @@ mod tests {
 
     #[test]
     fn engines_are_named_as_they_are() {
-        assert_eq!(engine(&Mysql, "10.11.19-MariaDB-0+deb12u1"), "MariaDB 10.11.19");
+        assert_eq!(
+            engine(&Mysql, "10.11.19-MariaDB-0+deb12u1"),
+            "MariaDB 10.11.19"
+        );
         assert_eq!(engine(&Mysql, "9.7.4"), "MySQL 9.7.4");
     }
 }

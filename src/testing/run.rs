@@ -141,7 +141,9 @@ fn other_error(wanted: &ErrorSpec, when: &Sql, failure: Failure) -> Option<Faile
     }
     let no_state = !coded && failure.sqlstate.is_none();
     let mut failed = failure_of("when", when, failure);
-    failed.notes.insert(0, format!("expected {}", error(wanted)));
+    failed
+        .notes
+        .insert(0, format!("expected {}", error(wanted)));
     if no_state {
         failed
             .notes
@@ -187,7 +189,17 @@ fn differences(changes: &ChangesSpec, before: &Snapshot, after: &Snapshot) -> Ve
         Err(column) => vec![Failed {
             message: format!("`{table}` has no column `{}`", column.value),
             place: column.span.clone(),
-            notes: vec![format!("its columns are {}", after.rows.columns.iter().take(after.shown).cloned().collect::<Vec<_>>().join(", "))],
+            notes: vec![format!(
+                "its columns are {}",
+                after
+                    .rows
+                    .columns
+                    .iter()
+                    .take(after.shown)
+                    .cloned()
+                    .collect::<Vec<_>>()
+                    .join(", ")
+            )],
             grid: None,
         }],
     }
@@ -209,7 +221,9 @@ fn difference(query: &Query, found: &Rows) -> Option<Failed> {
                 index + 1,
                 counted(row.len(), "value"),
             ),
-            place: row.first().map_or_else(|| query.rows.span.clone(), |cell| cell.span.clone()),
+            place: row
+                .first()
+                .map_or_else(|| query.rows.span.clone(), |cell| cell.span.clone()),
             notes: vec![format!("its columns are {}", found.columns.join(", "))],
             grid: None,
         });

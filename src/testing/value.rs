@@ -22,7 +22,9 @@ pub fn matches(expected: &Expected, cell: &Cell) -> bool {
         (Expected::Bool(wanted), Cell::Integer(found)) => *found == i128::from(*wanted),
         (Expected::Integer(wanted), Cell::Integer(found)) => i128::from(*wanted) == *found,
         (Expected::Integer(wanted), Cell::Float(found)) => close(as_float(*wanted), *found),
-        (Expected::Integer(wanted), Cell::Decimal(found)) => same_number(&wanted.to_string(), found),
+        (Expected::Integer(wanted), Cell::Decimal(found)) => {
+            same_number(&wanted.to_string(), found)
+        }
         (Expected::Float(wanted), Cell::Float(found)) => close(*wanted, *found),
         (Expected::Float(wanted), Cell::Integer(_) | Cell::Decimal(_)) => {
             number(cell).is_some_and(|found| close(*wanted, found))
@@ -44,9 +46,10 @@ pub fn matches(expected: &Expected, cell: &Cell) -> bool {
             serde_json::from_str::<Json>(found).is_ok_and(|found| same_json(wanted, &found))
         }
         // JSON of one number may come as a number.
-        (Expected::Json(wanted), Cell::Integer(_) | Cell::Float(_)) => {
-            wanted.as_f64().zip(number(cell)).is_some_and(|(wanted, found)| close(wanted, found))
-        }
+        (Expected::Json(wanted), Cell::Integer(_) | Cell::Float(_)) => wanted
+            .as_f64()
+            .zip(number(cell))
+            .is_some_and(|(wanted, found)| close(wanted, found)),
         (Expected::Time(wanted), Cell::Text(found)) => same_time(wanted, found),
         _ => false,
     }
@@ -93,7 +96,10 @@ fn digits(text: &str) -> Option<(bool, &str, &str)> {
     if whole.is_empty() && fraction.is_empty() || !all_digits(whole) || !all_digits(fraction) {
         return None;
     }
-    let (whole, fraction) = (whole.trim_start_matches('0'), fraction.trim_end_matches('0'));
+    let (whole, fraction) = (
+        whole.trim_start_matches('0'),
+        fraction.trim_end_matches('0'),
+    );
     let is_zero = whole.is_empty() && fraction.is_empty();
     Some((negative && !is_zero, whole, fraction))
 }
@@ -109,7 +115,10 @@ fn same_json(wanted: &Json, found: &Json) -> bool {
         }
         (Json::Array(wanted), Json::Array(found)) => {
             wanted.len() == found.len()
-                && wanted.iter().zip(found).all(|(wanted, found)| same_json(wanted, found))
+                && wanted
+                    .iter()
+                    .zip(found)
+                    .all(|(wanted, found)| same_json(wanted, found))
         }
         (Json::Object(wanted), Json::Object(found)) => {
             wanted.len() == found.len()
@@ -127,7 +136,13 @@ fn same_time(wanted: &Datetime, found: &str) -> bool {
     let Some(found) = read_time(found) else {
         return false;
     };
-    let parts = |time: &Datetime| (time.date.is_some(), time.time.is_some(), time.offset.is_some());
+    let parts = |time: &Datetime| {
+        (
+            time.date.is_some(),
+            time.time.is_some(),
+            time.offset.is_some(),
+        )
+    };
     if parts(wanted) != parts(&found) {
         return false;
     }
@@ -268,8 +283,14 @@ mod tests {
     fn numbers_are_numbers_and_texts_are_texts() {
         assert!(matches(&Expected::Integer(5), &Cell::Integer(5)));
         assert!(matches(&Expected::Integer(5), &Cell::Float(5.0)));
-        assert!(matches(&Expected::Integer(5), &Cell::Decimal("5.00".into())));
-        assert!(!matches(&Expected::Integer(5), &Cell::Decimal("5.01".into())));
+        assert!(matches(
+            &Expected::Integer(5),
+            &Cell::Decimal("5.00".into())
+        ));
+        assert!(!matches(
+            &Expected::Integer(5),
+            &Cell::Decimal("5.01".into())
+        ));
         assert!(!matches(&Expected::Integer(5), &text("5")));
         assert!(!matches(&Expected::Text("5".into()), &Cell::Integer(5)));
         assert!(matches(&Expected::Float(0.3), &Cell::Float(0.1 + 0.2)));
@@ -278,8 +299,15 @@ mod tests {
         assert!(matches(&Expected::Bool(true), &Cell::Integer(1)));
         assert!(matches(&Expected::Bool(false), &Cell::Bool(false)));
         assert!(!matches(&Expected::Bool(true), &Cell::Integer(2)));
-        let tenth = |digits: &str| matches(&Expected::Decimal("1.10".into()), &Cell::Decimal(digits.into()));
-        assert!(tenth("1.1") && tenth("01.100") && !tenth("1.100000000000000001") && !tenth("-1.1"));
+        let tenth = |digits: &str| {
+            matches(
+                &Expected::Decimal("1.10".into()),
+                &Cell::Decimal(digits.into()),
+            )
+        };
+        assert!(
+            tenth("1.1") && tenth("01.100") && !tenth("1.100000000000000001") && !tenth("-1.1")
+        );
         assert!(matches(&Expected::Decimal("-0".into()), &Cell::Integer(0)));
     }
 
@@ -287,7 +315,11 @@ mod tests {
     fn null_is_only_null() {
         assert!(matches(&Expected::Null, &Cell::Null));
         assert!(matches(&Expected::Any, &Cell::Null));
-        for expected in [Expected::Integer(0), Expected::Text(String::new()), Expected::Bool(false)] {
+        for expected in [
+            Expected::Integer(0),
+            Expected::Text(String::new()),
+            Expected::Bool(false),
+        ] {
             assert!(!matches(&expected, &Cell::Null));
         }
         assert!(!matches(&Expected::Null, &text("")));
@@ -316,7 +348,10 @@ mod tests {
     #[test]
     fn json_is_compared_by_what_it_says() {
         let wanted = Expected::Json(serde_json::json!({ "a": [1, null], "b": "x" }));
-        assert!(matches(&wanted, &Cell::Json(r#"{"b": "x", "a": [1.0, null]}"#.into())));
+        assert!(matches(
+            &wanted,
+            &Cell::Json(r#"{"b": "x", "a": [1.0, null]}"#.into())
+        ));
         assert!(matches(&wanted, &text(r#"{"a":[1,null],"b":"x"}"#)));
         assert!(!matches(&wanted, &text(r#"{"a":[null,1],"b":"x"}"#)));
         assert!(!matches(&wanted, &text(r#"{"a":[1,null],"b":"x","c":1}"#)));
@@ -329,6 +364,9 @@ mod tests {
         assert_eq!(show(&Cell::Blob(vec![0, 255])), "x'00ff'");
         assert_eq!(show(&Cell::Float(5.0)), "5.0");
         assert_eq!(show(&Cell::Null), "NULL");
-        assert_eq!(show_expected(&time("2026-01-31T10:00:00")), "2026-01-31 10:00:00");
+        assert_eq!(
+            show_expected(&time("2026-01-31T10:00:00")),
+            "2026-01-31 10:00:00"
+        );
     }
 }

@@ -5,8 +5,8 @@ use std::collections::{BTreeSet, HashSet};
 use std::ops::Range;
 use std::sync::Arc;
 
-use mysql::prelude::Queryable;
 use mysql::Conn;
+use mysql::prelude::Queryable;
 
 use super::{HISTORY_TABLES, Mysql, column, errors, literal, quoted};
 use crate::db::Intent;
@@ -237,7 +237,14 @@ fn without_definer(sql: &str) -> String {
     else {
         return sql.to_owned();
     };
-    let ends = ["trigger", "view", "function", "procedure", "sql", "aggregate"];
+    let ends = [
+        "trigger",
+        "view",
+        "function",
+        "procedure",
+        "sql",
+        "aggregate",
+    ];
     let end = all
         .iter()
         .skip(start)
@@ -366,7 +373,10 @@ impl Mysql {
     /// See [`crate::db::Database::remove_leftover`].
     pub(super) fn drop_scratch(&mut self, name: &str) -> Result<bool, Error> {
         let lock = literal(name);
-        let rows = self.rows("lock a scratch database", &format!("SELECT GET_LOCK({lock}, 0)"))?;
+        let rows = self.rows(
+            "lock a scratch database",
+            &format!("SELECT GET_LOCK({lock}, 0)"),
+        )?;
         let taken: Option<u64> = match rows.first() {
             Some(row) => column(row, 0)?,
             None => None,
@@ -375,8 +385,14 @@ impl Mysql {
             return Ok(false);
         }
         let purpose = format!("drop the database `{name}`");
-        let dropped = self.execute(&purpose, &format!("DROP DATABASE IF EXISTS {}", quoted(name)));
-        self.execute("unlock a scratch database", &format!("DO RELEASE_LOCK({lock})"))?;
+        let dropped = self.execute(
+            &purpose,
+            &format!("DROP DATABASE IF EXISTS {}", quoted(name)),
+        );
+        self.execute(
+            "unlock a scratch database",
+            &format!("DO RELEASE_LOCK({lock})"),
+        )?;
         dropped.map(|()| true)
     }
 }
@@ -463,24 +479,46 @@ mod tests {
     #[test]
     fn definers_and_counters_are_left_out() {
         assert_eq!(
-            without_definer("CREATE DEFINER=`a b`@`%` TRIGGER t BEFORE INSERT ON x FOR EACH ROW SET NEW.definer = 1"),
+            without_definer(
+                "CREATE DEFINER=`a b`@`%` TRIGGER t BEFORE INSERT ON x FOR EACH ROW SET NEW.definer = 1"
+            ),
             "CREATE TRIGGER t BEFORE INSERT ON x FOR EACH ROW SET NEW.definer = 1"
         );
         assert_eq!(
-            without_definer("CREATE ALGORITHM=UNDEFINED DEFINER=`a`@`%` SQL SECURITY DEFINER VIEW `v` AS select 1"),
+            without_definer(
+                "CREATE ALGORITHM=UNDEFINED DEFINER=`a`@`%` SQL SECURITY DEFINER VIEW `v` AS select 1"
+            ),
             "CREATE ALGORITHM=UNDEFINED SQL SECURITY DEFINER VIEW `v` AS select 1"
         );
         assert_eq!(
-            from_one("CREATE TABLE t (id int AUTO_INCREMENT) ENGINE=InnoDB AUTO_INCREMENT=7 COMMENT='AUTO_INCREMENT=8'"),
+            from_one(
+                "CREATE TABLE t (id int AUTO_INCREMENT) ENGINE=InnoDB AUTO_INCREMENT=7 COMMENT='AUTO_INCREMENT=8'"
+            ),
             "CREATE TABLE t (id int AUTO_INCREMENT) ENGINE=InnoDB  COMMENT='AUTO_INCREMENT=8'"
         );
     }
 
     #[test]
     fn scripts_that_lead_elsewhere_are_refused() {
-        let script = |text: &str| Arc::new(SourceFile { name: "s.sql".into(), text: text.into() });
-        assert!(stays_inside(&script("CREATE TABLE t (x int); INSERT INTO t VALUES ('USE app')"), "app").is_ok());
-        for text in ["USE app;", "create database x", "INSERT INTO app.t VALUES (1)", "SELECT 1; drop schema app"] {
+        let script = |text: &str| {
+            Arc::new(SourceFile {
+                name: "s.sql".into(),
+                text: text.into(),
+            })
+        };
+        assert!(
+            stays_inside(
+                &script("CREATE TABLE t (x int); INSERT INTO t VALUES ('USE app')"),
+                "app"
+            )
+            .is_ok()
+        );
+        for text in [
+            "USE app;",
+            "create database x",
+            "INSERT INTO app.t VALUES (1)",
+            "SELECT 1; drop schema app",
+        ] {
             assert!(stays_inside(&script(text), "app").is_err(), "{text}");
         }
     }

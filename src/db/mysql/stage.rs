@@ -132,11 +132,20 @@ impl Stage {
         while let Some(set) = result.iter() {
             for row in set {
                 let values = row?.unwrap();
-                rows.push(columns.iter().zip(values).map(|(of, value)| cell(of, value)).collect());
+                rows.push(
+                    columns
+                        .iter()
+                        .zip(values)
+                        .map(|(of, value)| cell(of, value))
+                        .collect(),
+                );
             }
         }
         Ok(Rows {
-            columns: columns.iter().map(|column| column.name_str().into_owned()).collect(),
+            columns: columns
+                .iter()
+                .map(|column| column.name_str().into_owned())
+                .collect(),
             rows,
         })
     }
@@ -149,7 +158,10 @@ impl Stage {
             "read a primary key",
             &format!("SHOW KEYS FROM {table} WHERE Key_name = 'PRIMARY'"),
         )?;
-        let key: Vec<String> = rows.iter().map(|row| column(row, 4)).collect::<Result<_, _>>()?;
+        let key: Vec<String> = rows
+            .iter()
+            .map(|row| column(row, 4))
+            .collect::<Result<_, _>>()?;
         self.keys.insert(table.to_owned(), key.clone());
         Ok(key)
     }
@@ -176,10 +188,12 @@ fn cell(of: &Column, value: Value) -> Cell {
         | ColumnType::MYSQL_TYPE_LONG
         | ColumnType::MYSQL_TYPE_LONGLONG
         | ColumnType::MYSQL_TYPE_INT24
-        | ColumnType::MYSQL_TYPE_YEAR => text().parse().map_or_else(|_| Cell::Text(text()), Cell::Integer),
-        ColumnType::MYSQL_TYPE_FLOAT | ColumnType::MYSQL_TYPE_DOUBLE => {
-            text().parse().map_or_else(|_| Cell::Text(text()), Cell::Float)
-        }
+        | ColumnType::MYSQL_TYPE_YEAR => text()
+            .parse()
+            .map_or_else(|_| Cell::Text(text()), Cell::Integer),
+        ColumnType::MYSQL_TYPE_FLOAT | ColumnType::MYSQL_TYPE_DOUBLE => text()
+            .parse()
+            .map_or_else(|_| Cell::Text(text()), Cell::Float),
         ColumnType::MYSQL_TYPE_DECIMAL | ColumnType::MYSQL_TYPE_NEWDECIMAL => Cell::Decimal(text()),
         ColumnType::MYSQL_TYPE_JSON => Cell::Json(text()),
         ColumnType::MYSQL_TYPE_BIT => Cell::Integer(
@@ -222,7 +236,8 @@ impl StageTrait for Stage {
     }
 
     fn query(&mut self, sql: &str) -> Result<Rows, Trouble> {
-        self.rows(sql).map_err(|error| Self::trouble(sql, 0, &error))
+        self.rows(sql)
+            .map_err(|error| Self::trouble(sql, 0, &error))
     }
 
     fn snapshot(&mut self, table: &TableRef) -> Result<Snapshot, Trouble> {
@@ -256,7 +271,9 @@ impl StageTrait for Stage {
             Err(error) => return Err(errors::cannot("undo the test", &error)),
         };
         self.batch("ROLLBACK")?;
-        let rows = self.database.rows("see what was fired", "SELECT @triggerctl_fired")?;
+        let rows = self
+            .database
+            .rows("see what was fired", "SELECT @triggerctl_fired")?;
         let fired: Option<String> = match rows.first() {
             Some(row) => column(row, 0)?,
             None => None,

@@ -25,11 +25,7 @@ pub struct Blueprint {
 
 impl Blueprint {
     /// From the database that the URL names, or from a script.
-    pub fn new(
-        url: &PostgresUrl,
-        history_schema: &str,
-        source: Source<'_>,
-    ) -> Result<Self, Error> {
+    pub fn new(url: &PostgresUrl, history_schema: &str, source: Source<'_>) -> Result<Self, Error> {
         let (schema, without) = match source {
             Source::Script(script) => {
                 let script = SourceFile {
@@ -119,12 +115,15 @@ fn dump(url: &PostgresUrl, history_schema: &str) -> Result<SourceFile, Error> {
     if let Some(password) = url.get("password") {
         command.env("PGPASSWORD", password);
     }
-    let way_out = "name a script of the schema: `--schema-file FILE`, or `test_schema` in `[database]`";
+    let way_out =
+        "name a script of the schema: `--schema-file FILE`, or `test_schema` in `[database]`";
     let output = command.output().map_err(|error| match error.kind() {
         ErrorKind::NotFound => Error::failed(
             "the schema cannot be copied: `pg_dump` is not installed, or not on the PATH",
         )
-        .help(format!("install PostgreSQL's client programs, or {way_out}")),
+        .help(format!(
+            "install PostgreSQL's client programs, or {way_out}"
+        )),
         _ => Error::failed(format!("`pg_dump` cannot be run: {error}")).help(way_out),
     })?;
     if !output.status.success() {
@@ -177,7 +176,11 @@ struct Guard {
 impl Drop for Guard {
     fn drop(&mut self) {
         // Our own connection to it may take a moment to go.
-        let force = if self.major >= 13 { " WITH (FORCE)" } else { "" };
+        let force = if self.major >= 13 {
+            " WITH (FORCE)"
+        } else {
+            ""
+        };
         let name = identifier(&self.name);
         for attempt in 0..50 {
             let sql = format!("DROP DATABASE IF EXISTS {name}{force}");

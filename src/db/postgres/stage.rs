@@ -11,10 +11,10 @@ use postgres::types::{Kind as TypeKind, Type};
 
 use super::error::Cause;
 use super::{Postgres, get, identifier};
+use crate::db::Statement;
 use crate::db::stage::{
     Cell, Closed, Failure, Rows, Setup, Snapshot, Stage as StageTrait, Trouble,
 };
-use crate::db::Statement;
 use crate::dialect::postgres::Postgres as DIALECT;
 use crate::error::{Error, Kind};
 use crate::spec::TableRef;
@@ -72,7 +72,10 @@ pub(super) fn set(mut database: Postgres, setup: &Setup) -> Result<Box<dyn Stage
         Ok(marks) => (marks, None),
         Err(error) if error.kind == Kind::Interrupted => return Err(error),
         Err(error) => {
-            let notes = error.diagnostics.first().map(|first| first.notes.join("; "));
+            let notes = error
+                .diagnostics
+                .first()
+                .map(|first| first.notes.join("; "));
             let notes = notes.unwrap_or_default();
             let reason = format!("the functions could not be made to tell ({error}: {notes})");
             (HashMap::new(), Some(reason))
@@ -282,7 +285,8 @@ fn cell(of: &Type, text: Option<&str>) -> Cell {
 
 impl StageTrait for Stage {
     fn open(&mut self) -> Result<(), Error> {
-        self.database.batch("begin a test", "SAVEPOINT triggerctl_test")
+        self.database
+            .batch("begin a test", "SAVEPOINT triggerctl_test")
     }
 
     fn run(&mut self, sql: &str) -> Result<(), Trouble> {
@@ -293,23 +297,27 @@ impl StageTrait for Stage {
     }
 
     fn settle(&mut self) -> Result<(), Trouble> {
-        self.run("SET CONSTRAINTS ALL IMMEDIATE").map_err(|trouble| match trouble {
-            // It is no statement of the test's.
-            Trouble::Sql(failure) => Trouble::Sql(Failure {
-                range: None,
-                ..failure
-            }),
-            fatal @ Trouble::Fatal(_) => fatal,
-        })
+        self.run("SET CONSTRAINTS ALL IMMEDIATE")
+            .map_err(|trouble| match trouble {
+                // It is no statement of the test's.
+                Trouble::Sql(failure) => Trouble::Sql(Failure {
+                    range: None,
+                    ..failure
+                }),
+                fatal @ Trouble::Fatal(_) => fatal,
+            })
     }
 
     fn remember(&mut self) -> Result<(), Error> {
-        self.database.batch("run the test", "SAVEPOINT triggerctl_when")
+        self.database
+            .batch("run the test", "SAVEPOINT triggerctl_when")
     }
 
     fn recover(&mut self) -> Result<(), Error> {
-        self.database
-            .batch("go on after an error", "ROLLBACK TO SAVEPOINT triggerctl_when")
+        self.database.batch(
+            "go on after an error",
+            "ROLLBACK TO SAVEPOINT triggerctl_when",
+        )
     }
 
     fn query(&mut self, sql: &str) -> Result<Rows, Trouble> {

@@ -30,7 +30,12 @@ pub(super) fn show(grid: &Grid, palette: &Palette, indent: usize) -> String {
         .map(|column| column.map_or("…", |at| grid.columns.get(at).map_or("", String::as_str)));
     let mut row = String::new();
     for (name, width) in header.zip(&widths) {
-        push(&mut row, &cut(&safe::line(name), *width, 0), *width, Style::new());
+        push(
+            &mut row,
+            &cut(&safe::line(name), *width, 0),
+            *width,
+            Style::new(),
+        );
     }
     put(&mut text, &format!("{margin}{}{row}", " ".repeat(LABEL)));
     for (index, line) in lines.iter().enumerate() {
@@ -49,20 +54,39 @@ pub(super) fn show(grid: &Grid, palette: &Palette, indent: usize) -> String {
             let other = partner.map_or("…".to_owned(), |partner| of(partner, *column));
             let differs = column.is_some_and(|at| line.differs.get(at) == Some(&true));
             // What is the same in two long values is not what somebody wants to see.
-            let skip = if differs { common(&own, &other, *width) } else { 0 };
+            let skip = if differs {
+                common(&own, &other, *width)
+            } else {
+                0
+            };
             let shown = cut(&own, *width, skip);
-            let length = shown.chars().count().max(cut(&other, *width, skip).chars().count());
+            let length = shown
+                .chars()
+                .count()
+                .max(cut(&other, *width, skip).chars().count());
             let plain = !differs && partner.is_some();
-            push(&mut row, &shown, *width, if plain { Style::new() } else { style });
+            push(
+                &mut row,
+                &shown,
+                *width,
+                if plain { Style::new() } else { style },
+            );
             push(
                 &mut marks,
-                &if differs { "^".repeat(length) } else { String::new() },
+                &if differs {
+                    "^".repeat(length)
+                } else {
+                    String::new()
+                },
                 *width,
                 palette.wrong,
             );
         }
         let word = line.kind.word();
-        put(&mut text, &format!("{margin}{style}{word:<LABEL$}{style:#}{row}"));
+        put(
+            &mut text,
+            &format!("{margin}{style}{word:<LABEL$}{style:#}{row}"),
+        );
         if line.kind == LineKind::Got {
             put(&mut text, &format!("{margin}{}{marks}", " ".repeat(LABEL)));
         }
@@ -72,7 +96,11 @@ pub(super) fn show(grid: &Grid, palette: &Palette, indent: usize) -> String {
         put(&mut text, &format!("{margin}… and {left} lines more"));
     }
     if grid.same > 0 {
-        let rows = if grid.same == 1 { "1 row is" } else { &format!("{} rows are", grid.same) };
+        let rows = if grid.same == 1 {
+            "1 row is"
+        } else {
+            &format!("{} rows are", grid.same)
+        };
         put(&mut text, &format!("{margin}{rows} as expected"));
     }
     text
@@ -92,7 +120,11 @@ fn choose(grid: &Grid, room: usize) -> Vec<Option<usize>> {
     if needed <= room + 2 {
         return all;
     }
-    let differs = |at: usize| grid.lines.iter().any(|line| line.differs.get(at) == Some(&true));
+    let differs = |at: usize| {
+        grid.lines
+            .iter()
+            .any(|line| line.differs.get(at) == Some(&true))
+    };
     let any = (0..count).any(differs);
     let most = (room + 2) / (NARROWEST + 2);
     let mut used = 0;
@@ -123,15 +155,22 @@ fn widths(grid: &Grid, lines: &[&Line], columns: &[Option<usize>], room: usize) 
     let mut widths: Vec<usize> = columns
         .iter()
         .map(|column| {
-            let name = column.and_then(|at| grid.columns.get(at)).map_or("…", String::as_str);
+            let name = column
+                .and_then(|at| grid.columns.get(at))
+                .map_or("…", String::as_str);
             let cells = lines.iter().map(|line| of(line, *column).chars().count());
-            cells.chain([safe::line(name).chars().count()]).max().unwrap_or(1)
+            cells
+                .chain([safe::line(name).chars().count()])
+                .max()
+                .unwrap_or(1)
         })
         .collect();
     let separators = 2 * widths.len().saturating_sub(1);
     // The widest gives way first.
     while widths.iter().sum::<usize>() + separators > room {
-        let Some(widest) = widths.iter_mut().max() else { break };
+        let Some(widest) = widths.iter_mut().max() else {
+            break;
+        };
         if *widest <= NARROWEST {
             break;
         }
@@ -142,7 +181,10 @@ fn widths(grid: &Grid, lines: &[&Line], columns: &[Option<usize>], room: usize) 
 
 fn of(line: &Line, column: Option<usize>) -> String {
     match column {
-        Some(at) => line.cells.get(at).map_or_else(String::new, |cell| safe::line(cell)),
+        Some(at) => line
+            .cells
+            .get(at)
+            .map_or_else(String::new, |cell| safe::line(cell)),
         None => "…".to_owned(),
     }
 }
@@ -153,8 +195,16 @@ fn common(left: &str, right: &str, width: usize) -> usize {
     if longest <= width {
         return 0;
     }
-    let same = left.chars().zip(right.chars()).take_while(|(left, right)| left == right).count();
-    if same + 2 < width { 0 } else { same.saturating_sub(width / 3) }
+    let same = left
+        .chars()
+        .zip(right.chars())
+        .take_while(|(left, right)| left == right)
+        .count();
+    if same + 2 < width {
+        0
+    } else {
+        same.saturating_sub(width / 3)
+    }
 }
 
 fn cut(text: &str, width: usize, skip: usize) -> String {
@@ -240,6 +290,9 @@ mod tests {
         for line in text.lines() {
             assert!(line.chars().count() <= 80, "{line}");
         }
-        assert!(text.contains("x'") && text.contains("y'") && text.contains("column_29"), "{text}");
+        assert!(
+            text.contains("x'") && text.contains("y'") && text.contains("column_29"),
+            "{text}"
+        );
     }
 }

@@ -14,7 +14,11 @@ use super::Demands;
 pub fn show(report: &Report, demands: Demands) -> String {
     let failed = report.failures();
     let missed = demands.missed(report);
-    let result = if failed > 0 || missed.is_some() { "failed" } else { "passed" };
+    let result = if failed > 0 || missed.is_some() {
+        "failed"
+    } else {
+        "passed"
+    };
     document(json!({
         "result": result,
         "dialect": report.dialect,
@@ -62,9 +66,7 @@ fn failure(failed: &Failed) -> Value {
 }
 
 fn grid(grid: &Grid) -> Value {
-    let line = |line: &Line| {
-        json!({ "kind": line.kind.word(), "values": line.cells, "differs": line.differs })
-    };
+    let line = |line: &Line| json!({ "kind": line.kind.word(), "values": line.cells, "differs": line.differs });
     json!({
         "columns": grid.columns,
         "lines": grid.lines.iter().map(line).collect::<Vec<_>>(),

@@ -47,11 +47,15 @@ pub fn show(report: &Report, demands: Demands) -> String {
         );
     }
     if let Some(wanted) = demands.min_coverage {
-        let _ = write!(text, "    <testcase name=\"coverage of {wanted} %\" classname=\"triggerctl\" time=\"0\"");
+        let _ = write!(
+            text,
+            "    <testcase name=\"coverage of {wanted} %\" classname=\"triggerctl\" time=\"0\""
+        );
         match missed {
             None => text.push_str("/>\n"),
             Some((_, reached)) => {
-                let reached = reached.map_or("not known".to_owned(), |percent| format!("{percent} %"));
+                let reached =
+                    reached.map_or("not known".to_owned(), |percent| format!("{percent} %"));
                 let _ = write!(
                     text,
                     ">\n      <failure message=\"the coverage is {reached}\" type=\"failure\"/>\n    </testcase>\n"
@@ -88,6 +92,9 @@ mod tests {
 
     #[test]
     fn nothing_gets_out_of_its_place() {
-        assert_eq!(escape("a<b>&\"c\"\n\u{1}"), "a&lt;b&gt;&amp;&quot;c&quot;&#10;\u{fffd}");
+        assert_eq!(
+            escape("a<b>&\"c\"\n\u{1}"),
+            "a&lt;b&gt;&amp;&quot;c&quot;&#10;\u{fffd}"
+        );
     }
 }

@@ -35,7 +35,10 @@ pub fn show(report: &Report, demands: Demands) -> String {
         let _ = writeln!(text, "{word} {count} - coverage of {wanted} %");
         if let Some((_, reached)) = missed {
             let reached = reached.map_or("not known".to_owned(), |percent| format!("{percent} %"));
-            let _ = writeln!(text, "  ---\n  message: \"the coverage is {reached}\"\n  ...");
+            let _ = writeln!(
+                text,
+                "  ---\n  message: \"the coverage is {reached}\"\n  ..."
+            );
         }
     }
     text
@@ -54,7 +57,11 @@ fn description(text: &str) -> String {
 }
 
 fn visible(character: char) -> char {
-    if character.is_control() { '\u{fffd}' } else { character }
+    if character.is_control() {
+        '\u{fffd}'
+    } else {
+        character
+    }
 }
 
 /// A YAML string in double quotes, which is one of JSON.

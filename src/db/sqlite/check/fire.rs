@@ -89,6 +89,9 @@ fn stand_in(connection: &Connection, name: &str) -> rusqlite::Result<()> {
 }
 
 /// Stand in for a collation that only the application has. It is never used to compare.
-pub(in crate::db::sqlite) fn stand_in_for_collation(connection: &Connection, name: &str) -> rusqlite::Result<()> {
+pub(in crate::db::sqlite) fn stand_in_for_collation(
+    connection: &Connection,
+    name: &str,
+) -> rusqlite::Result<()> {
     connection.create_collation(name, Ord::cmp)
 }
