@@ -126,13 +126,10 @@ pub fn outline<'a>(
     };
 
     for function in &spec.functions {
-        match dialect.lower_function(function, &schema, &vars, renderer) {
-            Ok(Some(lowered)) => {
-                collector.add(lowered, &Source::of(&function.name.span), &mut problems);
-            }
-            Ok(None) => {}
-            Err(found) => problems.extend(found),
-        }
+        let lowered = dialect.lower_function(function, &schema, &vars, renderer);
+        let source = Source::of(&function.name.span);
+        let lowered = lowered.map(|found| found.into_iter().collect());
+        collector.take(lowered, &source, &mut problems);
     }
     let wanted: Vec<(&'a TriggerSpec, Cow<'a, Fields>)> = spec
         .triggers
@@ -200,17 +197,11 @@ pub fn outline<'a>(
             shared: shared(request),
             selected_by: chosen.selected_by.as_ref(),
         };
-        match lowered {
-            Ok(objects) => {
-                for lowered in objects {
-                    collector.add(lowered, &source, &mut problems);
-                }
-            }
-            Err(found) => problems.extend(match request.kind {
-                Some(kind) => blamed(found, &kind.used),
-                None => found,
-            }),
-        }
+        let lowered = match request.kind {
+            Some(kind) => lowered.map_err(|found| blamed(found, &kind.used)),
+            None => lowered,
+        };
+        collector.take(lowered, &source, &mut problems);
     }
     let uncovered = selectors::uncovered(
         &selection.rules,
@@ -411,6 +402,23 @@ struct Collector {
 }
 
 impl Collector {
+    /// Add what came of one place of the spec, or say what is wrong with it.
+    fn take(
+        &mut self,
+        lowered: Result<Vec<Lowered>, Vec<Diagnostic>>,
+        source: &Source<'_>,
+        problems: &mut Vec<Diagnostic>,
+    ) {
+        match lowered {
+            Ok(objects) => {
+                for lowered in objects {
+                    self.add(lowered, source, problems);
+                }
+            }
+            Err(found) => problems.extend(found),
+        }
+    }
+
     fn add(&mut self, lowered: Lowered, source: &Source<'_>, problems: &mut Vec<Diagnostic>) {
         let Source {
             span,

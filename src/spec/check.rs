@@ -99,9 +99,6 @@ pub(super) fn usage(trigger: &TriggerSpec, problems: &mut Vec<Diagnostic>) {
             sql_mode: _,
             collation: _,
         } = fields;
-        fn span<T>(field: Option<&Located<T>>) -> Option<&Span> {
-            field.map(|field| &field.span)
-        }
         let of_the_kind = [
             ("timing", span(timing.as_ref())),
             ("events", span(events.as_ref())),
@@ -383,4 +380,8 @@ impl TableSelector {
             } => include,
         }
     }
+}
+
+fn span<T>(field: Option<&Located<T>>) -> Option<&Span> {
+    field.map(|field| &field.span)
 }
