@@ -273,12 +273,13 @@ fn expanded<'a>(
     }
     let mut looked = Looked::new();
     if let Tables::Live(database) = tables {
+        let named = |(one, table): &(Use<'_>, &Chosen)| one.references(&table.table, site);
+        let (named, ()) = parallel::map(&uses, named, || ());
         let mut references: Vec<TableRef> = vec![];
-        for (one, table) in &uses {
-            for reference in one.references(&table.table, site) {
-                if !references.contains(&reference) {
-                    references.push(reference);
-                }
+        let mut seen: HashSet<TableRef> = HashSet::new();
+        for reference in named.into_iter().flatten() {
+            if seen.insert(reference.clone()) {
+                references.push(reference);
             }
         }
         if !references.is_empty() {
@@ -288,8 +289,10 @@ fn expanded<'a>(
         }
     }
     let mut needed: BTreeMap<TableId, Needed> = BTreeMap::new();
-    for (one, table) in &uses {
-        match one.expand(&table.table, site, &looked) {
+    let expand = |(one, table): &(Use<'_>, &Chosen)| one.expand(&table.table, site, &looked);
+    let (expansions, ()) = parallel::map(&uses, expand, || ());
+    for ((_, table), expansion) in uses.iter().zip(expansions) {
+        match expansion {
             Ok(expansion) => {
                 let triggers = expansion.triggers.into_iter();
                 all.triggers

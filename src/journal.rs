@@ -285,6 +285,9 @@ fn run_plain(statements: &[String], database: &mut dyn Database) -> Result<(), E
     database.run(&statements, &mut |_| ())
 }
 
+/// An object that is to be led somewhere, where to, and the statements for it where they are given.
+type Lead<'a> = (&'a Object, Option<Definition>, Option<Vec<Statement>>);
+
 /// Carries a journal out.
 struct Runner<'a> {
     journal: &'a Journal,
@@ -344,7 +347,7 @@ impl Runner<'_> {
                 database,
             )?;
         }
-        let result = self.run_held(group, database, count);
+        let result = Self::run_held(group, database, count);
         if group.table.is_some() {
             let released = database.release();
             result?;
@@ -354,7 +357,6 @@ impl Runner<'_> {
     }
 
     fn run_held(
-        &self,
         group: &Group,
         database: &mut dyn Database,
         count: &mut dyn FnMut() -> usize,
@@ -543,7 +545,7 @@ impl Runner<'_> {
     /// whoever tells another's place before it.
     fn statements(
         &self,
-        mut ways: Vec<(&Object, Option<Definition>, Option<Vec<Statement>>)>,
+        mut ways: Vec<Lead<'_>>,
         catalog: &Catalog,
         live: &BTreeMap<ObjectId, Definition>,
         database: &dyn Database,

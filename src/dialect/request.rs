@@ -404,7 +404,7 @@ impl Scope {
         } = *of;
         let facts = match &table.facts {
             Some(facts) => facts.values(),
-            None if pretend => TableFacts::pretended().values(),
+            None if pretend => TableFacts::pretended_values(),
             None => vec![],
         };
         let noted = |(name, value): (&'static str, Value)| match name {

@@ -26,3 +26,46 @@ pub(crate) fn map<N: Into<Value>>(pairs: impl IntoIterator<Item = (N, Value)>) -
         pairs.map(|(name, value)| (name.into(), value)).collect(),
     ))
 }
+
+/// A map in which every name stands for the same.
+#[derive(Debug)]
+struct Anything(Value);
+
+impl Object for Anything {
+    fn get_value(self: &Arc<Self>, _: &Value) -> Option<Value> {
+        Some(self.0.clone())
+    }
+}
+
+/// The map in which every name stands for this.
+pub(crate) fn map_of_anything(value: &str) -> Value {
+    Value::from_object(Anything(Value::from(value)))
+}
+
+#[cfg(test)]
+mod tests {
+    use minijinja::{Environment, context};
+
+    use super::*;
+
+    #[test]
+    fn a_map_keeps_its_order() {
+        let types = map([("z", Value::from(1)), ("a", Value::from(2))]);
+        let text = Environment::new()
+            .render_str(
+                "{% for name, value in types | items %}{{ name }}{{ value }} {% endfor %}{{ types.a }}{{ types['z'] }}{{ types.x is defined }}",
+                context! { types },
+            )
+            .unwrap_or_default();
+        assert_eq!(text.to_lowercase(), "z1 a2 21false");
+    }
+
+    #[test]
+    fn anything_is_in_it() {
+        let types = map_of_anything("text");
+        let text = Environment::new()
+            .render_str("{{ types.a }} {{ types['any thing'] }}", context! { types })
+            .unwrap_or_default();
+        assert_eq!(text, "text text");
+    }
+}

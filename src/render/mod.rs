@@ -25,7 +25,7 @@ use helpers::Helpers;
 use loader::Sources;
 
 pub use filters::FILTERS;
-pub(crate) use map::map;
+pub(crate) use map::{map, map_of_anything};
 
 /// What one render may cost, in minijinja's unit (about one instruction, or 64 bytes): far beyond any sensible
 /// template, and used up by an endless loop in a fraction of a second.

@@ -336,11 +336,12 @@ impl Task<'_> {
         let server = database.server();
         let version = database.target().server_version.clone();
         let schema = database.current_schema()?;
-        let outline = desired::outline(
+        let mut outline = desired::outline(
             self.spec,
             &self.renderer,
             &mut Tables::Live(Lookup::new(&mut *database)),
         )?;
+        let tables = std::mem::take(&mut outline.tables);
         let (desired, present) = outline.render(&self.renderer, server, |outline| {
             let history = database.history()?;
             let catalog = read(outline.ids(), &history, &mut *database)?;
@@ -352,6 +353,7 @@ impl Task<'_> {
         self.stays_inside(&desired, &cases)?;
         let options = PlanOptions {
             adopt: true,
+            tables,
             ..PlanOptions::default()
         };
         let plan = make(
@@ -363,6 +365,11 @@ impl Task<'_> {
             &options,
         )?;
         let mut setup = Setup::default();
+        let tables = plan.tables.into_iter().map(|table| Statement {
+            sql: table.sql,
+            object: None,
+        });
+        setup.statements.extend(tables);
         for change in plan.changes {
             let id = change.id();
             let statements = change.statements.into_iter();

@@ -5,6 +5,7 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+mod cascades;
 mod case;
 mod own;
 mod pages;
@@ -16,6 +17,7 @@ use libtest_mimic::Arguments;
 fn main() {
     let trials = [
         case::trials(),
+        cascades::trials(),
         own::trials(),
         pages::trials(),
         tables::trials(),

@@ -87,7 +87,9 @@ fn apply_creates_it_and_nothing_drops_it(live: &mut dyn Live) {
     live.batch("DELETE FROM t;");
     assert_eq!(live.run("SELECT count(*) FROM log"), "2\n");
     sandbox.write("triggers.toml", "version = 1\n");
-    sandbox.on(live, &["apply", "--yes"]).ok();
+    sandbox
+        .on(live, &["apply", "--yes", "--allow", "drops_protection"])
+        .ok();
     assert_eq!(live.run("SELECT count(*) FROM log"), "2\n");
 }
 

@@ -23,7 +23,7 @@ fn every_command_and_every_format(engine: Engine) {
         text.contains("name   = \"old\"") && text.contains("SET @old = NEW.id"),
         "{text}"
     );
-    assert!(!text.contains(&format!("{}.t0", live.name())), "{text}");
+    assert!(!text.contains(&format!("\"{}.t0", live.name())), "{text}");
     sandbox
         .on(&live, &["plan", "--detailed-exitcode"])
         .ok()
@@ -34,16 +34,16 @@ fn every_command_and_every_format(engine: Engine) {
     let first = live.snapshot();
     sandbox.write(
         "triggers.toml",
-        format!("{text}\n{}", counting("t1", "new", 1)),
+        format!("{text}\n{}", counting("t1", "fresh", 1)),
     );
     let rendered = sandbox.run(&["render", "--dialect", "mysql"]).ok().stdout;
-    assert!(rendered.contains("TRIGGER new"), "{rendered}");
+    assert!(rendered.contains("TRIGGER fresh"), "{rendered}");
     let untouched = live.everything();
     sandbox.on(&live, &["validate"]).ok();
     sandbox
         .on(&live, &["plan"])
         .ok()
-        .says(&["create trigger new", "1 to create"]);
+        .says(&["create trigger fresh", "1 to create"]);
     let json = sandbox
         .on(&live, &["plan", "--format", "json", "--out", "plan.json"])
         .ok()

@@ -32,7 +32,10 @@ pub(super) fn lower(
 }
 
 /// The triggers; `None` or problems in the reader where it cannot be.
-#[allow(clippy::too_many_lines)] // One field after the other, all of them in sight.
+#[expect(
+    clippy::too_many_lines,
+    reason = "one field after the other, all of them in sight"
+)]
 fn read(reader: &mut Reader<'_>) -> Option<Vec<Lowered>> {
     let request = reader.request;
     let Fields {

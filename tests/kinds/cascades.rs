@@ -1,0 +1,69 @@
+//! What foreign keys do to a count and a sum, on a live database: their actions fire triggers on some engines and not on
+//! others, and the numbers must be right on all.
+
+use libtest_mimic::Trial;
+
+use crate::case::Engine;
+use crate::common::{Live, Sandbox};
+
+const SPEC: &str = r#"version = 1
+[[trigger]]
+use   = "counter_cache"
+table = "comments"
+with  = { parent = "posts", key = "post_id" }
+[[trigger]]
+use   = "sum_cache"
+table = "comments"
+with  = { parent = "posts", key = "post_id", column = "total", amount = "NEW.points" }
+"#;
+
+pub(crate) fn trials() -> Vec<Trial> {
+    let mut trials = vec![];
+    for engine in Engine::all() {
+        for action in ["CASCADE", "SET NULL"] {
+            let name = format!("cascades::{}::{}", engine.name(), action.replace(' ', "_"));
+            let trial = Trial::test(name, move || {
+                right(&mut *engine.live(), action);
+                Ok(())
+            });
+            trials.push(trial.with_ignored_flag(engine.is_missing()));
+        }
+    }
+    trials
+}
+
+fn right(live: &mut dyn Live, action: &str) {
+    live.batch(&format!(
+        "CREATE TABLE posts (id integer PRIMARY KEY, comments_count integer NOT NULL DEFAULT 0, total integer NOT NULL DEFAULT 0);
+         CREATE TABLE comments (id integer PRIMARY KEY, post_id integer, points integer,
+           FOREIGN KEY (post_id) REFERENCES posts (id) ON UPDATE CASCADE ON DELETE {action});"
+    ));
+    Sandbox::with_spec(SPEC).on(live, &["apply", "--yes"]).ok();
+    live.batch(
+        "INSERT INTO posts (id) VALUES (1), (2), (3);
+         INSERT INTO comments VALUES (1, 1, 10), (2, 1, 20), (3, 2, 40);",
+    );
+    // The rows go with their parent's key, and are counted once.
+    live.batch("UPDATE posts SET id = 7 WHERE id = 1;");
+    agrees(live, "7|2|30\n");
+    // Two parents at once, one of them without rows.
+    live.batch("UPDATE posts SET id = id + 10 WHERE id IN (2, 3);");
+    agrees(live, "12|1|40\n13|0|0\n");
+    live.batch("DELETE FROM posts WHERE id = 7;");
+    agrees(live, "12|1|40\n");
+    let left = if action == "CASCADE" { "1\n" } else { "3\n" };
+    assert_eq!(live.run("SELECT count(*) FROM comments"), left);
+    // Back below a parent that is there.
+    live.batch("UPDATE comments SET post_id = 13;");
+    agrees(live, "12|0|0\n");
+}
+
+fn agrees(live: &mut dyn Live, part: &str) {
+    let kept = live.run("SELECT id, comments_count, total FROM posts ORDER BY id");
+    let counted = live.run(
+        "SELECT p.id, (SELECT count(*) FROM comments c WHERE c.post_id = p.id),
+                (SELECT coalesce(sum(c.points), 0) FROM comments c WHERE c.post_id = p.id) FROM posts p ORDER BY p.id",
+    );
+    assert_eq!(kept, counted);
+    assert!(kept.contains(part), "{kept}");
+}
