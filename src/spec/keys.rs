@@ -183,8 +183,6 @@ pub enum Shape {
     TextOr(Section),
     /// `[[name]]`: any number of tables with the keys of a section.
     Tables(Section),
-    /// One table with the keys of a section, or a list of them.
-    OneOrMore(Section),
     /// A table with keys of the user's choice.
     Map(&'static Shape),
     /// A table, not empty, whose keys are `name` or `schema.name`, none of them twice.
@@ -476,7 +474,7 @@ pub const KEYS: &[Key] = &[
     Key {
         name: "allow",
         sections: &[Section::Trigger, Section::Function],
-        shape: Shape::OneOrMore(Section::Allow),
+        shape: Shape::OneOrMany(Section::Allow),
         doc: "Findings of `lint` that are meant to be: one table or a list of them.",
         example: "allow = { rule = \"before_returns_null\", reason = \"drops duplicates\" }",
         aliases: &["ignore_rules", "nolint"],

@@ -301,6 +301,5 @@ fn wanted(shape: Shape) -> &'static str {
         | Shape::Any
         | Shape::Tree => "a table",
         Shape::Tables(_) => "a table in double brackets",
-        Shape::OneOrMore(_) => "a table or a list of tables",
     }
 }

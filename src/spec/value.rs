@@ -402,17 +402,6 @@ impl Checker<'_> {
             (Shape::Tables(section) | Shape::OneOrMany(section), DeValue::Array(elements)) => {
                 Some(Value::Records(self.tables(key, section, elements)))
             }
-            (Shape::OneOrMore(section), DeValue::Array(elements)) => {
-                Some(Value::Records(self.tables(key, section, elements)))
-            }
-            (Shape::OneOrMore(section), DeValue::Table(table)) => {
-                let place = Place {
-                    section,
-                    dialect: None,
-                };
-                let record = self.record(place, table, value.span());
-                Some(Value::Records(vec![record]))
-            }
             (Shape::Map(shape), DeValue::Table(table)) => {
                 let mut map = Vec::with_capacity(table.len());
                 for (name, value) in table {
