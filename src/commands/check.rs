@@ -55,7 +55,7 @@ impl Check {
         } else {
             // The plan has taken the spec's triggers.
             let spec = context.spec()?;
-            let meant = lint::all_meant(meant(context, &spec)?, database.dialect());
+            let meant = lint::all_meant(&meant(context, &spec)?, database.dialect());
             let against = Against::Database(&mut *database);
             Some(lint::run(&spec, against, &meant, &options.targets)?)
         };

@@ -82,7 +82,7 @@ impl Lint {
         }
         if let Some(mut database) = database(context)? {
             let spec = context.spec()?;
-            let meant = lint::all_meant(meant(context, &spec)?, database.dialect());
+            let meant = lint::all_meant(&meant(context, &spec)?, database.dialect());
             return lint::run(&spec, Against::Database(&mut *database), &meant, &targets);
         }
         let spec = context.spec_alone()?;

@@ -135,24 +135,21 @@ fn columns(plan: &Plan) -> Vec<usize> {
                 *state = 1;
             }
             let following = next.get_mut(node).map(|list| (list.get(at).copied(), list));
-            match following {
-                Some((Some(to), list)) => {
-                    if state.get(to) == Some(&1) {
-                        list.remove(at);
-                        work.push((node, at));
-                        continue;
-                    }
-                    work.push((node, at + 1));
-                    if state.get(to) == Some(&0) {
-                        work.push((to, 0));
-                    }
+            let Some((Some(to), list)) = following else {
+                if let Some(state) = state.get_mut(node) {
+                    *state = 2;
                 }
-                _ => {
-                    if let Some(state) = state.get_mut(node) {
-                        *state = 2;
-                    }
-                    finished.push(node);
-                }
+                finished.push(node);
+                continue;
+            };
+            if state.get(to) == Some(&1) {
+                list.remove(at);
+                work.push((node, at));
+                continue;
+            }
+            work.push((node, at + 1));
+            if state.get(to) == Some(&0) {
+                work.push((to, 0));
             }
         }
     }

@@ -74,7 +74,7 @@ impl Calls {
             }
         }
         calls.tables = super::names::Names::of(
-            tables,
+            &tables,
             BTreeSet::new(),
             subject.dialect,
             Some(database),

@@ -215,10 +215,10 @@ fn way_round<'a>(
                 way.reverse();
                 return Some(way);
             }
-            if !came.contains_key(&step.to) {
-                came.insert(step.to, *step);
+            came.entry(step.to).or_insert_with(|| {
                 queue.push_back(step.to);
-            }
+                *step
+            });
         }
     }
     None
@@ -242,12 +242,9 @@ fn told(subject: &Subject<'_>, way: &[Step<'_>]) -> Vec<String> {
     way.iter()
         .filter_map(|step| {
             let (from, to) = (item(subject, step.from)?, item(subject, step.to)?);
-            let via: String = step
-                .write
-                .via
-                .iter()
-                .map(|function| format!(" through `{function}`"))
-                .collect();
+            let via = step.write.via.iter().fold(String::new(), |via, function| {
+                via + " through `" + &function.to_string() + "`"
+            });
             let verb = match step.write.event {
                 Event::Insert => "inserts into",
                 Event::Update => "updates",

@@ -430,7 +430,7 @@ fn in_file_order(spec: &Spec, findings: &mut [Finding]) {
 
 /// The dialects that a spec is for, with those that were looked at.
 pub fn all_meant(
-    meant: Vec<&'static dyn Dialect>,
+    meant: &[&'static dyn Dialect],
     also: &'static dyn Dialect,
 ) -> Vec<&'static dyn Dialect> {
     dialect::ALL

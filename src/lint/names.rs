@@ -42,7 +42,7 @@ pub(super) fn reference(name: &Name) -> TableRef {
 impl Names {
     /// Look all names up at once; unqualified ones in the functions' own search paths too.
     pub(super) fn of(
-        names: BTreeSet<TableRef>,
+        names: &BTreeSet<TableRef>,
         known: BTreeSet<TableId>,
         dialect: &dyn Dialect,
         database: Option<&mut (dyn Database + '_)>,

@@ -315,7 +315,7 @@ impl<'a> Subject<'a> {
             .iter()
             .map(|item| item.trigger.id.table.clone())
             .collect();
-        self.names = Names::of(names, tables, self.dialect, database, &self.functions)?;
+        self.names = Names::of(&names, tables, self.dialect, database, &self.functions)?;
         self.names.create(&self.created);
         Ok(())
     }

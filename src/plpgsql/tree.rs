@@ -12,6 +12,9 @@ const LONGEST: usize = 1 << 20;
 /// The parser goes down a level for each bracket. It was tried with 2,000 in a thread's smallest stack.
 const DEEPEST: usize = 250;
 
+/// The node of the whole text.
+const ROOT: usize = 0;
+
 /// Why a text could not be read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Unread {
@@ -112,11 +115,7 @@ impl Tree {
 
     /// The outermost block.
     pub(super) fn block(&self) -> Option<usize> {
-        self.child(self.root(), SyntaxKind::PLPGSQL_BLOCK)
-    }
-
-    fn root(&self) -> usize {
-        0
+        self.child(ROOT, SyntaxKind::PLPGSQL_BLOCK)
     }
 }
 
@@ -161,7 +160,7 @@ pub fn parse(source: &str) -> Result<Tree, Unread> {
     let lexed = LexedStr::new(&text);
     let output = EntryPoint::Plpgsql.parse(&lexed.to_input());
     let mut builder = TreeBuilder::default();
-    lexed.intersperse_trivia(&output, &mut |step| builder.step(step));
+    lexed.intersperse_trivia(&output, &mut |step| builder.step(&step));
     let TreeBuilder { nodes, error, .. } = builder;
     if let Some((reason, at)) = error {
         let at = source.floor_char_boundary(at.min(source.len()));
@@ -184,10 +183,10 @@ struct TreeBuilder {
 }
 
 impl TreeBuilder {
-    fn step(&mut self, step: StrStep<'_>) {
+    fn step(&mut self, step: &StrStep<'_>) {
         match step {
             StrStep::Enter { kind } => {
-                let id = self.add(kind, self.position..self.position);
+                let id = self.add(*kind, self.position..self.position);
                 self.open.push(id);
             }
             StrStep::Exit => {
@@ -209,10 +208,10 @@ impl TreeBuilder {
                     }
                     node.range.end = range.end;
                 }
-                self.add(kind, range);
+                self.add(*kind, range);
             }
             StrStep::Error { msg, pos } => {
-                self.error.get_or_insert_with(|| (msg.to_owned(), pos));
+                self.error.get_or_insert_with(|| ((*msg).to_owned(), *pos));
             }
         }
     }
@@ -272,10 +271,7 @@ fn without_into(source: &str, all: &[Token]) -> (String, Vec<IntoTarget>) {
             end = strict.range.end;
             index += 1;
         }
-        loop {
-            let Some(name) = all.get(index).filter(|token| is_name(token)) else {
-                break;
-            };
+        while let Some(name) = all.get(index).filter(|token| is_name(token)) {
             let mut target = IntoTarget {
                 variable: fold(name.text(source)),
                 field: None,

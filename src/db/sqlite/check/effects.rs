@@ -74,13 +74,12 @@ fn report(
     for trigger in triggers {
         for event in &trigger.events {
             let table = &trigger.id.table;
-            let reason = match fired.get(&(table, *event)) {
-                Some(reason) => reason.clone(),
-                None => {
-                    let reason = fire(&mut copy, &table.name, *event)?;
-                    fired.insert((table, *event), reason.clone());
-                    reason
-                }
+            let reason = if let Some(reason) = fired.get(&(table, *event)) {
+                reason.clone()
+            } else {
+                let reason = fire(&mut copy, &table.name, *event)?;
+                fired.insert((table, *event), reason.clone());
+                reason
             };
             if let Some(reason) = reason {
                 unknown.insert(&trigger.id, reason);
