@@ -71,8 +71,19 @@ impl Situation<'_> {
 
     /// The answer to a condition; `tainted` are the variables that hold something made of a TG_ variable.
     pub(super) fn truth(&self, tree: &Tree, id: usize, tainted: &BTreeSet<String>) -> Truth {
+        let has = |kind| tree.has(id, kind);
+        // What is put together of conditions is as sure as they are.
+        let composed = match tree.kind(id) {
+            SyntaxKind::PLPGSQL_EXPR
+            | SyntaxKind::TARGET_LIST
+            | SyntaxKind::TARGET
+            | SyntaxKind::PAREN_EXPR => inner(tree, id).count() == 1,
+            SyntaxKind::PREFIX_EXPR => has(SyntaxKind::NOT_KW),
+            SyntaxKind::BIN_EXPR => has(SyntaxKind::AND_KW) || has(SyntaxKind::OR_KW),
+            _ => false,
+        };
         match self.decide(tree, id, tainted) {
-            Truth::Data if asks(tree, id, tainted) => Truth::Unsure,
+            Truth::Data if !composed && asks(tree, id, tainted) => Truth::Unsure,
             truth => truth,
         }
     }

@@ -112,6 +112,13 @@ pub(super) fn look(tree: &Tree, id: usize) -> Found {
             }
             SyntaxKind::CALL_EXPR => {
                 let callee = tree.children(id).first().copied();
+                // EXISTS and COALESCE look like calls and are none.
+                let callee = callee.filter(|callee| {
+                    matches!(
+                        tree.kind(*callee),
+                        SyntaxKind::NAME_REF | SyntaxKind::FIELD_EXPR
+                    )
+                });
                 found
                     .calls
                     .extend(callee.and_then(|callee| name(tree, callee)));

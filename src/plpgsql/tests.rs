@@ -150,6 +150,7 @@ fn follows_every_path() {
 /// `table event certainty always`.
 fn writes(body: &str) -> Vec<String> {
     let source = format!("BEGIN {body} RETURN NEW; END");
+    assert!(parse(&source).is_ok(), "{body}: {:?}", parse(&source).err());
     walked(&source)
         .writes
         .iter()
@@ -241,7 +242,7 @@ fn finds_what_is_written() {
             vec!["t delete [] Always", "u delete [] Always"],
         ),
         (
-            "PERFORM 'INSERT INTO x', \"update\" FROM y; -- DELETE FROM z",
+            "PERFORM 'INSERT INTO x', \"update\" FROM y; -- DELETE FROM z\n",
             vec![],
         ),
     ] {
