@@ -310,8 +310,8 @@ impl<'a> Reader<'a> {
         Value::from_object(scope)
     }
 
-    /// The conditions of the kind and of the user's beside it, where there are any, each read by `read`, as one. `None` when
-    /// one cannot be read.
+    /// The conditions of the kind and of the user's beside it, where there are any, each read by `read`, as one. The outer
+    /// `None`: one of them cannot be read, which is among the problems.
     #[expect(clippy::option_option, reason = "none to be had, and none asked for")]
     pub(super) fn condition(
         &mut self,
