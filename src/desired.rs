@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 
 use crate::dialect::{Beside, Ddl, Dialect, Lowered, Request, Server};
 use crate::error::{Diagnostic, Error, Located, Span};
-use crate::kinds::expand::{Expanded, Looked, Site, Use, blamed};
+use crate::kinds::expand::{Addition, Expanded, Looked, Site, Use, blamed};
 use crate::kinds::tables::{Needed, NewTable};
 use crate::lookup::{Lookup, Noted};
 use crate::model::{Definition, FunctionSource, ObjectId, TableId};
@@ -126,13 +126,10 @@ pub fn outline<'a>(
     };
 
     for function in &spec.functions {
-        match dialect.lower_function(function, &schema, &vars, renderer) {
-            Ok(Some(lowered)) => {
-                collector.add(lowered, &Source::of(&function.name.span), &mut problems);
-            }
-            Ok(None) => {}
-            Err(found) => problems.extend(found),
-        }
+        let lowered = dialect.lower_function(function, &schema, &vars, renderer);
+        let source = Source::of(&function.name.span);
+        let lowered = lowered.map(|found| found.into_iter().collect());
+        collector.take(lowered, &source, &mut problems);
     }
     let wanted: Vec<(&'a TriggerSpec, Cow<'a, Fields>)> = spec
         .triggers
@@ -163,35 +160,21 @@ pub fn outline<'a>(
         tables,
         &mut problems,
     )?;
-    // What else is wrong with a trigger on a table that is not there.
-    let pretends = |chosen: &Chosen| pretend || (live && chosen.table.facts.is_none());
-    let mut requests: Vec<Request<'_>> = vec![];
-    let mut chosen: Vec<&Chosen> = vec![];
-    for ((trigger, fields), tables) in wanted.iter().zip(&selection.triggers) {
-        let plain = || tables.iter().filter(|_| trigger.usage.is_none());
-        chosen.extend(plain());
-        requests.extend(plain().map(|chosen| Request {
-            spec: trigger,
-            fields,
-            table: &chosen.table,
-            vars: &vars,
-            beside: &beside,
-            pretend: pretends(chosen),
-            kind: None,
-        }));
-    }
-    for (table, expanded) in &expanded.triggers {
-        chosen.push(table);
-        requests.push(Request {
-            spec: &expanded.spec,
-            fields: &expanded.fields,
-            table: &table.table,
-            vars: &vars,
-            beside: &beside,
-            pretend: pretends(table),
-            kind: Some(&expanded.addition),
-        });
-    }
+    let (chosen, requests): (Vec<&Chosen>, Vec<Request<'_>>) =
+        all_requests(&wanted, &selection.triggers, &expanded.triggers)
+            .map(|(chosen, spec, fields, kind)| {
+                let request = Request {
+                    spec,
+                    fields,
+                    table: &chosen.table,
+                    vars: &vars,
+                    beside: &beside,
+                    pretend: pretend || is_missing(chosen, live),
+                    kind,
+                };
+                (chosen, request)
+            })
+            .unzip();
     problems.extend(bypass_table(&requests, tables, renderer)?);
     let (lowered, ()) = parallel::map(&requests, |request| dialect.lower(request, renderer), || ());
     for ((request, chosen), lowered) in requests.iter().zip(chosen).zip(lowered) {
@@ -200,17 +183,8 @@ pub fn outline<'a>(
             shared: shared(request),
             selected_by: chosen.selected_by.as_ref(),
         };
-        match lowered {
-            Ok(objects) => {
-                for lowered in objects {
-                    collector.add(lowered, &source, &mut problems);
-                }
-            }
-            Err(found) => problems.extend(match request.kind {
-                Some(kind) => blamed(found, &kind.used),
-                None => found,
-            }),
-        }
+        let lowered = lowered.map_err(|found| with_use(found, request));
+        collector.take(lowered, &source, &mut problems);
     }
     let uncovered = selectors::uncovered(
         &selection.rules,
@@ -229,6 +203,52 @@ pub fn outline<'a>(
         warnings: std::mem::take(&mut selection.warnings),
         uncovered,
     })
+}
+
+/// What is wrong with a request, with the use of a kind that it comes of.
+fn with_use(found: Vec<Diagnostic>, request: &Request<'_>) -> Vec<Diagnostic> {
+    match request.kind {
+        Some(kind) => blamed(found, &kind.used),
+        None => found,
+    }
+}
+
+/// A table that is not there, of which what else is wrong with its triggers is to be said all the same.
+fn is_missing(chosen: &Chosen, live: bool) -> bool {
+    live && chosen.table.facts.is_none()
+}
+
+/// A trigger on one of its tables: what the spec says itself, or what a kind makes of it.
+type Wanted<'a> = (
+    &'a Chosen,
+    &'a TriggerSpec,
+    &'a Fields,
+    Option<&'a Addition>,
+);
+
+/// Every trigger on every one of its tables.
+fn all_requests<'a>(
+    wanted: &'a [(&'a TriggerSpec, Cow<'a, Fields>)],
+    chosen: &'a [Vec<Chosen>],
+    expanded: &'a [(&'a Chosen, Expanded)],
+) -> impl Iterator<Item = Wanted<'a>> {
+    let plain = wanted
+        .iter()
+        .zip(chosen)
+        .filter(|((trigger, _), _)| trigger.usage.is_none())
+        .flat_map(|((trigger, fields), tables)| {
+            let one = |table| (table, *trigger, &**fields, None);
+            tables.iter().map(one)
+        });
+    let of_kinds = expanded.iter().map(|(table, expanded)| {
+        let Expanded {
+            spec,
+            fields,
+            addition,
+        } = expanded;
+        (*table, spec, fields, Some(addition))
+    });
+    plain.chain(of_kinds)
 }
 
 /// What the uses of kinds become.
@@ -289,7 +309,14 @@ fn expanded<'a>(
         }
     }
     let mut needed: BTreeMap<TableId, Needed> = BTreeMap::new();
-    let expand = |(one, table): &(Use<'_>, &Chosen)| one.expand(&table.table, site, &looked);
+    let live = matches!(tables, Tables::Live(_));
+    let expand = |(one, table): &(Use<'_>, &Chosen)| {
+        let site = Site {
+            pretend: site.pretend || is_missing(table, live),
+            ..*site
+        };
+        one.expand(&table.table, &site, &looked)
+    };
     let (expansions, ()) = parallel::map(&uses, expand, || ());
     for ((_, table), expansion) in uses.iter().zip(expansions) {
         match expansion {
@@ -411,6 +438,23 @@ struct Collector {
 }
 
 impl Collector {
+    /// Add what came of one place of the spec, or say what is wrong with it.
+    fn take(
+        &mut self,
+        lowered: Result<Vec<Lowered>, Vec<Diagnostic>>,
+        source: &Source<'_>,
+        problems: &mut Vec<Diagnostic>,
+    ) {
+        match lowered {
+            Ok(objects) => {
+                for lowered in objects {
+                    self.add(lowered, source, problems);
+                }
+            }
+            Err(found) => problems.extend(found),
+        }
+    }
+
     fn add(&mut self, lowered: Lowered, source: &Source<'_>, problems: &mut Vec<Diagnostic>) {
         let Source {
             span,

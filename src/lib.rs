@@ -5,6 +5,7 @@
 //! - [`spec`] reads the TOML file into what the user asked for, every value with its place;
 //! - [`selectors`] finds the tables that it is about;
 //! - [`dialect`] turns that into one engine's objects ([`model`]) and into DDL, through the templates of [`render`];
+//! - [`kinds`] are ready-made triggers: one `use` in the spec becomes several triggers on each of its tables;
 //! - [`db`] reads what the live database has and what was recorded, and is the only place that imports a driver;
 //! - [`desired`], [`diff`] and [`plan`] compare the three sides and order the steps; compare and plan, without any I/O of their own;
 //! - [`apply`] runs a plan as one migration, [`rollback`] prepares the way back, [`history`] writes it down;

@@ -7,8 +7,12 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use common::{
-    Live, Sandbox, assert_same, eventually, mysql::Mysql, postgres::Postgres, signal,
-    sqlite::Sqlite, wait,
+    Live, Sandbox, assert_same, eventually,
+    mysql::{Engine, Mysql},
+    postgres::Postgres,
+    signal,
+    sqlite::Sqlite,
+    wait,
 };
 use serde_json::Value;
 
@@ -29,8 +33,14 @@ macro_rules! for_each_engine {
                 super::$name(&mut super::Postgres::new(), &["--scratch"]);
             }
             #[test]
-            fn mysql() {
+            fn mariadb() {
                 super::$name(&mut super::Mysql::new(), &[]);
+            }
+            #[test]
+            fn mysql_9() {
+                if !super::Engine::Mysql9.is_missing() {
+                    super::$name(&mut super::Mysql::of(super::Engine::Mysql9), &[]);
+                }
             }
         }
     )+};
@@ -971,9 +981,30 @@ fn a_table_in_use_is_no_failed_test() {
 
 // --------------------------------------------------------------------------------------------------------- MySQL alone
 
-#[test]
-fn what_mysql_cannot_undo_makes_the_database_anew() {
-    let mut live = Mysql::new();
+macro_rules! for_each_mysql {
+    ($($name:ident),+ $(,)?) => {$(
+        mod $name {
+            #[test]
+            fn mariadb() {
+                super::$name(super::Mysql::new());
+            }
+            #[test]
+            fn mysql_9() {
+                if !super::Engine::Mysql9.is_missing() {
+                    super::$name(super::Mysql::of(super::Engine::Mysql9));
+                }
+            }
+        }
+    )+};
+}
+
+for_each_mysql!(
+    what_mysql_cannot_undo_makes_the_database_anew,
+    nothing_leads_from_the_scratch_database_to_the_live_one,
+    the_whole_schema_of_mysql_is_copied,
+);
+
+fn what_mysql_cannot_undo_makes_the_database_anew(mut live: Mysql) {
     live.batch(TABLES);
     live.batch("CREATE TABLE notes (n integer) ENGINE=MyISAM; INSERT INTO notes VALUES (1)");
     let sandbox = with_tests(
@@ -1002,9 +1033,7 @@ expect = { query = "SELECT count(*) FROM notes", rows = [[0]] }
     assert_eq!(live.run("SELECT n FROM notes"), "1\n");
 }
 
-#[test]
-fn nothing_leads_from_the_scratch_database_to_the_live_one() {
-    let mut live = Mysql::new();
+fn nothing_leads_from_the_scratch_database_to_the_live_one(mut live: Mysql) {
     live.batch(TABLES);
     let name = live.name().to_owned();
     let before = live.everything();
@@ -1045,9 +1074,7 @@ fn nothing_leads_from_the_scratch_database_to_the_live_one() {
         .ok();
 }
 
-#[test]
-fn the_whole_schema_of_mysql_is_copied() {
-    let mut live = Mysql::new();
+fn the_whole_schema_of_mysql_is_copied(mut live: Mysql) {
     live.batch(
         "CREATE TABLE a (id integer AUTO_INCREMENT PRIMARY KEY, n integer);
          INSERT INTO a (n) VALUES (1), (2), (3);

@@ -30,17 +30,15 @@ impl Beside {
     /// The table of this name, with what is known of it.
     pub(super) fn table(&self, reference: &TableRef) -> (TableId, Option<&TableFacts>) {
         let key = (reference.schema.clone(), reference.name.clone());
-        match self.tables.get(&key) {
-            Some(table) => (table.id.clone(), table.facts.as_ref()),
-            None => {
-                let schema = reference.schema.as_ref().unwrap_or(&self.schema);
-                let id = TableId {
-                    schema: schema.clone(),
-                    name: reference.name.clone(),
-                };
-                (id, None)
-            }
+        if let Some(table) = self.tables.get(&key) {
+            return (table.id.clone(), table.facts.as_ref());
         }
+        let schema = reference.schema.as_ref().unwrap_or(&self.schema);
+        let id = TableId {
+            schema: schema.clone(),
+            name: reference.name.clone(),
+        };
+        (id, None)
     }
 
     /// The function of this name.

@@ -310,7 +310,9 @@ impl<'a> Reader<'a> {
         Value::from_object(scope)
     }
 
-    /// The conditions of the kind and of the user's beside it, where there are any, each read by `read`, as one.
+    /// The conditions of the kind and of the user's beside it, where there are any, each read by `read`, as one. The outer
+    /// `None`: one of them cannot be read, which is among the problems.
+    #[expect(clippy::option_option, reason = "none to be had, and none asked for")]
     pub(super) fn condition(
         &mut self,
         mut read: impl FnMut(&mut Self, &Located<String>) -> Option<String>,
@@ -444,8 +446,7 @@ impl Object for Scope {
             "trigger" => self.trigger.clone(),
             "timing" => self.timing.map(|timing| Value::from(timing.word())),
             "event" => self.event.map(|event| Value::from(event.word())),
-            "columns" => self.columns.clone(),
-            "table_columns" => self.columns.clone(),
+            "columns" | "table_columns" => self.columns.clone(),
             "vars" => Some(self.vars.clone()),
             "with" => self.with.clone(),
             other => {

@@ -153,7 +153,7 @@ impl<'a> Use<'a> {
         if !problems.is_empty() {
             return Err(problems);
         }
-        let with = map(std::mem::take(&mut values.values));
+        let with = map(std::mem::take(&mut values.done));
         let place = Here {
             used: self,
             table,
@@ -244,7 +244,7 @@ struct Values<'a> {
     table: &'a Table,
     site: &'a Site<'a>,
     looked: &'a Looked,
-    values: Vec<(String, Value)>,
+    done: Vec<(String, Value)>,
     /// The tables that were named.
     references: Vec<TableRef>,
     /// Which table a parameter names.
@@ -263,7 +263,7 @@ impl<'a> Values<'a> {
             table,
             site,
             looked,
-            values: vec![],
+            done: vec![],
             references: vec![],
             named: HashMap::new(),
             check: false,
@@ -286,12 +286,12 @@ impl<'a> Values<'a> {
                     }
                 },
             };
-            self.values.push((name, value));
+            self.done.push((name, value));
         }
     }
 
     fn scope(&self) -> Value {
-        let values = self.values.iter();
+        let values = self.done.iter();
         let with = map(values.map(|(name, value)| (name.as_str(), value.clone())));
         scope(&self.site.of(self.table), Some(&with), &self.note)
     }
@@ -733,11 +733,6 @@ impl Here<'_> {
         suffixed: impl Fn(&Located<String>) -> Located<String>,
     ) -> Option<Located<String>> {
         let user = self.used.fields;
-        fn win<T: Clone>(own: &mut Option<T>, user: Option<&T>) {
-            if let Some(user) = user {
-                *own = Some(user.clone());
-            }
-        }
         win(&mut fields.description, user.description.as_ref());
         win(&mut fields.enabled, user.enabled.as_ref());
         win(&mut fields.security, user.security.as_ref());
@@ -754,6 +749,13 @@ impl Here<'_> {
         win(&mut fields.collation, user.collation.as_ref());
         fields.renamed_from = user.renamed_from.as_ref().map(suffixed);
         user.when.clone()
+    }
+}
+
+/// What the user says stands in for what the kind says.
+fn win<T: Clone>(own: &mut Option<T>, user: Option<&T>) {
+    if let Some(user) = user {
+        *own = Some(user.clone());
     }
 }
 

@@ -67,6 +67,10 @@ pub(super) fn trigger(
     complete(trigger, dialects, broken, problems);
 }
 
+fn span<T>(field: Option<&Located<T>>) -> Option<&Span> {
+    field.map(|field| &field.span)
+}
+
 /// What a kind says itself cannot be said beside `use`.
 pub(super) fn usage(trigger: &TriggerSpec, problems: &mut Vec<Diagnostic>) {
     for fields in
@@ -99,9 +103,6 @@ pub(super) fn usage(trigger: &TriggerSpec, problems: &mut Vec<Diagnostic>) {
             sql_mode: _,
             collation: _,
         } = fields;
-        fn span<T>(field: Option<&Located<T>>) -> Option<&Span> {
-            field.map(|field| &field.span)
-        }
         let of_the_kind = [
             ("timing", span(timing.as_ref())),
             ("events", span(events.as_ref())),
@@ -383,4 +384,8 @@ impl TableSelector {
             } => include,
         }
     }
+}
+
+fn span<T>(field: Option<&Located<T>>) -> Option<&Span> {
+    field.map(|field| &field.span)
 }

@@ -284,7 +284,14 @@ mod tests {
         match value {
             toml::de::DeValue::Table(table) => table
                 .iter()
-                .map(|(key, value)| format!("{}={};", key.get_ref(), shown(value.get_ref())))
+                .flat_map(|(key, value)| {
+                    [
+                        key.get_ref().to_string(),
+                        "=".into(),
+                        shown(value.get_ref()),
+                        ";".into(),
+                    ]
+                })
                 .collect(),
             toml::de::DeValue::Array(array) => array
                 .iter()

@@ -2,7 +2,7 @@
 //! stays.
 //!
 //! [`case`] renders a test for one engine; [`ground`] makes the place (a copy in memory, a transaction, a scratch
-//! database) and puts the desired triggers into it; [`run`] goes through the tests; [`compare`] and [`changes`] say
+//! database) and puts the desired triggers into it; `run` goes through the tests; [`compare`] and `changes` say
 //! what differs; [`coverage`] says what no test fired. How it looks is `report::tests`' business.
 
 pub mod case;
