@@ -7,7 +7,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use triggerctl::report::diagnostics;
-use triggerctl::spec::{KEYS, LoadOptions, Spec};
+use triggerctl::spec::{KEYS, LoadOptions, Section, Spec};
 
 fn specs() -> Vec<PathBuf> {
     let mut paths: Vec<PathBuf> = fs::read_dir("fixtures/invalid")
@@ -89,16 +89,33 @@ fn no_line_is_wider_than_a_terminal() {
     }
 }
 
+/// Where the keys of `[[test]]` stand; they have a page of their own.
+const TEST_SECTIONS: [Section; 6] = [
+    Section::Test,
+    Section::TestField,
+    Section::Expect,
+    Section::ExpectError,
+    Section::ExpectChanges,
+    Section::ExpectChanged,
+];
+
 #[test]
 fn the_reference_has_every_key() {
     let reference = fs::read_to_string("docs/spec.md").expect("docs/spec.md is there");
     let kinds = fs::read_to_string("docs/kinds.md").expect("docs/kinds.md is there");
+    let tests = fs::read_to_string("docs/testing.md").expect("docs/testing.md is there");
     for key in KEYS {
         let heading = format!("`{}`", key.name);
         let of_a_kind = key.sections.iter().all(|section| {
             section.place().ends_with("of a kind") || section.place().contains("kind.toml")
         });
-        let (name, text) = if of_a_kind {
+        let of_a_test = key
+            .sections
+            .iter()
+            .all(|section| TEST_SECTIONS.contains(section));
+        let (name, text) = if of_a_test {
+            ("docs/testing.md", &tests)
+        } else if of_a_kind {
             ("docs/kinds.md", &kinds)
         } else {
             ("docs/spec.md", &reference)

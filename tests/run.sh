@@ -292,8 +292,8 @@ start_mysql() {
         exec 9>&-
         # They take SIGTERM for what SIGINT is to PostgreSQL.
         exec setpriv --pdeathsig TERM -- "$program" --no-defaults --user="$(id -un)" --datadir="$data" --socket="$socket" \
-            --pid-file="$work/$name.pid" --tmpdir="$work/tmp-$name" --innodb-buffer-pool-size=64M --performance-schema=OFF --skip-networking --innodb-flush-log-at-trx-commit=0 --sync-binlog=0 \
-            --max-connections=300 "$@"
+            --pid-file="$work/$name.pid" --tmpdir="$work/tmp-$name" --innodb-buffer-pool-size=64M --skip-networking \
+            --innodb-flush-log-at-trx-commit=0 --sync-binlog=0 --max-connections=300 "$@"
     ) >"$work/server-$name.log" 2>&1 &
     server=$!
     mysqls+=("$server")
@@ -315,7 +315,7 @@ start_mariadb() {
     template mariadb "$("$program" --no-defaults --version)" make_mariadb_data
     export TRIGGERCTL_TEST_MARIADBD="$program" TRIGGERCTL_TEST_MARIADB_DATA=$PWD/target/mariadb-data/data
     [ -z "${TRIGGERCTL_TEST_MYSQL:-}" ] || return 0
-    start_mysql mariadb "$program" "$TRIGGERCTL_TEST_MARIADB_DATA"
+    start_mysql mariadb "$program" "$TRIGGERCTL_TEST_MARIADB_DATA" --performance-schema=OFF
     export TRIGGERCTL_TEST_MYSQL=$url
 }
 

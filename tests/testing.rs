@@ -3,6 +3,7 @@
 
 mod common;
 
+use std::fmt::Write as _;
 use std::process::Stdio;
 use std::time::Duration;
 
@@ -311,7 +312,7 @@ fn every_way_to_fail(live: &mut dyn Live, flags: &[&str]) {
     live.batch(TABLES);
     let mut tests = String::new();
     for (name, test, _) in FAILURES {
-        tests += &format!("\n[[test]]\nname = \"{name}\"\n{test}\n");
+        let _ = writeln!(tests, "\n[[test]]\nname = \"{name}\"\n{test}");
     }
     let sandbox = with_tests(&tests);
     let before = live.everything();
@@ -502,8 +503,9 @@ fn the_order_of_tests_means_nothing(live: &mut dyn Live, flags: &[&str]) {
     live.batch(TABLES);
     let mut tests = String::new();
     for number in 0..250 {
-        tests += &format!(
-            "\n[[test]]\nname = \"test {number}\"\nwhen = \"INSERT INTO users (id, age) VALUES (2, {number})\"\n"
+        let _ = writeln!(
+            tests,
+            "\n[[test]]\nname = \"test {number}\"\nwhen = \"INSERT INTO users (id, age) VALUES (2, {number})\""
         );
         tests += if number < 10 {
             "expect_error = \"too young\"\n"

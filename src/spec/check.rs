@@ -381,7 +381,3 @@ impl TableSelector {
         }
     }
 }
-
-fn span<T>(field: Option<&Located<T>>) -> Option<&Span> {
-    field.map(|field| &field.span)
-}

@@ -54,7 +54,7 @@ impl Dialect for Mysql {
     }
 
     fn own_keys(&self) -> &'static [&'static str] {
-        &["definer", "order"]
+        &["definer", "order", "sql_mode", "collation"]
     }
 
     fn syntax(&self) -> &'static Syntax {

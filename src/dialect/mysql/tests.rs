@@ -48,8 +48,8 @@ order = { precedes = "x y" }
 "#
         ),
         "CREATE DEFINER = app@`%` TRIGGER t\nBEFORE UPDATE ON users\nFOR EACH ROW PRECEDES `x y`\nBEGIN\n\
-         IF (NOT (OLD.email <=> NEW.email) OR NOT (OLD.`key` <=> NEW.`key`)) AND (NEW.age > 1 OR OLD.age > 1) THEN\n\
-         BEGIN\nDECLARE n int; SET n = 1; IF (NOT (OLD.a <=> NEW.a)) THEN SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = 'it is \\\\ no'; END IF;\nEND;\nEND IF;\nEND"
+         IF (NOT (OLD.email <=> NEW.email AND CAST(OLD.email AS BINARY) <=> CAST(NEW.email AS BINARY)) OR NOT (OLD.`key` <=> NEW.`key` AND CAST(OLD.`key` AS BINARY) <=> CAST(NEW.`key` AS BINARY))) AND (NEW.age > 1 OR OLD.age > 1) THEN\n\
+         BEGIN\nDECLARE n int; SET n = 1; IF (NOT (OLD.a <=> NEW.a AND CAST(OLD.a AS BINARY) <=> CAST(NEW.a AS BINARY))) THEN SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = 'it is \\\\ no'; END IF;\nEND;\nEND IF;\nEND"
     );
 }
 
