@@ -67,6 +67,10 @@ pub(super) fn trigger(
     complete(trigger, dialects, broken, problems);
 }
 
+fn span<T>(field: Option<&Located<T>>) -> Option<&Span> {
+    field.map(|field| &field.span)
+}
+
 /// What a kind says itself cannot be said beside `use`.
 pub(super) fn usage(trigger: &TriggerSpec, problems: &mut Vec<Diagnostic>) {
     for fields in
