@@ -392,7 +392,9 @@ fn a_new_body_on_200_tables_is_one_function_and_no_lock() {
 
     // With all but one gone it stays, with the last it goes.
     sandbox.write("triggers.toml", edited.replace("\"t*\"", "\"t001\""));
-    sandbox.on(live, &["apply", "--yes", "--allow", "drops_protection"]).ok();
+    sandbox
+        .on(live, &["apply", "--yes", "--allow", "drops_protection"])
+        .ok();
     assert_eq!(functions(live), "public.count_trigger\n");
     live.batch("CREATE TRIGGER by_hand AFTER INSERT ON t002 FOR EACH ROW EXECUTE FUNCTION count_trigger();");
     sandbox.write("triggers.toml", "version = 1\n");
@@ -404,7 +406,9 @@ fn a_new_body_on_200_tables_is_one_function_and_no_lock() {
 
     sandbox.on(live, &["rollback", "--yes"]).ok();
     live.batch("DROP TRIGGER by_hand ON t002");
-    sandbox.on(live, &["apply", "--yes", "--allow", "drops_protection"]).ok();
+    sandbox
+        .on(live, &["apply", "--yes", "--allow", "drops_protection"])
+        .ok();
     assert_eq!(functions(live), "");
 }
 

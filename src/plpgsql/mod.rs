@@ -1,7 +1,7 @@
 //! What a PL/pgSQL function does, without running it: its syntax tree, the tables that it writes and reads, and where its
 //! paths end. Pure. What cannot be understood is said, never guessed.
 //!
-//! The tree comes from `squawk-parser`, which knows PostgreSQL's grammar and PL/pgSQL's. [`walk`] follows a function for one
+//! The tree comes from `squawk-parser`, which knows PostgreSQL's grammar and PL/pgSQL's. [`walk()`] follows a function for one
 //! trigger and one event, so that what it asks of TG_OP is known.
 
 mod condition;
