@@ -7,7 +7,7 @@ mod common;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
-use common::{Live, Sandbox, assert_same, postgres::Postgres, sqlite::Sqlite};
+use common::{Live, MEANT, Sandbox, assert_same, postgres::Postgres, sqlite::Sqlite};
 use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
 use triggerctl::dialect::Dialect;
@@ -202,7 +202,7 @@ fn leads_there(dialect: &'static str, cases: u32, open: impl Fn() -> Box<dyn Liv
         let sandbox = Sandbox::new();
         let apply = |spec: &BTreeMap<&'static str, Choice>, live: &mut dyn Live| {
             sandbox.write("triggers.toml", written(spec, dialect));
-            sandbox.on(live, &["apply", "--yes"]).ok();
+            sandbox.on(live, MEANT).ok();
             let plan = sandbox
                 .on(live, &["plan", "--detailed-exitcode", "--format", "json"])
                 .ok();
@@ -248,11 +248,11 @@ fn a_name_given_up_on_one_table_is_taken_on_another() {
         )
     };
     let sandbox = Sandbox::with_spec(&format!("version = 1\n{}", trigger("t", "x", "")));
-    sandbox.on(&live, &["apply", "--yes"]).ok();
+    sandbox.on(&live, MEANT).ok();
     let first = live.snapshot();
     let second = trigger("t", "y", "renamed_from = 'x'") + &trigger("a", "x", "");
     sandbox.write("triggers.toml", format!("version = 1\n{second}"));
-    sandbox.on(&live, &["apply", "--yes"]).ok();
+    sandbox.on(&live, MEANT).ok();
     assert_eq!(
         live.run("SELECT name, tbl_name FROM sqlite_schema WHERE type = 'trigger' ORDER BY 1"),
         "x|a\ny|t\n"
@@ -521,7 +521,7 @@ fn comes_back(cases: u32, open: impl Fn() -> Box<dyn Live>) {
                     quoted(&column).replace('{', "{% raw %}{{% endraw %}")
                 )),
             ));
-            sandbox.on(&*live, &["apply", "--yes"]).ok();
+            sandbox.on(&*live, MEANT).ok();
             sandbox.on(&*live, &["check"]).ok();
             live.batch(&format!(
                 "INSERT INTO {} VALUES ('a'); UPDATE {} SET {} = 'b'",
