@@ -245,11 +245,11 @@ fn look(
     match crate::plan::read(std::iter::empty(), &history, database) {
         Ok(catalog) if is_settled(&history, &catalog) => {
             log::debug!("{SHORT}");
-            Found::Settled(Present { history, catalog })
+            Found::Settled(Present::of(history, catalog))
         }
         Ok(catalog) => {
             needless.store(false, Ordering::Relaxed);
-            Found::Moved(Present { history, catalog })
+            Found::Moved(Present::of(history, catalog))
         }
         Err(error) => {
             needless.store(false, Ordering::Relaxed);
