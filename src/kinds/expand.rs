@@ -138,6 +138,20 @@ impl<'a> Use<'a> {
         values.references
     }
 
+    /// The tables that it writes to as the kind's own, for this table of the trigger.
+    pub fn written(&self, table: &Table, site: &Site<'_>, looked: &Looked) -> Vec<TableId> {
+        if self.kind.tables.is_empty() {
+            return vec![];
+        }
+        let mut values = Values::new(self, table, site, looked);
+        values.fill();
+        let parameters = self.kind.tables.iter().map(|table| &table.parameter.value);
+        parameters
+            .filter_map(|name| values.named.get(name.as_str()))
+            .map(|table| table.id.clone())
+            .collect()
+    }
+
     /// The triggers that it stands for on one table.
     pub fn expand(
         &self,
