@@ -1,14 +1,15 @@
 //! One use on one table, its parameters known: what the kind refuses, and each of its triggers.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use minijinja::Value;
 
 use super::{Addition, Expanded, Site, Use};
 use crate::desired::digest;
-use crate::dialect::Table;
+use crate::dialect::{Table, inspect};
 use crate::error::{Diagnostic, Error, Located};
 use crate::kinds::{KindTrigger, sheet};
+use crate::render::is_template;
 use crate::spec::{Fields, TableRef, TableSelector, TriggerSpec};
 
 /// One use on one table, its parameters known.
@@ -19,6 +20,10 @@ pub(super) struct Here<'a> {
     /// What the parameters are was told from the table's columns.
     pub(super) follows: bool,
     pub(super) scope: Value,
+    /// The tables that parameters name.
+    pub(super) named: HashMap<&'a str, Table>,
+    /// The condition of the use, as far as it is known before the event is.
+    pub(super) also: Option<String>,
 }
 
 impl Here<'_> {
@@ -79,14 +84,38 @@ impl Here<'_> {
             }
         }
         let mut fields = self.merged(&trigger.base, trigger.own.get(dialect))?;
-        let suffixed = |name: &Located<String>| match &trigger.suffix {
-            None => name.clone(),
-            Some(suffix) => Located {
-                value: format!("{}_{}", name.value, suffix.value),
-                span: name.span.clone(),
+        let table = match &trigger.on {
+            Some(on) => match self.named.get(on.value.as_str()) {
+                Some(table) => Some(table.clone()),
+                None => return Ok(None), // The parameter was left out.
             },
+            None => None,
         };
-        let also = self.of_the_user(&mut fields, suffixed);
+        let suffixed = |name: &Located<String>| {
+            let mut value = name.value.clone();
+            if let Some(suffix) = &trigger.suffix {
+                value = format!("{value}_{}", suffix.value);
+            }
+            let span = name.span.clone();
+            Located { value, span }
+        };
+        // On another table it is named by the one of the use all the same: many uses may share that other.
+        let elsewhere = table.is_some();
+        let named = |name: &Located<String>| {
+            let name = suffixed(name);
+            if !elsewhere || !is_template(&name.value) {
+                return Ok(name);
+            }
+            let value = self.site.renderer.name(&name, self.scope.clone());
+            let span = name.span;
+            value
+                .map(|value| Located { value, span })
+                .map_err(|error| self.used.blamed(error))
+        };
+        self.of_the_user(&mut fields);
+        let renamed_from = self.used.fields.renamed_from.as_ref();
+        fields.renamed_from = renamed_from.map(&named).transpose()?;
+        let also = self.used.fields.when.clone().filter(|_| !elsewhere);
         if fields.shared.as_ref().is_some_and(|shared| shared.value) {
             let name = self.shared_function(trigger, &fields);
             fields.function_name = Some(Located {
@@ -95,9 +124,10 @@ impl Here<'_> {
             });
         }
         Ok(Some(Expanded {
+            table,
             spec: TriggerSpec {
                 span: trigger.span.clone(),
-                name: suffixed(&self.used.spec.name),
+                name: named(&self.used.spec.name)?,
                 tables: TableSelector::Many {
                     include: vec![],
                     exclude: vec![],
@@ -160,12 +190,25 @@ impl Here<'_> {
         name + "_trigger"
     }
 
-    /// What the user says beside `use` wins; gives the condition that is to hold besides the kind's own.
-    fn of_the_user(
-        &self,
-        fields: &mut Fields,
-        suffixed: impl Fn(&Located<String>) -> Located<String>,
-    ) -> Option<Located<String>> {
+    /// The condition of the use is for the triggers that have the rows that it speaks of: TRUNCATE has none, an insert no
+    /// old one. A trigger that cannot have it goes without, as long as there is one that can.
+    pub(super) fn share_out(&self, triggers: &mut [Expanded]) {
+        let Some(also) = &self.also else {
+            return;
+        };
+        let fits: Vec<bool> = triggers
+            .iter()
+            .map(|one| inspect::has_rows(also, self.site.dialect, &one.fields))
+            .collect();
+        if fits.contains(&true) {
+            for (one, _) in triggers.iter_mut().zip(fits).filter(|(_, fits)| !fits) {
+                one.addition.also = None;
+            }
+        }
+    }
+
+    /// What the user says beside `use` wins.
+    fn of_the_user(&self, fields: &mut Fields) {
         let user = self.used.fields;
         win(&mut fields.description, user.description.as_ref());
         win(&mut fields.enabled, user.enabled.as_ref());
@@ -181,8 +224,6 @@ impl Here<'_> {
         );
         win(&mut fields.sql_mode, user.sql_mode.as_ref());
         win(&mut fields.collation, user.collation.as_ref());
-        fields.renamed_from = user.renamed_from.as_ref().map(suffixed);
-        user.when.clone()
     }
 }
 

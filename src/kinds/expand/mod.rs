@@ -10,10 +10,10 @@ use std::collections::HashMap;
 use minijinja::Value;
 
 use self::here::Here;
-use self::values::Values;
+use self::values::{Values, described};
 use super::parameters::Bound;
 use super::tables::Needed;
-use super::{Kind, tables};
+use super::{Kind, KindTrigger, tables};
 use crate::dialect::{Dialect, Note, OfTable, Table, TableKind, scope};
 use crate::error::{Diagnostic, Error, Located, Span};
 use crate::render::{Renderer, map};
@@ -77,6 +77,8 @@ pub struct Addition {
 
 /// One trigger of a kind, on one table.
 pub struct Expanded {
+    /// The table that it is on, where that is not the one of the use.
+    pub table: Option<Table>,
     /// Its name and place.
     pub spec: TriggerSpec,
     /// Its fields.
@@ -155,6 +157,11 @@ impl<'a> Use<'a> {
         if !problems.is_empty() {
             return Err(problems);
         }
+        let also = values.use_when();
+        let is_elsewhere = |trigger: &KindTrigger| trigger.on.is_some();
+        if self.kind.triggers.iter().any(is_elsewhere) {
+            values.done.push(("used_on".to_owned(), described(table)));
+        }
         let with = map(std::mem::take(&mut values.done));
         let place = Here {
             used: self,
@@ -162,6 +169,8 @@ impl<'a> Use<'a> {
             site,
             follows: values.note.was_read(),
             scope: scope(&site.of(table), Some(&with), &Note::default()),
+            named: values.named,
+            also,
         };
         problems.extend(place.refusals());
         if !problems.is_empty() {
@@ -174,6 +183,7 @@ impl<'a> Use<'a> {
                 Err(found) => problems.extend(found),
             }
         }
+        place.share_out(&mut expansion.triggers);
         for needed in &self.kind.tables {
             match tables::needed(self, needed, site, &place.scope, &with, looked) {
                 Ok(needed) => expansion.needed.extend(needed),

@@ -23,7 +23,7 @@ pub(super) struct Values<'a> {
     /// The tables that were named.
     pub(super) references: Vec<TableRef>,
     /// Which table a parameter names.
-    named: HashMap<&'a str, Table>,
+    pub(super) named: HashMap<&'a str, Table>,
     /// Whether tables and columns must be there.
     pub(super) check: bool,
     /// Whether the table's columns were looked at.
@@ -70,6 +70,24 @@ impl<'a> Values<'a> {
         }
     }
 
+    /// The condition of the use for templates, as `use_when`: none where there is none, or where it depends on the event.
+    pub(super) fn use_when(&mut self) -> Option<String> {
+        let when = self.used.fields.when.as_ref();
+        let text = when.and_then(|when| {
+            let renderer = self.site.renderer;
+            let scope = self.scope();
+            if is_template(&when.value) {
+                let sql = renderer.inline_value(when, scope).ok()?;
+                Some(sql)
+            } else {
+                Some(when.value.clone())
+            }
+        });
+        let value = text.as_deref().map_or(Value::from(()), Value::from);
+        self.done.push(("use_when".to_owned(), value));
+        text
+    }
+
     fn scope(&self) -> Value {
         let values = self.done.iter();
         let with = map(values.map(|(name, value)| (name.as_str(), value.clone())));
@@ -106,7 +124,9 @@ impl<'a> Values<'a> {
                 }
                 match kind {
                     Type::Table => self.table(parameter, &text)?,
-                    Type::Column | Type::Columns => Value::from(self.column(parameter, &text)),
+                    Type::Column | Type::Columns => {
+                        Value::from(self.column(parameter.of.as_ref(), &text))
+                    }
                     _ => Value::from(text.value),
                 }
             }
@@ -124,7 +144,7 @@ impl<'a> Values<'a> {
                 let mut pairs = Vec::with_capacity(entries.len());
                 for (key, value) in entries {
                     let key = match parameter.keys {
-                        Type::Column => self.column(parameter, key),
+                        Type::Column => self.column(None, key),
                         _ => key.value.clone(),
                     };
                     let value = self.typed(parameter, parameter.values, value)?;
@@ -136,8 +156,8 @@ impl<'a> Values<'a> {
     }
 
     /// A column, as the catalog spells it where it is known.
-    fn column(&mut self, parameter: &Parameter, text: &Located<String>) -> String {
-        let table = match &parameter.of {
+    fn column(&mut self, of: Option<&Located<String>>, text: &Located<String>) -> String {
+        let table = match of {
             Some(of) => self.named.get(of.value.as_str()),
             None => Some(self.table),
         };
