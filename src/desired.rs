@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
 
-use crate::dialect::{Beside, Ddl, Dialect, Lowered, Request, Server};
+use crate::dialect::{Beside, Ddl, Dialect, Lowered, Request, Server, Table};
 use crate::error::{Diagnostic, Error, Located, Span};
 use crate::kinds::expand::{Addition, Expanded, Looked, Site, Use, blamed};
 use crate::kinds::tables::{Needed, NewTable};
@@ -162,11 +162,11 @@ pub fn outline<'a>(
     )?;
     let (chosen, requests): (Vec<&Chosen>, Vec<Request<'_>>) =
         all_requests(&wanted, &selection.triggers, &expanded)
-            .map(|(chosen, spec, fields, kind)| {
+            .map(|(chosen, table, spec, fields, kind)| {
                 let request = Request {
                     spec,
                     fields,
-                    table: &chosen.table,
+                    table,
                     vars: &vars,
                     beside: &beside,
                     pretend: pretend || is_missing(chosen, live),
@@ -227,9 +227,10 @@ fn is_missing(chosen: &Chosen, live: bool) -> bool {
     live && chosen.table.facts.is_none()
 }
 
-/// A trigger on one of its tables: what the spec says itself, or what a kind makes of it.
+/// A trigger on one of its tables, with the table that chose it: what the spec says itself, or what a kind makes of it.
 type Wanted<'a> = (
     &'a Chosen,
+    &'a Table,
     &'a TriggerSpec,
     &'a Fields,
     Option<&'a Addition>,
@@ -246,19 +247,21 @@ fn all_requests<'a>(
         .zip(chosen)
         .filter(|((trigger, _), _)| trigger.usage.is_none())
         .flat_map(|((trigger, fields), tables)| {
-            let one = |table| (table, *trigger, &**fields, None);
+            let one = |chosen: &'a Chosen| (chosen, &chosen.table, *trigger, &**fields, None);
             tables
                 .iter()
-                .filter(|table| !table.is_left_out(&expanded.written))
+                .filter(|chosen| !chosen.is_left_out(&expanded.written))
                 .map(one)
         });
-    let of_kinds = expanded.triggers.iter().map(|(table, expanded)| {
+    let of_kinds = expanded.triggers.iter().map(|(chosen, expanded)| {
         let Expanded {
+            table,
             spec,
             fields,
             addition,
         } = expanded;
-        (*table, spec, fields, Some(addition))
+        let table = table.as_ref().unwrap_or(&chosen.table);
+        (*chosen, table, spec, fields, Some(addition))
     });
     plain.chain(of_kinds)
 }

@@ -158,7 +158,10 @@ impl Kind {
             tables: expansion
                 .needed
                 .into_iter()
-                .map(|needed| needed.new.sql)
+                .flat_map(|needed| {
+                    let statements = needed.new.statements();
+                    statements.map(str::to_owned).collect::<Vec<_>>()
+                })
                 .collect(),
             ddl: vec![],
         };
@@ -166,7 +169,7 @@ impl Kind {
             let request = Request {
                 spec: &expanded.spec,
                 fields: &expanded.fields,
-                table,
+                table: expanded.table.as_ref().unwrap_or(table),
                 vars: &vars,
                 beside: &beside,
                 pretend: false,

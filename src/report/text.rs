@@ -97,7 +97,8 @@ fn changes(plan: &Plan, detail: Detail, palette: &Palette) -> String {
             table.kind,
             added = palette.added,
         );
-        for line in table.sql.lines().filter(|_| detail.statements) {
+        let lines = table.statements().flat_map(str::lines);
+        for line in lines.filter(|_| detail.statements) {
             let _ = writeln!(out, "    {line}");
         }
         out.push('\n');

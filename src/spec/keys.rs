@@ -463,7 +463,12 @@ pub const KEYS: &[Key] = &[
     },
     Key {
         name: "dialects",
-        sections: &[Section::Trigger, Section::KindTrigger, Section::Require],
+        sections: &[
+            Section::Trigger,
+            Section::KindTrigger,
+            Section::KindTable,
+            Section::Require,
+        ],
         shape: Shape::List(&Shape::Dialect),
         default: "all",
         doc: "The dialects that it is for.",
@@ -1187,7 +1192,7 @@ pub const KEYS: &[Key] = &[
         sections: &[Section::Parameter],
         shape: Shape::Text,
         default: "the trigger's own table",
-        doc: "For `column` and `columns`: the parameter that names their table.",
+        doc: "For `column`, `columns` and the `values` of a `map`: the parameter that names their table.",
         example: "of = \"parent\"",
         ..KEY
     },
@@ -1289,6 +1294,15 @@ pub const KEYS: &[Key] = &[
         ..KEY
     },
     Key {
+        name: "on",
+        sections: &[Section::KindTrigger],
+        shape: Shape::Text,
+        default: "the table of the use",
+        doc: "The parameter of type `table` that names the table that it is on.",
+        example: "on = \"parent\"",
+        ..KEY
+    },
+    Key {
         name: "if",
         sections: &[Section::KindTrigger],
         shape: Shape::Text,
@@ -1322,6 +1336,14 @@ pub const KEYS: &[Key] = &[
         required: true,
         doc: "The columns that the kind writes.",
         example: "columns = [\"operation\", \"old_row\"]",
+        ..KEY
+    },
+    Key {
+        name: "fill",
+        sections: &[Section::KindTableOwn],
+        shape: Shape::Sql,
+        doc: "A statement that runs once, right after the CREATE TABLE; a template.",
+        example: "fill = \"INSERT INTO {{ target | ident }} ({{ target.name | ident }}) VALUES ('rebuild')\"",
         ..KEY
     },
     Key {

@@ -27,6 +27,8 @@ const TAKEN: &[&str] = &[
     "generated",
     "table_columns",
     "row_key",
+    "used_on",
+    "use_when",
 ];
 
 /// Read a kind's file; what is wrong with it goes to `problems`.
@@ -296,6 +298,7 @@ impl Reader<'_> {
         KindTrigger {
             span: record.span.clone(),
             suffix: text(&mut record, "suffix"),
+            on: text(&mut record, "on"),
             condition: text(&mut record, "if"),
             dialects: texts(&mut record, "dialects"),
             base: self.fields(&mut record),
@@ -323,18 +326,30 @@ impl Reader<'_> {
         self.missing(&record, "doc", what, "doc = \"…\"");
         self.missing(&record, "columns", what, "columns = [\"operation\"]");
         let own = std::mem::take(&mut record.overrides);
+        let mut fills = BTreeMap::new();
+        let mut creates = BTreeMap::new();
+        for (dialect, mut record) in own {
+            if let Some(fill) = text(&mut record, "fill") {
+                if dialect.value == "mysql" {
+                    let help = "let the users of the kind run it, and say so in its README.md";
+                    let message = "MySQL cannot create a table and fill it in one transaction";
+                    self.report(message, &fill.span, help);
+                }
+                fills.insert(dialect.value.clone(), fill);
+            }
+            if let Some(create) = text(&mut record, "create") {
+                creates.insert(dialect.value, create);
+            }
+        }
         Some(KindTable {
             span: record.span.clone(),
+            dialects: texts(&mut record, "dialects"),
             parameter: text(&mut record, "parameter")?,
             doc: text(&mut record, "doc")?.value,
             columns: texts(&mut record, "columns")?,
             create: text(&mut record, "create"),
-            own: own
-                .into_iter()
-                .filter_map(|(dialect, mut record)| {
-                    Some((dialect.value, text(&mut record, "create")?))
-                })
-                .collect(),
+            own: creates,
+            fills,
         })
     }
 
@@ -416,6 +431,9 @@ impl Reader<'_> {
         }
         for table in &kind.tables {
             unknown_parameter(&table.parameter, true);
+        }
+        for on in kind.triggers.iter().filter_map(|one| one.on.as_ref()) {
+            unknown_parameter(on, true);
         }
         for parameter in &kind.parameters {
             if let Some(of) = &parameter.of {
