@@ -225,7 +225,9 @@ fn life(live: &mut dyn Live) {
     live.batch("DROP TABLE outbox;");
     let after = live.snapshot();
     // SQLite makes this one for AUTOINCREMENT, and keeps it.
-    let lines = after.lines().filter(|line| !line.contains("sqlite_sequence"));
+    let lines = after
+        .lines()
+        .filter(|line| !line.contains("sqlite_sequence"));
     let after: String = lines.map(|line| format!("{line}\n")).collect();
     assert_same("the catalog after rollback", &before, &after);
 
