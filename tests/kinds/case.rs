@@ -212,6 +212,9 @@ impl Case {
             .json();
         assert_eq!(again["changes"], serde_json::json!([]), "{again}");
         sandbox.on(live, &["check"]).ok();
+        // What is shipped is no pattern that is warned of.
+        let lint = sandbox.on(live, &["lint", "--deny", "warnings"]);
+        assert_eq!(lint.status, Some(0), "{lint}");
         sandbox.on(live, &["rollback", "--yes"]).ok();
         if creates {
             assert_ne!(before, live.snapshot(), "a rollback drops no table");
