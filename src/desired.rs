@@ -15,7 +15,7 @@ use crate::lookup::{Lookup, Noted};
 use crate::model::{Definition, FunctionSource, ObjectId, TableId};
 use crate::parallel;
 use crate::render::Renderer;
-use crate::selectors::{self, Chosen, Uncovered};
+use crate::selectors::{self, Chosen, Covering, Uncovered};
 use crate::spec::{Fields, Spec, TableRef, TriggerSpec};
 
 /// The table that holds what is switched off, where the engine has no settings of a session.
@@ -161,7 +161,7 @@ pub fn outline<'a>(
         &mut problems,
     )?;
     let (chosen, requests): (Vec<&Chosen>, Vec<Request<'_>>) =
-        all_requests(&wanted, &selection.triggers, &expanded.triggers)
+        all_requests(&wanted, &selection.triggers, &expanded)
             .map(|(chosen, table, spec, fields, kind)| {
                 let request = Request {
                     spec,
@@ -188,12 +188,21 @@ pub fn outline<'a>(
     }
     let uncovered = selectors::uncovered(
         &selection.rules,
-        &requests,
-        (dialect, &vars),
+        &Covering {
+            spec,
+            requests: &requests,
+            written: &expanded.written,
+            dialect,
+            vars: &vars,
+        },
         renderer,
         &mut problems,
     );
     drop(requests);
+    for ((trigger, _), chosen) in wanted.iter().zip(&selection.triggers) {
+        let nothing = selectors::only_written(trigger, chosen, &expanded.written);
+        selection.warnings.extend(nothing);
+    }
     Ok(Outline {
         spec,
         dialect,
@@ -231,7 +240,7 @@ type Wanted<'a> = (
 fn all_requests<'a>(
     wanted: &'a [(&'a TriggerSpec, Cow<'a, Fields>)],
     chosen: &'a [Vec<Chosen>],
-    expanded: &'a [(&'a Chosen, Expanded)],
+    expanded: &'a AllExpanded<'a>,
 ) -> impl Iterator<Item = Wanted<'a>> {
     let plain = wanted
         .iter()
@@ -239,9 +248,12 @@ fn all_requests<'a>(
         .filter(|((trigger, _), _)| trigger.usage.is_none())
         .flat_map(|((trigger, fields), tables)| {
             let one = |chosen: &'a Chosen| (chosen, &chosen.table, *trigger, &**fields, None);
-            tables.iter().map(one)
+            tables
+                .iter()
+                .filter(|chosen| !chosen.is_left_out(&expanded.written))
+                .map(one)
         });
-    let of_kinds = expanded.iter().map(|(chosen, expanded)| {
+    let of_kinds = expanded.triggers.iter().map(|(chosen, expanded)| {
         let Expanded {
             table,
             spec,
@@ -261,6 +273,8 @@ struct AllExpanded<'a> {
     triggers: Vec<(&'a Chosen, Expanded)>,
     /// Tables that are to be created, in the order of their names.
     tables: Vec<NewTable>,
+    /// Tables that they write to, whether they are there or not; none where no pattern could mean one.
+    written: BTreeSet<TableId>,
 }
 
 /// The triggers that every `use` stands for, on every table.
@@ -310,6 +324,13 @@ fn expanded<'a>(
             let first = found.into_iter().map(|found| found.into_iter().next());
             looked.extend(references.into_iter().zip(first));
         }
+    }
+    let patterns = resolved.iter().flatten().any(|chosen| chosen.by_pattern);
+    if patterns && uses.iter().any(|(one, _)| !one.kind.tables.is_empty()) {
+        let written = |(one, table): &(Use<'_>, &Chosen)| one.written(&table.table, site, &looked);
+        let (written, ()) = parallel::map(&uses, written, || ());
+        all.written = written.into_iter().flatten().collect();
+        uses.retain(|(_, table)| !table.is_left_out(&all.written));
     }
     let mut needed: BTreeMap<TableId, Needed> = BTreeMap::new();
     let live = matches!(tables, Tables::Live(_));

@@ -17,7 +17,7 @@ use std::sync::Arc;
 use serde::Deserialize;
 
 use crate::error::{Located, SourceFile, Span};
-use crate::spec::{Argument, Fields, Tree};
+use crate::spec::{AllowSpec, Argument, Fields, Tree};
 
 pub use library::{Library, all_built_in, built_in};
 pub use parameters::Bound;
@@ -45,6 +45,8 @@ pub struct Kind {
     pub tables: Vec<KindTable>,
     /// A use to show.
     pub example: Example,
+    /// Findings of `lint` that are meant, wherever it is used.
+    pub allow: Vec<AllowSpec>,
     /// What its tests run on.
     pub fixture: Option<Tree>,
     /// Its tests.

@@ -478,7 +478,7 @@ pub const KEYS: &[Key] = &[
     },
     Key {
         name: "allow",
-        sections: &[Section::Trigger, Section::Function],
+        sections: &[Section::Trigger, Section::Function, Section::Kind],
         shape: Shape::OneOrMany(Section::Allow),
         doc: "Findings of `lint` that are meant to be: one table or a list of them.",
         example: "allow = { rule = \"before_returns_null\", reason = \"drops duplicates\" }",
@@ -811,9 +811,17 @@ pub const KEYS: &[Key] = &[
         name: "trigger",
         sections: &[Section::Require],
         shape: Shape::Text,
-        required: true,
         doc: "The name of the trigger that each of them must have; may use `{{ table }}`.",
         example: "trigger = \"{{ table }}_audit\"",
+        ..KEY
+    },
+    Key {
+        name: "use",
+        sections: &[Section::Require],
+        shape: Shape::Text,
+        doc: "The kind that must be used on each of them.",
+        example: "use = \"updated_at\"",
+        aliases: &["kind"],
         ..KEY
     },
     Key {

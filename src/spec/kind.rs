@@ -194,6 +194,10 @@ impl Reader<'_> {
             triggers,
             tables,
             example: example?,
+            allow: Builder {
+                problems: self.problems,
+            }
+            .allow(record.take("allow")),
             fixture,
             tests,
             readme,

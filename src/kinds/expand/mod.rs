@@ -16,6 +16,7 @@ use super::tables::Needed;
 use super::{Kind, KindTrigger, tables};
 use crate::dialect::{Dialect, Note, OfTable, Table, TableKind, scope};
 use crate::error::{Diagnostic, Error, Located, Span};
+use crate::model::TableId;
 use crate::render::{Renderer, map};
 use crate::spec::{Fields, TableRef, TriggerSpec, UseSpec};
 
@@ -140,6 +141,20 @@ impl<'a> Use<'a> {
         let mut values = Values::new(self, table, site, &unknown);
         values.fill();
         values.references
+    }
+
+    /// The tables that it writes to as the kind's own, for this table of the trigger.
+    pub fn written(&self, table: &Table, site: &Site<'_>, looked: &Looked) -> Vec<TableId> {
+        if self.kind.tables.is_empty() {
+            return vec![];
+        }
+        let mut values = Values::new(self, table, site, looked);
+        values.fill();
+        let parameters = self.kind.tables.iter().map(|table| &table.parameter.value);
+        parameters
+            .filter_map(|name| values.named.get(name.as_str()))
+            .map(|table| table.id.clone())
+            .collect()
     }
 
     /// The triggers that it stands for on one table.
