@@ -70,7 +70,9 @@ fn one_that_is_made_is_filled() {
     live.batch("UPDATE posts SET title = 'cocoa' WHERE id = 1; DELETE FROM posts WHERE id = 2;");
     live.batch("INSERT INTO posts_search (posts_search, rank) VALUES ('integrity-check', 1);");
     let found = |live: &mut dyn Live, word: &str| {
-        live.run(&format!("SELECT rowid FROM posts_search WHERE posts_search MATCH '{word}'"))
+        live.run(&format!(
+            "SELECT rowid FROM posts_search WHERE posts_search MATCH '{word}'"
+        ))
     };
     assert_eq!(found(live, "cocoa"), "1\n");
     assert_eq!(found(live, "tea OR milk"), "");

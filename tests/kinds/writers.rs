@@ -80,9 +80,15 @@ with  = { parent = "users", key = "author_id", columns = { author_name = "name" 
             let (id, user) = (writer * 1000 + round, 1 + writer % 2);
             // The first two rename, each one user, so that no two of them ever wait for each other.
             let _ = if writer < 2 {
-                writeln!(text, "UPDATE users SET name = 'n{round}' WHERE id = {user};")
+                writeln!(
+                    text,
+                    "UPDATE users SET name = 'n{round}' WHERE id = {user};"
+                )
             } else {
-                writeln!(text, "INSERT INTO comments (id, author_id) VALUES ({id}, {user});")
+                writeln!(
+                    text,
+                    "INSERT INTO comments (id, author_id) VALUES ({id}, {user});"
+                )
             };
         }
         text
@@ -91,7 +97,10 @@ with  = { parent = "users", key = "author_id", columns = { author_name = "name" 
     let stale = "SELECT count(*) FROM comments c JOIN users u ON u.id = c.author_id WHERE c.author_name <> u.name OR c.author_name IS NULL";
     assert_eq!(live.run(stale), "0\n");
     let count = (WRITERS - 2) * ROUNDS;
-    assert_eq!(live.run("SELECT count(*) FROM comments"), format!("{count}\n"));
+    assert_eq!(
+        live.run("SELECT count(*) FROM comments"),
+        format!("{count}\n")
+    );
 }
 
 /// Run scripts at the same time, none of which may fail.
