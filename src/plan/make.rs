@@ -145,9 +145,10 @@ pub fn make(
     let changes = targeted(changes, &options.targets, &catalog);
     let differing: BTreeSet<ObjectId> = changes
         .iter()
-        .filter(|change| change.action.differs())
+        .filter(|change| change.action.differs() && !change.faults_allowed)
         .map(Change::id)
         .collect();
+    refuse_doubtful(desired, &changes)?;
     let is_left = options.apply_follows && planner.database.checks_live();
     let to_check = desired
         .iter()
@@ -639,6 +640,16 @@ impl Planner<'_> {
         {
             places::set_place(after, recorded.place().cloned());
         }
+        // What the spec asks for as it did comes back as somebody had laid it out.
+        let unchanged = sides.record.zip(sides.desired);
+        if let (Some(Definition::Trigger(after)), Some(Definition::Trigger(recorded))) =
+            (&mut after, recorded)
+            && action == Action::Restore
+            && after.creation.is_none()
+            && unchanged.is_some_and(|(record, desired)| record.rendered_digest == desired.digest)
+        {
+            after.verbatim.clone_from(&recorded.verbatim);
+        }
         let step = Step {
             action,
             id: &sides.id,
@@ -656,6 +667,7 @@ impl Planner<'_> {
             drift,
             rests_on: rested,
             rendered_digest: sides.desired.map(|desired| desired.digest.clone()),
+            faults_allowed: sides.desired.is_some_and(|desired| desired.faults_allowed),
             ..step.change(self.database, self.renderer)?
         })
     }
@@ -818,6 +830,17 @@ fn unmanaged(desired: &DesiredSet, history: &History, catalog: &Catalog) -> Vec<
         unmanaged.sort();
     }
     unmanaged
+}
+
+/// What cannot be meant is not made, unless the spec says that it is.
+fn refuse_doubtful(desired: &DesiredSet, changes: &[Change]) -> Result<(), Error> {
+    let problems: Vec<Diagnostic> = changes
+        .iter()
+        .filter(|change| change.action.differs() && !change.faults_allowed)
+        .filter_map(|change| desired.get(&change.id()))
+        .flat_map(|desired| desired.doubts.iter().cloned())
+        .collect();
+    Error::collected(problems)
 }
 
 /// Have the engine look at what is about to be made, before anything is.

@@ -218,6 +218,9 @@ pub struct Change {
     /// The definition alone does not tell whether it is so: a template of the user's made it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub custom: bool,
+    /// The spec allows that its body fails.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub faults_allowed: bool,
 }
 
 impl Change {

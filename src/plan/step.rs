@@ -83,13 +83,15 @@ impl Step<'_> {
             reverse: down.statements,
             rests_on: vec![],
             rendered_digest: None,
+            faults_allowed: false,
         })
     }
 }
 
-/// Whether a definition says more than its SQL: the settings of the session that creates it.
+/// Whether a definition says more than the spec's DDL: the settings of the session that creates it, or a text that
+/// somebody laid out.
 fn has_own_settings(definition: &Definition) -> bool {
-    matches!(definition, Definition::Trigger(trigger) if trigger.creation.is_some())
+    matches!(definition, Definition::Trigger(trigger) if trigger.creation.is_some() || trigger.verbatim.is_some())
 }
 
 fn locks(ddl: &Ddl, id: &ObjectId, dialect: &dyn Dialect) -> Vec<Lock> {

@@ -154,6 +154,7 @@ pub(super) fn lower(
         definition: Definition::Function(function),
         renamed_from: None,
         generated: false,
+        doubts: vec![],
     })
 }
 
