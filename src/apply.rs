@@ -175,7 +175,7 @@ impl Job {
 impl Job {
     /// All statements in the order in which they run.
     pub fn statements(&self) -> impl Iterator<Item = &str> {
-        let tables = self.tables.iter().map(|table| table.sql.as_str());
+        let tables = self.tables.iter().flat_map(NewTable::statements);
         tables.chain(self.up.iter().map(|statement| statement.sql.as_str()))
     }
 }
@@ -398,8 +398,9 @@ pub(crate) fn existing(
 pub(crate) fn create_tables(tables: &[NewTable], database: &mut dyn Database) -> Result<(), Error> {
     let statements: Vec<Statement> = tables
         .iter()
-        .map(|table| Statement {
-            sql: table.sql.clone(),
+        .flat_map(NewTable::statements)
+        .map(|sql| Statement {
+            sql: sql.to_owned(),
             object: None,
         })
         .collect();

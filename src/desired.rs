@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
 
-use crate::dialect::{Beside, Ddl, Dialect, Lowered, Request, Server};
+use crate::dialect::{Beside, Ddl, Dialect, Lowered, Request, Server, Table};
 use crate::error::{Diagnostic, Error, Located, Span};
 use crate::kinds::expand::{Addition, Expanded, Looked, Site, Use, blamed};
 use crate::kinds::tables::{Needed, NewTable};
@@ -15,7 +15,7 @@ use crate::lookup::{Lookup, Noted};
 use crate::model::{Definition, FunctionSource, ObjectId, TableId};
 use crate::parallel;
 use crate::render::Renderer;
-use crate::selectors::{self, Chosen, Uncovered};
+use crate::selectors::{self, Chosen, Covering, Uncovered};
 use crate::spec::{AllowSpec, Fields, FunctionSpec, Spec, TableRef, TriggerSpec};
 
 /// The table that holds what is switched off, where the engine has no settings of a session.
@@ -165,12 +165,12 @@ pub fn outline<'a>(
         &mut problems,
     )?;
     let (chosen, requests): (Vec<&Chosen>, Vec<Request<'_>>) =
-        all_requests(&wanted, &selection.triggers, &expanded.triggers)
-            .map(|(chosen, spec, fields, kind)| {
+        all_requests(&wanted, &selection.triggers, &expanded)
+            .map(|(chosen, table, spec, fields, kind)| {
                 let request = Request {
                     spec,
                     fields,
-                    table: &chosen.table,
+                    table,
                     vars: &vars,
                     beside: &beside,
                     pretend: pretend || is_missing(chosen, live),
@@ -193,12 +193,21 @@ pub fn outline<'a>(
     }
     let uncovered = selectors::uncovered(
         &selection.rules,
-        &requests,
-        (dialect, &vars),
+        &Covering {
+            spec,
+            requests: &requests,
+            written: &expanded.written,
+            dialect,
+            vars: &vars,
+        },
         renderer,
         &mut problems,
     );
     drop(requests);
+    for ((trigger, _), chosen) in wanted.iter().zip(&selection.triggers) {
+        let nothing = selectors::only_written(trigger, chosen, &expanded.written);
+        selection.warnings.extend(nothing);
+    }
     Ok(Outline {
         spec,
         dialect,
@@ -223,9 +232,10 @@ fn is_missing(chosen: &Chosen, live: bool) -> bool {
     live && chosen.table.facts.is_none()
 }
 
-/// A trigger on one of its tables: what the spec says itself, or what a kind makes of it.
+/// A trigger on one of its tables, with the table that chose it: what the spec says itself, or what a kind makes of it.
 type Wanted<'a> = (
     &'a Chosen,
+    &'a Table,
     &'a TriggerSpec,
     &'a Fields,
     Option<&'a Addition>,
@@ -235,23 +245,28 @@ type Wanted<'a> = (
 fn all_requests<'a>(
     wanted: &'a [(&'a TriggerSpec, Cow<'a, Fields>)],
     chosen: &'a [Vec<Chosen>],
-    expanded: &'a [(&'a Chosen, Expanded)],
+    expanded: &'a AllExpanded<'a>,
 ) -> impl Iterator<Item = Wanted<'a>> {
     let plain = wanted
         .iter()
         .zip(chosen)
         .filter(|((trigger, _), _)| trigger.usage.is_none())
         .flat_map(|((trigger, fields), tables)| {
-            let one = |table| (table, *trigger, &**fields, None);
-            tables.iter().map(one)
+            let one = |chosen: &'a Chosen| (chosen, &chosen.table, *trigger, &**fields, None);
+            tables
+                .iter()
+                .filter(|chosen| !chosen.is_left_out(&expanded.written))
+                .map(one)
         });
-    let of_kinds = expanded.iter().map(|(table, expanded)| {
+    let of_kinds = expanded.triggers.iter().map(|(chosen, expanded)| {
         let Expanded {
+            table,
             spec,
             fields,
             addition,
         } = expanded;
-        (*table, spec, fields, Some(addition))
+        let table = table.as_ref().unwrap_or(&chosen.table);
+        (*chosen, table, spec, fields, Some(addition))
     });
     plain.chain(of_kinds)
 }
@@ -263,6 +278,8 @@ struct AllExpanded<'a> {
     triggers: Vec<(&'a Chosen, Expanded)>,
     /// Tables that are to be created, in the order of their names.
     tables: Vec<NewTable>,
+    /// Tables that they write to, whether they are there or not; none where no pattern could mean one.
+    written: BTreeSet<TableId>,
 }
 
 /// The triggers that every `use` stands for, on every table.
@@ -312,6 +329,13 @@ fn expanded<'a>(
             let first = found.into_iter().map(|found| found.into_iter().next());
             looked.extend(references.into_iter().zip(first));
         }
+    }
+    let patterns = resolved.iter().flatten().any(|chosen| chosen.by_pattern);
+    if patterns && uses.iter().any(|(one, _)| !one.kind.tables.is_empty()) {
+        let written = |(one, table): &(Use<'_>, &Chosen)| one.written(&table.table, site, &looked);
+        let (written, ()) = parallel::map(&uses, written, || ());
+        all.written = written.into_iter().flatten().collect();
+        uses.retain(|(_, table)| !table.is_left_out(&all.written));
     }
     let mut needed: BTreeMap<TableId, Needed> = BTreeMap::new();
     let live = matches!(tables, Tables::Live(_));

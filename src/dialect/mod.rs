@@ -2,7 +2,7 @@
 //! database. A new dialect is one file here, one in `db`, one folder in `templates`, and a line in [`ALL`].
 
 mod beside;
-mod inspect;
+pub(crate) mod inspect;
 pub mod mysql;
 pub mod postgres;
 mod quoting;

@@ -212,6 +212,21 @@ impl Findings {
         );
     }
 
+    /// Something about two triggers, the first of which is of the spec: an `allow` of either is enough.
+    fn about_both(
+        &mut self,
+        rule: &str,
+        subject: &Subject<'_>,
+        (item, other): (&Item<'_>, &Item<'_>),
+        what: Diagnostic,
+    ) {
+        let before = self.found.len();
+        self.about(rule, subject, item, what);
+        if let (Some(finding), Some(source)) = (self.found.get_mut(before), &other.source) {
+            finding.owners.push(Owner::Trigger(source.index));
+        }
+    }
+
     fn add(
         &mut self,
         rule: &str,
@@ -323,7 +338,14 @@ fn settle(
                     .map(move |(index, _)| (*owner, index))
             })
             .collect();
-        if allowing.is_empty() {
+        let is_meant = finding
+            .owners
+            .iter()
+            .any(|owner| kind_allows(spec, *owner, finding.rule));
+        if is_meant {
+            report.allowed += 1;
+            used.extend(allowing);
+        } else if allowing.is_empty() {
             if is_target(&finding, targets) {
                 report.findings.push(finding);
             }
@@ -372,6 +394,17 @@ fn allows(spec: &Spec, owner: Owner) -> &[AllowSpec] {
         Owner::Function(index) => spec.functions.get(index).map(|spec| spec.allow.as_slice()),
     }
     .unwrap_or_default()
+}
+
+/// Whether the kind that a trigger uses says that it is meant.
+fn kind_allows(spec: &Spec, owner: Owner, rule: &Rule) -> bool {
+    let Owner::Trigger(index) = owner else {
+        return false;
+    };
+    let usage = spec.triggers.get(index).and_then(|it| it.usage.as_ref());
+    usage
+        .and_then(|usage| spec.kinds.get(&usage.kind.value))
+        .is_some_and(|kind| kind.allow.iter().any(|allow| allow.rule.value == rule.name))
 }
 
 /// Whether the rule was run for every dialect of the spec for which it could have found something here.

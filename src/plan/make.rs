@@ -725,9 +725,12 @@ fn keep_called_functions(changes: &mut [Change], catalog: &Catalog) {
 fn required(mut uncovered: Vec<Uncovered>, targets: &[glob::Pattern]) -> Vec<Uncovered> {
     if !targets.is_empty() {
         uncovered.retain(|missing| {
+            // A trigger of a kind is called so where nobody names it.
+            let of_kind = || Some(format!("{}_{}", missing.table.name, missing.kind.as_ref()?));
+            let name = missing.trigger.clone().or_else(of_kind);
             let id = ObjectId::Trigger(TriggerId {
                 table: missing.table.clone(),
-                name: missing.trigger.clone(),
+                name: name.unwrap_or_default(),
             });
             is_target(&id, targets)
         });

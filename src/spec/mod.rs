@@ -132,8 +132,17 @@ pub struct RequireSpec {
     pub tables: TableSelector,
     /// The dialects that it holds in; `None` is all.
     pub dialects: Option<Vec<Located<String>>>,
-    /// The name of the trigger that each must have, a template.
-    pub trigger: Located<String>,
+    /// What each must have.
+    pub demand: Demand,
+}
+
+/// What a `[[require]]` asks of each of its tables.
+#[derive(Debug, Clone)]
+pub enum Demand {
+    /// A trigger of this name, a template.
+    Trigger(Located<String>),
+    /// A use of this kind.
+    Kind(Located<String>),
 }
 
 /// One `[[trigger]]` as written.
