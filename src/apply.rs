@@ -18,6 +18,7 @@ use crate::history::{LiveFingerprint, Present, Row, Writer};
 use crate::journal;
 use crate::kinds::tables::NewTable;
 use crate::model::{Action as TriggerAction, Definition, FunctionId, ObjectId, TableId};
+use crate::plan::kept;
 use crate::plan::places::set_place;
 use crate::plan::{self, Action, Change, Plan};
 use crate::signal;
@@ -116,7 +117,7 @@ impl Job {
             let (id, old_id) = (change.id(), change.old_id());
             let faults_allowed = change.faults_allowed;
             let adopted = (change.action == Action::Adopt)
-                .then(|| text_of(change.before.as_ref()))
+                .then(|| kept::text_of(change.before.as_ref()))
                 .flatten();
             let statements = change.statements.into_iter();
             job.up.extend(statements.map(|sql| Statement {
@@ -177,16 +178,6 @@ impl Job {
     pub fn statements(&self) -> impl Iterator<Item = &str> {
         let tables = self.tables.iter().flat_map(NewTable::statements);
         tables.chain(self.up.iter().map(|statement| statement.sql.as_str()))
-    }
-}
-
-/// The text of a trigger as its author laid it out, where it says all (where sessions have a part in it, it does not).
-fn text_of(live: Option<&Definition>) -> Option<String> {
-    match live {
-        Some(Definition::Trigger(trigger)) if trigger.creation.is_none() => {
-            trigger.verbatim.clone()
-        }
-        _ => None,
     }
 }
 
@@ -597,6 +588,7 @@ fn end_state(
                 } else {
                     let mut definition = definition.clone();
                     database.dialect().complete(&mut definition, &found);
+                    kept::record(&mut definition, &found);
                     // Where it stands is nobody's wish, but it is where it comes back to when somebody drops it.
                     if definition.place().is_none() {
                         set_place(&mut definition, found.place().cloned());

@@ -318,6 +318,8 @@ impl Source<'_> {
             parallel,
             leakproof,
             strict,
+            // There is no way to say them: what compares with the database says so.
+            clauses: _,
             cost,
             comment,
             // Whoever applies owns what is new; rights are noted below.

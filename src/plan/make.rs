@@ -21,8 +21,8 @@ use super::because::followed;
 use super::hazard::{Around, assess};
 use super::step::Step;
 use super::{
-    Action, Change, FORMAT_VERSION, ObjectRef, Plan, base_fingerprint, order, places, rests_on,
-    siblings,
+    Action, Change, FORMAT_VERSION, ObjectRef, Plan, base_fingerprint, kept, order, places,
+    rests_on, siblings,
 };
 
 /// What the user said about how to plan.
@@ -640,23 +640,23 @@ impl Planner<'_> {
         {
             places::set_place(after, recorded.place().cloned());
         }
-        // What the spec asks for as it did comes back as somebody had laid it out.
-        let unchanged = sides.record.zip(sides.desired);
-        if let (Some(Definition::Trigger(after)), Some(Definition::Trigger(recorded))) =
-            (&mut after, recorded)
-            && action == Action::Restore
-            && after.creation.is_none()
-            && unchanged.is_some_and(|(record, desired)| record.rendered_digest == desired.digest)
-        {
-            after.verbatim.clone_from(&recorded.verbatim);
+        if let (Action::Restore, Some(after), Some(recorded)) = (action, &mut after, recorded) {
+            let unchanged = sides.record.zip(sides.desired);
+            let is_as_asked =
+                unchanged.is_some_and(|(record, desired)| record.rendered_digest == desired.digest);
+            kept::restore(after, recorded, is_as_asked);
         }
+        // Where it is more than the spec says, the DDL of the spec does not make it.
+        let create = sides
+            .desired
+            .filter(|desired| desired.ddl.custom || after.as_ref() == Some(&desired.definition));
         let step = Step {
             action,
             id: &sides.id,
             before: live,
             after,
             fields,
-            create: sides.desired.map(|desired| &desired.ddl),
+            create: create.map(|desired| &desired.ddl),
         };
         Ok(Change {
             because,

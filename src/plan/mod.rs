@@ -3,6 +3,7 @@
 
 mod because;
 pub mod hazard;
+pub(crate) mod kept;
 mod make;
 pub(crate) mod order;
 pub(crate) mod places;

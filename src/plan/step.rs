@@ -88,10 +88,9 @@ impl Step<'_> {
     }
 }
 
-/// Whether a definition says more than the spec's DDL: the settings of the session that creates it, or a text that
-/// somebody laid out.
+/// Whether a definition says more than its SQL: the settings of the session that creates it.
 fn has_own_settings(definition: &Definition) -> bool {
-    matches!(definition, Definition::Trigger(trigger) if trigger.creation.is_some() || trigger.verbatim.is_some())
+    matches!(definition, Definition::Trigger(trigger) if trigger.creation.is_some())
 }
 
 fn locks(ddl: &Ddl, id: &ObjectId, dialect: &dyn Dialect) -> Vec<Lock> {

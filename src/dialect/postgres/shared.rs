@@ -44,6 +44,7 @@ pub(super) fn plain(id: FunctionId, language: &str, body: String) -> Function {
         parallel: Parallel::Unsafe,
         leakproof: false,
         strict: false,
+        clauses: vec![],
         cost: DEFAULT_COST,
         comment: None,
         owner: None,
