@@ -27,6 +27,8 @@ use crate::plan::order::ranks;
 use crate::plan::places::Siblings;
 use crate::signal;
 
+mod apart;
+
 /// What is written down before a migration runs.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 struct Journal {
@@ -322,12 +324,19 @@ impl Runner<'_> {
         // Before any table is held: a session that holds some cannot create another.
         create_tables(&self.journal.tables, database)?;
         let statements = self.journal.steps.iter().map(Step::statement).collect();
+        let groups = groups(statements);
+        let mut helpers = database.helpers(apart::helpers_for(&groups));
+        if helpers.len() > 1 {
+            return apart::run(&groups, &mut helpers, progress, &|group, helper, count| {
+                self.run_group(group, helper, count)
+            });
+        }
+        drop(helpers);
         let mut done = 0;
-        for group in groups(statements) {
+        for group in groups {
             self.run_group(&group, database, &mut || {
                 done += 1;
                 progress(done);
-                done
             })?;
         }
         Ok(())
@@ -338,7 +347,7 @@ impl Runner<'_> {
         &self,
         group: &Group,
         database: &mut dyn Database,
-        count: &mut dyn FnMut() -> usize,
+        count: &mut dyn FnMut(),
     ) -> Result<(), Error> {
         if let Some(table) = &group.table {
             hold(
@@ -359,7 +368,7 @@ impl Runner<'_> {
     fn run_held(
         group: &Group,
         database: &mut dyn Database,
-        count: &mut dyn FnMut() -> usize,
+        count: &mut dyn FnMut(),
     ) -> Result<(), Error> {
         let mut settings: Vec<Statement> = vec![];
         for statement in &group.statements {

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use mysql::prelude::Queryable;
 
+use super::helpers::MOST_HELPERS;
 use super::{Mysql, catalog, column, errors, literal, quoted};
 use crate::db::{Intent, Patience, Statement};
 use crate::error::{Error, Kind};
@@ -16,7 +17,7 @@ const LEAST_WAIT: u64 = 2;
 
 impl Mysql {
     /// The migration lock's name, which is the server's: at most 64 bytes.
-    fn lock_name(&self) -> String {
+    pub(super) fn lock_name(&self) -> String {
         let digest = catalog::digest([self.current()]);
         format!("triggerctl:{}", digest.get(..32).unwrap_or_default())
     }
@@ -40,8 +41,42 @@ impl Mysql {
             return Err(Error::new(Kind::Busy, "another triggerctl is at work on this database")
                 .help("try again when it is done; the lock of one that was killed goes after some seconds"));
         }
-        let wait = patience.lock_timeout.as_secs().max(LEAST_WAIT);
-        // The default is a day or a year, and whoever waits for a lock makes all others wait.
+        self.wait_for_helpers(seconds)?;
+        self.lock_wait = patience.lock_timeout.as_secs().max(LEAST_WAIT);
+        self.set_lock_wait()
+    }
+
+    /// Helpers of a migration whose first connection broke may still be at work: whoever begins waits for them.
+    fn wait_for_helpers(&mut self, seconds: f64) -> Result<(), Error> {
+        if self.is_mariadb() {
+            return Ok(());
+        }
+        let each: Vec<String> = (0..MOST_HELPERS)
+            .map(|number| {
+                let name = literal(&self.helper_lock_name(number));
+                format!("GET_LOCK({name}, {seconds}) = 1 AND RELEASE_LOCK({name}) = 1")
+            })
+            .collect();
+        let sql = format!("SELECT {}", each.join(" AND "));
+        let rows = self.rows("wait for the end of another migration", &sql)?;
+        let free: Option<u64> = rows
+            .first()
+            .map(|row| column(row, 0))
+            .transpose()?
+            .flatten();
+        if free == Some(1) {
+            return Ok(());
+        }
+        Err(Error::new(
+            Kind::Busy,
+            "what another triggerctl began on this database is still running",
+        )
+        .help("try again when it is done"))
+    }
+
+    /// The default is a day or a year, and whoever waits for a lock makes all others wait.
+    pub(super) fn set_lock_wait(&mut self) -> Result<(), Error> {
+        let wait = self.lock_wait;
         self.execute(
             "set how long to wait for locks",
             &format!("SET SESSION lock_wait_timeout = {wait}, innodb_lock_wait_timeout = {wait}"),
