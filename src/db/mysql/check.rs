@@ -75,12 +75,14 @@ impl Mysql {
                 .and_then(|creation| creation.sql_mode.as_deref())
                 .filter(|mode| self.session.sql_mode.as_deref() != Some(mode));
             let syntax = syntax_under(mode.unwrap_or_default());
-            let asked = preparable(body, &syntax).into_iter().map(|statement| Asked {
-                of,
-                id,
-                statement,
-                syntax,
-            });
+            let asked = preparable(body, &syntax)
+                .into_iter()
+                .map(|statement| Asked {
+                    of,
+                    id,
+                    statement,
+                    syntax,
+                });
             let Some(mode) = mode else {
                 usual.extend(asked);
                 continue;
@@ -122,10 +124,7 @@ impl Mysql {
     }
 
     /// Prepare the first of these in one round trip: how many went well, and what the server said of the next.
-    fn prepare_some(
-        &mut self,
-        all: &[Asked<'_>],
-    ) -> Result<(usize, Option<mysql::Error>), Error> {
+    fn prepare_some(&mut self, all: &[Asked<'_>]) -> Result<(usize, Option<mysql::Error>), Error> {
         let mut batch = String::new();
         let mut count = 0;
         for asked in all {

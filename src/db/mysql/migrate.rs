@@ -38,7 +38,8 @@ impl Mysql {
             .transpose()?
             .flatten();
         if taken != Some(1) {
-            return Err(Error::new(Kind::Busy, "another triggerctl is at work on this database")
+            let busy = Error::new(Kind::Busy, "another triggerctl is at work on this database");
+            return Err(self.with_holder(busy, &self.lock_name())
                 .help("try again when it is done; the lock of one that was killed goes after some seconds"));
         }
         self.wait_for_helpers(seconds)?;
@@ -67,11 +68,53 @@ impl Mysql {
         if free == Some(1) {
             return Ok(());
         }
-        Err(Error::new(
+        let mut busy = Error::new(
             Kind::Busy,
             "what another triggerctl began on this database is still running",
-        )
-        .help("try again when it is done"))
+        );
+        for number in 0..MOST_HELPERS {
+            busy = self.with_holder(busy, &self.helper_lock_name(number));
+        }
+        Err(busy.help("try again when it is done"))
+    }
+
+    /// The error with a note of who holds a lock, as far as this role may know: of others' connections it sees the number
+    /// alone without the PROCESS privilege.
+    fn with_holder(&mut self, busy: Error, lock: &str) -> Error {
+        let name = literal(lock);
+        let rows = self.rows(
+            "see who holds the lock",
+            &format!(
+                "SELECT l.id, p.USER, p.HOST, p.TIME FROM (SELECT IS_USED_LOCK({name}) AS id) AS l
+                 LEFT JOIN information_schema.PROCESSLIST AS p ON p.ID = l.id WHERE l.id IS NOT NULL"
+            ),
+        );
+        let holder = rows.and_then(|rows| {
+            let Some(row) = rows.first() else {
+                return Ok(None);
+            };
+            let (id, user): (u64, Option<String>) = (column(row, 0)?, column(row, 1)?);
+            let (host, seconds): (Option<String>, Option<i64>) = (column(row, 2)?, column(row, 3)?);
+            let account = match (user, host.filter(|host| !host.is_empty())) {
+                (Some(user), Some(host)) => format!(" (`{user}` from {host})"),
+                (Some(user), None) => format!(" (`{user}`)"),
+                (None, _) => String::new(),
+            };
+            let since = seconds.map_or_else(String::new, |seconds| {
+                format!(", idle or at one statement for {seconds} s")
+            });
+            Ok(Some(format!(
+                "the lock is held by connection {id}{account}{since}"
+            )))
+        });
+        match holder {
+            Ok(Some(holder)) => busy.note(holder),
+            Ok(None) => busy,
+            Err(error) => {
+                log::debug!("who holds the lock is not known: {error}");
+                busy
+            }
+        }
     }
 
     /// The default is a day or a year, and whoever waits for a lock makes all others wait.
