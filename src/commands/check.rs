@@ -39,7 +39,9 @@ impl Check {
         let options = Options {
             adopt: false,
             targets: self.targets.patterns()?,
-            check_all: true,
+            // Else the linter asks the engine, and what is wrong with a body that is there already is its finding, which may
+            // be allowed.
+            check_all: self.no_lint,
             apply_follows: false,
             tables: vec![],
         };

@@ -251,7 +251,11 @@ pub fn make_plan(context: &Context, options: &Options) -> Result<Planned, Error>
                 database,
             });
         }
-        Found::Moved(Present { history, catalog }) => (Ok(history), Some(catalog)),
+        Found::Moved(Present {
+            history,
+            catalog,
+            states: _,
+        }) => (Ok(history), Some(catalog)),
         Found::Recorded(history) => (history, None),
     };
     let mut spec = spec.or_else(Draft::complete)?;
@@ -272,7 +276,12 @@ pub fn make_plan(context: &Context, options: &Options) -> Result<Planned, Error>
             Some(catalog) => catalog,
             None => read(outline.ids(), &history, &mut *database)?,
         };
-        Ok::<_, Error>(Present { history, catalog })
+        let mut present = Present::of(history, catalog);
+        if options.targets.is_empty() {
+            // While the server answers, the others render.
+            present.foresee(outline.ids(), &mut *database);
+        }
+        Ok::<_, Error>(present)
     })?;
     if !options.check_all {
         free_objects(&mut spec);

@@ -239,6 +239,8 @@ pub struct Example {
 pub struct ExampleTable {
     /// Its name.
     pub name: String,
+    /// It is a view.
+    pub is_view: bool,
     /// Columns and types, in order.
     pub columns: Vec<(String, String)>,
     /// Its primary key.

@@ -265,7 +265,11 @@ impl ExampleTable {
     /// The table as a catalog would have it.
     fn as_live(&self, dialect: &'static dyn Dialect) -> Table {
         let mut facts = TableFacts {
-            kind: TableKind::Table,
+            kind: if self.is_view {
+                TableKind::View
+            } else {
+                TableKind::Table
+            },
             columns: self.columns.iter().map(|(name, _)| name.clone()).collect(),
             generated: vec![],
             is_child: false,
@@ -290,7 +294,12 @@ impl ExampleTable {
             .iter()
             .map(|(name, kind)| format!("`{name}` {kind}"))
             .collect();
-        format!("`{}` has the columns {}.", self.name, columns.join(", "))
+        let what = if self.is_view { "The view " } else { "" };
+        format!(
+            "{what}`{}` has the columns {}.",
+            self.name,
+            columns.join(", ")
+        )
     }
 }
 

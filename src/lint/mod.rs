@@ -47,10 +47,19 @@ pub struct Finding {
     owners: Vec<Owner>,
 }
 
+impl Finding {
+    /// Whose `allow` it falls under.
+    pub fn owners(&self) -> &[Owner] {
+        &self.owners
+    }
+}
+
 /// A table of the spec that may have an `allow`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Owner {
+pub enum Owner {
+    /// A `[[trigger]]`, by its place among those of the spec.
     Trigger(usize),
+    /// A `[[function]]`, likewise.
     Function(usize),
 }
 

@@ -1372,6 +1372,15 @@ pub const KEYS: &[Key] = &[
         ..KEY
     },
     Key {
+        name: "view",
+        sections: &[Section::ExampleTable],
+        shape: Shape::Bool,
+        default: "`false`",
+        doc: "It is a view.",
+        example: "view = true",
+        ..KEY
+    },
+    Key {
         name: "name",
         sections: &[Section::ExampleTable],
         shape: Shape::Text,

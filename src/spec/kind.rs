@@ -380,6 +380,7 @@ impl Reader<'_> {
             columns.sort_by_key(|(name, _)| name.span.range.start);
             tables.push(ExampleTable {
                 name: text(&mut record, "name")?.value,
+                is_view: flag(&mut record, "view"),
                 columns: columns
                     .into_iter()
                     .filter_map(|(name, value)| match value {

@@ -6,7 +6,7 @@ use minijinja::Value;
 
 use super::{Addition, Expanded, Site, Use};
 use crate::desired::digest;
-use crate::dialect::{Table, inspect};
+use crate::dialect::{Note, Table, inspect};
 use crate::error::{Diagnostic, Error, Located};
 use crate::kinds::{KindTrigger, sheet};
 use crate::render::is_template;
@@ -20,6 +20,8 @@ pub(super) struct Here<'a> {
     /// What the parameters are was told from the table's columns.
     pub(super) follows: bool,
     pub(super) scope: Value,
+    /// Notes that columns are looked at.
+    pub(super) note: Note,
     /// The tables that parameters name.
     pub(super) named: HashMap<&'a str, Table>,
     /// The condition of the use, as far as it is known before the event is.
@@ -31,12 +33,13 @@ impl Here<'_> {
         self.site.renderer.evaluate(expression, self.scope.clone())
     }
 
-    /// Uses that the kind says make no sense.
-    pub(super) fn refusals(&self) -> Vec<Diagnostic> {
+    /// Uses that the kind says make no sense, going by what is sure: nothing is refused for columns that are made up.
+    pub(super) fn refusals(&self, sure: &Value) -> Vec<Diagnostic> {
         let mut problems = vec![];
         for refusal in &self.used.kind.refusals {
-            let applies = match self.evaluate(&refusal.condition) {
-                Ok(value) => value.is_true(),
+            let renderer = self.site.renderer;
+            let applies = match renderer.evaluate(&refusal.condition, sure.clone()) {
+                Ok(value) => value.is_true() && !(self.note.take() && self.site.pretend),
                 // It asks for what only a database can tell.
                 Err(_) if self.table.facts.is_none() => false,
                 Err(error) => {

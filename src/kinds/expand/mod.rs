@@ -177,17 +177,30 @@ impl<'a> Use<'a> {
         if self.kind.triggers.iter().any(is_elsewhere) {
             values.done.push(("used_on".to_owned(), described(table)));
         }
+        let sure = site.pretend.then(|| {
+            let made_up = |name: &String| values.made_up.contains(name);
+            let sure = values.done.iter().filter(|(name, _)| !made_up(name));
+            map(sure.map(|(name, value)| (name.as_str(), value.clone())))
+        });
         let with = map(std::mem::take(&mut values.done));
         let place = Here {
             used: self,
             table,
             site,
-            follows: values.note.was_read(),
+            follows: values.follows,
             scope: scope(&site.of(table), Some(&with), &Note::default()),
+            note: values.note,
             named: values.named,
             also,
         };
-        problems.extend(place.refusals());
+        let sure = sure.map(|sure| {
+            let site = Site {
+                pretend: false,
+                ..*site
+            };
+            scope(&site.of(table), Some(&sure), &place.note)
+        });
+        problems.extend(place.refusals(sure.as_ref().unwrap_or(&place.scope)));
         if !problems.is_empty() {
             return Err(problems);
         }

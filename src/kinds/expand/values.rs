@@ -26,8 +26,12 @@ pub(super) struct Values<'a> {
     pub(super) named: HashMap<&'a str, Table>,
     /// Whether tables and columns must be there.
     pub(super) check: bool,
-    /// Whether the table's columns were looked at.
+    /// Notes that the columns are looked at.
     pub(super) note: Note,
+    /// Whether a value was told from them.
+    pub(super) follows: bool,
+    /// The parameters whose value was told from columns that are made up.
+    pub(super) made_up: Vec<String>,
     pub(super) problems: Vec<Diagnostic>,
 }
 
@@ -48,6 +52,8 @@ impl<'a> Values<'a> {
             named: HashMap::new(),
             check: false,
             note: Note::default(),
+            follows: false,
+            made_up: vec![],
             problems: vec![],
         }
     }
@@ -66,6 +72,12 @@ impl<'a> Values<'a> {
                     }
                 },
             };
+            if self.note.take() {
+                self.follows = true;
+                if self.site.pretend {
+                    self.made_up.push(name.clone());
+                }
+            }
             self.done.push((name, value));
         }
     }
@@ -74,11 +86,9 @@ impl<'a> Values<'a> {
     pub(super) fn use_when(&mut self) -> Option<String> {
         let when = self.used.fields.when.as_ref();
         let text = when.and_then(|when| {
-            let renderer = self.site.renderer;
-            let scope = self.scope();
             if is_template(&when.value) {
-                let sql = renderer.inline_value(when, scope).ok()?;
-                Some(sql)
+                let renderer = self.site.renderer;
+                renderer.inline_value(when, self.scope()).ok()
             } else {
                 Some(when.value.clone())
             }
@@ -221,7 +231,15 @@ impl<'a> Values<'a> {
             facts: None,
         });
         self.references.push(reference);
-        let value = described(&table);
+        let mut value = described(&table);
+        if table.facts.is_none() && self.site.pretend {
+            let known = TableFacts::pretended_values().into_iter();
+            let known = known.map(|(name, value)| (name, self.note.on(value)));
+            let names = ["schema", "name"]
+                .into_iter()
+                .filter_map(|name| Some((name, value.get_attr(name).ok()?)));
+            value = map(names.chain(known).collect::<Vec<_>>());
+        }
         self.named.insert(name, table);
         Ok(value)
     }
