@@ -21,7 +21,7 @@ use std::sync::Arc;
 use crate::cli::Common;
 use crate::db::url::DatabaseUrl;
 use crate::db::{self, Database, Intent};
-use crate::desired::{self, Outline, Tables};
+use crate::desired::{self, Asked, Outline, Tables};
 use crate::error::{Error, Kind};
 use crate::lookup::Lookup;
 use crate::plan::{Options, Plan, Present, Remarks, make, read, settled};
@@ -193,7 +193,7 @@ pub fn history_schema(spec: Option<&Spec>) -> &str {
 
 /// A plan, and what it takes to carry it out.
 pub struct Planned {
-    /// The spec, without its triggers and functions.
+    /// The spec; without its triggers and functions, unless `check_all` asks for what is desired too.
     pub spec: Spec,
     /// The templates.
     pub renderer: Renderer,
@@ -203,6 +203,8 @@ pub struct Planned {
     pub plan: Plan,
     /// What the desired side was worked out from, to be written down by whoever carries the plan out.
     pub rendering: Option<String>,
+    /// What the spec asks for, where `check_all` asks for it.
+    pub asked: Option<Asked>,
 }
 
 /// Load, connect, plan. Changes nothing.
@@ -244,6 +246,7 @@ pub fn make_plan(context: &Context, options: &Options) -> Result<Planned, Error>
                 plan: settled(&spec.digest, &present, &mut *database, &renderer)?,
                 renderer,
                 rendering: None,
+                asked: None,
                 spec,
                 database,
             });
@@ -280,7 +283,9 @@ pub fn make_plan(context: &Context, options: &Options) -> Result<Planned, Error>
         }
         Ok::<_, Error>(present)
     })?;
-    free_objects(&mut spec);
+    if !options.check_all {
+        free_objects(&mut spec);
+    }
     let present = present?;
     // What there is to say besides is worked out anew each time.
     let source = source.filter(|_| remarks.is_empty());
@@ -293,12 +298,17 @@ pub fn make_plan(context: &Context, options: &Options) -> Result<Planned, Error>
         &renderer,
         &options,
     )?;
+    let asked = options.check_all.then_some(Asked {
+        desired,
+        tables: options.tables,
+    });
     Ok(Planned {
         spec,
         renderer,
         database,
         plan,
         rendering,
+        asked,
     })
 }
 

@@ -23,8 +23,8 @@ use super::because::followed;
 use super::hazard::{Around, assess};
 use super::step::Step;
 use super::{
-    Action, Change, FORMAT_VERSION, ObjectRef, Plan, base_fingerprint, order, places, rests_on,
-    siblings,
+    Action, Change, FORMAT_VERSION, ObjectRef, Plan, base_fingerprint, kept, order, places,
+    rests_on, siblings,
 };
 
 /// What the user said about how to plan.
@@ -187,9 +187,10 @@ pub fn make(
     let changes = targeted(changes, &options.targets, &catalog);
     let differing: BTreeSet<ObjectId> = changes
         .iter()
-        .filter(|change| change.action.differs())
+        .filter(|change| change.action.differs() && !change.faults_allowed)
         .map(Change::id)
         .collect();
+    refuse_doubtful(desired, &changes)?;
     let is_left = options.apply_follows && planner.database.checks_live();
     let to_check = desired
         .iter()
@@ -686,13 +687,23 @@ impl Planner<'_> {
         {
             places::set_place(after, recorded.place().cloned());
         }
+        if let (Action::Restore, Some(after), Some(recorded)) = (action, &mut after, recorded) {
+            let unchanged = sides.record.zip(sides.desired);
+            let is_as_asked =
+                unchanged.is_some_and(|(record, desired)| record.rendered_digest == desired.digest);
+            kept::restore(after, recorded, is_as_asked);
+        }
+        // Where it is more than the spec says, the DDL of the spec does not make it.
+        let create = sides
+            .desired
+            .filter(|desired| desired.ddl.custom || after.as_ref() == Some(&desired.definition));
         let step = Step {
             action,
             id: &sides.id,
             before: live,
             after,
             fields,
-            create: sides.desired.map(|desired| &desired.ddl),
+            create: create.map(|desired| &desired.ddl),
         };
         Ok(Change {
             because,
@@ -703,6 +714,7 @@ impl Planner<'_> {
             drift,
             rests_on: rested,
             rendered_digest: sides.desired.map(|desired| desired.digest.clone()),
+            faults_allowed: sides.desired.is_some_and(|desired| desired.faults_allowed),
             ..step.change(self.database, self.renderer)?
         })
     }
@@ -868,6 +880,17 @@ fn unmanaged(desired: &DesiredSet, history: &History, catalog: &Catalog) -> Vec<
         unmanaged.sort();
     }
     unmanaged
+}
+
+/// What cannot be meant is not made, unless the spec says that it is.
+fn refuse_doubtful(desired: &DesiredSet, changes: &[Change]) -> Result<(), Error> {
+    let problems: Vec<Diagnostic> = changes
+        .iter()
+        .filter(|change| change.action.differs() && !change.faults_allowed)
+        .filter_map(|change| desired.get(&change.id()))
+        .flat_map(|desired| desired.doubts.iter().cloned())
+        .collect();
+    Error::collected(problems)
 }
 
 /// Have the engine look at what is about to be made, before anything is.

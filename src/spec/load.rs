@@ -451,6 +451,38 @@ impl Loader<'_> {
     }
 }
 
+/// Put the triggers and tests of a document that was put together from a file's parts into `spec`.
+pub(super) fn of_document(
+    file: &Arc<SourceFile>,
+    table: &DeTable<'_>,
+    spec: &mut Spec,
+    problems: &mut Vec<Diagnostic>,
+) {
+    let options = LoadOptions::default();
+    let mut checker = Checker {
+        file,
+        offset: 0,
+        options: &options,
+        problems,
+        expressions: false,
+    };
+    let place = Place {
+        section: Section::Top,
+        dialect: None,
+    };
+    let mut record = checker.record(place, table, 0..0);
+    if let Some(Value::Records(records)) = record.take("test") {
+        let mut builder = Builder { problems };
+        spec.tests = builder.tests(records, options.dialects);
+    }
+    let mut objects = Objects::default();
+    objects.take(&mut record, &options);
+    spec.triggers = objects.triggers;
+    problems.extend(objects.problems);
+    check::unique(&spec.triggers, &spec.functions, problems);
+    kinds(spec, &options, problems);
+}
+
 /// All that is wrong, in file order; what has no place comes first.
 fn in_order(files: &[Arc<SourceFile>], mut diagnostics: Vec<Diagnostic>) -> Error {
     let order: HashMap<*const SourceFile, usize> = files
@@ -522,8 +554,8 @@ fn kinds(spec: &mut Spec, options: &LoadOptions<'_>, problems: &mut Vec<Diagnost
     spec.files.extend(files);
 }
 
-fn unknown_kind(named: &Located<String>, library: &Library) -> Diagnostic {
-    let name = &named.value;
+fn unknown_kind(wanted: &Located<String>, library: &Library) -> Diagnostic {
+    let name = &wanted.value;
     let names = library.names();
     let shown = unknown::short(name);
     let diagnostic = match unknown::closest(name, names.iter().map(String::as_str)) {
@@ -533,6 +565,6 @@ fn unknown_kind(named: &Located<String>, library: &Library) -> Diagnostic {
         None => Diagnostic::new(format!("there is no kind `{shown}`")),
     };
     diagnostic
-        .at(&named.span)
+        .at(&wanted.span)
         .help("`triggerctl kinds` lists them; one of your own is a folder `kinds/NAME` in your templates folder")
 }
