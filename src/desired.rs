@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
 
+use crate::db::Database;
 use crate::dialect::{Beside, Ddl, Dialect, Lowered, Request, Server, Table};
 use crate::error::{Diagnostic, Error, Located, Span};
 use crate::kinds::expand::{Addition, Expanded, Looked, Site, Use, blamed};
@@ -16,7 +17,7 @@ use crate::model::{Definition, FunctionSource, ObjectId, TableId};
 use crate::parallel;
 use crate::render::Renderer;
 use crate::selectors::{self, Chosen, Covering, Uncovered};
-use crate::spec::{Fields, Spec, TableRef, TriggerSpec};
+use crate::spec::{AllowSpec, Fields, FunctionSpec, Spec, TableRef, TriggerSpec};
 
 /// The table that holds what is switched off, where the engine has no settings of a session.
 const BYPASS_TABLE: &str = "triggerctl_bypass";
@@ -38,10 +39,39 @@ pub struct Desired {
     pub span: Span,
     /// The selector that its table was chosen by, as it is written; `None` where the table is named.
     pub selected_by: Option<Arc<str>>,
+    /// The spec says that its body may fail: it `allow`s what the linter would say of that.
+    pub faults_allowed: bool,
+    /// See [`Lowered::doubts`].
+    pub doubts: Vec<Diagnostic>,
 }
 
 /// Everything that the spec asks for in one dialect.
 pub type DesiredSet = BTreeMap<ObjectId, Box<Desired>>;
+
+/// What the spec asks of a live database: its objects, and the tables that are created for them.
+#[derive(Debug)]
+pub struct Asked {
+    /// The objects.
+    pub desired: DesiredSet,
+    /// The tables.
+    pub tables: Vec<NewTable>,
+}
+
+/// What the spec asks of this database.
+///
+/// # Errors
+/// What is wrong with the spec here, and those of the database.
+pub fn asked(
+    spec: &Spec,
+    renderer: &Renderer,
+    database: &mut dyn Database,
+) -> Result<Asked, Error> {
+    let server = database.server();
+    let mut outline = outline(spec, renderer, &mut Tables::Live(Lookup::new(database)))?;
+    let tables = std::mem::take(&mut outline.tables);
+    let (desired, ()) = outline.render(renderer, server, |_| ())?;
+    Ok(Asked { desired, tables })
+}
 
 /// Where tables are looked up: in a live database, or nowhere.
 pub enum Tables<'a> {
@@ -127,7 +157,7 @@ pub fn outline<'a>(
 
     for function in &spec.functions {
         let lowered = dialect.lower_function(function, &schema, &vars, renderer);
-        let source = Source::of(&function.name.span);
+        let source = Source::of(function);
         let lowered = lowered.map(|found| found.into_iter().collect());
         collector.take(lowered, &source, &mut problems);
     }
@@ -182,6 +212,7 @@ pub fn outline<'a>(
             span: &request.spec.name.span,
             shared: shared(request),
             selected_by: chosen.selected_by.as_ref(),
+            faults_allowed: allows_faults(&request.spec.allow),
         };
         let lowered = lowered.map_err(|found| with_use(found, request));
         collector.take(lowered, &source, &mut problems);
@@ -437,16 +468,26 @@ struct Source<'a> {
     shared: Option<(&'a TableId, &'a Span)>,
     /// The selector that its table was chosen by.
     selected_by: Option<&'a Arc<str>>,
+    /// Its `allow` says that it may fail.
+    faults_allowed: bool,
 }
 
 impl<'a> Source<'a> {
-    fn of(span: &'a Span) -> Self {
+    fn of(function: &'a FunctionSpec) -> Self {
         Self {
-            span,
+            span: &function.name.span,
             shared: None,
             selected_by: None,
+            faults_allowed: allows_faults(&function.allow),
         }
     }
+}
+
+/// Whether it is said to be meant that a body names what is not there.
+fn allows_faults(allowed: &[AllowSpec]) -> bool {
+    allowed
+        .iter()
+        .any(|allow| allow.rule.value == "missing_reference")
 }
 
 /// The objects so far, and who may not be named like another.
@@ -484,11 +525,13 @@ impl Collector {
             span,
             shared,
             selected_by,
+            faults_allowed,
         } = *source;
         let Lowered {
             definition,
             renamed_from,
             generated: _,
+            doubts,
         } = lowered;
         let id = definition.id();
         let is_trigger = matches!(id, ObjectId::Trigger(_));
@@ -533,6 +576,8 @@ impl Collector {
                 renamed_from,
                 span: span.clone(),
                 selected_by: selected_by.filter(|_| is_trigger).cloned(),
+                faults_allowed,
+                doubts,
             }),
         );
     }
