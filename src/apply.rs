@@ -342,9 +342,9 @@ fn attempt(
     let expected: Vec<_> = job.expected.iter().collect();
     for expected in expected.chunks(VERIFIED_AT_ONCE) {
         let rows = verify(expected, &job.found, &catalog, database)?;
-        for sql in settings.writer.objects(version, &rows) {
-            record(sql?, database)?;
-        }
+        settings
+            .writer
+            .each_of_objects(version, &rows, |sql| record(sql, database))?;
     }
     signal::check()?;
     database.commit()?;

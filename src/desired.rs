@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
 
+use crate::db::Database;
 use crate::dialect::{Beside, Ddl, Dialect, Lowered, Request, Server, Table};
 use crate::error::{Diagnostic, Error, Located, Span};
 use crate::kinds::expand::{Addition, Expanded, Looked, Site, Use, blamed};
@@ -46,6 +47,31 @@ pub struct Desired {
 
 /// Everything that the spec asks for in one dialect.
 pub type DesiredSet = BTreeMap<ObjectId, Box<Desired>>;
+
+/// What the spec asks of a live database: its objects, and the tables that are created for them.
+#[derive(Debug)]
+pub struct Asked {
+    /// The objects.
+    pub desired: DesiredSet,
+    /// The tables.
+    pub tables: Vec<NewTable>,
+}
+
+/// What the spec asks of this database.
+///
+/// # Errors
+/// What is wrong with the spec here, and those of the database.
+pub fn asked(
+    spec: &Spec,
+    renderer: &Renderer,
+    database: &mut dyn Database,
+) -> Result<Asked, Error> {
+    let server = database.server();
+    let mut outline = outline(spec, renderer, &mut Tables::Live(Lookup::new(database)))?;
+    let tables = std::mem::take(&mut outline.tables);
+    let (desired, ()) = outline.render(renderer, server, |_| ())?;
+    Ok(Asked { desired, tables })
+}
 
 /// Where tables are looked up: in a live database, or nowhere.
 pub enum Tables<'a> {

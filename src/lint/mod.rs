@@ -19,6 +19,7 @@ mod tables;
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::db::Database;
+use crate::desired::Asked;
 use crate::dialect::{self, Dialect};
 use crate::error::{Diagnostic, Error, Span};
 use crate::model::ObjectId;
@@ -93,6 +94,8 @@ impl Report {
 pub enum Against<'a> {
     /// A database.
     Database(&'a mut dyn Database),
+    /// A database, of which is known already what the spec asks.
+    Asked(&'a mut dyn Database, Asked),
     /// The spec alone, for these dialects.
     Nothing(&'a [&'static dyn Dialect]),
 }
@@ -109,13 +112,19 @@ pub fn run(
 ) -> Result<Report, Error> {
     let mut report = Report::default();
     let mut found = vec![];
-    let live = matches!(against, Against::Database(_));
+    let live = matches!(against, Against::Database(_) | Against::Asked(..));
     match against {
         Against::Database(database) => {
             let dialect = database.dialect();
             let renderer = Renderer::new(dialect, spec.templates.as_deref())?;
             let subject =
                 |spec: &Spec| Subject::online(spec, &renderer, database).map(|s| look(&s));
+            found.extend(one(spec, dialect, subject)?);
+            report.dialects.push(dialect.name());
+        }
+        Against::Asked(database, asked) => {
+            let dialect = database.dialect();
+            let subject = |spec: &Spec| Subject::of_asked(spec, asked, database).map(|s| look(&s));
             found.extend(one(spec, dialect, subject)?);
             report.dialects.push(dialect.name());
         }

@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::apply::scope_of;
+use crate::db::size::TableState;
 use crate::db::{
     Catalog, ConditionPair, Database, Depth, Fingerprint, History, Protocol, Record, Scope, Verdict,
 };
@@ -12,7 +13,8 @@ use crate::diff::{self, FieldChange, Judge};
 use crate::error::{Diagnostic, Error};
 use crate::kinds::tables::NewTable;
 use crate::model::{
-    Action as TriggerAction, Definition, FunctionId, FunctionSource, ObjectId, Place, TriggerId,
+    Action as TriggerAction, Definition, FunctionId, FunctionSource, ObjectId, Place, TableId,
+    TriggerId,
 };
 use crate::render::Renderer;
 use crate::selectors::Uncovered;
@@ -63,7 +65,43 @@ pub struct Present {
     pub history: History,
     /// What is live.
     pub catalog: Catalog,
+    /// What is known already of the tables that something is to be done on.
+    pub states: BTreeMap<TableId, TableState>,
 }
+
+impl Present {
+    /// The two sides, and nothing besides.
+    pub fn of(history: History, catalog: Catalog) -> Self {
+        Self {
+            history,
+            catalog,
+            states: BTreeMap::new(),
+        }
+    }
+
+    /// Ask of the tables already on which a desired trigger is not there. It takes the server a while, and whoever waits for
+    /// it may have something else to do; a plan asks again for those that it misses.
+    pub fn foresee<'a>(
+        &mut self,
+        ids: impl Iterator<Item = &'a ObjectId>,
+        database: &mut dyn Database,
+    ) {
+        let tables: BTreeSet<TableId> = ids
+            .filter(|id| !self.catalog.fingerprints.contains_key(id))
+            .filter_map(|id| id.table().cloned())
+            .collect();
+        if tables.len() < WORTH_FORESEEING {
+            return;
+        }
+        match database.table_states(&tables) {
+            Ok(states) => self.states = states,
+            Err(error) => log::debug!("of the tables nothing is known yet: {error}"),
+        }
+    }
+}
+
+/// So many tables take longer than a question costs.
+const WORTH_FORESEEING: usize = 10;
 
 /// What a plan says of the spec besides its changes.
 #[derive(Debug, Default)]
@@ -113,7 +151,11 @@ pub fn make(
     renderer: &Renderer,
     options: &Options,
 ) -> Result<Plan, Error> {
-    let Present { history, catalog } = present;
+    let Present {
+        history,
+        catalog,
+        states,
+    } = present;
     let sides = sides(
         desired,
         &history,
@@ -175,6 +217,7 @@ pub fn make(
     let around = Around {
         catalog: &catalog,
         is_ours: &is_ours,
+        states: &states,
         going_back: false,
     };
     assess(&mut plan, &around, database)?;
@@ -188,7 +231,11 @@ pub fn settled(
     database: &mut dyn Database,
     renderer: &Renderer,
 ) -> Result<Plan, Error> {
-    let Present { history, catalog } = present;
+    let Present {
+        history,
+        catalog,
+        states: _,
+    } = present;
     let mut plan = arrange(
         vec![],
         (database, renderer),

@@ -451,6 +451,38 @@ impl Loader<'_> {
     }
 }
 
+/// Put the triggers and tests of a document that was put together from a file's parts into `spec`.
+pub(super) fn of_document(
+    file: &Arc<SourceFile>,
+    table: &DeTable<'_>,
+    spec: &mut Spec,
+    problems: &mut Vec<Diagnostic>,
+) {
+    let options = LoadOptions::default();
+    let mut checker = Checker {
+        file,
+        offset: 0,
+        options: &options,
+        problems,
+        expressions: false,
+    };
+    let place = Place {
+        section: Section::Top,
+        dialect: None,
+    };
+    let mut record = checker.record(place, table, 0..0);
+    if let Some(Value::Records(records)) = record.take("test") {
+        let mut builder = Builder { problems };
+        spec.tests = builder.tests(records, options.dialects);
+    }
+    let mut objects = Objects::default();
+    objects.take(&mut record, &options);
+    spec.triggers = objects.triggers;
+    problems.extend(objects.problems);
+    check::unique(&spec.triggers, &spec.functions, problems);
+    kinds(spec, &options, problems);
+}
+
 /// All that is wrong, in file order; what has no place comes first.
 fn in_order(files: &[Arc<SourceFile>], mut diagnostics: Vec<Diagnostic>) -> Error {
     let order: HashMap<*const SourceFile, usize> = files
