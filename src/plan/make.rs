@@ -12,7 +12,7 @@ use crate::diff::{self, FieldChange, Judge};
 use crate::error::{Diagnostic, Error};
 use crate::kinds::tables::NewTable;
 use crate::model::{
-    Action as TriggerAction, Definition, FunctionId, FunctionSource, ObjectId, Place, TriggerId,
+    Action as TriggerAction, Definition, FunctionId, FunctionSource, ObjectId, Place,
 };
 use crate::render::Renderer;
 use crate::selectors::Uncovered;
@@ -22,7 +22,7 @@ use super::hazard::{Around, assess};
 use super::step::Step;
 use super::{
     Action, Change, FORMAT_VERSION, ObjectRef, Plan, base_fingerprint, order, places, rests_on,
-    siblings,
+    siblings, targets,
 };
 
 /// What the user said about how to plan.
@@ -134,15 +134,16 @@ pub fn make(
         catalog: &catalog,
     };
     let mut changes = vec![];
-    let mut unchanged = settled.len();
+    let mut same: Vec<&ObjectId> = settled.iter().map(|sides| &sides.id).collect();
     for sides in &open {
         match planner.change(sides)? {
             Some(change) => changes.push(change),
-            None => unchanged += 1,
+            None => same.push(&sides.id),
         }
     }
+    let unchanged = targets::counted(same.into_iter(), &options.targets, &catalog);
     keep_called_functions(&mut changes, &catalog);
-    let changes = targeted(changes, &options.targets, &catalog);
+    let changes = targets::targeted(changes, &options.targets, &catalog);
     let differing: BTreeSet<ObjectId> = changes
         .iter()
         .filter(|change| change.action.differs())
@@ -169,7 +170,11 @@ pub fn make(
     plan.unmanaged = unmanaged(desired, &history, &catalog);
     plan.tables = tables;
     plan.warnings = remarks.warnings;
-    plan.uncovered = required(remarks.uncovered, &options.targets);
+    plan.warnings.extend(idle_targets(
+        options,
+        desired.keys().chain(history.records.keys()),
+    ));
+    plan.uncovered = targets::required(remarks.uncovered, &options.targets);
     let is_ours = |id: &ObjectId| desired.contains_key(id) || history.records.contains_key(id);
     let around = Around {
         catalog: &catalog,
@@ -186,15 +191,18 @@ pub fn settled(
     present: &Present,
     database: &mut dyn Database,
     renderer: &Renderer,
+    options: &Options,
 ) -> Result<Plan, Error> {
     let Present { history, catalog } = present;
+    let unchanged = targets::counted(history.records.keys(), &options.targets, catalog);
     let mut plan = arrange(
         vec![],
         (database, renderer),
         (history, &catalog.places),
         spec_digest.to_owned(),
-        history.records.len(),
+        unchanged,
     )?;
+    plan.warnings = idle_targets(options, history.records.keys());
     plan.unmanaged = catalog
         .fingerprints
         .keys()
@@ -202,6 +210,18 @@ pub fn settled(
         .map(ObjectRef::from)
         .collect();
     plan.sealed()
+}
+
+/// The patterns of `--target` that match nothing, said once.
+fn idle_targets<'a>(
+    options: &Options,
+    objects: impl Iterator<Item = &'a ObjectId> + Clone,
+) -> Vec<String> {
+    let warnings = targets::idle(&options.targets, objects);
+    for warning in &warnings {
+        log::warn!("{warning}");
+    }
+    warnings
 }
 
 /// Changes in order, as a plan for this database.
@@ -707,72 +727,6 @@ fn keep_called_functions(changes: &mut [Change], catalog: &Catalog) {
             change.reverse.clear();
         }
     }
-}
-
-/// The tables without a required trigger, as far as `--target` lets that trigger through.
-fn required(mut uncovered: Vec<Uncovered>, targets: &[glob::Pattern]) -> Vec<Uncovered> {
-    if !targets.is_empty() {
-        uncovered.retain(|missing| {
-            let id = ObjectId::Trigger(TriggerId {
-                table: missing.table.clone(),
-                name: missing.trigger.clone(),
-            });
-            is_target(&id, targets)
-        });
-    }
-    uncovered
-}
-
-fn is_target(id: &ObjectId, targets: &[glob::Pattern]) -> bool {
-    let mut spellings = vec![
-        id.name().to_owned(),
-        format!("{}.{}", id.schema(), id.name()),
-    ];
-    if let Some(table) = id.table() {
-        spellings.push(format!("{}.{}", table.name, id.name()));
-        spellings.push(format!("{table}.{}", id.name()));
-    }
-    targets
-        .iter()
-        .any(|target| spellings.iter().any(|spelling| target.matches(spelling)))
-}
-
-/// The changes that `--target` lets through: the triggers that match, and the functions that only they need.
-fn targeted(changes: Vec<Change>, targets: &[glob::Pattern], catalog: &Catalog) -> Vec<Change> {
-    if targets.is_empty() {
-        return changes;
-    }
-    let matches = |id: &ObjectId| is_target(id, targets);
-    let (triggers, functions): (Vec<_>, Vec<_>) = changes
-        .into_iter()
-        .partition(|change| change.object.table.is_some());
-    let (mut kept, left): (Vec<_>, Vec<_>) = triggers.into_iter().partition(|change| {
-        matches(&change.id()) || change.old_id().is_some_and(|id| matches(&id))
-    });
-    let calls = |change: &Change| {
-        let sides = [&change.before, &change.after].into_iter().flatten();
-        sides
-            .filter_map(Definition::calls)
-            .cloned()
-            .collect::<Vec<_>>()
-    };
-    let called: BTreeSet<FunctionId> = kept.iter().flat_map(calls).collect();
-    let left: BTreeSet<ObjectId> = left.iter().map(Change::id).collect();
-    for change in functions {
-        let id = change.id();
-        let ObjectId::Function(function) = &id else {
-            continue;
-        };
-        let callers = catalog.callers.get(function).into_iter().flatten();
-        let others = callers
-            .map(|caller| ObjectId::Trigger(caller.clone()))
-            .any(|caller| left.contains(&caller));
-        let goes = change.action == Action::Drop;
-        if (matches(&id) || called.contains(function)) && !(goes && others) {
-            kept.push(change);
-        }
-    }
-    kept
 }
 
 /// The tables to create: with `--target`, those that a trigger of the plan writes to.
