@@ -27,6 +27,11 @@ use crate::plan::order::ranks;
 use crate::plan::places::Siblings;
 use crate::signal;
 
+mod apart;
+mod groups;
+
+use groups::{Group, groups};
+
 /// What is written down before a migration runs.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 struct Journal {
@@ -236,12 +241,9 @@ fn write_down(job: &Job, catalog: &Catalog, database: &mut dyn Database) -> Resu
             let subject = dialect.subject(&statement.sql, &schema);
             let about = match (&subject, &statement.object) {
                 (None, _) => None,
-                (Some(subject), given) => objects
-                    .iter()
-                    .map(|object| &object.id)
-                    .find(|id| names(id, subject))
-                    .or(given.as_ref())
-                    .map(ObjectRef::from),
+                (Some(subject), given) => {
+                    about(&objects, subject, given.as_ref()).map(ObjectRef::from)
+                }
             };
             if subject.is_some() && about.is_none() {
                 return Err(Error::failed(
@@ -266,6 +268,24 @@ fn write_down(job: &Job, catalog: &Catalog, database: &mut dyn Database) -> Resu
         objects,
         found,
     })
+}
+
+/// The object that a statement speaks of: the change's own where it has that name, else the one that the change takes the
+/// place of. Two may have the name where it goes from one table to another.
+fn about<'a>(
+    objects: &'a [Object],
+    subject: &TriggerId,
+    given: Option<&'a ObjectId>,
+) -> Option<&'a ObjectId> {
+    if given.is_some_and(|given| names(given, subject)) {
+        return given;
+    }
+    let table = given.and_then(ObjectId::table);
+    let named = objects.iter().filter(|object| names(&object.id, subject));
+    named
+        .min_by_key(|object| (object.id.table() != table, object.before.is_none()))
+        .map(|object| &object.id)
+        .or(given)
 }
 
 /// Whether this is the trigger that a statement speaks of. DROP names no table; a name is unique in its database.
@@ -295,12 +315,6 @@ struct Runner<'a> {
     settings: &'a Settings<'a>,
 }
 
-/// Statements of one table, and which objects they are about.
-struct Group {
-    table: Option<TableId>,
-    statements: Vec<Statement>,
-}
-
 impl Runner<'_> {
     fn expected(&self) -> BTreeMap<ObjectId, Expected> {
         let objects = self.journal.objects.iter();
@@ -322,33 +336,37 @@ impl Runner<'_> {
         // Before any table is held: a session that holds some cannot create another.
         create_tables(&self.journal.tables, database)?;
         let statements = self.journal.steps.iter().map(Step::statement).collect();
+        let groups = groups(statements);
+        let mut helpers = database.helpers(apart::helpers_for(&groups));
+        if helpers.len() > 1 {
+            return apart::run(&groups, &mut helpers, progress, &|group, helper, count| {
+                self.run_group(group, helper, count)
+            });
+        }
+        drop(helpers);
         let mut done = 0;
-        for group in groups(statements) {
+        for group in groups {
             self.run_group(&group, database, &mut || {
                 done += 1;
                 progress(done);
-                done
             })?;
         }
         Ok(())
     }
 
-    /// The statements of one table, while nobody else can use it. `count` counts them.
+    /// The statements of a group, while nobody else can use its tables. `count` counts them.
     fn run_group(
         &self,
         group: &Group,
         database: &mut dyn Database,
-        count: &mut dyn FnMut() -> usize,
+        count: &mut dyn FnMut(),
     ) -> Result<(), Error> {
-        if let Some(table) = &group.table {
-            hold(
-                &BTreeSet::from([table.clone()]),
-                self.settings.patience,
-                database,
-            )?;
+        let holds = !group.tables.is_empty();
+        if holds {
+            hold(&group.tables, self.settings.patience, database)?;
         }
         let result = Self::run_held(group, database, count);
-        if group.table.is_some() {
+        if holds {
             let released = database.release();
             result?;
             return released;
@@ -359,7 +377,7 @@ impl Runner<'_> {
     fn run_held(
         group: &Group,
         database: &mut dyn Database,
-        count: &mut dyn FnMut() -> usize,
+        count: &mut dyn FnMut(),
     ) -> Result<(), Error> {
         let mut settings: Vec<Statement> = vec![];
         for statement in &group.statements {
@@ -515,12 +533,8 @@ impl Runner<'_> {
             ways.push((object, target, None));
         }
         for group in groups(self.statements(ways, &catalog, &live, database)?) {
-            if let Some(table) = &group.table {
-                hold(
-                    &BTreeSet::from([table.clone()]),
-                    self.settings.patience,
-                    database,
-                )?;
+            if !group.tables.is_empty() {
+                hold(&group.tables, self.settings.patience, database)?;
             }
             let result = database.run(&group.statements, &mut |_| ());
             let released = database.release();
@@ -636,33 +650,6 @@ impl Step {
             object: self.about.as_ref().map(ObjectId::from),
         }
     }
-}
-
-/// Statements in runs of the same table; settings go with the statement that follows them.
-fn groups(statements: Vec<Statement>) -> Vec<Group> {
-    let mut groups: Vec<Group> = vec![];
-    let mut settings = vec![];
-    for statement in statements {
-        let Some(table) = statement.object.as_ref().map(|id| id.table().cloned()) else {
-            settings.push(statement);
-            continue;
-        };
-        let fits = groups.last().is_some_and(|group| group.table == table);
-        if !fits {
-            groups.push(Group {
-                table,
-                statements: vec![],
-            });
-        }
-        if let Some(group) = groups.last_mut() {
-            group.statements.append(&mut settings);
-            group.statements.push(statement);
-        }
-    }
-    if let Some(group) = groups.last_mut() {
-        group.statements.append(&mut settings);
-    }
-    groups
 }
 
 /// Hold others off these tables; a busy table is tried again, with pauses, until the patience is over.

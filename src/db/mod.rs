@@ -443,6 +443,13 @@ pub trait Database: Send {
         Ok(())
     }
 
+    /// More connections for the statements of the migration that this one has begun, at most so many, where the engine does
+    /// the work of several tables at once. Each holds others off like this one; none is to be used after it.
+    fn helpers(&mut self, most: usize) -> Vec<Box<dyn Database>> {
+        let _ = most;
+        vec![]
+    }
+
     /// Whether a connection that was opened for reading can run a migration just as well.
     fn can_migrate(&self) -> bool {
         false

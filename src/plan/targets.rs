@@ -59,15 +59,15 @@ pub(super) fn idle<'a>(
 }
 
 /// The tables without a required trigger, as far as `--target` lets that trigger through.
-pub(super) fn required(
-    mut uncovered: Vec<Uncovered>,
-    targets: &[glob::Pattern],
-) -> Vec<Uncovered> {
+pub(super) fn required(mut uncovered: Vec<Uncovered>, targets: &[glob::Pattern]) -> Vec<Uncovered> {
     if !targets.is_empty() {
         uncovered.retain(|missing| {
+            // A trigger of a kind is called so where nobody names it.
+            let of_kind = || Some(format!("{}_{}", missing.table.name, missing.kind.as_ref()?));
+            let name = missing.trigger.clone().or_else(of_kind);
             let id = ObjectId::Trigger(TriggerId {
                 table: missing.table.clone(),
-                name: missing.trigger.clone(),
+                name: name.unwrap_or_default(),
             });
             is_target(&id, targets)
         });
@@ -76,7 +76,11 @@ pub(super) fn required(
 }
 
 /// The changes that `--target` lets through: the triggers that match, and the functions that only they need.
-pub(super) fn targeted(changes: Vec<Change>, targets: &[glob::Pattern], catalog: &Catalog) -> Vec<Change> {
+pub(super) fn targeted(
+    changes: Vec<Change>,
+    targets: &[glob::Pattern],
+    catalog: &Catalog,
+) -> Vec<Change> {
     if targets.is_empty() {
         return changes;
     }

@@ -8,6 +8,7 @@ use mysql::prelude::Queryable;
 use crate::common::mysql::{Engine, Mysql, connect, with_database};
 use crate::common::mysql_server::MysqlServer;
 use crate::common::{Live, Run, Sandbox};
+use crate::fake;
 use crate::{Test, counting, empty_plan, spec, tables};
 
 pub(crate) const TESTS: &[(&str, Test)] = &[
@@ -19,6 +20,7 @@ pub(crate) const TESTS: &[(&str, Test)] = &[
         "what_is_wrong_with_a_connection_is_said",
         what_is_wrong_with_a_connection_is_said,
     ),
+    ("tidb_is_refused", tidb_is_refused),
 ];
 
 /// Those that start a server of their own.
@@ -72,6 +74,29 @@ fn free_port() -> u16 {
         .local_addr()
         .unwrap()
         .port()
+}
+
+/// It has no triggers, and takes CREATE TRIGGER for a mistake. It cannot be had here: what it answers is known.
+fn tidb_is_refused(_engine: Engine) {
+    let sandbox = spec(&counting("t0", "a", 1));
+    let url = |port: u16| format!("mysql://root@127.0.0.1:{port}/app");
+    let port = fake::serve("8.0.11-TiDB-v8.5.1");
+    for command in [&["plan"][..], &["apply", "--yes"], &["check"], &["import"]] {
+        let run = sandbox.run(&[&["--url", &url(port)][..], command].concat());
+        let run = run.code(1);
+        assert_eq!(
+            run.stderr,
+            "error: TiDB has no triggers\n  = note: the server says that it is 8.0.11-TiDB-v8.5.1\n  \
+             = help: put the rules into the application, or use MySQL or MariaDB\n",
+            "{command:?}"
+        );
+    }
+    // The version alone turns it away: another one of the same server gets further.
+    let port = fake::serve("9.7.4");
+    sandbox
+        .run(&["--url", &url(port), "plan"])
+        .code(1)
+        .never_says(&["TiDB"]);
 }
 
 fn tls_over_tcp(engine: Engine) {

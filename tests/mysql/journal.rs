@@ -297,30 +297,46 @@ fn two_at_once_are_one_after_the_other(engine: Engine) {
     let mut live = Mysql::of(engine);
     tables(&mut live, 1);
     let sandbox = spec(&counting("t0", "a", 1));
-    let name = live.name().to_owned();
     let mut other = live.connect();
-    // The name of the lock is part of what other versions must agree on.
-    let digest = {
-        use sha2::Digest as _;
-        let mut hash = sha2::Sha256::new();
-        hash.update(name.len().to_be_bytes());
-        hash.update(&name);
-        hash.finalize()
-            .iter()
-            .fold(String::new(), |mut text, byte| {
-                let _ = write!(text, "{byte:02x}");
-                text
-            })
-    };
     other
-        .query_drop(format!("DO GET_LOCK('triggerctl:{}', 0)", &digest[..32]))
+        .query_drop(format!("DO GET_LOCK('{}', 0)", lock_name(live.name())))
         .unwrap();
+    let held = format!("held by connection {}", other.connection_id());
     sandbox
         .on(&live, &["apply", "--yes", "--wait", "1"])
         .code(4)
-        .says(&["another triggerctl"]);
+        .says(&["another triggerctl", &held, "(`root` from localhost)"]);
+    // Who may not see others' connections learns the number.
+    let name = live.name().to_owned();
+    let user = format!("u_{}", name.trim_start_matches("triggerctl_test_"));
+    live.batch(&format!(
+        "CREATE USER {user}@localhost IDENTIFIED BY 'x'; GRANT ALL ON {name}.* TO {user}@localhost; GRANT SUPER ON *.* TO {user}@localhost"
+    ));
+    let url = live.url_of(&user, "x");
+    sandbox
+        .run(&["--url", &url, "apply", "--yes", "--wait", "1"])
+        .code(4)
+        .says(&["another triggerctl", &held])
+        .never_says(&["root"]);
+    live.batch(&format!("DROP USER {user}@localhost"));
     drop(other);
     sandbox.on(&live, &["apply", "--yes"]).ok();
+}
+
+/// The name of the lock is part of what other versions must agree on.
+pub(crate) fn lock_name(database: &str) -> String {
+    use sha2::Digest as _;
+    let mut hash = sha2::Sha256::new();
+    hash.update(database.len().to_be_bytes());
+    hash.update(database);
+    let digest = hash
+        .finalize()
+        .iter()
+        .fold(String::new(), |mut text, byte| {
+            let _ = write!(text, "{byte:02x}");
+            text
+        });
+    format!("triggerctl:{}", &digest[..32])
 }
 
 fn a_trigger_that_was_dropped_and_not_made_again_is_made(engine: Engine) {

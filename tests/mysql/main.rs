@@ -5,8 +5,10 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+mod apart;
 mod commands;
 mod connect;
+mod fake;
 mod journal;
 mod kills;
 mod modes;
@@ -24,6 +26,7 @@ type Test = fn(Engine);
 
 fn main() {
     let tests = [
+        apart::TESTS,
         commands::TESTS,
         connect::TESTS,
         journal::TESTS,

@@ -10,8 +10,19 @@ use super::{Mysql, errors, literal};
 use crate::dialect::mysql::syntax_under;
 use crate::error::{Diagnostic, Error};
 use crate::kinds::tables::NewTable;
-use crate::model::{Action, Definition, ObjectId, Trigger};
+use crate::model::{Action, Definition, ObjectId, Trigger, TriggerId};
 use crate::sql::{Blocks, Syntax, Token, TokenKind, tokens, unquote};
+
+/// So many bytes of statements go to the server at once: no packet comes near the least that a server takes.
+const BATCH: usize = 64 * 1024;
+
+/// A statement of a body, and the trigger that it is of.
+struct Asked<'a> {
+    of: usize,
+    id: &'a TriggerId,
+    statement: String,
+    syntax: Syntax,
+}
 
 impl Mysql {
     pub(super) fn find_faults(
@@ -19,9 +30,11 @@ impl Mysql {
         definitions: &[&Definition],
         new: &[NewTable],
     ) -> Result<Vec<(ObjectId, Diagnostic)>, Error> {
+        // In the order of the definitions, whoever is asked first.
         let mut faults = vec![];
         let mut definers: BTreeMap<String, bool> = BTreeMap::new();
-        for definition in definitions {
+        let mut usual = vec![];
+        for (of, definition) in definitions.iter().enumerate() {
             let Definition::Trigger(trigger) = definition else {
                 continue;
             };
@@ -50,7 +63,7 @@ impl Mysql {
                         id.name
                     ))
                     .help("create the account first, or name another one as the `definer`");
-                    faults.push((ObjectId::Trigger(id.clone()), diagnostic));
+                    faults.push((of, ObjectId::Trigger(id.clone()), diagnostic));
                 }
             }
             // Names without a database are looked for in the trigger's: only ours can be asked.
@@ -61,41 +74,127 @@ impl Mysql {
                 .as_deref()
                 .and_then(|creation| creation.sql_mode.as_deref())
                 .filter(|mode| self.session.sql_mode.as_deref() != Some(mode));
-            if let Some(mode) = mode {
-                self.dirty = true;
-                let set = format!("SET SESSION sql_mode = {}", literal(mode));
-                self.execute("check the triggers", &set)?;
-            }
             let syntax = syntax_under(mode.unwrap_or_default());
-            for statement in preparable(body, &syntax) {
-                let Err(error) = self.conn.prep(&statement) else {
+            let asked = preparable(body, &syntax)
+                .into_iter()
+                .map(|statement| Asked {
+                    of,
+                    id,
+                    statement,
+                    syntax,
+                });
+            let Some(mode) = mode else {
+                usual.extend(asked);
+                continue;
+            };
+            self.dirty = true;
+            let set = format!("SET SESSION sql_mode = {}", literal(mode));
+            self.execute("check the triggers", &set)?;
+            for asked in asked {
+                let Err(error) = self.conn.prep(&asked.statement) else {
                     continue;
                 };
-                // It is about a table that will be there by then.
-                if errors::code(&error) == Some(1146) && speaks_of(&statement, &syntax, new) {
-                    continue;
-                }
-                if errors::is_lost(&error) {
-                    return Err(errors::cannot("check the triggers", &error));
-                }
-                // No such table, no such column, no such function. All else may be the doing of the `?`.
-                if matches!(errors::code(&error), Some(1146 | 1054 | 1305)) {
-                    let diagnostic = Diagnostic::new(format!(
-                        "trigger `{}` would fail when it fires: {}",
-                        id.name,
-                        errors::words(&error)
-                    ))
-                    .note(format!("in the statement: {}", one_line(&statement)))
-                    .help("correct the name, or create what it speaks of first");
-                    faults.push((ObjectId::Trigger(id.clone()), diagnostic));
+                if let Some(diagnostic) = asked.fault(&error, new)? {
+                    faults.push((of, ObjectId::Trigger(id.clone()), diagnostic));
                     break;
                 }
             }
-            if self.dirty {
-                self.set_session()?;
+            self.set_session()?;
+        }
+        let mut rest = usual.as_slice();
+        while !rest.is_empty() {
+            let (fine, error) = self.prepare_some(rest)?;
+            let Some(error) = error else {
+                rest = rest.get(fine..).unwrap_or_default();
+                continue;
+            };
+            let Some(asked) = rest.get(fine) else { break };
+            rest = rest.get(fine + 1..).unwrap_or_default();
+            if let Some(diagnostic) = asked.fault(&error, new)? {
+                faults.push((asked.of, ObjectId::Trigger(asked.id.clone()), diagnostic));
+                let others = rest.iter().take_while(|next| next.of == asked.of).count();
+                rest = rest.get(others..).unwrap_or_default();
             }
         }
-        Ok(faults)
+        faults.sort_by_key(|(of, _, _)| *of);
+        Ok(faults
+            .into_iter()
+            .map(|(_, id, diagnostic)| (id, diagnostic))
+            .collect())
+    }
+
+    /// Prepare the first of these in one round trip: how many went well, and what the server said of the next.
+    fn prepare_some(&mut self, all: &[Asked<'_>]) -> Result<(usize, Option<mysql::Error>), Error> {
+        let mut batch = String::new();
+        let mut count = 0;
+        for asked in all {
+            // Each takes the name, and with it the place, of the one before.
+            let sql = format!(
+                "PREPARE triggerctl_check FROM {}",
+                literal(&asked.statement)
+            );
+            if count > 0 && batch.len() + sql.len() > BATCH {
+                break;
+            }
+            if count > 0 {
+                batch.push(';');
+            }
+            batch.push_str(&sql);
+            count += 1;
+        }
+        let mut fine = 0;
+        let failed = match self.conn.query_iter(batch) {
+            Err(error) => Some(error),
+            Ok(mut answers) => {
+                let mut failed = None;
+                while let Some(answer) = answers.iter() {
+                    failed = answer.into_iter().find_map(Result::err);
+                    if failed.is_some() {
+                        break;
+                    }
+                    fine += 1;
+                }
+                failed
+            }
+        };
+        if let Some(error) = &failed
+            && errors::is_lost(error)
+        {
+            return Err(errors::cannot("check the triggers", error));
+        }
+        if failed.is_none() && fine != count {
+            return Err(Error::failed(format!(
+                "the server answered {fine} of {count} questions about the triggers"
+            )));
+        }
+        Ok((fine, failed))
+    }
+}
+
+impl Asked<'_> {
+    /// What an error of preparing it means; `None` where it means nothing.
+    fn fault(&self, error: &mysql::Error, new: &[NewTable]) -> Result<Option<Diagnostic>, Error> {
+        if errors::is_lost(error) {
+            return Err(errors::cannot("check the triggers", error));
+        }
+        let code = errors::code(error);
+        // It is about a table that will be there by then.
+        if code == Some(1146) && speaks_of(&self.statement, &self.syntax, new) {
+            return Ok(None);
+        }
+        // No such table, no such column, no such function. All else may be the doing of the `?`.
+        if !matches!(code, Some(1146 | 1054 | 1305)) {
+            return Ok(None);
+        }
+        Ok(Some(
+            Diagnostic::new(format!(
+                "trigger `{}` would fail when it fires: {}",
+                self.id.name,
+                errors::words(error)
+            ))
+            .note(format!("in the statement: {}", one_line(&self.statement)))
+            .help("correct the name, or create what it speaks of first"),
+        ))
     }
 }
 

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use mysql::prelude::Queryable;
 
+use super::helpers::MOST_HELPERS;
 use super::{Mysql, catalog, column, errors, literal, quoted};
 use crate::db::{Intent, Patience, Statement};
 use crate::error::{Error, Kind};
@@ -16,7 +17,7 @@ const LEAST_WAIT: u64 = 2;
 
 impl Mysql {
     /// The migration lock's name, which is the server's: at most 64 bytes.
-    fn lock_name(&self) -> String {
+    pub(super) fn lock_name(&self) -> String {
         let digest = catalog::digest([self.current()]);
         format!("triggerctl:{}", digest.get(..32).unwrap_or_default())
     }
@@ -37,11 +38,88 @@ impl Mysql {
             .transpose()?
             .flatten();
         if taken != Some(1) {
-            return Err(Error::new(Kind::Busy, "another triggerctl is at work on this database")
+            let busy = Error::new(Kind::Busy, "another triggerctl is at work on this database");
+            return Err(self.with_holder(busy, &self.lock_name())
                 .help("try again when it is done; the lock of one that was killed goes after some seconds"));
         }
-        let wait = patience.lock_timeout.as_secs().max(LEAST_WAIT);
-        // The default is a day or a year, and whoever waits for a lock makes all others wait.
+        self.wait_for_helpers(seconds)?;
+        self.lock_wait = patience.lock_timeout.as_secs().max(LEAST_WAIT);
+        self.set_lock_wait()
+    }
+
+    /// Helpers of a migration whose first connection broke may still be at work: whoever begins waits for them.
+    fn wait_for_helpers(&mut self, seconds: f64) -> Result<(), Error> {
+        if self.is_mariadb() {
+            return Ok(());
+        }
+        let each: Vec<String> = (0..MOST_HELPERS)
+            .map(|number| {
+                let name = literal(&self.helper_lock_name(number));
+                format!("GET_LOCK({name}, {seconds}) = 1 AND RELEASE_LOCK({name}) = 1")
+            })
+            .collect();
+        let sql = format!("SELECT {}", each.join(" AND "));
+        let rows = self.rows("wait for the end of another migration", &sql)?;
+        let free: Option<u64> = rows
+            .first()
+            .map(|row| column(row, 0))
+            .transpose()?
+            .flatten();
+        if free == Some(1) {
+            return Ok(());
+        }
+        let mut busy = Error::new(
+            Kind::Busy,
+            "what another triggerctl began on this database is still running",
+        );
+        for number in 0..MOST_HELPERS {
+            busy = self.with_holder(busy, &self.helper_lock_name(number));
+        }
+        Err(busy.help("try again when it is done"))
+    }
+
+    /// The error with a note of who holds a lock, as far as this role may know: of others' connections it sees the number
+    /// alone without the PROCESS privilege.
+    fn with_holder(&mut self, busy: Error, lock: &str) -> Error {
+        let name = literal(lock);
+        let rows = self.rows(
+            "see who holds the lock",
+            &format!(
+                "SELECT l.id, p.USER, p.HOST, p.TIME FROM (SELECT IS_USED_LOCK({name}) AS id) AS l
+                 LEFT JOIN information_schema.PROCESSLIST AS p ON p.ID = l.id WHERE l.id IS NOT NULL"
+            ),
+        );
+        let holder = rows.and_then(|rows| {
+            let Some(row) = rows.first() else {
+                return Ok(None);
+            };
+            let (id, user): (u64, Option<String>) = (column(row, 0)?, column(row, 1)?);
+            let (host, seconds): (Option<String>, Option<i64>) = (column(row, 2)?, column(row, 3)?);
+            let account = match (user, host.filter(|host| !host.is_empty())) {
+                (Some(user), Some(host)) => format!(" (`{user}` from {host})"),
+                (Some(user), None) => format!(" (`{user}`)"),
+                (None, _) => String::new(),
+            };
+            let since = seconds.map_or_else(String::new, |seconds| {
+                format!(", idle or at one statement for {seconds} s")
+            });
+            Ok(Some(format!(
+                "the lock is held by connection {id}{account}{since}"
+            )))
+        });
+        match holder {
+            Ok(Some(holder)) => busy.note(holder),
+            Ok(None) => busy,
+            Err(error) => {
+                log::debug!("who holds the lock is not known: {error}");
+                busy
+            }
+        }
+    }
+
+    /// The default is a day or a year, and whoever waits for a lock makes all others wait.
+    pub(super) fn set_lock_wait(&mut self) -> Result<(), Error> {
+        let wait = self.lock_wait;
         self.execute(
             "set how long to wait for locks",
             &format!("SET SESSION lock_wait_timeout = {wait}, innodb_lock_wait_timeout = {wait}"),

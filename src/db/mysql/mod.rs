@@ -5,6 +5,7 @@ mod catalog;
 mod check;
 mod connect;
 mod errors;
+mod helpers;
 mod history;
 mod migrate;
 mod privileges;
@@ -73,6 +74,10 @@ pub struct Mysql {
     grants: Option<Vec<privileges::Grant>>,
     /// What the last read of the catalog found.
     live: BTreeMap<ObjectId, Definition>,
+    /// How long a lock is waited for, in seconds, once a migration has begun.
+    lock_wait: u64,
+    /// The server's numbers of this connection and of those that help it.
+    registered: helpers::Registered,
 }
 
 impl Mysql {
@@ -117,6 +122,7 @@ impl Mysql {
             format!("{host}:{port}")
         };
         let mut database = Self {
+            registered: helpers::Registered::first(&conn),
             conn,
             opts,
             target: Target {
@@ -136,6 +142,7 @@ impl Mysql {
             dirty: false,
             grants: None,
             live: BTreeMap::new(),
+            lock_wait: 0,
         };
         database.set_session()?;
         let rows = database.rows(
@@ -419,12 +426,18 @@ impl Database for Mysql {
         Ok(LiveFingerprint::Later)
     }
 
+    fn helpers(&mut self, most: usize) -> Vec<Box<dyn Database>> {
+        self.open_helpers(most)
+    }
+
     fn interrupter(&self) -> Box<dyn Fn() + Send> {
         let opts = self.opts.clone();
-        let id = self.conn.connection_id();
+        let connections = self.registered.all();
         Box::new(move || {
             if let Ok(mut other) = Conn::new(opts.clone()) {
-                let _ = other.query_drop(format!("KILL QUERY {id}"));
+                for id in connections() {
+                    let _ = other.query_drop(format!("KILL QUERY {id}"));
+                }
             }
         })
     }

@@ -1,0 +1,114 @@
+//! More connections for one migration. Creating a trigger is mostly waiting for the server's disk, which several tables can
+//! do at once. Not on MariaDB: its log of DDL mixes up what two connections do at the same time, and now and then leaves a
+//! `.TRG-` file behind (10.11, tried), with which the database cannot be dropped any more.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+
+use mysql::Conn;
+
+use super::{Mysql, column, errors, literal};
+use crate::db::{Database, Intent};
+use crate::error::Error;
+
+/// More connections than this gain nothing.
+pub(super) const MOST_HELPERS: usize = 4;
+
+impl Mysql {
+    /// The lock that the `number`th helper holds while it lives: a statement of its may still run on the server when the
+    /// migration lock is free again, since each ends with its own connection.
+    pub(super) fn helper_lock_name(&self, number: usize) -> String {
+        format!("{}:{number}", self.lock_name())
+    }
+
+    /// As many helpers as are to be had. None at all is no error: then there is one connection, as ever.
+    pub(super) fn open_helpers(&mut self, most: usize) -> Vec<Box<dyn Database>> {
+        let mut helpers: Vec<Box<dyn Database>> = vec![];
+        if self.is_mariadb() || most < 2 {
+            return helpers;
+        }
+        for number in 0..most.min(MOST_HELPERS) {
+            match self.open_helper(number) {
+                Ok(helper) => helpers.push(Box::new(helper)),
+                Err(error) => {
+                    log::info!("no further connection for the migration: {error}");
+                    break;
+                }
+            }
+        }
+        helpers
+    }
+
+    fn open_helper(&mut self, number: usize) -> Result<Self, Error> {
+        let conn = Conn::new(self.opts.clone())
+            .map_err(|error| errors::cannot("open another connection", &error))?;
+        let mut helper = Self {
+            opts: self.opts.clone(),
+            target: self.target.clone(),
+            server: self.server,
+            user: self.user.clone(),
+            current: self.current.clone(),
+            names_keep_case: self.names_keep_case,
+            intent: Intent::Write,
+            session: self.session.clone(),
+            dirty: false,
+            grants: self.grants.clone(),
+            live: BTreeMap::new(),
+            lock_wait: self.lock_wait,
+            registered: Registered::among(Arc::clone(&self.registered.all), &conn),
+            conn,
+        };
+        helper.set_session()?;
+        helper.set_lock_wait()?;
+        let name = literal(&helper.helper_lock_name(number));
+        let rows = helper.rows(
+            "take a helper's lock",
+            &format!("SELECT GET_LOCK({name}, 0)"),
+        )?;
+        let taken: Option<u64> = rows
+            .first()
+            .map(|row| column(row, 0))
+            .transpose()?
+            .flatten();
+        if taken != Some(1) {
+            return Err(Error::failed("a helper's lock is taken"));
+        }
+        Ok(helper)
+    }
+}
+
+/// The server's numbers of the connections of one migration, one of which is this one's: what a signal stops.
+pub(super) struct Registered {
+    all: Arc<Mutex<Vec<u32>>>,
+    id: u32,
+}
+
+impl Registered {
+    /// The first connection.
+    pub(super) fn first(conn: &Conn) -> Self {
+        Self::among(Arc::default(), conn)
+    }
+
+    fn among(all: Arc<Mutex<Vec<u32>>>, conn: &Conn) -> Self {
+        let id = conn.connection_id();
+        if let Ok(mut all) = all.lock() {
+            all.push(id);
+        }
+        Self { all, id }
+    }
+
+    /// All of them, as they are when it is asked.
+    pub(super) fn all(&self) -> impl Fn() -> Vec<u32> + Send + use<> {
+        let all = Arc::clone(&self.all);
+        move || all.lock().map_or_else(|_| vec![], |all| all.clone())
+    }
+}
+
+impl Drop for Registered {
+    /// The server may give the number to somebody else.
+    fn drop(&mut self) {
+        if let Ok(mut all) = self.all.lock() {
+            all.retain(|other| *other != self.id);
+        }
+    }
+}

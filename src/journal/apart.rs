@@ -1,0 +1,83 @@
+//! The groups of a migration at once, each on one connection, in order and while nobody else can use its tables. They have
+//! nothing in common that one could wait for another about.
+
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::mpsc;
+use std::thread;
+
+use super::Group;
+use crate::db::Database;
+use crate::error::{Error, Kind};
+
+/// Fewer groups than this for each connection are not worth it.
+const GROUPS_EACH: usize = 4;
+
+/// Runs the statements of one group on one connection, calling the last argument before each.
+type Work<'a> =
+    dyn Fn(&Group, &mut dyn Database, &mut dyn FnMut()) -> Result<(), Error> + Sync + 'a;
+
+/// How many connections these are worth.
+pub(super) fn helpers_for(groups: &[Group]) -> usize {
+    groups.len() / GROUPS_EACH
+}
+
+/// Run them all. After an error no further one is begun; when this returns, nothing is running any more.
+pub(super) fn run(
+    groups: &[Group],
+    helpers: &mut [Box<dyn Database>],
+    progress: &mut dyn FnMut(usize),
+    work: &Work<'_>,
+) -> Result<(), Error> {
+    let next = AtomicUsize::new(0);
+    let stopped = AtomicBool::new(false);
+    let (sender, counted) = mpsc::channel();
+    thread::scope(|scope| {
+        let threads: Vec<_> = helpers
+            .iter_mut()
+            .map(|helper| {
+                let sender = sender.clone();
+                let (next, stopped) = (&next, &stopped);
+                scope.spawn(move || {
+                    while !stopped.load(Ordering::Relaxed) {
+                        let number = next.fetch_add(1, Ordering::Relaxed);
+                        let Some(group) = groups.get(number) else {
+                            break;
+                        };
+                        let mut count = || {
+                            // Nobody counts after an error.
+                            let _ = sender.send(());
+                        };
+                        let done = work(group, helper.as_mut(), &mut count);
+                        if done.is_err() {
+                            stopped.store(true, Ordering::Relaxed);
+                            return done;
+                        }
+                    }
+                    Ok(())
+                })
+            })
+            .collect();
+        drop(sender);
+        let mut done = 0;
+        while counted.recv().is_ok() {
+            done += 1;
+            progress(done);
+        }
+        let mut result = Ok(());
+        for thread in threads {
+            let ended = thread.join().unwrap_or_else(|_| {
+                Err(Error::new(
+                    Kind::Uncertain,
+                    "a part of the migration ended in a way that it never should",
+                ))
+            });
+            // Of several errors, one after which nobody knows what has run counts for more than any other.
+            if let Err(error) = ended
+                && (result.is_ok() || error.kind == Kind::Uncertain)
+            {
+                result = Err(error);
+            }
+        }
+        result
+    })
+}

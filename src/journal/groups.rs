@@ -1,0 +1,182 @@
+//! Which statements run while which tables are held: those of one table together, and with them those of any table that a
+//! name comes from or goes to, since neither table may be without its triggers in between.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::db::Statement;
+use crate::model::TableId;
+
+/// Statements of one table, or of several between which a name goes from one to the other. No two groups have a table or a
+/// name in common.
+pub(super) struct Group {
+    pub(super) tables: BTreeSet<TableId>,
+    pub(super) statements: Vec<Statement>,
+}
+
+/// Whatever only one group can have.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+enum Key {
+    Table(TableId),
+    /// Of a trigger, in its schema. Whether names know case is the engine's affair: what differs in case alone is taken
+    /// for the same, which at worst holds two tables at once.
+    Name(String, String),
+}
+
+/// All statements in groups, in the order of each group's first; settings go with the statement that follows them.
+pub(super) fn groups(statements: Vec<Statement>) -> Vec<Group> {
+    // Each group with the one that it has become a part of.
+    let mut groups: Vec<(Option<usize>, Vec<(usize, Statement)>)> = vec![];
+    let mut owners: BTreeMap<Key, usize> = BTreeMap::new();
+    let mut settings = vec![];
+    let mut last = None;
+    for (position, statement) in statements.into_iter().enumerate() {
+        let Some(object) = &statement.object else {
+            settings.push((position, statement));
+            continue;
+        };
+        let name = Key::Name(object.schema().to_lowercase(), object.name().to_lowercase());
+        let keys: Vec<Key> = object
+            .table()
+            .map(|table| Key::Table(table.clone()))
+            .into_iter()
+            .chain([name])
+            .collect();
+        let known: BTreeSet<usize> = keys
+            .iter()
+            .filter_map(|key| owners.get(key).map(|owner| whole(&groups, *owner)))
+            .collect();
+        let at = known.first().copied().unwrap_or(groups.len());
+        if at == groups.len() {
+            groups.push((None, vec![]));
+        }
+        for joined in known.into_iter().skip(1) {
+            let moved = groups.get_mut(joined).map(|(whole, statements)| {
+                *whole = Some(at);
+                std::mem::take(statements)
+            });
+            if let Some((_, statements)) = groups.get_mut(at) {
+                statements.extend(moved.into_iter().flatten());
+            }
+        }
+        for key in keys {
+            owners.insert(key, at);
+        }
+        if let Some((_, statements)) = groups.get_mut(at) {
+            statements.append(&mut settings);
+            statements.push((position, statement));
+        }
+        last = Some(at);
+    }
+    // What is set after the last one.
+    if let Some((_, statements)) = last.and_then(|last| groups.get_mut(last)) {
+        statements.append(&mut settings);
+    }
+    groups
+        .into_iter()
+        .filter(|(whole, _)| whole.is_none())
+        .map(|(_, mut statements)| {
+            statements.sort_by_key(|(position, _)| *position);
+            let statements: Vec<Statement> = statements
+                .into_iter()
+                .map(|(_, statement)| statement)
+                .collect();
+            let objects = statements.iter().filter_map(|one| one.object.as_ref());
+            Group {
+                tables: objects
+                    .filter_map(|object| object.table().cloned())
+                    .collect(),
+                statements,
+            }
+        })
+        .collect()
+}
+
+/// The group that a group is a part of by now.
+fn whole(groups: &[(Option<usize>, Vec<(usize, Statement)>)], mut at: usize) -> usize {
+    while let Some(next) = groups.get(at).and_then(|(whole, _)| *whole) {
+        at = next;
+    }
+    at
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{ObjectId, TriggerId};
+
+    fn statement(sql: &str, on: Option<(&str, &str)>) -> Statement {
+        Statement {
+            sql: sql.to_owned(),
+            object: on.map(|(table, name)| {
+                ObjectId::Trigger(TriggerId {
+                    table: TableId {
+                        schema: "app".to_owned(),
+                        name: table.to_owned(),
+                    },
+                    name: name.to_owned(),
+                })
+            }),
+        }
+    }
+
+    fn shown(statements: Vec<Statement>) -> Vec<String> {
+        let show = |group: Group| {
+            let tables: Vec<&str> = group
+                .tables
+                .iter()
+                .map(|table| table.name.as_str())
+                .collect();
+            let statements: Vec<&str> = group
+                .statements
+                .iter()
+                .map(|one| one.sql.as_str())
+                .collect();
+            format!("{}: {}", tables.join(" "), statements.join(" "))
+        };
+        groups(statements).into_iter().map(show).collect()
+    }
+
+    #[test]
+    fn each_table_by_itself() {
+        assert_eq!(
+            shown(vec![
+                statement("set", None),
+                statement("a", Some(("t", "a"))),
+                statement("b", Some(("u", "b"))),
+                statement("set b", None),
+                statement("c", Some(("t", "c"))),
+                statement("reset", None),
+            ]),
+            ["t: set a set b c reset", "u: b"]
+        );
+    }
+
+    #[test]
+    fn tables_between_which_a_name_goes_are_held_at_once() {
+        assert_eq!(
+            shown(vec![
+                statement("drop t.a", Some(("t", "a"))),
+                statement("drop v.x", Some(("v", "x"))),
+                statement("drop u.b", Some(("u", "b"))),
+                statement("create t.B", Some(("t", "B"))),
+                statement("create v.x", Some(("v", "x"))),
+                statement("create u.a", Some(("u", "a"))),
+            ]),
+            [
+                "t u: drop t.a drop u.b create t.B create u.a",
+                "v: drop v.x create v.x"
+            ]
+        );
+        // Two that were apart until a third joined them.
+        assert_eq!(
+            shown(vec![
+                statement("1", Some(("t", "a"))),
+                statement("2", Some(("u", "b"))),
+                statement("3", Some(("v", "c"))),
+                statement("4", Some(("v", "b"))),
+                statement("5", Some(("u", "a"))),
+            ]),
+            ["t u v: 1 2 3 4 5"]
+        );
+    }
+}

@@ -1,0 +1,104 @@
+//! The triggers of many tables, which MySQL makes on several connections at once: the same as on one, whatever goes wrong.
+
+use mysql::prelude::Queryable;
+
+use crate::common::Live;
+use crate::common::mysql::{Engine, Mysql};
+use crate::journal::lock_name;
+use crate::{Test, counting, empty_plan, spec, tables};
+
+pub(crate) const TESTS: &[(&str, Test)] = &[
+    ("an_error_on_one_of_many", an_error_on_one_of_many),
+    ("many_tables_at_once", many_tables_at_once),
+    (
+        "a_helper_at_work_is_waited_for",
+        a_helper_at_work_is_waited_for,
+    ),
+];
+
+const TABLES: usize = 16;
+
+fn all(step: u32) -> Vec<String> {
+    (0..TABLES)
+        .map(|number| counting(&format!("t{number}"), &format!("counts{number}"), step))
+        .collect()
+}
+
+fn written(triggers: &[String]) -> String {
+    format!("version = 1\n\n{}", triggers.concat())
+}
+
+fn many_tables_at_once(engine: Engine) {
+    let mut live = Mysql::of(engine);
+    tables(&mut live, TABLES);
+    let sandbox = spec(&all(1).concat());
+    sandbox.on(&live, &["apply", "--yes"]).ok();
+    empty_plan(&sandbox, &live);
+    let first = live.snapshot();
+    sandbox.write("triggers.toml", written(&all(2)));
+    sandbox.on(&live, &["apply", "--yes"]).ok();
+    empty_plan(&sandbox, &live);
+    assert_eq!(live.snapshot().matches(" 2')").count(), TABLES);
+    // Two of them change places: a name is unique in its database, so that the order of the tables matters.
+    let mut swapped = all(2);
+    swapped[3] = counting("t3", "counts4", 2);
+    swapped[4] = counting("t4", "counts3", 2);
+    sandbox.write("triggers.toml", written(&swapped));
+    sandbox.on(&live, &["apply", "--yes"]).ok();
+    empty_plan(&sandbox, &live);
+    sandbox.on(&live, &["rollback", "--to", "1", "--yes"]).ok();
+    assert_eq!(live.snapshot(), first);
+    sandbox.on(&live, &["rollback", "--to", "0", "--yes"]).ok();
+    assert!(!live.snapshot().contains("TRIGGER"), "{}", live.snapshot());
+}
+
+fn an_error_on_one_of_many(engine: Engine) {
+    let mut live = Mysql::of(engine);
+    tables(&mut live, TABLES);
+    let sandbox = spec(&all(1).concat());
+    sandbox.on(&live, &["apply", "--yes"]).ok();
+    let before = live.snapshot();
+    let mut broken = all(2);
+    // The server refuses it only when it is created: there is no such variable.
+    broken[9] = "[[trigger]]\nname = \"b\"\ntable = \"t9\"\ntiming = \"before\"\nevents = [\"insert\"]\nbody = \"SET nonsense = 1;\"\n".to_owned();
+    sandbox.write("triggers.toml", written(&broken));
+    sandbox.on(&live, &["apply", "--yes"]).code(1).says(&[
+        "create trigger b",
+        "undone",
+        "recorded as failed",
+    ]);
+    assert_eq!(live.snapshot(), before);
+    // And a table that somebody uses: all the others are undone as well.
+    sandbox.write("triggers.toml", written(&all(3)));
+    let mut reader = live.connect();
+    reader.query_drop("START TRANSACTION").unwrap();
+    reader.query_drop("SELECT * FROM t11").unwrap();
+    sandbox
+        .on(&live, &["apply", "--yes", "--wait", "3"])
+        .code(4)
+        .says(&["locked", "undone"]);
+    reader.query_drop("ROLLBACK").unwrap();
+    assert_eq!(live.snapshot(), before);
+    sandbox.on(&live, &["apply", "--yes"]).ok();
+    empty_plan(&sandbox, &live);
+}
+
+/// A connection that helped a client which is gone may still be at its last statement.
+fn a_helper_at_work_is_waited_for(engine: Engine) {
+    let mut live = Mysql::of(engine);
+    tables(&mut live, 1);
+    let sandbox = spec(&counting("t0", "a", 1));
+    let mut helper = live.connect();
+    helper
+        .query_drop(format!("DO GET_LOCK('{}:2', 0)", lock_name(live.name())))
+        .unwrap();
+    let run = sandbox.on(&live, &["apply", "--yes", "--wait", "1"]);
+    match engine {
+        // It has no helpers.
+        Engine::Mariadb => run.ok(),
+        Engine::Mysql9 => run.code(4).says(&["still running"]),
+    };
+    drop(helper);
+    sandbox.on(&live, &["apply", "--yes", "--wait", "10"]).ok();
+    empty_plan(&sandbox, &live);
+}
