@@ -209,6 +209,102 @@ fn every_example_is_a_valid_spec() {
     assert!(count > 40, "only {count} examples");
 }
 
+/// Each JSON document has the fields that the reference says, and no others: those at its top stand in the section of its
+/// command, those further down somewhere.
+#[test]
+fn every_field_of_a_json_document_is_described() {
+    let folder = tempfile::tempdir().unwrap();
+    for file in ["triggers.example.toml", "fixtures/example.sql"] {
+        let path = folder.path().join(file.replace(".example", ""));
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::copy(repository().join(file), path).unwrap();
+    }
+    let document = std::fs::read_to_string(repository().join("docs/commands.md")).unwrap();
+    let described: BTreeSet<&str> = document.split('`').skip(1).step_by(2).collect();
+    for arguments in [
+        "plan",
+        "apply --yes",
+        "check",
+        "test",
+        "test --clean",
+        "lint",
+        "lint --rules",
+        "graph",
+        "render",
+        "validate",
+        "import",
+        "history",
+        "rollback --yes",
+        "repair",
+        "kinds",
+        "kinds audit",
+        "plan --config nowhere.toml",
+    ] {
+        let output = Command::new(env!("CARGO_BIN_EXE_triggerctl"))
+            .current_dir(folder.path())
+            .env_remove("TRIGGERCTL_URL")
+            .args(arguments.split(' '))
+            .args(["--format", "json"])
+            .output()
+            .unwrap();
+        let shown: serde_json::Value = serde_json::from_slice(&output.stdout)
+            .unwrap_or_else(|error| panic!("`{arguments}`: {error}: {output:?}"));
+        let command = arguments.split(' ').next().unwrap();
+        let title = if arguments.contains("nowhere") {
+            "Errors"
+        } else {
+            command
+        };
+        // A command may say of another's document that it is the same.
+        let same = match command {
+            "rollback" => section(&document, "apply"),
+            _ => "",
+        };
+        let text = format!("{}{same}", section(&document, title));
+        let words: BTreeSet<&str> = text.split('`').skip(1).step_by(2).collect();
+        for key in shown.as_object().unwrap().keys() {
+            let is_described = |word: &&str| word.split('.').next() == Some(key.as_str());
+            // The example of `validate` shows its document whole.
+            assert!(
+                words.iter().any(is_described) || text.contains(&format!("\"{key}\":")),
+                "`{arguments}`: `{key}` is not described"
+            );
+        }
+        let mut inner = BTreeSet::new();
+        fields(&shown, &mut inner);
+        for key in inner {
+            let is_described = |word: &&str| {
+                word.split('.')
+                    .any(|part| part.trim_end_matches("[]") == key)
+            };
+            assert!(
+                described.iter().any(is_described) || document.contains(&format!("\"{key}\":")),
+                "`{arguments}`: `{key}` is not described anywhere"
+            );
+        }
+    }
+}
+
+/// The fields of all objects in a document, but for definitions, which are as the engine has them, and counts by action.
+fn fields(value: &serde_json::Value, into: &mut BTreeSet<String>) {
+    match value {
+        serde_json::Value::Object(members) => {
+            for (key, member) in members {
+                into.insert(key.clone());
+                if !["before", "after"].contains(&key.as_str()) {
+                    fields(member, into);
+                }
+            }
+        }
+        serde_json::Value::Array(elements) => {
+            for element in elements {
+                fields(element, into);
+            }
+        }
+        _ => {}
+    }
+}
+
 #[test]
 fn no_link_is_dead() {
     let mut documents: Vec<PathBuf> = [

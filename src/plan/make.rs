@@ -14,6 +14,7 @@ use crate::error::{Diagnostic, Error};
 use crate::kinds::tables::NewTable;
 use crate::model::{
     Action as TriggerAction, Definition, FunctionId, FunctionSource, ObjectId, Place, TableId,
+    TriggerId,
 };
 use crate::render::Renderer;
 use crate::selectors::Uncovered;
@@ -504,7 +505,11 @@ impl Planner<'_> {
             (Some(_), None, None) => (Action::Create, "new in the spec".to_owned()),
             (Some(_), Some(record), None) => (
                 Action::Restore,
-                format!("gone from the database since version {}", record.version),
+                format!(
+                    "gone from the database since version {}{}",
+                    record.version,
+                    self.renamed_by_hand(&sides.id, record)
+                ),
             ),
             (Some(desired), record, Some(live)) => {
                 return self.both(sides, desired, record, live, drift).map(Some);
@@ -519,9 +524,12 @@ impl Planner<'_> {
                     record.version
                 ),
             ),
-            (None, Some(_), None) => (
+            (None, Some(record), None) => (
                 Action::Forget,
-                "no longer in the spec, and gone from the database already".to_owned(),
+                format!(
+                    "no longer in the spec, and gone from the database already{}",
+                    self.renamed_by_hand(&sides.id, record)
+                ),
             ),
             (None, None, _) => return Ok(None),
         };
@@ -650,6 +658,31 @@ impl Planner<'_> {
             },
             Some(live.clone()),
         )
+    }
+
+    /// Where a trigger is gone, and one of another name on its table is the same to the last attribute and nobody's: what
+    /// was most likely done to it. It still fires, and would do so beside the one that is made again.
+    fn renamed_by_hand(&self, id: &ObjectId, record: &Record) -> String {
+        let ObjectId::Trigger(gone) = id else {
+            return String::new();
+        };
+        let first = ObjectId::Trigger(TriggerId {
+            table: gone.table.clone(),
+            name: String::new(),
+        });
+        self.catalog
+            .fingerprints
+            .range(first..)
+            .take_while(|(other, _)| other.table() == Some(&gone.table))
+            .find(|(other, live)| {
+                **live == record.live_fingerprint && !self.history.records.contains_key(other)
+            })
+            .map_or_else(String::new, |(other, _)| {
+                format!(
+                    "; `{}` on the same table is the same, and is not managed: was it renamed?",
+                    other.name()
+                )
+            })
     }
 
     /// How live differs from what was recorded; empty where nothing was recorded or nothing is live.
