@@ -157,6 +157,20 @@ def spec(count):
     return "\n".join(parts)
 
 
+def tests(count):
+    """Tests of ten triggers: four of them are fired by an INSERT."""
+    parts = []
+    for number in range(count):
+        lines = [
+            "[[test]]",
+            f'name = "row {number}"',
+            f"when = \"INSERT INTO t0000 (id, a, b) VALUES ({number}, {number}, 'x');\"",
+            f'expect = {{ query = "SELECT count(*) FROM log WHERE n = {number}", rows = [[4]] }}',
+        ]
+        parts.append("\n".join(lines) + "\n")
+    return "\n" + "\n".join(parts)
+
+
 class Bench:
     """The binary, the clients, the server, and a folder for everything that is made."""
 
@@ -219,6 +233,28 @@ class Bench:
         run([self.binary, "-c", "triggers.example.toml", "apply", "--yes"], folder)
         contestants = [Contestant("triggerctl plan", plan), Contestant("sqlite3, reading the schema", select)]
         self.table.add("plan of the example, nothing to do", compete(self.rounds * 5, folder, contestants))
+
+    # A thousand tests of ten triggers: nobody else runs them, so there is nothing beside.
+
+    def tests(self):
+        count = 1000
+        config = self.write("tested.toml", spec(10) + tests(count))
+        script = self.write("tested.sql", tables(10))
+        options = ["--schema-file", script, "--quiet"]
+        database = "bench_tests"
+        self.recreate(database)
+        run([self.psql, "-X", "-q", "-d", self.url(database), "-f", script], self.folder)
+        test = [self.binary, "-c", config, "test"]
+        for what, command in (
+            ("SQLite", [*test, "-u", "sqlite::memory:", *options]),
+            ("PostgreSQL, in a transaction", [*test, "-u", self.url(database), "--quiet"]),
+            ("PostgreSQL, in scratch databases", [*test, "-u", self.url(database), *options]),
+        ):
+            if f"All {count} tests passed" not in text_of(command, self.folder):
+                sys.exit(f"not all tests passed: {command}")
+            contestants = [Contestant("triggerctl test", command)]
+            self.table.add(f"{count:,} tests, {what}", compete(self.rounds, self.folder, contestants))
+        self.drop(database)
 
     # Many triggers: apply from nothing, then a plan with nothing to do.
 
@@ -458,6 +494,7 @@ def run_all(arguments, folder):
     if not arguments.only:
         bench.start()
         bench.example()
+        bench.tests()
     for size in arguments.sizes:
         if not arguments.only:
             bench.sqlite(size)
