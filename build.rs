@@ -1,11 +1,16 @@
-//! The built-in kinds are whatever folders there are in `templates/kinds`: a new one needs no list to be in.
+//! The built-in kinds are whatever folders there are in `templates/kinds`: a new one needs no list to be in. And the program
+//! learns what it is built from, so that two builds of one version are told apart.
 
 use std::fmt::Write as _;
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::path::{Path, PathBuf};
 use std::{env, error, fs};
 
 fn main() -> Result<(), Box<dyn error::Error>> {
-    let root = PathBuf::from(env::var("CARGO_MANIFEST_DIR")?).join("templates/kinds");
+    let package = PathBuf::from(env::var("CARGO_MANIFEST_DIR")?);
+    let build = digest(&package)?;
+    println!("cargo::rustc-env=TRIGGERCTL_BUILD={build}");
+    let root = package.join("templates/kinds");
     println!("cargo::rerun-if-changed=build.rs");
     println!("cargo::rerun-if-changed={}", root.display());
     let mut files = vec![];
@@ -32,6 +37,30 @@ fn main() -> Result<(), Box<dyn error::Error>> {
     code.push_str("]\n");
     fs::write(PathBuf::from(env::var("OUT_DIR")?).join("kinds.rs"), code)?;
     Ok(())
+}
+
+/// Digest of all that has a say in what a spec is rendered to: the sources, the templates, and the versions of the libraries.
+fn digest(package: &Path) -> Result<String, Box<dyn error::Error>> {
+    let mut files = vec![];
+    for folder in ["src", "templates"] {
+        collect(&package.join(folder), &mut files)?;
+    }
+    let versions = package.join("Cargo.lock");
+    if versions.exists() {
+        println!("cargo::rerun-if-changed={}", versions.display());
+        files.push(versions);
+    }
+    files.sort();
+    // Two of 64 bits: nobody is kept out by it, but chance is.
+    let (mut first, mut second) = (DefaultHasher::new(), DefaultHasher::new());
+    "another".hash(&mut second);
+    for path in files {
+        let name = path.strip_prefix(package)?.to_string_lossy().into_owned();
+        let file = (name, fs::read(&path)?);
+        file.hash(&mut first);
+        file.hash(&mut second);
+    }
+    Ok(format!("{:016x}{:016x}", first.finish(), second.finish()))
 }
 
 fn collect(folder: &Path, files: &mut Vec<PathBuf>) -> Result<(), Box<dyn error::Error>> {

@@ -18,6 +18,7 @@ use crate::history::{LiveFingerprint, Present, Row, Writer};
 use crate::journal;
 use crate::kinds::tables::NewTable;
 use crate::model::{Action as TriggerAction, Definition, FunctionId, ObjectId, TableId};
+use crate::plan::kept;
 use crate::plan::places::set_place;
 use crate::plan::{self, Action, Change, Plan};
 use crate::signal;
@@ -75,6 +76,8 @@ pub struct Job {
     pub expected: BTreeMap<ObjectId, Expected>,
     /// What was live, of the objects that are touched; nothing, of those that were recorded and had been dropped by hand.
     pub found: BTreeMap<ObjectId, Option<Definition>>,
+    /// What may fail when it fires: the spec says so.
+    pub faulty: BTreeSet<ObjectId>,
     /// What the job rests on; the answer lists what has moved.
     pub moved: Moved,
     /// One line for the history.
@@ -99,6 +102,7 @@ impl Job {
             down: vec![],
             expected: BTreeMap::new(),
             found: BTreeMap::new(),
+            faulty: BTreeSet::new(),
             moved: Box::new(|_, _| vec![]),
             summary,
             plan_id: plan.plan_id,
@@ -111,6 +115,10 @@ impl Job {
         let renamed = renamed_functions(&plan.changes);
         for change in plan.changes {
             let (id, old_id) = (change.id(), change.old_id());
+            let faults_allowed = change.faults_allowed;
+            let adopted = (change.action == Action::Adopt)
+                .then(|| kept::text_of(change.before.as_ref()))
+                .flatten();
             let statements = change.statements.into_iter();
             job.up.extend(statements.map(|sql| Statement {
                 sql,
@@ -133,6 +141,9 @@ impl Job {
                 }
                 None => {}
             }
+            if faults_allowed {
+                job.faulty.insert(id.clone());
+            }
             if let Some(old) = old_id {
                 job.expected.insert(old, Expected::Absent);
             }
@@ -141,7 +152,7 @@ impl Job {
                 (Action::Drop, _, _) => Expected::Absent,
                 (Action::Forget, _, _) => Expected::Released,
                 (_, Some(definition), Some(rendered_digest)) => Expected::Present {
-                    definition,
+                    definition: laid_out(definition, adopted),
                     rendered_digest,
                     custom: change.custom,
                 },
@@ -165,9 +176,17 @@ impl Job {
 impl Job {
     /// All statements in the order in which they run.
     pub fn statements(&self) -> impl Iterator<Item = &str> {
-        let tables = self.tables.iter().map(|table| table.sql.as_str());
+        let tables = self.tables.iter().flat_map(NewTable::statements);
         tables.chain(self.up.iter().map(|statement| statement.sql.as_str()))
     }
+}
+
+/// What is recorded of what is taken over: what the spec asks for, with the text that is there.
+fn laid_out(mut definition: Definition, text: Option<String>) -> Definition {
+    if let (Definition::Trigger(trigger), Some(text)) = (&mut definition, text) {
+        trigger.verbatim = Some(text);
+    }
+    definition
 }
 
 /// The functions that the changes rename: the new name, and the old one.
@@ -275,7 +294,19 @@ fn attempt(
         .keys()
         .filter_map(|id| id.table().cloned())
         .collect::<BTreeSet<_>>();
-    database.check_live(&tables)?;
+    let of_faulty = job.faulty.iter().filter_map(ObjectId::table);
+    let (faulty, sound): (BTreeSet<_>, BTreeSet<_>) = {
+        let of_faulty: BTreeSet<&TableId> = of_faulty.collect();
+        tables
+            .into_iter()
+            .partition(|table| of_faulty.contains(table))
+    };
+    database.check_live(&sound)?;
+    // What fires on one table fails as a whole: there it can only be said.
+    match database.check_live(&faulty) {
+        Err(error) if error.kind == Kind::Failed => log::warn!("{error}"),
+        checked => checked?,
+    }
 
     let catalog = database.catalog(&scope)?;
     let version = history.version + 1;
@@ -311,9 +342,9 @@ fn attempt(
     let expected: Vec<_> = job.expected.iter().collect();
     for expected in expected.chunks(VERIFIED_AT_ONCE) {
         let rows = verify(expected, &job.found, &catalog, database)?;
-        for sql in settings.writer.objects(version, &rows) {
-            record(sql?, database)?;
-        }
+        settings
+            .writer
+            .each_of_objects(version, &rows, |sql| record(sql, database))?;
     }
     signal::check()?;
     database.commit()?;
@@ -358,8 +389,9 @@ pub(crate) fn existing(
 pub(crate) fn create_tables(tables: &[NewTable], database: &mut dyn Database) -> Result<(), Error> {
     let statements: Vec<Statement> = tables
         .iter()
-        .map(|table| Statement {
-            sql: table.sql.clone(),
+        .flat_map(NewTable::statements)
+        .map(|sql| Statement {
+            sql: sql.to_owned(),
             object: None,
         })
         .collect();
@@ -556,6 +588,7 @@ fn end_state(
                 } else {
                     let mut definition = definition.clone();
                     database.dialect().complete(&mut definition, &found);
+                    kept::record(&mut definition, &found);
                     // Where it stands is nobody's wish, but it is where it comes back to when somebody drops it.
                     if definition.place().is_none() {
                         set_place(&mut definition, found.place().cloned());

@@ -7,7 +7,8 @@ use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
 
-use crate::dialect::{Beside, Ddl, Dialect, Lowered, Request, Server};
+use crate::db::Database;
+use crate::dialect::{Beside, Ddl, Dialect, Lowered, Request, Server, Table};
 use crate::error::{Diagnostic, Error, Located, Span};
 use crate::kinds::expand::{Addition, Expanded, Looked, Site, Use, blamed};
 use crate::kinds::tables::{Needed, NewTable};
@@ -15,8 +16,8 @@ use crate::lookup::{Lookup, Noted};
 use crate::model::{Definition, FunctionSource, ObjectId, TableId};
 use crate::parallel;
 use crate::render::Renderer;
-use crate::selectors::{self, Chosen, Uncovered};
-use crate::spec::{Fields, Spec, TableRef, TriggerSpec};
+use crate::selectors::{self, Chosen, Covering, Uncovered};
+use crate::spec::{AllowSpec, Fields, FunctionSpec, Spec, TableRef, TriggerSpec};
 
 /// The table that holds what is switched off, where the engine has no settings of a session.
 const BYPASS_TABLE: &str = "triggerctl_bypass";
@@ -38,10 +39,39 @@ pub struct Desired {
     pub span: Span,
     /// The selector that its table was chosen by, as it is written; `None` where the table is named.
     pub selected_by: Option<Arc<str>>,
+    /// The spec says that its body may fail: it `allow`s what the linter would say of that.
+    pub faults_allowed: bool,
+    /// See [`Lowered::doubts`].
+    pub doubts: Vec<Diagnostic>,
 }
 
 /// Everything that the spec asks for in one dialect.
 pub type DesiredSet = BTreeMap<ObjectId, Box<Desired>>;
+
+/// What the spec asks of a live database: its objects, and the tables that are created for them.
+#[derive(Debug)]
+pub struct Asked {
+    /// The objects.
+    pub desired: DesiredSet,
+    /// The tables.
+    pub tables: Vec<NewTable>,
+}
+
+/// What the spec asks of this database.
+///
+/// # Errors
+/// What is wrong with the spec here, and those of the database.
+pub fn asked(
+    spec: &Spec,
+    renderer: &Renderer,
+    database: &mut dyn Database,
+) -> Result<Asked, Error> {
+    let server = database.server();
+    let mut outline = outline(spec, renderer, &mut Tables::Live(Lookup::new(database)))?;
+    let tables = std::mem::take(&mut outline.tables);
+    let (desired, ()) = outline.render(renderer, server, |_| ())?;
+    Ok(Asked { desired, tables })
+}
 
 /// Where tables are looked up: in a live database, or nowhere.
 pub enum Tables<'a> {
@@ -127,7 +157,7 @@ pub fn outline<'a>(
 
     for function in &spec.functions {
         let lowered = dialect.lower_function(function, &schema, &vars, renderer);
-        let source = Source::of(&function.name.span);
+        let source = Source::of(function);
         let lowered = lowered.map(|found| found.into_iter().collect());
         collector.take(lowered, &source, &mut problems);
     }
@@ -161,12 +191,12 @@ pub fn outline<'a>(
         &mut problems,
     )?;
     let (chosen, requests): (Vec<&Chosen>, Vec<Request<'_>>) =
-        all_requests(&wanted, &selection.triggers, &expanded.triggers)
-            .map(|(chosen, spec, fields, kind)| {
+        all_requests(&wanted, &selection.triggers, &expanded)
+            .map(|(chosen, table, spec, fields, kind)| {
                 let request = Request {
                     spec,
                     fields,
-                    table: &chosen.table,
+                    table,
                     vars: &vars,
                     beside: &beside,
                     pretend: pretend || is_missing(chosen, live),
@@ -182,18 +212,28 @@ pub fn outline<'a>(
             span: &request.spec.name.span,
             shared: shared(request),
             selected_by: chosen.selected_by.as_ref(),
+            faults_allowed: allows_faults(&request.spec.allow),
         };
         let lowered = lowered.map_err(|found| with_use(found, request));
         collector.take(lowered, &source, &mut problems);
     }
     let uncovered = selectors::uncovered(
         &selection.rules,
-        &requests,
-        (dialect, &vars),
+        &Covering {
+            spec,
+            requests: &requests,
+            written: &expanded.written,
+            dialect,
+            vars: &vars,
+        },
         renderer,
         &mut problems,
     );
     drop(requests);
+    for ((trigger, _), chosen) in wanted.iter().zip(&selection.triggers) {
+        let nothing = selectors::only_written(trigger, chosen, &expanded.written);
+        selection.warnings.extend(nothing);
+    }
     Ok(Outline {
         spec,
         dialect,
@@ -218,9 +258,10 @@ fn is_missing(chosen: &Chosen, live: bool) -> bool {
     live && chosen.table.facts.is_none()
 }
 
-/// A trigger on one of its tables: what the spec says itself, or what a kind makes of it.
+/// A trigger on one of its tables, with the table that chose it: what the spec says itself, or what a kind makes of it.
 type Wanted<'a> = (
     &'a Chosen,
+    &'a Table,
     &'a TriggerSpec,
     &'a Fields,
     Option<&'a Addition>,
@@ -230,23 +271,28 @@ type Wanted<'a> = (
 fn all_requests<'a>(
     wanted: &'a [(&'a TriggerSpec, Cow<'a, Fields>)],
     chosen: &'a [Vec<Chosen>],
-    expanded: &'a [(&'a Chosen, Expanded)],
+    expanded: &'a AllExpanded<'a>,
 ) -> impl Iterator<Item = Wanted<'a>> {
     let plain = wanted
         .iter()
         .zip(chosen)
         .filter(|((trigger, _), _)| trigger.usage.is_none())
         .flat_map(|((trigger, fields), tables)| {
-            let one = |table| (table, *trigger, &**fields, None);
-            tables.iter().map(one)
+            let one = |chosen: &'a Chosen| (chosen, &chosen.table, *trigger, &**fields, None);
+            tables
+                .iter()
+                .filter(|chosen| !chosen.is_left_out(&expanded.written))
+                .map(one)
         });
-    let of_kinds = expanded.iter().map(|(table, expanded)| {
+    let of_kinds = expanded.triggers.iter().map(|(chosen, expanded)| {
         let Expanded {
+            table,
             spec,
             fields,
             addition,
         } = expanded;
-        (*table, spec, fields, Some(addition))
+        let table = table.as_ref().unwrap_or(&chosen.table);
+        (*chosen, table, spec, fields, Some(addition))
     });
     plain.chain(of_kinds)
 }
@@ -258,6 +304,8 @@ struct AllExpanded<'a> {
     triggers: Vec<(&'a Chosen, Expanded)>,
     /// Tables that are to be created, in the order of their names.
     tables: Vec<NewTable>,
+    /// Tables that they write to, whether they are there or not; none where no pattern could mean one.
+    written: BTreeSet<TableId>,
 }
 
 /// The triggers that every `use` stands for, on every table.
@@ -307,6 +355,13 @@ fn expanded<'a>(
             let first = found.into_iter().map(|found| found.into_iter().next());
             looked.extend(references.into_iter().zip(first));
         }
+    }
+    let patterns = resolved.iter().flatten().any(|chosen| chosen.by_pattern);
+    if patterns && uses.iter().any(|(one, _)| !one.kind.tables.is_empty()) {
+        let written = |(one, table): &(Use<'_>, &Chosen)| one.written(&table.table, site, &looked);
+        let (written, ()) = parallel::map(&uses, written, || ());
+        all.written = written.into_iter().flatten().collect();
+        uses.retain(|(_, table)| !table.is_left_out(&all.written));
     }
     let mut needed: BTreeMap<TableId, Needed> = BTreeMap::new();
     let live = matches!(tables, Tables::Live(_));
@@ -413,16 +468,26 @@ struct Source<'a> {
     shared: Option<(&'a TableId, &'a Span)>,
     /// The selector that its table was chosen by.
     selected_by: Option<&'a Arc<str>>,
+    /// Its `allow` says that it may fail.
+    faults_allowed: bool,
 }
 
 impl<'a> Source<'a> {
-    fn of(span: &'a Span) -> Self {
+    fn of(function: &'a FunctionSpec) -> Self {
         Self {
-            span,
+            span: &function.name.span,
             shared: None,
             selected_by: None,
+            faults_allowed: allows_faults(&function.allow),
         }
     }
+}
+
+/// Whether it is said to be meant that a body names what is not there.
+fn allows_faults(allowed: &[AllowSpec]) -> bool {
+    allowed
+        .iter()
+        .any(|allow| allow.rule.value == "missing_reference")
 }
 
 /// The objects so far, and who may not be named like another.
@@ -460,11 +525,13 @@ impl Collector {
             span,
             shared,
             selected_by,
+            faults_allowed,
         } = *source;
         let Lowered {
             definition,
             renamed_from,
             generated: _,
+            doubts,
         } = lowered;
         let id = definition.id();
         let is_trigger = matches!(id, ObjectId::Trigger(_));
@@ -509,6 +576,8 @@ impl Collector {
                 renamed_from,
                 span: span.clone(),
                 selected_by: selected_by.filter(|_| is_trigger).cloned(),
+                faults_allowed,
+                doubts,
             }),
         );
     }

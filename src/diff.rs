@@ -353,6 +353,7 @@ fn compare_functions(before: &Function, after: &Function, judge: &Judge<'_>) -> 
         parallel,
         leakproof,
         strict,
+        clauses,
         cost,
         comment,
         owner: _,
@@ -370,6 +371,7 @@ fn compare_functions(before: &Function, after: &Function, judge: &Judge<'_>) -> 
         parallel: after_parallel,
         leakproof: after_leakproof,
         strict: after_strict,
+        clauses: after_clauses,
         cost: after_cost,
         comment: after_comment,
         owner: _,
@@ -427,6 +429,9 @@ fn compare_functions(before: &Function, after: &Function, judge: &Judge<'_>) -> 
     });
     fields.values("strict", strict, after_strict, |strict| {
         Some(strict.to_string())
+    });
+    fields.values("clauses", clauses, after_clauses, |clauses| {
+        (!clauses.is_empty()).then(|| clauses.join(" "))
     });
     fields.values("cost", cost, after_cost, |cost| Some(cost.to_string()));
     fields.texts("description", comment.as_deref(), after_comment.as_deref());

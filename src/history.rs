@@ -1,6 +1,9 @@
 //! What is written down about a migration: its row in `migrations` and, for every object that it touched, a row in
 //! `objects`. Both are append-only. All of it is SQL from templates, so that a script for a DBA records the same.
 
+use std::sync::mpsc;
+use std::thread;
+
 use serde::{Serialize, Serializer as _};
 
 use crate::db::Migration;
@@ -10,6 +13,9 @@ use crate::render::Renderer;
 
 /// Rows in one INSERT: few round trips, and no statement grows beyond reason.
 const ROWS_PER_STATEMENT: usize = 200;
+
+/// So many statements may lie ready before the database has taken them.
+const RENDERED_AHEAD: usize = 4;
 
 /// One row of `objects`.
 #[derive(Debug, Clone, PartialEq)]
@@ -180,6 +186,30 @@ impl Writer<'_> {
     ) -> impl Iterator<Item = Result<String, Error>> + 'a {
         rows.chunks(ROWS_PER_STATEMENT)
             .map(move |rows| self.some_objects(version, rows))
+    }
+
+    /// The same, each given to `run` while the next ones are rendered.
+    pub fn each_of_objects(
+        &self,
+        version: i64,
+        rows: &[Row],
+        mut run: impl FnMut(String) -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        if rows.len() <= ROWS_PER_STATEMENT {
+            return self.objects(version, rows).try_for_each(|sql| run(sql?));
+        }
+        thread::scope(|scope| {
+            let (sender, rendered) = mpsc::sync_channel(RENDERED_AHEAD);
+            scope.spawn(move || {
+                for sql in self.objects(version, rows) {
+                    if sender.send(sql).is_err() {
+                        // What was rendered before has failed.
+                        return;
+                    }
+                }
+            });
+            rendered.into_iter().try_for_each(|sql| run(sql?))
+        })
     }
 
     fn some_objects(&self, version: i64, rows: &[Row]) -> Result<String, Error> {

@@ -480,6 +480,9 @@ pub struct Function {
     /// STRICT, which means nothing without arguments, and is kept.
     #[serde(default)]
     pub strict: bool,
+    /// Other clauses of its CREATE FUNCTION, which no spec can say: `WINDOW`, `SUPPORT …`, `TRANSFORM …`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub clauses: Vec<String>,
     /// COST, in units of `cpu_operator_cost`.
     pub cost: f32,
     /// COMMENT ON FUNCTION.

@@ -28,6 +28,9 @@ use crate::spec::Spec;
 /// What is said with `-vv` where the short way was taken.
 const SHORT: &str = "nothing that the spec is made from has changed since it was applied";
 
+/// The sources and templates that this program was built from: another build may make something else of the same spec.
+const BUILD: &str = env!("TRIGGERCTL_BUILD");
+
 /// What is written down beside a migration, as JSON.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 struct Rendering {
@@ -49,6 +52,10 @@ impl Source {
     /// What a spec and the chosen environment say; `None` where they hold what must not even be told from a digest, or
     /// what only reading the whole spec would tell.
     pub fn of(spec: &Spec, environment: Option<&str>) -> Option<Self> {
+        Self::of_build(BUILD, spec, environment)
+    }
+
+    fn of_build(build: &str, spec: &Spec, environment: Option<&str>) -> Option<Self> {
         // The environment may hold passwords. A digest over one could be tried out.
         let is_url = |line: &str| {
             let value = line.strip_prefix("url").map(str::trim_start);
@@ -65,8 +72,8 @@ impl Source {
         let mut source = Self {
             hasher: Sha256::new(),
         };
-        // One version of triggerctl always makes the same of the same.
-        source.add(env!("CARGO_PKG_VERSION"));
+        // One build of triggerctl always makes the same of the same.
+        source.add(build);
         // All files in reading order, and the user's templates.
         source.add(&spec.digest);
         source.add(&format!("{environment:?}"));
@@ -245,11 +252,11 @@ fn look(
     match crate::plan::read(std::iter::empty(), &history, database) {
         Ok(catalog) if is_settled(&history, &catalog) => {
             log::debug!("{SHORT}");
-            Found::Settled(Present { history, catalog })
+            Found::Settled(Present::of(history, catalog))
         }
         Ok(catalog) => {
             needless.store(false, Ordering::Relaxed);
-            Found::Moved(Present { history, catalog })
+            Found::Moved(Present::of(history, catalog))
         }
         Err(error) => {
             needless.store(false, Ordering::Relaxed);
@@ -281,4 +288,25 @@ fn is_settled(history: &History, catalog: &Catalog) -> bool {
                 other == id && *fingerprint == record.live_fingerprint
             })
     })
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use crate::spec::LoadOptions;
+
+    #[test]
+    fn another_build_is_another_source() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("triggers.toml");
+        std::fs::write(&path, "version = 1\n").unwrap();
+        let spec = Spec::load(&path, &LoadOptions::default()).unwrap();
+        let digest = |build: &str| Source::of_build(build, &spec, None).unwrap().digest();
+        assert_eq!(digest("a"), digest("a"));
+        assert_ne!(digest("a"), digest("b"));
+        assert_eq!(Source::of(&spec, None).unwrap().digest(), digest(BUILD));
+        assert_eq!(BUILD.len(), 32);
+        assert_ne!(BUILD, "0".repeat(32));
+    }
 }

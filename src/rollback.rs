@@ -88,6 +88,7 @@ pub fn prepare(
     let mut plan = plan_back(&touched, sides, spec_digest, to, database, renderer)?;
     let is_ours = |id: &ObjectId| touched.contains_key(id) || history.records.contains_key(id);
     let around = Around {
+        states: &BTreeMap::new(),
         catalog: &catalog,
         is_ours: &is_ours,
         going_back: true,

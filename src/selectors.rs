@@ -12,7 +12,7 @@ use crate::dialect::{Dialect, Request, Table, TableKind, name_on};
 use crate::error::{Diagnostic, Error, Located, Span};
 use crate::model::{TableId, Timing};
 use crate::render::Renderer;
-use crate::spec::{Fields, RequireSpec, TableRef, TableSelector, TriggerSpec};
+use crate::spec::{Demand, Fields, RequireSpec, Spec, TableRef, TableSelector, TriggerSpec};
 
 /// A table that a trigger is on.
 #[derive(Debug, Clone)]
@@ -21,6 +21,16 @@ pub struct Chosen {
     pub table: Table,
     /// The selector, as it is written; `None` where the table is named and nothing else is asked of it.
     pub selected_by: Option<Arc<str>>,
+    /// Whether only a pattern means it.
+    pub by_pattern: bool,
+}
+
+impl Chosen {
+    /// Whether it is none of the selector's: a pattern does not mean the tables that the spec's kinds write to, be they
+    /// there already or created by the next apply. Else what that apply creates would change what the spec asks for.
+    pub fn is_left_out(&self, written: &BTreeSet<TableId>) -> bool {
+        self.by_pattern && written.contains(&self.table.id)
+    }
 }
 
 /// All that the selectors of a spec chose.
@@ -43,8 +53,12 @@ pub struct Uncovered {
     pub place: String,
     /// The table.
     pub table: TableId,
-    /// The trigger that it must have.
-    pub trigger: String,
+    /// The trigger that it must have; `None` where any of a kind is asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trigger: Option<String>,
+    /// The kind that must be used on it; `None` where a trigger of a name is asked for.
+    #[serde(default, rename = "use", skip_serializing_if = "Option::is_none")]
+    pub kind: Option<String>,
 }
 
 /// The tables of each trigger and of each rule. A table that is named and is not there is a problem; a pattern that
@@ -297,6 +311,7 @@ fn chosen(
                     facts: None,
                 },
                 selected_by: None,
+                by_pattern: false,
             });
         } else if found.is_empty() && is_live {
             let kind = if wanted.views { "view" } else { "table" };
@@ -311,7 +326,15 @@ fn chosen(
                 .exclude()
                 .iter()
                 .any(|pattern| pattern.value.matches(&table.id.schema, &table.id.name));
-            if excluded || known_ids.contains(&table.id) {
+            if excluded {
+                continue;
+            }
+            if known_ids.contains(&table.id) {
+                if !is_glob
+                    && let Some(known) = chosen.iter_mut().find(|known| known.table.id == table.id)
+                {
+                    known.by_pattern = false;
+                }
                 continue;
             }
             if let Some(column) = lacking(table, wanted.having_columns(), dialect) {
@@ -330,6 +353,7 @@ fn chosen(
             chosen.push(Chosen {
                 table: table.clone(),
                 selected_by: selected_by.clone(),
+                by_pattern: is_glob,
             });
         }
     }
@@ -412,52 +436,115 @@ pub(crate) fn missing_table(
     Ok(diagnostic)
 }
 
-/// The tables of rules that no trigger of the spec with the name that they ask for is on.
+/// What is said of a trigger whose patterns mean only tables that kinds write to.
+pub fn only_written(
+    spec: &TriggerSpec,
+    chosen: &[Chosen],
+    written: &BTreeSet<TableId>,
+) -> Option<Diagnostic> {
+    let nothing = !chosen.is_empty() && chosen.iter().all(|one| one.is_left_out(written));
+    nothing.then(|| {
+        Diagnostic::new(
+            "the trigger is about no table: what its patterns match are tables that kinds of this spec write to, which \
+             must be named",
+        )
+        .at(&spec.span)
+    })
+}
+
+/// Where the triggers of a spec are, as its rules look at it.
+pub struct Covering<'a> {
+    /// The spec.
+    pub spec: &'a Spec,
+    /// Every trigger on every one of its tables.
+    pub requests: &'a [Request<'a>],
+    /// The tables that kinds write to.
+    pub written: &'a BTreeSet<TableId>,
+    /// The dialect.
+    pub dialect: &'static dyn Dialect,
+    /// `[vars]`.
+    pub vars: &'a minijinja::Value,
+}
+
+/// The tables of rules that lack what the rule asks for.
 pub fn uncovered(
     rules: &[(&RequireSpec, Vec<Chosen>)],
-    requests: &[Request<'_>],
-    (dialect, vars): (&'static dyn Dialect, &minijinja::Value),
+    covering: &Covering<'_>,
     renderer: &Renderer,
     problems: &mut Vec<Diagnostic>,
 ) -> Vec<Uncovered> {
+    let Covering {
+        spec,
+        requests,
+        written,
+        dialect,
+        vars,
+    } = covering;
     if rules.is_empty() {
         return vec![];
     }
     let mut on: HashMap<&TableId, Vec<&Request<'_>>> = HashMap::new();
-    for request in requests {
+    for request in *requests {
         on.entry(&request.table.id).or_default().push(request);
     }
     let mut uncovered = vec![];
     for (rule, tables) in rules {
         let (line, _) = rule.span.line_column();
-        for Chosen {
-            table,
-            selected_by: _,
-        } in tables
-        {
-            let wanted = match name_on(table, &rule.trigger, vars, dialect, renderer) {
-                Ok(name) => name,
-                Err(error) => {
-                    problems.extend(error.diagnostics);
-                    break;
+        for chosen in tables {
+            let table = &chosen.table;
+            if chosen.is_left_out(written) {
+                continue;
+            }
+            let mut theirs = on.get(&table.id).into_iter().flatten();
+            let (is_there, trigger, kind) = match &rule.demand {
+                Demand::Trigger(name) => {
+                    let wanted = match name_on(table, name, vars, *dialect, renderer) {
+                        Ok(name) => name,
+                        Err(error) => {
+                            problems.extend(error.diagnostics);
+                            break;
+                        }
+                    };
+                    let is_there = theirs.any(|request| {
+                        // What is wrong with a trigger's own name is reported with the trigger.
+                        name_on(table, &request.spec.name, vars, *dialect, renderer)
+                            .is_ok_and(|name| dialect.same_name(&name, &wanted))
+                    });
+                    (is_there, Some(wanted), None)
+                }
+                Demand::Kind(wanted) => {
+                    let is_there =
+                        theirs.any(|request| kind_of(spec, request) == Some(&wanted.value));
+                    (is_there, None, Some(wanted.value.clone()))
                 }
             };
-            let is_there = on.get(&table.id).into_iter().flatten().any(|request| {
-                // What is wrong with a trigger's own name is reported with the trigger.
-                name_on(table, &request.spec.name, vars, dialect, renderer)
-                    .is_ok_and(|name| dialect.same_name(&name, &wanted))
-            });
             if !is_there {
                 uncovered.push(Uncovered {
                     rule: rule.name.as_ref().map(|name| name.value.clone()),
                     place: format!("{}:{line}", rule.span.file.name),
                     table: table.id.clone(),
-                    trigger: wanted,
+                    trigger,
+                    kind,
                 });
             }
         }
     }
+    uncovered.sort_by(|left, right| {
+        let key = |one: &Uncovered| (one.table.clone(), one.trigger.clone(), one.kind.clone());
+        key(left).cmp(&key(right))
+    });
     uncovered
-        .sort_by(|left, right| (&left.table, &left.trigger).cmp(&(&right.table, &right.trigger)));
-    uncovered
+}
+
+/// The kind that a trigger is of.
+fn kind_of<'a>(spec: &'a Spec, request: &Request<'_>) -> Option<&'a String> {
+    let used = &request.kind?.used;
+    let usages = spec
+        .triggers
+        .iter()
+        .filter_map(|trigger| trigger.usage.as_ref());
+    usages
+        .map(|usage| &usage.kind)
+        .find(|kind| kind.span == *used)
+        .map(|kind| &kind.value)
 }

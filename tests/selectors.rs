@@ -39,6 +39,8 @@ everywhere!(
     a_table_of_tomorrow_is_in_tomorrows_plan,
     a_rule_names_every_table_that_lacks_its_trigger,
     what_is_not_selected_by_its_columns,
+    a_rule_asks_for_a_kind,
+    a_pattern_means_no_table_that_a_kind_writes_to,
 );
 
 #[track_caller]
@@ -336,6 +338,151 @@ trigger = "x"
         elsewhere.replace("[\"users\"]", "[\"*s\"]"),
     );
     sandbox.on(live, &["check"]).ok();
+}
+
+fn a_rule_asks_for_a_kind(live: &mut dyn Live) {
+    live.batch(
+        "CREATE TABLE users (id integer PRIMARY KEY, updated_at timestamp NULL);
+         CREATE TABLE orders (id integer PRIMARY KEY, updated_at timestamp NULL);
+         CREATE TABLE items (id integer PRIMARY KEY, updated_at timestamp NULL);
+         CREATE TABLE notes (id integer PRIMARY KEY);",
+    );
+    let spec = r#"version = 1
+[[trigger]]
+use = "updated_at"
+table = "users"
+
+[[trigger]]
+name = "items_updated_at"
+table = "items"
+timing = "after"
+events = ["delete"]
+body = "DELETE FROM notes;"
+
+[[require]]
+name = "every table keeps updated_at"
+tables = ["*"]
+exclude = ["notes"]
+use = "updated_at"
+"#;
+    let sandbox = Sandbox::with_spec(spec);
+    sandbox.run(&["validate"]).ok();
+    sandbox.on(live, &["apply", "--yes"]).ok();
+    // One that only has the name is none of the kind.
+    let run = sandbox.on(live, &["check"]).code(2).says(&[
+        "Required, and not in the spec:",
+        "items: no trigger of the kind `updated_at` (every table keeps updated_at, triggers.toml:13)",
+        "orders: no trigger of the kind `updated_at`",
+        "Nothing to do",
+    ]);
+    assert!(!run.stdout.contains("users:"), "{run}");
+    assert!(!run.stdout.contains("notes:"), "{run}");
+    let document = sandbox
+        .on(live, &["check", "--format", "json"])
+        .code(2)
+        .json();
+    assert_eq!(document["result"], "differs");
+    let uncovered = document["plan"]["uncovered"].as_array().unwrap();
+    assert_eq!(uncovered.len(), 2, "{uncovered:?}");
+    assert_eq!(uncovered[0]["table"]["name"], "items");
+    assert_eq!(uncovered[0]["use"], "updated_at");
+    assert!(uncovered[0].get("trigger").is_none(), "{uncovered:?}");
+    sandbox
+        .on(live, &["check", "--target", "*.*_created_at"])
+        .ok();
+    sandbox
+        .on(live, &["check", "--target", "orders.orders_updated_at"])
+        .code(2);
+
+    // Whatever the use calls its trigger.
+    let named = spec.replace(
+        "table = \"users\"",
+        "tables = [\"users\", \"orders\", \"it*\"]\nname = \"{{ table }}_time\"",
+    );
+    sandbox.write("triggers.toml", named);
+    sandbox.on(live, &["apply", "--yes"]).ok();
+    sandbox.on(live, &["check"]).ok().never_says(&["Required"]);
+}
+
+fn a_pattern_means_no_table_that_a_kind_writes_to(live: &mut dyn Live) {
+    live.batch(
+        "CREATE TABLE users (id integer PRIMARY KEY); CREATE TABLE kept (id integer PRIMARY KEY);
+         CREATE TABLE log (what varchar(20));",
+    );
+    // A table of one of them is there already.
+    let first = Sandbox::with_spec(
+        "version = 1\n[[trigger]]\nuse = \"audit\"\ntable = \"kept\"\ncreate_table = true\n",
+    );
+    first.on(live, &["apply", "--yes"]).ok();
+    first.on(live, &["rollback", "--yes"]).ok();
+    let spec = r#"version = 1
+[[trigger]]
+use = "audit"
+tables = ["*"]
+exclude = ["log"]
+create_table = true
+
+[[trigger]]
+name = "{{ table }}_seen"
+tables = ["*"]
+exclude = ["log"]
+timing = "after"
+events = ["insert"]
+body = "INSERT INTO log (what) VALUES ('x');"
+
+[[require]]
+tables = ["*"]
+exclude = ["log"]
+trigger = "{{ table }}_seen"
+
+[[require]]
+tables = ["*"]
+exclude = ["log"]
+use = "audit"
+"#;
+    let sandbox = Sandbox::with_spec(spec);
+    let names = |plan: &Value| -> Vec<String> {
+        let mut names: Vec<String> = plan["changes"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .filter(|change| change["object"]["kind"] == "trigger")
+            .map(|change| change["object"]["table"].as_str().unwrap().to_owned())
+            .collect();
+        names.sort();
+        names.dedup();
+        names
+    };
+    // Neither the one that is there nor the one that this apply creates.
+    let planned = plan(&sandbox, live);
+    assert_eq!(names(&planned), ["kept", "users"], "{planned:#}");
+    assert_eq!(planned["tables"].as_array().unwrap().len(), 1);
+    sandbox.on(live, &["apply", "--yes"]).ok();
+    nothing_to_do(&sandbox, live);
+    sandbox.on(live, &["check"]).ok();
+    live.batch("INSERT INTO users VALUES (1); DELETE FROM users;");
+    assert_eq!(live.run("SELECT count(*) FROM users_audit"), "2\n");
+    assert_eq!(live.run("SELECT count(*) FROM log"), "1\n");
+
+    // By its name it is meant, alone and beside a pattern.
+    let named = spec.replacen(
+        "name = \"{{ table }}_seen\"\ntables = [\"*\"]",
+        "name = \"{{ table }}_seen\"\ntables = [\"*\", \"users_audit\"]",
+        1,
+    );
+    assert_ne!(named, spec);
+    sandbox.write("triggers.toml", &named);
+    assert_eq!(names(&plan(&sandbox, live)), ["users_audit"]);
+    // A pattern for such tables alone is probably not what was meant.
+    let odd = spec.replacen(
+        "name = \"{{ table }}_seen\"\ntables = [\"*\"]",
+        "name = \"{{ table }}_seen\"\ntables = [\"*_audit\"]",
+        1,
+    );
+    sandbox.write("triggers.toml", &odd);
+    sandbox.on(live, &["plan"]).ok().says(&[
+        "what its patterns match are tables that kinds of this spec write to, which must be named",
+    ]);
 }
 
 // --- one function for many tables --------------------------------------------------------------------------------------

@@ -466,3 +466,95 @@ fn a_label_or_an_attribute_that_is_renamed_under_a_condition_is_seen() {
     sandbox.on(&live, &["apply", "--yes"]).ok();
     sandbox.on(&live, &["check"]).ok();
 }
+
+/// A schema as real programs have them: names in other letters than the table's, a column of UPDATE OF that is not there or
+/// is named twice, bodies that fail, a view of what is gone.
+fn worn() -> Sqlite {
+    let mut live = Sqlite::new();
+    live.batch(
+        "CREATE TABLE Books (id, title); CREATE TABLE log (word);
+         CREATE VIEW lost AS SELECT * FROM gone;
+         CREATE TRIGGER 'caps' AFTER INSERT ON BOOKS BEGIN INSERT INTO LOG VALUES (NEW.TITLE); END;
+         CREATE TRIGGER kind   AFTER UPDATE OF \"kind\" ON books  BEGIN SELECT 1; END;
+         CREATE TRIGGER twice UPDATE OF title , TITLE ON [Books] begin select 1; end;
+         CREATE TRIGGER old AFTER DELETE ON Books BEGIN INSERT INTO archive VALUES (OLD.id); SELECT OLD.shelf; END;
+         CREATE TRIGGER of_lost INSTEAD OF INSERT ON lost BEGIN SELECT NEW.x; END;",
+    );
+    live
+}
+
+#[test]
+fn what_is_wrong_already_is_no_difference_and_is_named() {
+    let mut live = worn();
+    let before = live.snapshot();
+    let sandbox = Sandbox::new();
+    sandbox
+        .on(&live, &["import", "-o", "triggers.toml"])
+        .ok()
+        .says(&[
+            "2 of them have faults in the database already",
+            "`allow` in the spec",
+        ]);
+    let spec = sandbox.read("triggers.toml");
+    for line in [
+        "table  = \"Books\"",
+        "update_of = [\"title\"]",
+        "allow     = { rule = \"missing_reference\", reason = \"so when it was imported: trigger kind on main.Books is for updates of `kind`, a column that `Books` does not have\" }",
+        "no such table: main.archive\" }",
+    ] {
+        assert!(spec.contains(line), "{line} is not in\n{spec}");
+    }
+    for command in [
+        &["plan", "--detailed-exitcode"][..],
+        &["check"],
+        &["apply", "--yes"],
+        &["check"],
+        &["lint"],
+    ] {
+        sandbox.on(&live, command).ok();
+    }
+    assert_same("the catalog", &before, &live.snapshot());
+
+    // What somebody drops comes back as it was: broken, and to the letter.
+    live.batch("DROP TRIGGER caps; DROP TRIGGER kind; DROP TRIGGER twice; DROP TRIGGER old; DROP TRIGGER of_lost");
+    sandbox.on(&live, &["check"]).code(2);
+    sandbox.on(&live, &["apply", "--yes"]).ok();
+    assert_same("the catalog", &before, &live.snapshot());
+    sandbox.on(&live, &["check"]).ok();
+
+    // Another fault is one, and so is the first where nothing allows it.
+    let spec = spec.replace("SELECT OLD.shelf;", "SELECT OLD.shelf, OLD.row;");
+    sandbox.write("triggers.toml", &spec);
+    sandbox
+        .on(&live, &["check"])
+        .code(2)
+        .says(&["replace trigger old"]);
+    let allowed: Vec<&str> = spec
+        .lines()
+        .filter(|line| line.starts_with("allow"))
+        .collect();
+    let strict = spec.replace(allowed[0], "").replace(allowed[1], "");
+    sandbox.write("triggers.toml", &strict);
+    sandbox
+        .on(&live, &["plan"])
+        .code(1)
+        .says(&["trigger old", "no such table: main.archive"]);
+}
+
+#[test]
+fn a_body_that_fails_and_is_as_the_spec_says_is_the_linters_business() {
+    let live = worn();
+    let sandbox = Sandbox::new();
+    sandbox.on(&live, &["import", "-o", "triggers.toml"]).ok();
+    let spec = sandbox.read("triggers.toml");
+    let allowed: Vec<&str> = spec
+        .lines()
+        .filter(|line| line.starts_with("allow"))
+        .collect();
+    sandbox.write("triggers.toml", spec.replace(allowed[1], ""));
+    sandbox.on(&live, &["apply", "--yes"]).ok();
+    sandbox
+        .on(&live, &["check"])
+        .code(2)
+        .says(&["error[missing_reference]", "main.archive"]);
+}

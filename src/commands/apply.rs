@@ -190,6 +190,7 @@ impl Apply {
                     database,
                     plan,
                     rendering,
+                    asked: _,
                 } = planned;
                 self.show(context, &plan, &*database)?;
                 (Some(spec), renderer, plan, database, rendering)

@@ -173,7 +173,7 @@ fn document(import: &Import, written: &[Written], text: Option<&str>) -> String 
         .collect();
     let objects: Vec<ObjectRef> = import.objects().iter().map(ObjectRef::from).collect();
     json::document(
-        json!({ "files": files, "objects": objects, "already_there": import.covered, "uncalled_functions": uncalled, "event_triggers": import.event_triggers, "spec": text }),
+        json!({ "files": files, "objects": objects, "already_there": import.covered, "uncalled_functions": uncalled, "event_triggers": import.event_triggers, "faulty": import.faulty, "spec": text }),
     )
 }
 
@@ -216,6 +216,16 @@ fn remark(context: &Context, import: &Import, written: &[Written]) -> Result<(),
             "{} left alone: triggerctl is for triggers on tables and views ({}).",
             count(import.event_triggers.len(), "event trigger"),
             some(&import.event_triggers)
+        );
+    }
+    if import.faulty > 0 {
+        let (number, verb) = match import.faulty {
+            1 => ("1 of them".to_owned(), "has"),
+            several => (format!("{several} of them"), "have"),
+        };
+        let _ = writeln!(
+            text,
+            "{number} {verb} faults in the database already: `allow` in the spec names them, so that `check` passes; mend them one by one."
         );
     }
     for function in &import.with_rights {

@@ -71,7 +71,8 @@ impl Kinds {
     }
 }
 
-fn load(library: &Library, name: &str) -> Result<Kind, Error> {
+/// A kind by its name.
+pub(super) fn load(library: &Library, name: &str) -> Result<Kind, Error> {
     let mut problems = vec![];
     if let Some(kind) = library.load(name, &mut problems) {
         return Ok(kind);

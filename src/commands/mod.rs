@@ -21,7 +21,7 @@ use std::sync::Arc;
 use crate::cli::Common;
 use crate::db::url::DatabaseUrl;
 use crate::db::{self, Database, Intent};
-use crate::desired::{self, Outline, Tables};
+use crate::desired::{self, Asked, Outline, Tables};
 use crate::error::{Error, Kind};
 use crate::lookup::Lookup;
 use crate::plan::{Options, Plan, Present, Remarks, make, read, settled};
@@ -193,7 +193,7 @@ pub fn history_schema(spec: Option<&Spec>) -> &str {
 
 /// A plan, and what it takes to carry it out.
 pub struct Planned {
-    /// The spec, without its triggers and functions.
+    /// The spec; without its triggers and functions, unless `check_all` asks for what is desired too.
     pub spec: Spec,
     /// The templates.
     pub renderer: Renderer,
@@ -203,6 +203,8 @@ pub struct Planned {
     pub plan: Plan,
     /// What the desired side was worked out from, to be written down by whoever carries the plan out.
     pub rendering: Option<String>,
+    /// What the spec asks for, where `check_all` asks for it.
+    pub asked: Option<Asked>,
 }
 
 /// Load, connect, plan. Changes nothing.
@@ -244,11 +246,16 @@ pub fn make_plan(context: &Context, options: &Options) -> Result<Planned, Error>
                 plan: settled(&spec.digest, &present, &mut *database, &renderer)?,
                 renderer,
                 rendering: None,
+                asked: None,
                 spec,
                 database,
             });
         }
-        Found::Moved(Present { history, catalog }) => (Ok(history), Some(catalog)),
+        Found::Moved(Present {
+            history,
+            catalog,
+            states: _,
+        }) => (Ok(history), Some(catalog)),
         Found::Recorded(history) => (history, None),
     };
     let mut spec = spec.or_else(Draft::complete)?;
@@ -269,9 +276,16 @@ pub fn make_plan(context: &Context, options: &Options) -> Result<Planned, Error>
             Some(catalog) => catalog,
             None => read(outline.ids(), &history, &mut *database)?,
         };
-        Ok::<_, Error>(Present { history, catalog })
+        let mut present = Present::of(history, catalog);
+        if options.targets.is_empty() {
+            // While the server answers, the others render.
+            present.foresee(outline.ids(), &mut *database);
+        }
+        Ok::<_, Error>(present)
     })?;
-    free_objects(&mut spec);
+    if !options.check_all {
+        free_objects(&mut spec);
+    }
     let present = present?;
     // What there is to say besides is worked out anew each time.
     let source = source.filter(|_| remarks.is_empty());
@@ -284,12 +298,17 @@ pub fn make_plan(context: &Context, options: &Options) -> Result<Planned, Error>
         &renderer,
         &options,
     )?;
+    let asked = options.check_all.then_some(Asked {
+        desired,
+        tables: options.tables,
+    });
     Ok(Planned {
         spec,
         renderer,
         database,
         plan,
         rendering,
+        asked,
     })
 }
 

@@ -44,6 +44,7 @@ impl PlanCommand {
             mut database,
             plan,
             rendering: _,
+            asked: _,
         } = make_plan(context, &options)?;
         if let Some(path) = &self.out {
             plan.save(path)?;

@@ -10,10 +10,12 @@ use crate::db::stage;
 use crate::db::url::{DatabaseUrl, SqliteLocation};
 use crate::db::{self, Intent};
 use crate::error::{Diagnostic, Error, Kind, SourceFile};
+use crate::kinds::Library;
 use crate::report::testing::{Demands, json, junit, tap, text};
 use crate::report::{Format, json::document};
 use crate::signal;
 use crate::spec::Spec;
+use crate::testing::kinds::run as run_kinds;
 use crate::testing::{Ground, Options, Report, ground::Stops, run};
 
 use super::{Context, Outcome, connect_settings};
@@ -45,8 +47,12 @@ pub struct Test {
     /// Run again whenever a file of the spec changes, until Ctrl-C.
     #[arg(long)]
     watch: bool,
+    /// Run the tests of this kind instead, on the schema in its `kind.toml`; a name, or a pattern such as `*`; may be
+    /// repeated. In memory, where no database is named.
+    #[arg(long, value_name = "KIND", conflicts_with_all = ["scratch", "schema_file"])]
+    kind: Vec<String>,
     /// Drop scratch databases that killed runs have left, and run nothing.
-    #[arg(long, conflicts_with_all = ["filter", "scratch", "schema_file", "min_coverage", "jobs", "watch"])]
+    #[arg(long, conflicts_with_all = ["filter", "scratch", "schema_file", "min_coverage", "jobs", "watch", "kind"])]
     clean: bool,
 }
 
@@ -70,8 +76,99 @@ impl Test {
         if self.watch {
             return self.watch(context, &stops);
         }
-        let report = self.once(context, &stops, &context.spec()?)?;
+        let report = self.once(context, &stops, &self.spec(context)?)?;
         Ok(self.outcome(&report))
+    }
+
+    /// The spec; for the tests of kinds there need be none.
+    fn spec(&self, context: &Context) -> Result<Spec, Error> {
+        if !self.kind.is_empty() && !context.common.config.exists() {
+            return Ok(Spec::empty());
+        }
+        context.spec()
+    }
+
+    /// Run the tests of kinds.
+    fn of_kinds(&self, context: &Context, stops: &Stops, spec: &Spec) -> Result<Report, Error> {
+        let library = Library::new(spec.templates.as_deref());
+        let mut kinds = vec![];
+        for name in library.names() {
+            if self.kind.iter().any(|wanted| {
+                *wanted == name
+                    || glob::Pattern::new(wanted).is_ok_and(|wanted| wanted.matches(&name))
+            }) {
+                kinds.push(super::kinds::load(&library, &name)?);
+            }
+        }
+        for wanted in self
+            .kind
+            .iter()
+            .filter(|wanted| !wanted.contains(['*', '?', '[']))
+        {
+            super::kinds::load(&library, wanted)?;
+        }
+        let url = match context.url(Some(spec)) {
+            // None is named: what the kind makes is all that is needed.
+            Err(error)
+                if error.kind == Kind::Usage
+                    && error.diagnostics.iter().all(|d| d.place.is_none()) =>
+            {
+                db::url::parse("sqlite::memory:", Path::new("."))?
+            }
+            url => url?,
+        };
+        let dialect = url.dialect();
+        kinds.retain(|kind| match kind.without.get(dialect) {
+            None => true,
+            Some(reason) => {
+                log::warn!(
+                    "the kind `{}` is not for {dialect}: {}",
+                    kind.name,
+                    reason.value
+                );
+                false
+            }
+        });
+        let report = run_kinds(
+            &kinds,
+            &spec.clone().bare(),
+            (&url, &connect_settings(Some(spec))),
+            &self.options(stops)?,
+        )?;
+        if report.tests.is_empty() && report.filtered == 0 {
+            return Err(Error::failed(format!("there is no test to run on {dialect}"))
+                .help("`[[test]]` in the `kind.toml` of a kind that is for it; `triggerctl kinds` lists the kinds"));
+        }
+        Ok(report)
+    }
+
+    fn options(&self, stops: &Stops) -> Result<Options, Error> {
+        Ok(Options {
+            filter: self.patterns()?,
+            jobs: self.jobs.map(usize::from),
+            stops: Arc::clone(stops),
+        })
+    }
+
+    /// Run the spec's own tests.
+    fn of_spec(&self, context: &Context, stops: &Stops, spec: &Spec) -> Result<Report, Error> {
+        let url = context.url(Some(spec))?;
+        let script = self.script(spec)?;
+        let scratch = self.scratch || self.schema_file.is_some();
+        if !scratch && !db::always_scratch(&url) {
+            refuse_protected(spec, &url, context.common.env.as_deref())?;
+            context.output.remark(
+                "note: the tests run in a transaction that is rolled back; what they write, and what the plan changes, is \
+                 locked for others meanwhile (`--scratch` locks nothing)\n",
+            )?;
+        }
+        let ground = Ground {
+            url: &url,
+            settings: connect_settings(Some(spec)),
+            scratch,
+            script: script.as_ref(),
+        };
+        run(spec, &ground, &self.options(stops)?)
     }
 
     fn demands(&self) -> Demands {
@@ -90,28 +187,11 @@ impl Test {
 
     /// Run the tests once, and show what came of it.
     fn once(&self, context: &Context, stops: &Stops, spec: &Spec) -> Result<Report, Error> {
-        let url = context.url(Some(spec))?;
-        let script = self.script(spec)?;
-        let scratch = self.scratch || self.schema_file.is_some();
-        if !scratch && !db::always_scratch(&url) {
-            refuse_protected(spec, &url, context.common.env.as_deref())?;
-            context.output.remark(
-                "note: the tests run in a transaction that is rolled back; what they write, and what the plan changes, is \
-                 locked for others meanwhile (`--scratch` locks nothing)\n",
-            )?;
-        }
-        let ground = Ground {
-            url: &url,
-            settings: connect_settings(Some(spec)),
-            scratch,
-            script: script.as_ref(),
+        let report = if self.kind.is_empty() {
+            self.of_spec(context, stops, spec)
+        } else {
+            self.of_kinds(context, stops, spec)
         };
-        let options = Options {
-            filter: self.patterns()?,
-            jobs: self.jobs.map(usize::from),
-            stops: Arc::clone(stops),
-        };
-        let report = run(spec, &ground, &options);
         if let Ok(mut stops) = stops.lock() {
             stops.clear();
         }
@@ -171,7 +251,7 @@ impl Test {
             if let Some(path) = &self.schema_file {
                 watched.add(path);
             }
-            let spec = context.spec();
+            let spec = self.spec(context);
             if let Ok(spec) = &spec {
                 watched.add_spec(spec, context);
             }
@@ -281,6 +361,9 @@ impl Watched {
         }
         if let Some(folder) = &spec.templates {
             self.add_folder(folder);
+            for name in Library::new(Some(folder)).names() {
+                self.add_folder(&folder.join("kinds").join(name));
+            }
             for dialect in crate::dialect::names() {
                 self.add_folder(&folder.join(dialect));
             }

@@ -4,6 +4,9 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
+use super::Dialect;
+use crate::model::{Event, Orientation};
+use crate::spec::Fields;
 use crate::sql::{Syntax, Token, TokenKind, tokens, unquote};
 
 /// Something wrong with a text, at a place in it.
@@ -183,6 +186,23 @@ pub(super) fn row_variable(text: &str, syntax: &Syntax, name: &str) -> Option<Ra
         after_dot = token.is_operator(text, ".");
     }
     None
+}
+
+/// Whether a trigger with these fields has the rows that a condition speaks of: a statement has none, an insert has no old
+/// one, a delete no new one.
+pub(crate) fn has_rows(condition: &str, dialect: &dyn Dialect, fields: &Fields) -> bool {
+    let speaks_of = |row| !row_columns(condition, dialect.syntax(), row).is_empty();
+    let (old, new) = (speaks_of("old"), speaks_of("new"));
+    let for_each = fields.for_each.as_ref();
+    if for_each.is_some_and(|for_each| for_each.value == Orientation::Statement) {
+        return !old && !new;
+    }
+    let events = fields
+        .events
+        .as_ref()
+        .map_or(&[][..], |events| &events.value);
+    let only = |event| !events.is_empty() && events.iter().all(|one| one.value == event);
+    !(old && only(Event::Insert) || new && only(Event::Delete))
 }
 
 /// The columns that are read from a row variable, each with its place; `None` for the whole row (`NEW.*`, `NEW`).

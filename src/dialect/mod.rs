@@ -2,7 +2,7 @@
 //! database. A new dialect is one file here, one in `db`, one folder in `templates`, and a line in [`ALL`].
 
 mod beside;
-mod inspect;
+pub(crate) mod inspect;
 pub mod mysql;
 pub mod postgres;
 mod quoting;
@@ -178,6 +178,9 @@ pub struct Lowered {
     pub renamed_from: Option<ObjectId>,
     /// A function that triggerctl makes for one trigger's body (not `[[function]]`): dropped with its trigger.
     pub generated: bool,
+    /// What its engine takes and what cannot be meant. An error where the object is to be made; one that is in the database
+    /// already is as it is.
+    pub doubts: Vec<Diagnostic>,
 }
 
 /// How strongly a step locks a table. Ordered from weak to strong.
@@ -267,6 +270,10 @@ pub trait Dialect: Sync {
     fn quote_literal(&self, text: &str) -> String;
     /// Whether `table.schema.` is written in DDL.
     fn qualifies(&self) -> bool;
+    /// Whether the engine itself looks at the columns of UPDATE OF when it makes a trigger.
+    fn checks_update_of(&self) -> bool {
+        true
+    }
     /// What tells a row of an ordinary table from all others, where that is not the primary key.
     fn row_key(&self, facts: &TableFacts) -> Vec<String> {
         facts.primary_key.clone()

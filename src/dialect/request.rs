@@ -23,6 +23,8 @@ pub(super) struct Reader<'a> {
     pub(super) renderer: &'a Renderer,
     /// What is wrong so far.
     pub(super) problems: Vec<Diagnostic>,
+    /// See [`super::Lowered::doubts`].
+    pub(super) doubts: Vec<Diagnostic>,
     /// Whether a text since the last [`Self::take_seen`] read the columns.
     columns: Note,
     /// The templates since then.
@@ -40,6 +42,7 @@ impl<'a> Reader<'a> {
             request,
             renderer,
             problems: vec![],
+            doubts: vec![],
             columns: Note::default(),
             templates: vec![],
         }
@@ -240,10 +243,10 @@ impl<'a> Reader<'a> {
                 .iter()
                 .any(|other| self.dialect.same_name(other, &column.value))
             {
-                self.refuse(
+                self.doubt(
                     format!("the column `{}` is named twice", column.value),
                     &column.span,
-                    "name it once",
+                    "name it once".to_owned(),
                 );
             }
             seen.push(&column.value);
@@ -281,7 +284,17 @@ impl<'a> Reader<'a> {
             "`{}` has no column `{}`",
             self.request.table.id.name, column.value
         );
-        self.refuse(message, &column.span, help);
+        self.doubt(message, &column.span, help);
+    }
+
+    /// What engines refuse that look, and others make as it is written.
+    fn doubt(&mut self, message: String, span: &Span, help: String) {
+        if self.dialect.checks_update_of() {
+            self.refuse(message, span, help);
+        } else {
+            self.doubts
+                .push(Diagnostic::new(message).at(span).help(help));
+        }
     }
 
     /// What templates of the spec see.

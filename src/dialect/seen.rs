@@ -18,6 +18,11 @@ impl Note {
         self.0.load(Ordering::Relaxed)
     }
 
+    /// Whether it was since the last time.
+    pub(crate) fn take(&self) -> bool {
+        self.0.swap(false, Ordering::Relaxed)
+    }
+
     fn read(&self) {
         self.0.store(true, Ordering::Relaxed);
     }

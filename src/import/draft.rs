@@ -14,6 +14,17 @@ use crate::spec::{
     TableSelector, TriggerSpec,
 };
 
+/// A fault that is in the database already.
+#[derive(Debug, Clone)]
+pub(super) struct AllowDraft {
+    /// The linter's rule.
+    pub(super) rule: &'static str,
+    /// Its words.
+    pub(super) message: String,
+    /// How many more there are of the same rule.
+    pub(super) more: usize,
+}
+
 /// One `[[trigger]]`. Names, conditions and bodies are templates already.
 #[derive(Debug, Clone)]
 pub(super) struct TriggerDraft {
@@ -32,6 +43,7 @@ pub(super) struct TriggerDraft {
     pub(super) description: Option<String>,
     /// The only dialect that it is for.
     pub(super) dialect: Option<&'static str>,
+    pub(super) allow: Vec<AllowDraft>,
     pub(super) own: OwnDraft,
 }
 
@@ -79,6 +91,7 @@ pub(super) struct FunctionDraft {
     pub(super) strict: bool,
     pub(super) cost: f32,
     pub(super) depends_on_extensions: Vec<String>,
+    pub(super) allow: Vec<AllowDraft>,
     pub(super) body: String,
 }
 
@@ -98,6 +111,7 @@ impl TriggerDraft {
             body,
             description,
             dialect,
+            allow: _,
             own,
         } = self;
         let OwnDraft {
@@ -187,6 +201,7 @@ impl FunctionDraft {
             strict,
             cost,
             depends_on_extensions,
+            allow: _,
             body,
         } = self;
         FunctionSpec {

@@ -7,7 +7,7 @@ use crate::model::{
     Volatility,
 };
 
-use super::draft::{FunctionDraft, OwnDraft, TriggerDraft};
+use super::draft::{AllowDraft, FunctionDraft, OwnDraft, TriggerDraft};
 use super::text;
 
 /// The language and the cost of a function that says nothing of them.
@@ -30,6 +30,7 @@ impl TriggerDraft {
             body,
             description,
             dialect,
+            allow,
             own,
         } = self;
         let mut keys = Keys::default();
@@ -60,6 +61,7 @@ impl TriggerDraft {
         if let Some(dialect) = dialect {
             keys.add("dialects", text::list([*dialect]));
         }
+        keys.allow(allow);
         keys.write("[[trigger]]", notes, out);
         let keys = own.keys();
         if !keys.0.is_empty() {
@@ -175,6 +177,7 @@ impl FunctionDraft {
             strict,
             cost,
             depends_on_extensions,
+            allow,
             body,
         } = self;
         let mut keys = Keys::default();
@@ -227,6 +230,7 @@ impl FunctionDraft {
             );
         }
         keys.texts("depends_on_extensions", depends_on_extensions);
+        keys.allow(allow);
         keys.sql("body", Some(body));
         keys.write("[[function]]", notes, out);
     }
@@ -264,6 +268,32 @@ impl Keys {
                 .map(|value| text::no_variables(value))
                 .collect();
             self.add(key, text::list(values.iter().map(AsRef::as_ref)));
+        }
+    }
+
+    /// What is allowed since it was there before.
+    fn allow(&mut self, allowed: &[AllowDraft]) {
+        let tables: Vec<String> = allowed
+            .iter()
+            .map(
+                |AllowDraft {
+                     rule,
+                     message,
+                     more,
+                 }| {
+                    let more = match more {
+                        0 => String::new(),
+                        more => format!(" (and {more} more)"),
+                    };
+                    let reason = format!("so when it was imported: {message}{more}");
+                    format!("{{ rule = \"{rule}\", reason = {} }}", one_line(&reason))
+                },
+            )
+            .collect();
+        match tables.as_slice() {
+            [] => {}
+            [only] => self.add("allow", only.clone()),
+            several => self.add("allow", format!("[{}]", several.join(", "))),
         }
     }
 

@@ -3,6 +3,7 @@
 
 mod document;
 mod draft;
+mod faults;
 mod files;
 mod lines;
 mod naming;
@@ -69,6 +70,8 @@ pub struct Import {
     pub event_triggers: Vec<String>,
     /// Functions whose rights (GRANT) a spec does not hold.
     pub with_rights: Vec<FunctionId>,
+    /// How many triggers and functions have faults already, which their `allow` names.
+    pub faulty: usize,
 }
 
 /// Read the live triggers that `filters` take and that `spec` does not have yet. `renderer` is the spec's.
@@ -161,7 +164,7 @@ pub fn read(
         )
         .map(|draft| draft.id.clone())
         .collect();
-    let import = Import {
+    let mut import = Import {
         covered: definitions
             .keys()
             .filter(|id| id.kind() == "trigger" && covered(id))
@@ -172,8 +175,10 @@ pub fn read(
         event_triggers: database.event_triggers()?,
         qualifies: dialect.qualifies(),
         with_rights,
+        faulty: 0,
     };
-    import.prove(database, &definitions, renderer)?;
+    let spec = import.prove(database, &definitions, renderer)?;
+    import.faulty = faults::allow(&mut import.drafts, &spec, database)?;
     Ok(import)
 }
 
@@ -331,7 +336,7 @@ impl Import {
         database: &mut dyn Database,
         live: &BTreeMap<ObjectId, Definition>,
         renderer: &Renderer,
-    ) -> Result<(), Error> {
+    ) -> Result<Spec, Error> {
         let text = format!("version = 1\n{}", self.parts());
         let spec = parse(&text)?;
         let server = database.server();
@@ -376,7 +381,8 @@ impl Import {
                 );
             }
         }
-        Error::collected(problems)
+        Error::collected(problems)?;
+        Ok(spec)
     }
 }
 

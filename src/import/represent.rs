@@ -163,7 +163,7 @@ impl Source<'_> {
             table: self.reference(&id.table.schema, &id.table.name),
             timing: *timing,
             events: events.iter().copied().collect(),
-            update_of: update_of.clone(),
+            update_of: self.each_once(update_of),
             for_each: *orientation,
             when: match condition {
                 Some(Condition::Sql(sql)) => Some(text::template(sql)),
@@ -175,6 +175,7 @@ impl Source<'_> {
             },
             description: comment.clone(),
             dialect: self.mixed.then(|| self.dialect.name()),
+            allow: vec![],
             own: OwnDraft {
                 dialect: self.dialect.name(),
                 enabled: *enabled,
@@ -202,6 +203,20 @@ impl Source<'_> {
                     .and_then(|creation| follows(&id.name, creation)),
             },
         }
+    }
+
+    /// SQLite lets a column be named twice, which says nothing.
+    fn each_once(&self, columns: &[String]) -> Vec<String> {
+        let mut once: Vec<String> = vec![];
+        for column in columns {
+            if !once
+                .iter()
+                .any(|other| self.dialect.same_name(other, column))
+            {
+                once.push(column.clone());
+            }
+        }
+        once
     }
 
     /// The trigger with the function's text as its own body, where the function that is generated from it is the same
@@ -303,6 +318,8 @@ impl Source<'_> {
             parallel,
             leakproof,
             strict,
+            // There is no way to say them: what compares with the database says so.
+            clauses: _,
             cost,
             comment,
             // Whoever applies owns what is new; rights are noted below.
@@ -326,6 +343,7 @@ impl Source<'_> {
             strict: *strict,
             cost: *cost,
             depends_on_extensions: depends_on_extensions.iter().cloned().collect(),
+            allow: vec![],
             body: match source {
                 FunctionSource::Body(body) => text::template(body),
                 FunctionSource::Library { .. } => String::new(),

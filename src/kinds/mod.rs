@@ -17,7 +17,7 @@ use std::sync::Arc;
 use serde::Deserialize;
 
 use crate::error::{Located, SourceFile, Span};
-use crate::spec::{Argument, Fields, Tree};
+use crate::spec::{AllowSpec, Argument, Fields, Tree};
 
 pub use library::{Library, all_built_in, built_in};
 pub use parameters::Bound;
@@ -45,6 +45,8 @@ pub struct Kind {
     pub tables: Vec<KindTable>,
     /// A use to show.
     pub example: Example,
+    /// Findings of `lint` that are meant, wherever it is used.
+    pub allow: Vec<AllowSpec>,
     /// What its tests run on.
     pub fixture: Option<Tree>,
     /// Its tests.
@@ -171,6 +173,8 @@ pub struct KindTrigger {
     pub span: Span,
     /// What goes behind the name of the use, a template.
     pub suffix: Option<Located<String>>,
+    /// The parameter that names the table that it is on, where that is not the one of the use.
+    pub on: Option<Located<String>>,
     /// `if`, an expression.
     pub condition: Option<Located<String>>,
     /// The dialects that it is for; `None` is all.
@@ -195,6 +199,8 @@ pub struct KindFields {
 pub struct KindTable {
     /// Its `[[table]]` header.
     pub span: Span,
+    /// The dialects that it is for; `None` is all.
+    pub dialects: Option<Vec<Located<String>>>,
     /// The parameter that names it.
     pub parameter: Located<String>,
     /// What it holds.
@@ -205,6 +211,16 @@ pub struct KindTable {
     pub create: Option<Located<String>>,
     /// The CREATE TABLE for one dialect.
     pub own: BTreeMap<String, Located<String>>,
+    /// What runs once it is created, in one dialect.
+    pub fills: BTreeMap<String, Located<String>>,
+}
+
+impl KindTable {
+    /// Whether it is written to in this dialect.
+    pub fn is_for(&self, dialect: &str) -> bool {
+        let dialects = self.dialects.as_ref();
+        dialects.is_none_or(|dialects| dialects.iter().any(|one| one.value == dialect))
+    }
 }
 
 /// A use to show, and tables to show it on.
@@ -223,6 +239,8 @@ pub struct Example {
 pub struct ExampleTable {
     /// Its name.
     pub name: String,
+    /// It is a view.
+    pub is_view: bool,
     /// Columns and types, in order.
     pub columns: Vec<(String, String)>,
     /// Its primary key.

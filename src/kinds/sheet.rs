@@ -158,7 +158,10 @@ impl Kind {
             tables: expansion
                 .needed
                 .into_iter()
-                .map(|needed| needed.new.sql)
+                .flat_map(|needed| {
+                    let statements = needed.new.statements();
+                    statements.map(str::to_owned).collect::<Vec<_>>()
+                })
                 .collect(),
             ddl: vec![],
         };
@@ -166,7 +169,7 @@ impl Kind {
             let request = Request {
                 spec: &expanded.spec,
                 fields: &expanded.fields,
-                table,
+                table: expanded.table.as_ref().unwrap_or(table),
                 vars: &vars,
                 beside: &beside,
                 pretend: false,
@@ -262,7 +265,11 @@ impl ExampleTable {
     /// The table as a catalog would have it.
     fn as_live(&self, dialect: &'static dyn Dialect) -> Table {
         let mut facts = TableFacts {
-            kind: TableKind::Table,
+            kind: if self.is_view {
+                TableKind::View
+            } else {
+                TableKind::Table
+            },
             columns: self.columns.iter().map(|(name, _)| name.clone()).collect(),
             generated: vec![],
             is_child: false,
@@ -287,7 +294,12 @@ impl ExampleTable {
             .iter()
             .map(|(name, kind)| format!("`{name}` {kind}"))
             .collect();
-        format!("`{}` has the columns {}.", self.name, columns.join(", "))
+        let what = if self.is_view { "The view " } else { "" };
+        format!(
+            "{what}`{}` has the columns {}.",
+            self.name,
+            columns.join(", ")
+        )
     }
 }
 

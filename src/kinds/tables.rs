@@ -19,6 +19,18 @@ pub struct NewTable {
     pub kind: String,
     /// The CREATE TABLE, one statement.
     pub sql: String,
+    /// What runs right after it, one statement.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fill: Option<String>,
+}
+
+impl NewTable {
+    /// What makes it, in order.
+    pub fn statements(&self) -> impl Iterator<Item = &str> {
+        std::iter::once(&self.sql)
+            .chain(&self.fill)
+            .map(String::as_str)
+    }
 }
 
 /// A table that a kind writes to and that is not there.
@@ -37,7 +49,8 @@ pub struct Needed {
 impl Needed {
     /// The error of a table that nobody is to create.
     pub fn missing(&self) -> Diagnostic {
-        let NewTable { table, kind, sql } = &self.new;
+        let NewTable { table, kind, .. } = &self.new;
+        let statements: Vec<String> = self.new.statements().map(|sql| format!("{sql};")).collect();
         Diagnostic::new(format!(
             "there is no table `{}`, which the kind `{kind}` writes to",
             table.name
@@ -45,7 +58,8 @@ impl Needed {
         .labelled(&self.span, "not in the database")
         .note(self.doc.clone())
         .help(format!(
-            "create it, with more columns and indexes as you like:\n{sql};"
+            "create it, with more columns and indexes as you like:\n{}",
+            statements.join("\n")
         ))
         .help("or add `create_table = true`, and apply creates it")
     }
@@ -60,6 +74,9 @@ pub(super) fn needed(
     with: &Value,
     looked: &Looked,
 ) -> Result<Option<Needed>, Error> {
+    if !table.is_for(site.dialect.name()) {
+        return Ok(None);
+    }
     let parameter = table.parameter.value.as_str();
     let is_table = |kind: Type| kind == Type::Table;
     if !used
@@ -131,11 +148,18 @@ pub(super) fn needed(
             table: id,
             kind: used.kind.name.clone(),
             sql: create(used, table, site, scope)?,
+            fill: fill(table, site, scope)?,
         },
         create: used.usage.create_table,
         doc: table.doc.clone(),
         span,
     }))
+}
+
+fn fill(table: &KindTable, site: &Site<'_>, scope: &Value) -> Result<Option<String>, Error> {
+    let fill = table.fills.get(site.dialect.name());
+    fill.map(|fill| site.renderer.one_statement(fill, scope.clone()))
+        .transpose()
 }
 
 fn create(

@@ -19,6 +19,7 @@ mod tables;
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::db::Database;
+use crate::desired::Asked;
 use crate::dialect::{self, Dialect};
 use crate::error::{Diagnostic, Error, Span};
 use crate::model::ObjectId;
@@ -45,10 +46,19 @@ pub struct Finding {
     owners: Vec<Owner>,
 }
 
+impl Finding {
+    /// Whose `allow` it falls under.
+    pub fn owners(&self) -> &[Owner] {
+        &self.owners
+    }
+}
+
 /// A table of the spec that may have an `allow`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Owner {
+pub enum Owner {
+    /// A `[[trigger]]`, by its place among those of the spec.
     Trigger(usize),
+    /// A `[[function]]`, likewise.
     Function(usize),
 }
 
@@ -84,6 +94,8 @@ impl Report {
 pub enum Against<'a> {
     /// A database.
     Database(&'a mut dyn Database),
+    /// A database, of which is known already what the spec asks.
+    Asked(&'a mut dyn Database, Asked),
     /// The spec alone, for these dialects.
     Nothing(&'a [&'static dyn Dialect]),
 }
@@ -100,13 +112,19 @@ pub fn run(
 ) -> Result<Report, Error> {
     let mut report = Report::default();
     let mut found = vec![];
-    let live = matches!(against, Against::Database(_));
+    let live = matches!(against, Against::Database(_) | Against::Asked(..));
     match against {
         Against::Database(database) => {
             let dialect = database.dialect();
             let renderer = Renderer::new(dialect, spec.templates.as_deref())?;
             let subject =
                 |spec: &Spec| Subject::online(spec, &renderer, database).map(|s| look(&s));
+            found.extend(one(spec, dialect, subject)?);
+            report.dialects.push(dialect.name());
+        }
+        Against::Asked(database, asked) => {
+            let dialect = database.dialect();
+            let subject = |spec: &Spec| Subject::of_asked(spec, asked, database).map(|s| look(&s));
             found.extend(one(spec, dialect, subject)?);
             report.dialects.push(dialect.name());
         }
@@ -201,6 +219,21 @@ impl Findings {
             Some(ObjectId::Trigger(item.trigger.id.clone())),
             what,
         );
+    }
+
+    /// Something about two triggers, the first of which is of the spec: an `allow` of either is enough.
+    fn about_both(
+        &mut self,
+        rule: &str,
+        subject: &Subject<'_>,
+        (item, other): (&Item<'_>, &Item<'_>),
+        what: Diagnostic,
+    ) {
+        let before = self.found.len();
+        self.about(rule, subject, item, what);
+        if let (Some(finding), Some(source)) = (self.found.get_mut(before), &other.source) {
+            finding.owners.push(Owner::Trigger(source.index));
+        }
     }
 
     fn add(
@@ -314,7 +347,14 @@ fn settle(
                     .map(move |(index, _)| (*owner, index))
             })
             .collect();
-        if allowing.is_empty() {
+        let is_meant = finding
+            .owners
+            .iter()
+            .any(|owner| kind_allows(spec, *owner, finding.rule));
+        if is_meant {
+            report.allowed += 1;
+            used.extend(allowing);
+        } else if allowing.is_empty() {
             if is_target(&finding, targets) {
                 report.findings.push(finding);
             }
@@ -363,6 +403,17 @@ fn allows(spec: &Spec, owner: Owner) -> &[AllowSpec] {
         Owner::Function(index) => spec.functions.get(index).map(|spec| spec.allow.as_slice()),
     }
     .unwrap_or_default()
+}
+
+/// Whether the kind that a trigger uses says that it is meant.
+fn kind_allows(spec: &Spec, owner: Owner, rule: &Rule) -> bool {
+    let Owner::Trigger(index) = owner else {
+        return false;
+    };
+    let usage = spec.triggers.get(index).and_then(|it| it.usage.as_ref());
+    usage
+        .and_then(|usage| spec.kinds.get(&usage.kind.value))
+        .is_some_and(|kind| kind.allow.iter().any(|allow| allow.rule.value == rule.name))
 }
 
 /// Whether the rule was run for every dialect of the spec for which it could have found something here.

@@ -126,7 +126,7 @@ fn pair(subject: &Subject<'_>, left: &Item<'_>, right: &Item<'_>, findings: &mut
     {
         diagnostic = diagnostic.related(&source.spec.name.span, "the other one");
     }
-    findings.about("firing_order", subject, about, diagnostic);
+    findings.about_both("firing_order", subject, (about, with), diagnostic);
 }
 
 /// Whether somebody has said which comes first.

@@ -113,6 +113,7 @@ fn tables(subject: &Subject<'_>, item: &Item<'_>, walk: &Walk, findings: &mut Fi
         .chain(&walk.reads);
     for table in named {
         if is_own(&table.name)
+            || !walk.is_certain(&table.range)
             || guesses && table.name.schema.is_none()
             || !subject.names.is_missing(&table.name, Some(function))
         {
@@ -145,7 +146,8 @@ fn tables(subject: &Subject<'_>, item: &Item<'_>, walk: &Walk, findings: &mut Fi
         if is_own(&write.table.name) {
             continue;
         }
-        for (column, range) in write.columns.iter().flatten() {
+        let columns = write.columns.iter().flatten();
+        for (column, range) in columns.filter(|(_, range)| walk.is_certain(range)) {
             missing_column(subject, item, &table, column, range, findings);
         }
     }
@@ -170,7 +172,8 @@ fn rows(subject: &Subject<'_>, item: &Item<'_>, walk: &Walk, findings: &mut Find
         .assigns
         .iter()
         .filter_map(|assignment| Some((assignment.column.as_ref()?, &assignment.range)));
-    for (column, range) in reads.chain(assigns) {
+    let named = reads.chain(assigns);
+    for (column, range) in named.filter(|(_, range)| walk.is_certain(range)) {
         if !SYSTEM.contains(&column.as_str()) {
             missing_column(subject, item, table, column, range, findings);
         }

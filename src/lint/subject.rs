@@ -6,12 +6,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
 use crate::db::{Database, Depth, Scope};
-use crate::desired::{self, DesiredSet, Tables, from_spec};
+use crate::desired::{self, Asked, DesiredSet, Tables, from_spec};
 use crate::dialect::Dialect;
 use crate::effects::{self, Effects, Place, Surroundings};
 use crate::error::{Diagnostic, Error, Located, Span};
 use crate::kinds::tables::NewTable;
-use crate::lookup::Lookup;
 use crate::model::{
     Action, Definition, EnabledState, Event, Function, FunctionId, FunctionSource, ObjectId,
     TableId, Trigger, TriggerId,
@@ -115,15 +114,20 @@ impl<'a> Subject<'a> {
         renderer: &Renderer,
         database: &mut dyn Database,
     ) -> Result<Self, Error> {
+        let asked = desired::asked(spec, renderer, database)?;
+        Self::of_asked(spec, asked, database)
+    }
+
+    /// With a database, of which is known what the spec asks.
+    pub fn of_asked(
+        spec: &'a Spec,
+        Asked {
+            desired,
+            tables: new,
+        }: Asked,
+        database: &mut dyn Database,
+    ) -> Result<Self, Error> {
         let dialect = database.dialect();
-        let server = database.server();
-        let outline = desired::outline(
-            spec,
-            renderer,
-            &mut Tables::Live(Lookup::new(&mut *database)),
-        )?;
-        let new = outline.tables.clone();
-        let (desired, ()) = outline.render(renderer, server, |_| ())?;
         let wanted = with_ddl(&desired);
         let mut subject = Self::of(spec, dialect, true, desired);
         subject.read_others(database)?;

@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::apply::scope_of;
+use crate::db::size::TableState;
 use crate::db::{
     Catalog, ConditionPair, Database, Depth, Fingerprint, History, Protocol, Record, Scope, Verdict,
 };
@@ -12,7 +13,8 @@ use crate::diff::{self, FieldChange, Judge};
 use crate::error::{Diagnostic, Error};
 use crate::kinds::tables::NewTable;
 use crate::model::{
-    Action as TriggerAction, Definition, FunctionId, FunctionSource, ObjectId, Place, TriggerId,
+    Action as TriggerAction, Definition, FunctionId, FunctionSource, ObjectId, Place, TableId,
+    TriggerId,
 };
 use crate::render::Renderer;
 use crate::selectors::Uncovered;
@@ -21,8 +23,8 @@ use super::because::followed;
 use super::hazard::{Around, assess};
 use super::step::Step;
 use super::{
-    Action, Change, FORMAT_VERSION, ObjectRef, Plan, base_fingerprint, order, places, rests_on,
-    siblings,
+    Action, Change, FORMAT_VERSION, ObjectRef, Plan, base_fingerprint, kept, order, places,
+    rests_on, siblings,
 };
 
 /// What the user said about how to plan.
@@ -63,7 +65,43 @@ pub struct Present {
     pub history: History,
     /// What is live.
     pub catalog: Catalog,
+    /// What is known already of the tables that something is to be done on.
+    pub states: BTreeMap<TableId, TableState>,
 }
+
+impl Present {
+    /// The two sides, and nothing besides.
+    pub fn of(history: History, catalog: Catalog) -> Self {
+        Self {
+            history,
+            catalog,
+            states: BTreeMap::new(),
+        }
+    }
+
+    /// Ask of the tables already on which a desired trigger is not there. It takes the server a while, and whoever waits for
+    /// it may have something else to do; a plan asks again for those that it misses.
+    pub fn foresee<'a>(
+        &mut self,
+        ids: impl Iterator<Item = &'a ObjectId>,
+        database: &mut dyn Database,
+    ) {
+        let tables: BTreeSet<TableId> = ids
+            .filter(|id| !self.catalog.fingerprints.contains_key(id))
+            .filter_map(|id| id.table().cloned())
+            .collect();
+        if tables.len() < WORTH_FORESEEING {
+            return;
+        }
+        match database.table_states(&tables) {
+            Ok(states) => self.states = states,
+            Err(error) => log::debug!("of the tables nothing is known yet: {error}"),
+        }
+    }
+}
+
+/// So many tables take longer than a question costs.
+const WORTH_FORESEEING: usize = 10;
 
 /// What a plan says of the spec besides its changes.
 #[derive(Debug, Default)]
@@ -113,7 +151,11 @@ pub fn make(
     renderer: &Renderer,
     options: &Options,
 ) -> Result<Plan, Error> {
-    let Present { history, catalog } = present;
+    let Present {
+        history,
+        catalog,
+        states,
+    } = present;
     let sides = sides(
         desired,
         &history,
@@ -145,9 +187,10 @@ pub fn make(
     let changes = targeted(changes, &options.targets, &catalog);
     let differing: BTreeSet<ObjectId> = changes
         .iter()
-        .filter(|change| change.action.differs())
+        .filter(|change| change.action.differs() && !change.faults_allowed)
         .map(Change::id)
         .collect();
+    refuse_doubtful(desired, &changes)?;
     let is_left = options.apply_follows && planner.database.checks_live();
     let to_check = desired
         .iter()
@@ -174,6 +217,7 @@ pub fn make(
     let around = Around {
         catalog: &catalog,
         is_ours: &is_ours,
+        states: &states,
         going_back: false,
     };
     assess(&mut plan, &around, database)?;
@@ -187,7 +231,11 @@ pub fn settled(
     database: &mut dyn Database,
     renderer: &Renderer,
 ) -> Result<Plan, Error> {
-    let Present { history, catalog } = present;
+    let Present {
+        history,
+        catalog,
+        states: _,
+    } = present;
     let mut plan = arrange(
         vec![],
         (database, renderer),
@@ -640,13 +688,23 @@ impl Planner<'_> {
         {
             places::set_place(after, recorded.place().cloned());
         }
+        if let (Action::Restore, Some(after), Some(recorded)) = (action, &mut after, recorded) {
+            let unchanged = sides.record.zip(sides.desired);
+            let is_as_asked =
+                unchanged.is_some_and(|(record, desired)| record.rendered_digest == desired.digest);
+            kept::restore(after, recorded, is_as_asked);
+        }
+        // Where it is more than the spec says, the DDL of the spec does not make it.
+        let create = sides
+            .desired
+            .filter(|desired| desired.ddl.custom || after.as_ref() == Some(&desired.definition));
         let step = Step {
             action,
             id: &sides.id,
             before: live,
             after,
             fields,
-            create: sides.desired.map(|desired| &desired.ddl),
+            create: create.map(|desired| &desired.ddl),
         };
         Ok(Change {
             because,
@@ -657,6 +715,7 @@ impl Planner<'_> {
             drift,
             rests_on: rested,
             rendered_digest: sides.desired.map(|desired| desired.digest.clone()),
+            faults_allowed: sides.desired.is_some_and(|desired| desired.faults_allowed),
             ..step.change(self.database, self.renderer)?
         })
     }
@@ -714,9 +773,12 @@ fn keep_called_functions(changes: &mut [Change], catalog: &Catalog) {
 fn required(mut uncovered: Vec<Uncovered>, targets: &[glob::Pattern]) -> Vec<Uncovered> {
     if !targets.is_empty() {
         uncovered.retain(|missing| {
+            // A trigger of a kind is called so where nobody names it.
+            let of_kind = || Some(format!("{}_{}", missing.table.name, missing.kind.as_ref()?));
+            let name = missing.trigger.clone().or_else(of_kind);
             let id = ObjectId::Trigger(TriggerId {
                 table: missing.table.clone(),
-                name: missing.trigger.clone(),
+                name: name.unwrap_or_default(),
             });
             is_target(&id, targets)
         });
@@ -819,6 +881,17 @@ fn unmanaged(desired: &DesiredSet, history: &History, catalog: &Catalog) -> Vec<
         unmanaged.sort();
     }
     unmanaged
+}
+
+/// What cannot be meant is not made, unless the spec says that it is.
+fn refuse_doubtful(desired: &DesiredSet, changes: &[Change]) -> Result<(), Error> {
+    let problems: Vec<Diagnostic> = changes
+        .iter()
+        .filter(|change| change.action.differs() && !change.faults_allowed)
+        .filter_map(|change| desired.get(&change.id()))
+        .flat_map(|desired| desired.doubts.iter().cloned())
+        .collect();
+    Error::collected(problems)
 }
 
 /// Have the engine look at what is about to be made, before anything is.

@@ -3,6 +3,7 @@
 
 mod because;
 pub mod hazard;
+pub(crate) mod kept;
 mod make;
 pub(crate) mod order;
 pub(crate) mod places;
@@ -218,6 +219,9 @@ pub struct Change {
     /// The definition alone does not tell whether it is so: a template of the user's made it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub custom: bool,
+    /// The spec allows that its body fails.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub faults_allowed: bool,
 }
 
 impl Change {

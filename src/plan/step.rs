@@ -83,6 +83,7 @@ impl Step<'_> {
             reverse: down.statements,
             rests_on: vec![],
             rendered_digest: None,
+            faults_allowed: false,
         })
     }
 }

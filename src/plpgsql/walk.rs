@@ -72,6 +72,17 @@ pub struct Walk {
     pub compares: Vec<(Option<String>, Range<usize>)>,
     /// It asks how deep in triggers it is.
     pub asks_depth: bool,
+    /// What is run perhaps never, or with its failure caught: behind questions about how the trigger was called that are not
+    /// understood, and in blocks that handle what is not there.
+    pub doubtful: Vec<Range<usize>>,
+}
+
+impl Walk {
+    /// Whether a failure of what stands here would be one of the trigger.
+    pub fn is_certain(&self, range: &Range<usize>) -> bool {
+        let mut doubtful = self.doubtful.iter();
+        !doubtful.any(|part| part.contains(&range.start))
+    }
 }
 
 /// Follow a function.
@@ -193,8 +204,27 @@ impl Walker<'_> {
                 end.join(handled);
             }
         }
+        if handlers.is_some_and(|section| self.catches(section)) {
+            let bodies = tree.all(id, SyntaxKind::PLPGSQL_BODY);
+            self.walk.doubtful.extend(bodies.map(|id| tree.range(id)));
+        }
         let end = self.settled(end, path, stops);
         self.leave(id, end, false)
+    }
+
+    /// Whether an EXCEPTION section handles tables, columns or functions that are not there.
+    fn catches(&self, section: usize) -> bool {
+        let tree = self.tree;
+        tree.all(section, SyntaxKind::PLPGSQL_EXCEPTION_HANDLER)
+            .flat_map(|handler| tree.all(handler, SyntaxKind::PLPGSQL_CONDITION))
+            .any(|condition| {
+                let condition = fold(tree.text_of(condition));
+                // Class 42, by its codes and by its names.
+                condition == "others"
+                    || condition.contains("'42")
+                    || condition.starts_with("undefined_")
+                    || condition == "syntax_error_or_access_rule_violation"
+            })
     }
 
     /// EXITs that end here, out of a loop or a labelled block.
@@ -586,6 +616,9 @@ impl Walker<'_> {
 
     /// What is written, read and called below a node.
     fn look(&mut self, id: usize, path: Path) {
+        if !path.sure {
+            self.walk.doubtful.push(self.tree.range(id));
+        }
         let found = sql::look(self.tree, id);
         self.walk
             .writes

@@ -55,9 +55,12 @@ pub(super) fn install(environment: &mut Environment<'static>, dialect: &'static 
     environment.add_filter("expression", move |value: &Value| {
         expression(dialect, value)
     });
-    environment.add_filter("for_row", move |value: &Value, row: &str| {
-        for_row(dialect, value, row)
-    });
+    environment.add_filter(
+        "for_row",
+        move |value: &Value, row: &str, of: Option<&str>| {
+            for_row(dialect, value, row, of.unwrap_or("new"))
+        },
+    );
     environment.add_test("reading", move |expression: &Value, column: &str| {
         expression
             .as_str()
@@ -197,8 +200,8 @@ fn expression(dialect: &dyn Dialect, value: &Value) -> Result<Value, Error> {
     Ok(Value::from_safe_string(text.to_owned()))
 }
 
-/// SQL that speaks of NEW, as it must be to speak of another row: `old`, or a table's alias.
-fn for_row(dialect: &dyn Dialect, value: &Value, row: &str) -> Result<Value, Error> {
+/// SQL that speaks of NEW (or of what `of` says), as it must be to speak of another row: `old`, or a table's alias.
+fn for_row(dialect: &dyn Dialect, value: &Value, row: &str, of: &str) -> Result<Value, Error> {
     let Some(text) = value.as_str() else {
         return Err(wrong("for_row", "a text that is SQL", value));
     };
@@ -216,7 +219,7 @@ fn for_row(dialect: &dyn Dialect, value: &Value, row: &str) -> Result<Value, Err
                 .get(ahead)
                 .is_some_and(|next| next.is_operator(text, "."))
         };
-        if token.is_word(text, "new")
+        if token.is_word(text, of)
             && follows(index + 1)
             && !index.checked_sub(1).is_some_and(follows)
         {

@@ -110,7 +110,9 @@ pub fn plan(
     // First, so that of two that run the same script one fails before it has done anything.
     push(&writer.migration(&migration, None)?);
     for table in &job.tables {
-        push(&table.sql);
+        for sql in table.statements() {
+            push(sql);
+        }
     }
     let mut before: Option<&ObjectId> = None;
     for statement in &job.up {

@@ -59,6 +59,7 @@ fn uncovered(plan: &Plan, detail: Detail, palette: &Palette) -> String {
         place,
         table,
         trigger,
+        kind,
     } in &plan.uncovered
     {
         let table = if detail.schemas {
@@ -70,7 +71,12 @@ fn uncovered(plan: &Plan, detail: Detail, palette: &Palette) -> String {
             Some(rule) => format!("{rule}, {place}"),
             None => place.clone(),
         };
-        let _ = writeln!(out, "  {}", safe(&format!("{table}: {trigger} ({rule})")));
+        let lacking = match (trigger, kind) {
+            (Some(trigger), _) => trigger.clone(),
+            (None, Some(kind)) => format!("no trigger of the kind `{kind}`"),
+            (None, None) => "a trigger".to_owned(),
+        };
+        let _ = writeln!(out, "  {}", safe(&format!("{table}: {lacking} ({rule})")));
     }
     out.push('\n');
     out
@@ -91,7 +97,8 @@ fn changes(plan: &Plan, detail: Detail, palette: &Palette) -> String {
             table.kind,
             added = palette.added,
         );
-        for line in table.sql.lines().filter(|_| detail.statements) {
+        let lines = table.statements().flat_map(str::lines);
+        for line in lines.filter(|_| detail.statements) {
             let _ = writeln!(out, "    {line}");
         }
         out.push('\n');

@@ -12,7 +12,7 @@ use super::keys::DialectKeys;
 use super::text::inner_span;
 use super::value::{Record, Value};
 use super::{
-    Argument, ConstraintSpec, EnabledOn, Fields, FunctionSpec, OrderSpec, ReferencingSpec,
+    Argument, ConstraintSpec, Demand, EnabledOn, Fields, FunctionSpec, OrderSpec, ReferencingSpec,
     RequireSpec, TableRef, TableSelector, TriggerSpec, UseSpec,
 };
 use crate::error::{Diagnostic, Located, Span};
@@ -276,11 +276,35 @@ impl Builder<'_> {
         record.take("table").and_then(name).map(TableSelector::One)
     }
 
-    /// One `[[require]]`; `None` when its tables or trigger are not to be had.
+    /// One `[[require]]`; `None` when its tables or what they must have are not to be had.
     pub(super) fn require(&mut self, mut record: Record) -> Option<RequireSpec> {
         let what = "this rule";
         self.missing(&record, "tables", what, "tables = [\"app.*\"]");
-        self.missing(&record, "trigger", what, "trigger = \"{{ table }}_audit\"");
+        match (record.key_span("trigger"), record.key_span("use")) {
+            (None, None) if !record.has("use") && !record.has("trigger") => {
+                let diagnostic = Diagnostic::new("this rule says nothing that a table must have")
+                    .at(&record.span)
+                    .help("add `use = \"audit\"`, a kind, or `trigger = \"{{ table }}_audit\"`, a trigger's name");
+                self.report(diagnostic);
+            }
+            (Some(one), Some(other)) => {
+                let (first, second) = if one.range.start < other.range.start {
+                    (one, other)
+                } else {
+                    (other, one)
+                };
+                let diagnostic = Diagnostic::new("this rule has both `trigger` and `use`")
+                    .at(second)
+                    .related(first, "first here")
+                    .help("make two rules of it: one for the name, one for the kind");
+                self.report(diagnostic);
+            }
+            _ => {}
+        }
+        let demand = match record.take("trigger").and_then(text) {
+            Some(name) => Some(Demand::Trigger(name)),
+            None => record.take("use").and_then(text).map(Demand::Kind),
+        };
         Some(RequireSpec {
             name: record.take("name").and_then(text),
             tables: many(&mut record)?,
@@ -288,7 +312,7 @@ impl Builder<'_> {
                 .take("dialects")
                 .and_then(|value| list(value, text))
                 .map(|dialects| dialects.value),
-            trigger: record.take("trigger").and_then(text)?,
+            demand: demand?,
             span: record.span,
         })
     }

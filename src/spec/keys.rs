@@ -463,7 +463,12 @@ pub const KEYS: &[Key] = &[
     },
     Key {
         name: "dialects",
-        sections: &[Section::Trigger, Section::KindTrigger, Section::Require],
+        sections: &[
+            Section::Trigger,
+            Section::KindTrigger,
+            Section::KindTable,
+            Section::Require,
+        ],
         shape: Shape::List(&Shape::Dialect),
         default: "all",
         doc: "The dialects that it is for.",
@@ -473,7 +478,7 @@ pub const KEYS: &[Key] = &[
     },
     Key {
         name: "allow",
-        sections: &[Section::Trigger, Section::Function],
+        sections: &[Section::Trigger, Section::Function, Section::Kind],
         shape: Shape::OneOrMany(Section::Allow),
         doc: "Findings of `lint` that are meant to be: one table or a list of them.",
         example: "allow = { rule = \"before_returns_null\", reason = \"drops duplicates\" }",
@@ -806,9 +811,17 @@ pub const KEYS: &[Key] = &[
         name: "trigger",
         sections: &[Section::Require],
         shape: Shape::Text,
-        required: true,
         doc: "The name of the trigger that each of them must have; may use `{{ table }}`.",
         example: "trigger = \"{{ table }}_audit\"",
+        ..KEY
+    },
+    Key {
+        name: "use",
+        sections: &[Section::Require],
+        shape: Shape::Text,
+        doc: "The kind that must be used on each of them.",
+        example: "use = \"updated_at\"",
+        aliases: &["kind"],
         ..KEY
     },
     Key {
@@ -1179,7 +1192,7 @@ pub const KEYS: &[Key] = &[
         sections: &[Section::Parameter],
         shape: Shape::Text,
         default: "the trigger's own table",
-        doc: "For `column` and `columns`: the parameter that names their table.",
+        doc: "For `column`, `columns` and the `values` of a `map`: the parameter that names their table.",
         example: "of = \"parent\"",
         ..KEY
     },
@@ -1281,6 +1294,15 @@ pub const KEYS: &[Key] = &[
         ..KEY
     },
     Key {
+        name: "on",
+        sections: &[Section::KindTrigger],
+        shape: Shape::Text,
+        default: "the table of the use",
+        doc: "The parameter of type `table` that names the table that it is on.",
+        example: "on = \"parent\"",
+        ..KEY
+    },
+    Key {
         name: "if",
         sections: &[Section::KindTrigger],
         shape: Shape::Text,
@@ -1317,6 +1339,14 @@ pub const KEYS: &[Key] = &[
         ..KEY
     },
     Key {
+        name: "fill",
+        sections: &[Section::KindTableOwn],
+        shape: Shape::Sql,
+        doc: "A statement that runs once, right after the CREATE TABLE; a template.",
+        example: "fill = \"INSERT INTO {{ target | ident }} ({{ target.name | ident }}) VALUES ('rebuild')\"",
+        ..KEY
+    },
+    Key {
         name: "create",
         sections: &[Section::KindTable, Section::KindTableOwn],
         shape: Shape::Sql,
@@ -1339,6 +1369,15 @@ pub const KEYS: &[Key] = &[
         required: true,
         doc: "The tables: first the one that the trigger is on.",
         example: "[[example.table]]",
+        ..KEY
+    },
+    Key {
+        name: "view",
+        sections: &[Section::ExampleTable],
+        shape: Shape::Bool,
+        default: "`false`",
+        doc: "It is a view.",
+        example: "view = true",
         ..KEY
     },
     Key {

@@ -27,6 +27,8 @@ const TAKEN: &[&str] = &[
     "generated",
     "table_columns",
     "row_key",
+    "used_on",
+    "use_when",
 ];
 
 /// Read a kind's file; what is wrong with it goes to `problems`.
@@ -192,6 +194,10 @@ impl Reader<'_> {
             triggers,
             tables,
             example: example?,
+            allow: Builder {
+                problems: self.problems,
+            }
+            .allow(record.take("allow")),
             fixture,
             tests,
             readme,
@@ -292,6 +298,7 @@ impl Reader<'_> {
         KindTrigger {
             span: record.span.clone(),
             suffix: text(&mut record, "suffix"),
+            on: text(&mut record, "on"),
             condition: text(&mut record, "if"),
             dialects: texts(&mut record, "dialects"),
             base: self.fields(&mut record),
@@ -319,18 +326,30 @@ impl Reader<'_> {
         self.missing(&record, "doc", what, "doc = \"…\"");
         self.missing(&record, "columns", what, "columns = [\"operation\"]");
         let own = std::mem::take(&mut record.overrides);
+        let mut fills = BTreeMap::new();
+        let mut creates = BTreeMap::new();
+        for (dialect, mut record) in own {
+            if let Some(fill) = text(&mut record, "fill") {
+                if dialect.value == "mysql" {
+                    let help = "let the users of the kind run it, and say so in its README.md";
+                    let message = "MySQL cannot create a table and fill it in one transaction";
+                    self.report(message, &fill.span, help);
+                }
+                fills.insert(dialect.value.clone(), fill);
+            }
+            if let Some(create) = text(&mut record, "create") {
+                creates.insert(dialect.value, create);
+            }
+        }
         Some(KindTable {
             span: record.span.clone(),
+            dialects: texts(&mut record, "dialects"),
             parameter: text(&mut record, "parameter")?,
             doc: text(&mut record, "doc")?.value,
             columns: texts(&mut record, "columns")?,
             create: text(&mut record, "create"),
-            own: own
-                .into_iter()
-                .filter_map(|(dialect, mut record)| {
-                    Some((dialect.value, text(&mut record, "create")?))
-                })
-                .collect(),
+            own: creates,
+            fills,
         })
     }
 
@@ -361,6 +380,7 @@ impl Reader<'_> {
             columns.sort_by_key(|(name, _)| name.span.range.start);
             tables.push(ExampleTable {
                 name: text(&mut record, "name")?.value,
+                is_view: flag(&mut record, "view"),
                 columns: columns
                     .into_iter()
                     .filter_map(|(name, value)| match value {
@@ -412,6 +432,9 @@ impl Reader<'_> {
         }
         for table in &kind.tables {
             unknown_parameter(&table.parameter, true);
+        }
+        for on in kind.triggers.iter().filter_map(|one| one.on.as_ref()) {
+            unknown_parameter(on, true);
         }
         for parameter in &kind.parameters {
             if let Some(of) = &parameter.of {

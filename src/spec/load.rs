@@ -16,9 +16,9 @@ use super::keys::{DIALECTS, DialectKeys, Section};
 use super::split::split;
 use super::value::{Checker, Place, Record, Value};
 use super::{
-    FunctionSpec, RequireSpec, Spec, TestSpec, TriggerSpec, UseSpec, check, source, unknown,
+    Demand, FunctionSpec, RequireSpec, Spec, TestSpec, TriggerSpec, check, source, unknown,
 };
-use crate::error::{self, Diagnostic, Error, SourceFile};
+use crate::error::{self, Diagnostic, Error, Located, SourceFile};
 use crate::kinds::{Kind, Library};
 use crate::parallel;
 
@@ -451,6 +451,38 @@ impl Loader<'_> {
     }
 }
 
+/// Put the triggers and tests of a document that was put together from a file's parts into `spec`.
+pub(super) fn of_document(
+    file: &Arc<SourceFile>,
+    table: &DeTable<'_>,
+    spec: &mut Spec,
+    problems: &mut Vec<Diagnostic>,
+) {
+    let options = LoadOptions::default();
+    let mut checker = Checker {
+        file,
+        offset: 0,
+        options: &options,
+        problems,
+        expressions: false,
+    };
+    let place = Place {
+        section: Section::Top,
+        dialect: None,
+    };
+    let mut record = checker.record(place, table, 0..0);
+    if let Some(Value::Records(records)) = record.take("test") {
+        let mut builder = Builder { problems };
+        spec.tests = builder.tests(records, options.dialects);
+    }
+    let mut objects = Objects::default();
+    objects.take(&mut record, &options);
+    spec.triggers = objects.triggers;
+    problems.extend(objects.problems);
+    check::unique(&spec.triggers, &spec.functions, problems);
+    kinds(spec, &options, problems);
+}
+
 /// All that is wrong, in file order; what has no place comes first.
 fn in_order(files: &[Arc<SourceFile>], mut diagnostics: Vec<Diagnostic>) -> Error {
     let order: HashMap<*const SourceFile, usize> = files
@@ -486,7 +518,7 @@ fn kinds(spec: &mut Spec, options: &LoadOptions<'_>, problems: &mut Vec<Diagnost
             let before = problems.len();
             let kind = library.load(name, problems).map(Arc::new);
             if kind.is_none() && problems.len() == before {
-                problems.push(unknown_kind(usage, &library));
+                problems.push(unknown_kind(&usage.kind, &library));
             }
             files.extend(kind.iter().map(|kind| Arc::clone(&kind.file)));
             kind
@@ -510,12 +542,20 @@ fn kinds(spec: &mut Spec, options: &LoadOptions<'_>, problems: &mut Vec<Diagnost
         .into_iter()
         .filter_map(|(name, kind)| Some((name.to_owned(), kind?)))
         .collect();
+    for rule in &spec.requires {
+        if let Demand::Kind(named) = &rule.demand
+            && !kinds.contains_key(&named.value)
+            && !library.names().contains(&named.value)
+        {
+            problems.push(unknown_kind(named, &library));
+        }
+    }
     spec.kinds = kinds;
     spec.files.extend(files);
 }
 
-fn unknown_kind(usage: &UseSpec, library: &Library) -> Diagnostic {
-    let name = &usage.kind.value;
+fn unknown_kind(named: &Located<String>, library: &Library) -> Diagnostic {
+    let name = &named.value;
     let names = library.names();
     let shown = unknown::short(name);
     let diagnostic = match unknown::closest(name, names.iter().map(String::as_str)) {
@@ -525,6 +565,6 @@ fn unknown_kind(usage: &UseSpec, library: &Library) -> Diagnostic {
         None => Diagnostic::new(format!("there is no kind `{shown}`")),
     };
     diagnostic
-        .at(&usage.kind.span)
+        .at(&named.span)
         .help("`triggerctl kinds` lists them; one of your own is a folder `kinds/NAME` in your templates folder")
 }

@@ -15,6 +15,7 @@ mod merge;
 mod names;
 mod source;
 mod split;
+mod stand;
 mod test;
 #[cfg(test)]
 mod tests;
@@ -38,6 +39,7 @@ pub(crate) use kind::read as read_kind;
 pub use lint::{AllowSpec, LintSpec};
 pub use load::{Draft, LoadOptions};
 pub use names::NameError;
+pub use stand::{Stand, Stands};
 pub(crate) use test::bytes;
 pub use test::{
     ChangedSpec, ChangesSpec, ErrorSpec, ExpectSpec, Expected, RowSpec, TestFields, TestSpec,
@@ -47,7 +49,7 @@ pub(crate) use unknown::closest;
 pub(crate) use value::bare_expression;
 
 /// A whole spec, its includes read in.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Spec {
     /// Every file that was read, the main one first.
     pub files: Vec<Arc<SourceFile>>,
@@ -132,8 +134,17 @@ pub struct RequireSpec {
     pub tables: TableSelector,
     /// The dialects that it holds in; `None` is all.
     pub dialects: Option<Vec<Located<String>>>,
-    /// The name of the trigger that each must have, a template.
-    pub trigger: Located<String>,
+    /// What each must have.
+    pub demand: Demand,
+}
+
+/// What a `[[require]]` asks of each of its tables.
+#[derive(Debug, Clone)]
+pub enum Demand {
+    /// A trigger of this name, a template.
+    Trigger(Located<String>),
+    /// A use of this kind.
+    Kind(Located<String>),
 }
 
 /// One `[[trigger]]` as written.

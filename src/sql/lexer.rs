@@ -12,6 +12,9 @@ pub fn tokens<'a>(text: &'a str, syntax: &'a Syntax) -> impl Iterator<Item = Tok
     }
 }
 
+/// U+FEFF in UTF-8.
+const BYTE_ORDER_MARK: [u8; 3] = [0xef, 0xbb, 0xbf];
+
 struct Lexer<'a> {
     bytes: &'a [u8],
     syntax: &'a Syntax,
@@ -34,11 +37,20 @@ impl Iterator for Lexer<'_> {
     }
 }
 
-/// Operators of more than one character, longest first, where an engine has a fixed list.
-const OPERATORS: &[&[u8]] = &[
-    b"->>", b"<=>", b"->", b"||", b"&&", b"<=", b">=", b"<>", b"!=", b"==", b"<<", b">>", b":=",
-    b"*/",
-];
+/// How long the operator is that begins with these characters, where an engine has a fixed list.
+fn listed(operator: [u8; 3]) -> usize {
+    match operator {
+        [b'-', b'>', b'>'] | [b'<', b'=', b'>'] => 3,
+        [b'-', b'>', _]
+        | [b'|', b'|', _]
+        | [b'&', b'&', _]
+        | [b'<', b'=' | b'>' | b'<', _]
+        | [b'>', b'=' | b'>', _]
+        | [b'!' | b'=' | b':', b'=', _]
+        | [b'*', b'/', _] => 2,
+        _ => 1,
+    }
+}
 
 /// `op_chars` of PostgreSQL's scan.l.
 const OPERATOR_CHARACTERS: &[u8] = b"~!@#^&|`?+-*/%<>=";
@@ -65,7 +77,10 @@ impl Lexer<'_> {
         if is_space(first) {
             return (TokenKind::Space, self.run(start, is_space));
         }
-        if self.syntax.byte_order_mark && self.starts(start, "\u{feff}".as_bytes()) {
+        if first == BYTE_ORDER_MARK[0]
+            && self.syntax.byte_order_mark
+            && self.starts(start, &BYTE_ORDER_MARK)
+        {
             return (TokenKind::Space, start + 3);
         }
         if let Some(token) = self.comment(start, first) {
@@ -308,10 +323,7 @@ impl Lexer<'_> {
 
     fn operator(&self, start: usize, first: u8) -> usize {
         if !self.syntax.free_operators {
-            return OPERATORS
-                .iter()
-                .find(|operator| self.starts(start, operator))
-                .map_or(start + 1, |operator| start + operator.len());
+            return start + listed([first, self.at(start + 1), self.at(start + 2)]);
         }
         for operator in [b"::", b":=", b".."] {
             if self.starts(start, operator) {

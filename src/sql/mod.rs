@@ -113,12 +113,17 @@ impl Token {
 
     /// Whether it is this unquoted word, whatever its case.
     pub fn is_word(&self, text: &str, word: &str) -> bool {
-        self.kind == TokenKind::Word && self.text(text).eq_ignore_ascii_case(word)
+        // The length alone says no mostly.
+        self.kind == TokenKind::Word
+            && self.range.len() == word.len()
+            && self.text(text).eq_ignore_ascii_case(word)
     }
 
     /// Whether it is this punctuation or operator.
     pub fn is_operator(&self, text: &str, operator: &str) -> bool {
-        self.kind == TokenKind::Operator && self.text(text) == operator
+        self.kind == TokenKind::Operator
+            && self.range.len() == operator.len()
+            && self.text(text) == operator
     }
 }
 

@@ -345,7 +345,7 @@ impl Task<'_> {
         let (desired, present) = outline.render(&self.renderer, server, |outline| {
             let history = database.history()?;
             let catalog = read(outline.ids(), &history, &mut *database)?;
-            Ok::<_, Error>(Present { history, catalog })
+            Ok::<_, Error>(Present::of(history, catalog))
         })?;
         let vars = minijinja::Value::from(Serde(&self.spec.vars));
         let scope = context! { dialect => self.dialect.name(), schema, vars };

@@ -3,13 +3,14 @@
 //!
 //! [`case`] renders a test for one engine; [`ground`] makes the place (a copy in memory, a transaction, a scratch
 //! database) and puts the desired triggers into it; `run` goes through the tests; [`compare`] and `changes` say
-//! what differs; [`coverage`] says what no test fired. How it looks is `report::tests`' business.
+//! what differs; [`coverage`] says what no test fired. [`kinds`] runs the tests of kinds. How it looks is `report::tests`' business.
 
 pub mod case;
 mod changes;
 pub mod compare;
 pub mod coverage;
 pub mod ground;
+pub mod kinds;
 mod run;
 pub mod value;
 

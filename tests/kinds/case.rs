@@ -191,6 +191,18 @@ impl Case {
         toml::to_string(&spec).unwrap()
     }
 
+    /// What is shipped is no pattern that is warned of, but for what its README says of TRUNCATE.
+    fn lint(&self, sandbox: &Sandbox, live: &dyn Live) {
+        let found = sandbox.on(live, &["lint", "--format", "json"]).ok().json();
+        let findings = found["findings"].as_array().unwrap();
+        let is_said = |rule: &serde_json::Value| rule == "audit_without_truncate";
+        let warnings: Vec<_> = findings
+            .iter()
+            .filter(|finding| finding["severity"] == "warning" && !is_said(&finding["rule"]))
+            .collect();
+        assert!(warnings.is_empty(), "{}: {warnings:#?}", self.kind);
+    }
+
     fn check(&self) {
         let mut live = self.engine.live();
         let live = &mut *live;
@@ -202,9 +214,6 @@ impl Case {
         let sandbox = Sandbox::with_spec(&spec);
         sandbox.run(&["validate", "--dialect", self.dialect]).ok();
         sandbox.on(live, &["plan", "--detailed-exitcode"]).code(2);
-        sandbox.on(live, &["test"]).ok().says(&["1 test passed"]);
-        assert_same("the catalog after the test", &before, &live.snapshot());
-
         sandbox.on(live, &["apply", "--yes"]).ok();
         let again = sandbox
             .on(live, &["plan", "--detailed-exitcode", "--format", "json"])
@@ -212,6 +221,7 @@ impl Case {
             .json();
         assert_eq!(again["changes"], serde_json::json!([]), "{again}");
         sandbox.on(live, &["check"]).ok();
+        self.lint(&sandbox, live);
         sandbox.on(live, &["rollback", "--yes"]).ok();
         if creates {
             assert_ne!(before, live.snapshot(), "a rollback drops no table");

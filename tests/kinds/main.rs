@@ -7,6 +7,7 @@ mod common;
 
 mod cascades;
 mod case;
+mod commanded;
 mod own;
 mod pages;
 mod tables;
@@ -18,6 +19,7 @@ fn main() {
     let trials = [
         case::trials(),
         cascades::trials(),
+        commanded::trials(),
         own::trials(),
         pages::trials(),
         tables::trials(),

@@ -3,7 +3,7 @@
 use libtest_mimic::Trial;
 
 use crate::case::Engine;
-use crate::common::{Live, Sandbox};
+use crate::common::{Live, Sandbox, sqlite::Sqlite};
 
 type Test = fn(&mut dyn Live);
 
@@ -36,7 +36,46 @@ pub(crate) fn trials() -> Vec<Trial> {
             trials.push(trial.with_ignored_flag(engine.is_missing()));
         }
     }
+    trials.push(Trial::test("tables::one_that_is_made_is_filled", || {
+        one_that_is_made_is_filled();
+        Ok(())
+    }));
     trials
+}
+
+/// The rows that are there before the index is: without them in it, the first update would spoil it.
+fn one_that_is_made_is_filled() {
+    let mut live = Sqlite::new();
+    let live: &mut dyn Live = &mut live;
+    live.batch("CREATE TABLE posts (id integer PRIMARY KEY, title text); INSERT INTO posts VALUES (1, 'tea'), (2, 'milk');");
+    let spec = |create: bool| {
+        format!(
+            "version = 1\n[[trigger]]\nuse = \"search_vector\"\ntable = \"posts\"\ncreate_table = {create}\nwith = {{ columns = [\"title\"] }}\n"
+        )
+    };
+    let sandbox = Sandbox::with_spec(&spec(false));
+    let run = sandbox.on(live, &["plan"]).code(1);
+    run.says(&["there is no table `posts_search`", "VALUES ('rebuild');"]);
+    sandbox.write("triggers.toml", spec(true));
+    sandbox
+        .on(live, &["plan", "-v"])
+        .ok()
+        .says(&["create table", "VALUES ('rebuild')"]);
+    let script = sandbox.on(live, &["plan", "--format", "sql"]).ok();
+    assert!(script.stdout.contains("VALUES ('rebuild');"), "{script}");
+    sandbox.on(live, &["apply", "--yes"]).ok();
+    sandbox.on(live, &["plan", "--detailed-exitcode"]).ok();
+    let up = live.run(&format!("SELECT up FROM {}", live.migrations()));
+    assert!(up.contains("VALUES ('rebuild')"), "{up}");
+    live.batch("UPDATE posts SET title = 'cocoa' WHERE id = 1; DELETE FROM posts WHERE id = 2;");
+    live.batch("INSERT INTO posts_search (posts_search, rank) VALUES ('integrity-check', 1);");
+    let found = |live: &mut dyn Live, word: &str| {
+        live.run(&format!(
+            "SELECT rowid FROM posts_search WHERE posts_search MATCH '{word}'"
+        ))
+    };
+    assert_eq!(found(live, "cocoa"), "1\n");
+    assert_eq!(found(live, "tea OR milk"), "");
 }
 
 fn spec(create: bool) -> String {

@@ -14,6 +14,15 @@ pub(crate) fn trials() -> Vec<Trial> {
     let mut trials = vec![];
     let engines = std::iter::once(Engine::Postgres).chain(mysql::Engine::ALL.map(Engine::Mysql));
     for engine in engines {
+        let others: [(&str, fn(&mut dyn Live)); 2] =
+            [("versions", versions), ("renamed_parents", renamed)];
+        for (what, test) in others {
+            let trial = Trial::test(format!("writers::{}::{what}", engine.name()), move || {
+                test(&mut *engine.live());
+                Ok(())
+            });
+            trials.push(trial.with_ignored_flag(engine.is_missing()));
+        }
         for moving in [false, true] {
             let what = if moving {
                 "moves"
@@ -28,6 +37,88 @@ pub(crate) fn trials() -> Vec<Trial> {
         }
     }
     trials
+}
+
+/// Nobody's change goes uncounted.
+fn versions(live: &mut dyn Live) {
+    live.batch(
+        "CREATE TABLE documents (id integer PRIMARY KEY, n integer NOT NULL, version integer NOT NULL);
+         INSERT INTO documents VALUES (1, 0, 1);",
+    );
+    let sandbox =
+        Sandbox::with_spec("version = 1\n[[trigger]]\nuse = \"version\"\ntable = \"documents\"\n");
+    sandbox.on(live, &["apply", "--yes"]).ok();
+    let line = "UPDATE documents SET n = n + 1 WHERE id = 1;\n";
+    together(live, vec![line.repeat(ROUNDS); WRITERS]);
+    let count = WRITERS * ROUNDS;
+    assert_eq!(
+        live.run("SELECT n, version FROM documents"),
+        format!("{count}|{}\n", count + 1)
+    );
+}
+
+/// A row that comes while its parent changes has the parent's new name or is given it.
+fn renamed(live: &mut dyn Live) {
+    live.batch(
+        "CREATE TABLE users (id integer PRIMARY KEY, name varchar(20));
+         CREATE TABLE comments (id integer PRIMARY KEY, author_id integer, author_name varchar(20),
+           FOREIGN KEY (author_id) REFERENCES users (id));
+         INSERT INTO users VALUES (1, 'a'), (2, 'b');",
+    );
+    let sandbox = Sandbox::with_spec(
+        r#"version = 1
+[[trigger]]
+use   = "mirror"
+table = "comments"
+with  = { parent = "users", key = "author_id", columns = { author_name = "name" } }
+"#,
+    );
+    sandbox.on(live, &["apply", "--yes"]).ok();
+    let scripts = (0..WRITERS).map(|writer| {
+        let mut text = String::new();
+        for round in 0..ROUNDS {
+            let (id, user) = (writer * 1000 + round, 1 + writer % 2);
+            // The first two rename, each one user, so that no two of them ever wait for each other.
+            let _ = if writer < 2 {
+                writeln!(
+                    text,
+                    "UPDATE users SET name = 'n{round}' WHERE id = {user};"
+                )
+            } else {
+                writeln!(
+                    text,
+                    "INSERT INTO comments (id, author_id) VALUES ({id}, {user});"
+                )
+            };
+        }
+        text
+    });
+    together(live, scripts.collect());
+    let stale = "SELECT count(*) FROM comments c JOIN users u ON u.id = c.author_id WHERE c.author_name <> u.name OR c.author_name IS NULL";
+    assert_eq!(live.run(stale), "0\n");
+    let count = (WRITERS - 2) * ROUNDS;
+    assert_eq!(
+        live.run("SELECT count(*) FROM comments"),
+        format!("{count}\n")
+    );
+}
+
+/// Run scripts at the same time, none of which may fail.
+fn together(live: &mut dyn Live, scripts: Vec<String>) {
+    let live_now: &dyn Live = live;
+    // The clients are processes of their own: only starting them takes the database's handle.
+    let clients: Vec<_> = scripts
+        .into_iter()
+        .map(|text| (live_now.client(), text))
+        .collect();
+    let threads: Vec<_> = clients
+        .into_iter()
+        .map(|(command, text)| std::thread::spawn(move || feed(command, &text)))
+        .collect();
+    for thread in threads {
+        let said = thread.join().unwrap();
+        assert!(said.is_ok(), "{said:?}");
+    }
 }
 
 fn exact(live: &mut dyn Live, moving: bool) {
@@ -50,21 +141,10 @@ with  = { parent = "posts", key = "post_id", column = "total", amount = "NEW.poi
 "#,
     );
     sandbox.on(live, &["apply", "--yes"]).ok();
-    let scripts: Vec<String> = (0..WRITERS).map(|writer| work(writer, moving)).collect();
-    let live_now: &dyn Live = live;
-    // The clients are processes of their own: only starting them takes the database's handle.
-    let clients: Vec<_> = scripts
-        .iter()
-        .map(|text| (live_now.client(), text.clone()))
-        .collect();
-    let threads: Vec<_> = clients
-        .into_iter()
-        .map(|(command, text)| std::thread::spawn(move || feed(command, &text)))
-        .collect();
-    for thread in threads {
-        let said = thread.join().unwrap();
-        assert!(said.is_ok(), "{said:?}");
-    }
+    together(
+        live,
+        (0..WRITERS).map(|writer| work(writer, moving)).collect(),
+    );
     let expected = live.run(
         "SELECT p.id, (SELECT count(*) FROM comments c WHERE c.post_id = p.id),
                 (SELECT coalesce(sum(c.points), 0) FROM comments c WHERE c.post_id = p.id) FROM posts p ORDER BY p.id",

@@ -340,6 +340,7 @@ fn function(row: &Row) -> Result<Function, Error> {
         },
         leakproof: get(row, 9)?,
         strict: get(row, 17)?,
+        clauses: get::<Option<Vec<String>>>(row, 18)?.unwrap_or_default(),
         cost: get(row, 10)?,
         comment: get(row, 11)?,
         owner: get(row, 12)?,

@@ -65,7 +65,7 @@ pub(super) fn catalog(
         Ok(found)
     };
     let mut found = read().map_err(|error| cannot("read the triggers", &error))?;
-    spell(&mut found, scope);
+    spell(&mut found, scope, connection).map_err(|error| cannot("read the tables", &error))?;
     let rows = found.iter().map(|(id, row, _)| (hash(id), *row)).collect();
     let fingerprints = found
         .into_iter()
@@ -79,7 +79,11 @@ pub(super) fn catalog(
 }
 
 /// Give the triggers the names under which they are known, in order, and leave out what is out of scope.
-fn spell(found: &mut Vec<(ObjectId, i64, Fingerprint)>, scope: &Scope<'_>) {
+fn spell(
+    found: &mut Vec<(ObjectId, i64, Fingerprint)>,
+    scope: &Scope<'_>,
+    connection: &Connection,
+) -> rusqlite::Result<()> {
     let everything = scope.schemas.contains(MAIN);
     found.sort_unstable_by(|left, right| left.0.cmp(&right.0));
     // Both are in order, and nearly all are known by the very name that they have.
@@ -90,8 +94,13 @@ fn spell(found: &mut Vec<(ObjectId, i64, Fingerprint)>, scope: &Scope<'_>) {
     };
     let strange: Vec<bool> = found.iter().map(|(id, _, _)| !is_known(id)).collect();
     if !strange.contains(&true) {
-        return;
+        return Ok(());
     }
+    let tables = if everything {
+        table_names(connection)?
+    } else {
+        HashMap::new()
+    };
     let folded: HashMap<(String, String), &TriggerId> = scope
         .known
         .iter()
@@ -102,7 +111,7 @@ fn spell(found: &mut Vec<(ObjectId, i64, Fingerprint)>, scope: &Scope<'_>) {
         .collect();
     let mut strange = strange.into_iter();
     found.retain_mut(|(id, _, _)| {
-        let (Some(true), ObjectId::Trigger(trigger)) = (strange.next(), &*id) else {
+        let (Some(true), ObjectId::Trigger(trigger)) = (strange.next(), &mut *id) else {
             return true;
         };
         match folded.get(&self::folded(trigger)) {
@@ -110,9 +119,26 @@ fn spell(found: &mut Vec<(ObjectId, i64, Fingerprint)>, scope: &Scope<'_>) {
                 *id = ObjectId::Trigger((*spelled).clone());
                 true
             }
-            None => everything,
+            None => {
+                // A trigger keeps the table's name as its own statement had it.
+                if let Some(name) = tables.get(&trigger.table.name.to_ascii_lowercase()) {
+                    trigger.table.name.clone_from(name);
+                }
+                everything
+            }
         }
     });
+    Ok(())
+}
+
+/// The names of tables and views as they were made, by those in lower case.
+fn table_names(connection: &Connection) -> rusqlite::Result<HashMap<String, String>> {
+    let mut statement =
+        connection.prepare("SELECT name FROM sqlite_schema WHERE type IN ('table', 'view')")?;
+    let names = statement.query_map([], |row| row.get::<_, String>(0))?;
+    names
+        .map(|name| name.map(|name| (name.to_ascii_lowercase(), name)))
+        .collect()
 }
 
 /// See [`crate::db::Database::definitions`].

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use rusqlite::{Connection, ffi};
 
 use super::errors;
+use super::many::{self, Attempt};
 use crate::db::Statement;
 use crate::error::{Error, Kind};
 
@@ -31,17 +32,31 @@ pub(super) fn begin(connection: &Connection, lock_timeout: Duration) -> Result<(
     Ok(())
 }
 
-/// Run statements one by one; each must be exactly one, which the driver makes sure of before it runs anything of it.
+/// Run statements in order; each must be exactly one, which the driver makes sure of before it runs anything of it.
 pub(super) fn run(
     connection: &Connection,
     statements: &[Statement],
     progress: &mut dyn FnMut(usize),
 ) -> Result<(), Error> {
-    for (index, statement) in statements.iter().enumerate() {
-        connection
-            .execute(&statement.sql, [])
-            .map_err(|error| errors::statement(statement, &error))?;
-        progress(index + 1);
+    let mut rest = statements;
+    while !rest.is_empty() {
+        let one_by_one = match many::create(connection, rest)? {
+            Attempt::Done(number) => {
+                rest = rest.get(number..).unwrap_or_default();
+                progress(statements.len() - rest.len());
+                continue;
+            }
+            Attempt::OneByOne(number) => number,
+        };
+        let (now, later) = rest.split_at(one_by_one.min(rest.len()));
+        rest = later;
+        let done = statements.len() - later.len() - now.len();
+        for (index, statement) in now.iter().enumerate() {
+            connection
+                .execute(&statement.sql, [])
+                .map_err(|error| errors::statement(statement, &error))?;
+            progress(done + index + 1);
+        }
     }
     Ok(())
 }

@@ -5,6 +5,7 @@ mod check;
 mod create;
 mod errors;
 mod history;
+mod many;
 mod migrate;
 mod names;
 mod open;

@@ -97,7 +97,14 @@ pub(super) fn surroundings(
     let read = || -> rusqlite::Result<Surroundings> {
         let mut found = Surroundings::default();
         for table in tables {
-            let columns = columns(connection, &table.name)?;
+            let columns = match columns(connection, &table.name) {
+                Ok(columns) => columns,
+                // A view of what is gone, as below.
+                Err(error) => {
+                    log::debug!("the columns of {table} cannot be read: {error}");
+                    vec![]
+                }
+            };
             found.columns.insert(
                 table.clone(),
                 columns

@@ -145,6 +145,7 @@ fn read(reader: &mut Reader<'_>) -> Option<Vec<Lowered>> {
             }),
             renamed_from,
             generated: false,
+            doubts: vec![],
         });
     }
     Some(lowered)

@@ -83,6 +83,7 @@ fn redefined(before: &Function, after: &Function) -> bool {
         parallel,
         leakproof,
         strict,
+        clauses,
         cost,
         comment: _,
         owner: _,
@@ -98,6 +99,7 @@ fn redefined(before: &Function, after: &Function) -> bool {
         || *parallel != after.parallel
         || *leakproof != after.leakproof
         || *strict != after.strict
+        || *clauses != after.clauses
         || cost.to_bits() != after.cost.to_bits()
 }
 
@@ -127,6 +129,7 @@ fn create_function(
         parallel,
         leakproof,
         strict,
+        clauses,
         cost,
         comment: _,
         owner: _,
@@ -152,6 +155,7 @@ fn create_function(
         },
         leakproof,
         strict,
+        clauses => clauses.iter().map(String::as_str).collect::<Value>(),
         security => match security {
             Security::Invoker => "INVOKER",
             Security::Definer => "DEFINER",

@@ -170,6 +170,7 @@ fn read(reader: &mut Reader<'_>) -> Option<Vec<Lowered>> {
         definition: Definition::Trigger(trigger),
         renamed_from,
         generated: false,
+        doubts: vec![],
     };
     Some(generated.into_iter().chain([trigger]).collect())
 }
@@ -211,6 +212,7 @@ fn called(
         definition: Definition::Function(function),
         renamed_from: old_id.filter(|old| *old != id).map(ObjectId::Function),
         generated: true,
+        doubts: vec![],
     };
     Some((id, Some(lowered)))
 }

@@ -44,6 +44,7 @@ pub(super) fn plain(id: FunctionId, language: &str, body: String) -> Function {
         parallel: Parallel::Unsafe,
         leakproof: false,
         strict: false,
+        clauses: vec![],
         cost: DEFAULT_COST,
         comment: None,
         owner: None,
@@ -154,6 +155,7 @@ pub(super) fn lower(
         definition: Definition::Function(function),
         renamed_from: None,
         generated: false,
+        doubts: vec![],
     })
 }
 

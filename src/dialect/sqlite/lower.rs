@@ -95,6 +95,10 @@ fn read(reader: &mut Reader<'_>) -> Option<Vec<Lowered>> {
             definition: Definition::Trigger(trigger),
             renamed_from: old_name.as_deref().map(|old| ObjectId::Trigger(id(old))),
             generated: false,
+            doubts: match event {
+                Event::Update => reader.doubts.clone(),
+                _ => vec![],
+            },
         });
     }
     Some(lowered)

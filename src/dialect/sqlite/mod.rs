@@ -83,6 +83,10 @@ impl Dialect for Sqlite {
         false
     }
 
+    fn checks_update_of(&self) -> bool {
+        false
+    }
+
     fn row_key(&self, facts: &TableFacts) -> Vec<String> {
         // A name for the rowid that no column has (the manual, "ROWIDs and the INTEGER PRIMARY KEY").
         let is_free = |name: &&str| {

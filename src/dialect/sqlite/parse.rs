@@ -20,35 +20,13 @@ use crate::sql::{SQLITE, Token, TokenKind, tokens, unquote};
 pub fn parse(sql: &str, table: TableId) -> Result<Trigger, Error> {
     let reader = &mut Reader::new(sql);
     reader.opening()?;
-    let name = reader.qualified_name()?;
-
-    let timing = if reader.take("before") {
-        Timing::Before
-    } else if reader.take("after") {
-        Timing::After
-    } else if reader.take("instead") {
-        reader.keyword("of")?;
-        Timing::InsteadOf
-    } else {
-        Timing::Before
-    };
-    let mut update_of = vec![];
-    let event = if reader.take("delete") {
-        Event::Delete
-    } else if reader.take("insert") {
-        Event::Insert
-    } else {
-        reader.keyword("update")?;
-        if reader.take("of") {
-            update_of.push(reader.name()?);
-            while reader.take_operator(",") {
-                update_of.push(reader.name()?);
-            }
-        }
-        Event::Update
-    };
-    reader.keyword("on")?;
-    reader.qualified_name()?;
+    let Header {
+        name: Name { name, schema: _ },
+        timing,
+        event,
+        update_of,
+        table: _,
+    } = reader.header()?;
     if reader.take("for") {
         reader.keyword("each")?;
         reader.keyword("row")?;
@@ -95,9 +73,27 @@ pub fn stored_text(sql: &str) -> Result<String, Error> {
     start
         .zip(end)
         .and_then(|(start, end)| sql.get(start..end))
-        .map(|kept| format!("CREATE TRIGGER {kept}"))
+        .map(|kept| format!("{STORED}{kept}"))
         .ok_or_else(|| reader.unreadable("expected END"))
 }
+
+/// The names of a trigger and of its table as `sqlite_schema` would hold them, where it would hold this statement to the
+/// letter. The engine has to have accepted the statement.
+pub fn kept_whole(sql: &str) -> Option<(String, String)> {
+    let reader = &mut Reader::new(sql);
+    reader.keyword("create").ok()?;
+    reader.keyword("trigger").ok()?;
+    let name = reader.peek(0)?.range.start;
+    if sql.get(..name) != Some(STORED) || reader.is(0, "if") && reader.is(1, "not") {
+        return None;
+    }
+    let Header { name, table, .. } = reader.header().ok()?;
+    let whole = reader.end()?.range.end == sql.len();
+    (whole && !name.schema && !table.schema).then_some((name.name, table.name))
+}
+
+/// How every trigger begins in `sqlite_schema`.
+const STORED: &str = "CREATE TRIGGER ";
 
 /// A condition without comments and white space around it, and without the parentheses that are around all of it.
 /// Those of a subquery stay.
@@ -149,6 +145,22 @@ fn span(tokens: &[Token]) -> Option<Range<usize>> {
 const STATEMENT_WORDS: [&str; 7] = [
     "delete", "insert", "replace", "select", "update", "values", "with",
 ];
+
+/// What a trigger begins with.
+struct Header {
+    name: Name,
+    timing: Timing,
+    event: Event,
+    update_of: Vec<String>,
+    /// As the statement spells it.
+    table: Name,
+}
+
+/// A name, and whether a schema stands before it.
+struct Name {
+    name: String,
+    schema: bool,
+}
 
 struct Reader<'a> {
     sql: &'a str,
@@ -226,13 +238,58 @@ impl<'a> Reader<'a> {
         Ok(name)
     }
 
-    /// `name` or `schema.name`; the name.
-    fn qualified_name(&mut self) -> Result<String, Error> {
+    /// `name` or `schema.name`.
+    fn qualified_name(&mut self) -> Result<Name, Error> {
         let name = self.name()?;
-        if self.take_operator(".") {
-            return self.name();
-        }
-        Ok(name)
+        Ok(if self.take_operator(".") {
+            Name {
+                name: self.name()?,
+                schema: true,
+            }
+        } else {
+            Name {
+                name,
+                schema: false,
+            }
+        })
+    }
+
+    /// From the trigger's name to its table's.
+    fn header(&mut self) -> Result<Header, Error> {
+        let name = self.qualified_name()?;
+        let timing = if self.take("before") {
+            Timing::Before
+        } else if self.take("after") {
+            Timing::After
+        } else if self.take("instead") {
+            self.keyword("of")?;
+            Timing::InsteadOf
+        } else {
+            Timing::Before
+        };
+        let mut update_of = vec![];
+        let event = if self.take("delete") {
+            Event::Delete
+        } else if self.take("insert") {
+            Event::Insert
+        } else {
+            self.keyword("update")?;
+            if self.take("of") {
+                update_of.push(self.name()?);
+                while self.take_operator(",") {
+                    update_of.push(self.name()?);
+                }
+            }
+            Event::Update
+        };
+        self.keyword("on")?;
+        Ok(Header {
+            name,
+            timing,
+            event,
+            update_of,
+            table: self.qualified_name()?,
+        })
     }
 
     /// What stands before the BEGIN that opens the body. BEGIN may be a name as well: of a column (`NEW.begin`), of
@@ -338,14 +395,20 @@ mod tests {
     fn stored(sql: &str) -> Trigger {
         let connection = database();
         connection.execute(sql, []).unwrap();
-        let kept: String = connection
+        let (kept, name, table): (String, String, String) = connection
             .query_row(
-                "SELECT sql FROM sqlite_schema WHERE type = 'trigger'
-                 UNION ALL SELECT sql FROM sqlite_temp_schema WHERE type = 'trigger'",
+                "SELECT sql, name, tbl_name FROM sqlite_schema WHERE type = 'trigger'
+                 UNION ALL SELECT sql, name, tbl_name FROM sqlite_temp_schema WHERE type = 'trigger'",
                 [],
-                |row| row.get(0),
+                |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)),
             )
             .unwrap();
+        if let Some(whole) = kept_whole(sql) {
+            assert_eq!((sql, whole), (kept.as_str(), (name, table)));
+        } else {
+            // What is kept to the letter, and names no schema after the trigger's name, is found to be.
+            assert!(kept != sql || sql.contains("main"), "{sql}");
+        }
         let trigger = parse(&kept, users()).unwrap();
         assert_eq!(trigger.verbatim.as_deref(), Some(kept.as_str()));
         assert_eq!(stored_text(sql).unwrap(), kept);

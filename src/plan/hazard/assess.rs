@@ -20,6 +20,8 @@ pub(crate) struct Around<'a> {
     pub(crate) catalog: &'a Catalog,
     /// Whether an object is desired or recorded.
     pub(crate) is_ours: &'a dyn Fn(&ObjectId) -> bool,
+    /// What is known of tables already; the others are asked for.
+    pub(crate) states: &'a BTreeMap<TableId, TableState>,
     /// The plan is a rollback: what the undone versions brought is meant to go.
     pub(crate) going_back: bool,
 }
@@ -37,7 +39,7 @@ pub(crate) fn assess(
     {
         return Ok(());
     }
-    let states = states(&plan.changes, database)?;
+    let states = states(&plan.changes, around.states, database)?;
     let read = called_functions(&plan.changes, around.catalog, database)?;
     let siblings = siblings(&plan.changes, around.catalog, database)?;
     let dialect = database.dialect();

@@ -10,25 +10,35 @@ use crate::model::{Definition, ObjectId, TableId, Trigger};
 use crate::plan::{Action, Change};
 
 /// What is known of the tables that the plan locks. Not to know it is no reason not to plan.
+/// `read` is what was asked before.
 pub(super) fn states(
     changes: &[Change],
+    read: &BTreeMap<TableId, TableState>,
     database: &mut dyn Database,
 ) -> Result<BTreeMap<TableId, TableState>, Error> {
-    let tables: BTreeSet<TableId> = changes
+    let tables: BTreeSet<&TableId> = changes
         .iter()
         .flat_map(|change| &change.locks)
-        .map(|lock| lock.table.clone())
+        .map(|lock| &lock.table)
         .collect();
-    if tables.is_empty() {
-        return Ok(BTreeMap::new());
+    let (known, unknown): (Vec<&TableId>, Vec<&TableId>) = tables
+        .into_iter()
+        .partition(|table| read.contains_key(table));
+    let mut states: BTreeMap<TableId, TableState> = known
+        .into_iter()
+        .filter_map(|table| Some((table.clone(), read.get(table)?.clone())))
+        .collect();
+    if unknown.is_empty() {
+        return Ok(states);
     }
-    match database.table_states(&tables) {
+    match database.table_states(&unknown.into_iter().cloned().collect()) {
+        Ok(more) => states.extend(more),
         Err(error) if error.kind == Kind::Failed => {
             log::warn!("how big the tables are is not known: {error}");
-            Ok(BTreeMap::new())
         }
-        answer => answer,
+        Err(error) => return Err(error),
     }
+    Ok(states)
 }
 
 /// Whether a step ends or changes a trigger or function that is there.

@@ -2,4 +2,8 @@ pg_catalog.encode(pg_catalog.sha256(pg_catalog.convert_to(ROW(
   l.lanname, p.prosrc, p.probin, p.prosecdef, p.proleakproof, p.proisstrict, p.provolatile, p.proparallel,
   pg_catalog.encode(pg_catalog.float4send(p.procost), 'hex'), p.proconfig, ds.description,
   function_extension.extensions
-)::pg_catalog.text, pg_catalog.getdatabaseencoding())), 'hex')
+)::pg_catalog.text || CASE WHEN p.prokind <> 'f' OR p.prosupport <> 0::pg_catalog.oid OR p.protrftypes IS NOT NULL
+  THEN ROW(p.prokind, p.prosupport::pg_catalog.oid::pg_catalog.regproc::pg_catalog.text,
+           (SELECT pg_catalog.string_agg(pg_catalog.format_type(type, NULL), ',' ORDER BY ord)
+            FROM pg_catalog.unnest(p.protrftypes) WITH ORDINALITY AS transformed(type, ord)))::pg_catalog.text
+  ELSE '' END, pg_catalog.getdatabaseencoding())), 'hex')

@@ -14,7 +14,7 @@ use super::together::update_of_all;
 use crate::db::sqlite::errors;
 use crate::db::sqlite::names::{self, MAIN};
 use crate::effects::{Effects, Unknown, Write};
-use crate::error::Error;
+use crate::error::{Error, Kind};
 use crate::kinds::tables::NewTable;
 use crate::model::{Definition, Event, TableId, Trigger, TriggerId};
 
@@ -105,7 +105,14 @@ fn report(
 
 /// Compile what fires an event; why it could not be.
 fn fire(copy: &mut Copy, table: &str, event: Event) -> rusqlite::Result<Option<String>> {
-    let columns = names::columns(&copy.connection, table)?;
+    let columns = match names::columns(&copy.connection, table) {
+        Ok(columns) => columns,
+        // A view of what is gone.
+        Err(error) if errors::kind(&error) == Kind::Failed => {
+            return Ok(Some(errors::words(&error)));
+        }
+        Err(error) => return Err(error),
+    };
     let firing = if event == Event::Update {
         update_of_all(table, &columns)
     } else {

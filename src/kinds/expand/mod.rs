@@ -1,0 +1,279 @@
+//! One use of a kind on one table, as the triggers that it stands for: the parameters' values ([`values`]), the fields
+//! that depend on them ([`fields`]), and the variables that the kind's templates see.
+
+mod fields;
+mod here;
+mod values;
+
+use std::collections::HashMap;
+
+use minijinja::Value;
+
+use self::here::Here;
+use self::values::{Values, described};
+use super::parameters::Bound;
+use super::tables::Needed;
+use super::{Kind, KindTrigger, tables};
+use crate::dialect::{Dialect, Note, OfTable, Table, TableKind, scope};
+use crate::error::{Diagnostic, Error, Located, Span};
+use crate::model::TableId;
+use crate::render::{Renderer, map};
+use crate::spec::{Fields, TableRef, TriggerSpec, UseSpec};
+
+/// Where expansion happens.
+#[derive(Clone, Copy)]
+pub struct Site<'a> {
+    /// The dialect.
+    pub dialect: &'static dyn Dialect,
+    /// Its templates.
+    pub renderer: &'a Renderer,
+    /// `[vars]`.
+    pub vars: &'a Value,
+    /// The schema of names that are written without one.
+    pub schema: &'a str,
+    /// What only a database can tell is made up.
+    pub pretend: bool,
+}
+
+impl<'a> Site<'a> {
+    pub(super) fn of(&self, table: &'a Table) -> OfTable<'a> {
+        OfTable {
+            dialect: self.dialect,
+            table,
+            vars: self.vars,
+            pretend: self.pretend,
+        }
+    }
+}
+
+/// Tables by what they were looked up with.
+pub type Looked = HashMap<TableRef, Option<Table>>;
+
+/// A `[[trigger]]` with `use`, in one dialect.
+pub struct Use<'a> {
+    /// The trigger.
+    pub spec: &'a TriggerSpec,
+    /// What it says beside `use`.
+    pub fields: &'a Fields,
+    /// `use` itself.
+    pub usage: &'a UseSpec,
+    /// The kind.
+    pub kind: &'a Kind,
+    /// Its parameters.
+    pub bound: Bound<'a>,
+}
+
+/// What a kind adds to a request.
+#[derive(Debug, Clone)]
+pub struct Addition {
+    /// The parameters' values by name, for templates.
+    pub with: Value,
+    /// The `when` of the user's, which is to hold besides the kind's own.
+    pub also: Option<Located<String>>,
+    /// What the parameters are was told from the table's columns.
+    pub follows: bool,
+    /// `use` in the spec, for errors in the kind.
+    pub used: Span,
+}
+
+/// One trigger of a kind, on one table.
+pub struct Expanded {
+    /// The table that it is on, where that is not the one of the use.
+    pub table: Option<Table>,
+    /// Its name and place.
+    pub spec: TriggerSpec,
+    /// Its fields.
+    pub fields: Fields,
+    /// What else there is to it.
+    pub addition: Addition,
+}
+
+/// What a use becomes on one table.
+#[derive(Default)]
+pub struct Expansion {
+    /// The triggers.
+    pub triggers: Vec<Expanded>,
+    /// The tables that they write to.
+    pub needed: Vec<Needed>,
+}
+
+impl<'a> Use<'a> {
+    /// A use in this dialect; `None` and a problem where the kind is not for it.
+    pub fn new(
+        spec: &'a TriggerSpec,
+        fields: &'a Fields,
+        usage: &'a UseSpec,
+        kind: &'a Kind,
+        dialect: &'static dyn Dialect,
+    ) -> Result<Self, Vec<Diagnostic>> {
+        if let Some(reason) = kind.without.get(dialect.name()) {
+            let name = dialect.name();
+            return Err(vec![
+                Diagnostic::new(format!(
+                    "the kind `{}` is not for {}: {}",
+                    kind.name,
+                    dialect.title(),
+                    reason.value
+                ))
+                .at(&usage.kind.span)
+                .help(format!("leave {name} out of `dialects`")),
+            ]);
+        }
+        let mut problems = vec![];
+        let bound = kind.bind(usage, dialect.name(), &mut problems);
+        if problems.is_empty() {
+            Ok(Self {
+                spec,
+                fields,
+                usage,
+                kind,
+                bound,
+            })
+        } else {
+            Err(problems)
+        }
+    }
+
+    /// The tables that the parameters name, for this table of the trigger.
+    pub fn references(&self, table: &Table, site: &Site<'_>) -> Vec<TableRef> {
+        // What is wrong with a value is said when it is used.
+        let unknown = Looked::new();
+        let mut values = Values::new(self, table, site, &unknown);
+        values.fill();
+        values.references
+    }
+
+    /// The tables that it writes to as the kind's own, for this table of the trigger.
+    pub fn written(&self, table: &Table, site: &Site<'_>, looked: &Looked) -> Vec<TableId> {
+        if self.kind.tables.is_empty() {
+            return vec![];
+        }
+        let mut values = Values::new(self, table, site, looked);
+        values.fill();
+        let parameters = self.kind.tables.iter().map(|table| &table.parameter.value);
+        parameters
+            .filter_map(|name| values.named.get(name.as_str()))
+            .map(|table| table.id.clone())
+            .collect()
+    }
+
+    /// The triggers that it stands for on one table.
+    pub fn expand(
+        &self,
+        table: &Table,
+        site: &Site<'_>,
+        looked: &Looked,
+    ) -> Result<Expansion, Vec<Diagnostic>> {
+        let mut problems = self.unfit(table);
+        let mut values = Values::new(self, table, site, looked);
+        values.check = true;
+        values.fill();
+        problems.append(&mut values.problems);
+        if !problems.is_empty() {
+            return Err(problems);
+        }
+        let also = values.use_when();
+        let is_elsewhere = |trigger: &KindTrigger| trigger.on.is_some();
+        if self.kind.triggers.iter().any(is_elsewhere) {
+            values.done.push(("used_on".to_owned(), described(table)));
+        }
+        let sure = site.pretend.then(|| {
+            let made_up = |name: &String| values.made_up.contains(name);
+            let sure = values.done.iter().filter(|(name, _)| !made_up(name));
+            map(sure.map(|(name, value)| (name.as_str(), value.clone())))
+        });
+        let with = map(std::mem::take(&mut values.done));
+        let place = Here {
+            used: self,
+            table,
+            site,
+            follows: values.follows,
+            scope: scope(&site.of(table), Some(&with), &Note::default()),
+            note: values.note,
+            named: values.named,
+            also,
+        };
+        let sure = sure.map(|sure| {
+            let site = Site {
+                pretend: false,
+                ..*site
+            };
+            scope(&site.of(table), Some(&sure), &place.note)
+        });
+        problems.extend(place.refusals(sure.as_ref().unwrap_or(&place.scope)));
+        if !problems.is_empty() {
+            return Err(problems);
+        }
+        let mut expansion = Expansion::default();
+        for trigger in &self.kind.triggers {
+            match place.trigger(trigger, &with) {
+                Ok(expanded) => expansion.triggers.extend(expanded),
+                Err(found) => problems.extend(found),
+            }
+        }
+        place.share_out(&mut expansion.triggers);
+        for needed in &self.kind.tables {
+            match tables::needed(self, needed, site, &place.scope, &with, looked) {
+                Ok(needed) => expansion.needed.extend(needed),
+                Err(error) => problems.extend(self.blamed(error)),
+            }
+        }
+        if problems.is_empty() {
+            Ok(expansion)
+        } else {
+            Err(problems)
+        }
+    }
+
+    /// Errors of the kind's own, with the use that led to them.
+    pub(super) fn blamed(&self, error: Error) -> Vec<Diagnostic> {
+        blamed(error.diagnostics, &self.usage.kind.span)
+    }
+
+    /// Why it cannot be used on this table, from what is known of it.
+    fn unfit(&self, table: &Table) -> Vec<Diagnostic> {
+        let Some(facts) = &table.facts else {
+            return vec![];
+        };
+        let mut problems = vec![];
+        let is_view = matches!(facts.kind, TableKind::View | TableKind::MaterializedView);
+        let word = if is_view { "view" } else { "table" };
+        let fits = match &self.kind.needs.tables {
+            Some(words) => words.iter().any(|one| one.value == word),
+            None => !is_view,
+        };
+        let refuse = |message: String| Diagnostic::new(message).at(&self.usage.kind.span);
+        if !fits {
+            let other = if is_view { "tables" } else { "views" };
+            problems.push(
+                refuse(format!(
+                    "`{}` is a {word}: the kind `{}` is for {other}",
+                    table.id.name, self.kind.name
+                ))
+                .help("name another, or leave this one out with `exclude`"),
+            );
+        } else if let Some(reason) = &self.kind.needs.primary_key
+            && facts.primary_key.is_empty()
+        {
+            problems.push(
+                refuse(format!(
+                    "`{}` has no primary key, and the kind `{}` needs one",
+                    table.id.name, self.kind.name
+                ))
+                .note(reason.value.clone())
+                .help("give the table one, or leave it out with `exclude`"),
+            );
+        }
+        problems
+    }
+}
+
+/// Diagnostics that point into a kind's files, with the use that led to them.
+pub fn blamed(diagnostics: Vec<Diagnostic>, used: &Span) -> Vec<Diagnostic> {
+    let blame = |diagnostic: Diagnostic| match &diagnostic.place {
+        Some((span, _)) if span.file.name == used.file.name => diagnostic,
+        Some(_) => diagnostic.related(used, "in this use of the kind"),
+        None => diagnostic.at(used),
+    };
+    diagnostics.into_iter().map(blame).collect()
+}

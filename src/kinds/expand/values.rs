@@ -1,0 +1,275 @@
+//! What the parameters of a kind are on one table: defaults that are expressions worked out, tables and columns looked up.
+
+use std::collections::HashMap;
+
+use minijinja::Value;
+
+use super::{Looked, Site, Use, blamed};
+use crate::dialect::{Note, Table, TableFacts, scope};
+use crate::error::{Diagnostic, Error, Located};
+use crate::kinds::parameters::Given;
+use crate::kinds::{Parameter, Type};
+use crate::model::TableId;
+use crate::render::{is_template, map};
+use crate::spec::{Node, TableRef, Tree, bare_expression};
+
+/// The parameters' values, worked out in their order: a default may use those before it.
+pub(super) struct Values<'a> {
+    used: &'a Use<'a>,
+    table: &'a Table,
+    site: &'a Site<'a>,
+    looked: &'a Looked,
+    pub(super) done: Vec<(String, Value)>,
+    /// The tables that were named.
+    pub(super) references: Vec<TableRef>,
+    /// Which table a parameter names.
+    pub(super) named: HashMap<&'a str, Table>,
+    /// Whether tables and columns must be there.
+    pub(super) check: bool,
+    /// Notes that the columns are looked at.
+    pub(super) note: Note,
+    /// Whether a value was told from them.
+    pub(super) follows: bool,
+    /// The parameters whose value was told from columns that are made up.
+    pub(super) made_up: Vec<String>,
+    pub(super) problems: Vec<Diagnostic>,
+}
+
+impl<'a> Values<'a> {
+    pub(super) fn new(
+        used: &'a Use<'a>,
+        table: &'a Table,
+        site: &'a Site<'a>,
+        looked: &'a Looked,
+    ) -> Self {
+        Self {
+            used,
+            table,
+            site,
+            looked,
+            done: vec![],
+            references: vec![],
+            named: HashMap::new(),
+            check: false,
+            note: Note::default(),
+            follows: false,
+            made_up: vec![],
+            problems: vec![],
+        }
+    }
+
+    pub(super) fn fill(&mut self) {
+        for parameter in &self.used.kind.parameters {
+            let name = parameter.name.value.clone();
+            let value = match self.used.bound.get(&name) {
+                None => Value::from(()),
+                Some(given) => match self.value(parameter, given) {
+                    Ok(value) => value,
+                    Err(error) => {
+                        let found = self.used.blamed(error);
+                        self.problems.extend(found);
+                        continue;
+                    }
+                },
+            };
+            if self.note.take() {
+                self.follows = true;
+                if self.site.pretend {
+                    self.made_up.push(name.clone());
+                }
+            }
+            self.done.push((name, value));
+        }
+    }
+
+    /// The condition of the use for templates, as `use_when`: none where there is none, or where it depends on the event.
+    pub(super) fn use_when(&mut self) -> Option<String> {
+        let when = self.used.fields.when.as_ref();
+        let text = when.and_then(|when| {
+            if is_template(&when.value) {
+                let renderer = self.site.renderer;
+                renderer.inline_value(when, self.scope()).ok()
+            } else {
+                Some(when.value.clone())
+            }
+        });
+        let value = text.as_deref().map_or(Value::from(()), Value::from);
+        self.done.push(("use_when".to_owned(), value));
+        text
+    }
+
+    fn scope(&self) -> Value {
+        let values = self.done.iter();
+        let with = map(values.map(|(name, value)| (name.as_str(), value.clone())));
+        scope(&self.site.of(self.table), Some(&with), &self.note)
+    }
+
+    fn value(&mut self, parameter: &'a Parameter, given: Given<'_>) -> Result<Value, Error> {
+        let tree = given.tree;
+        if let Node::Text(text) = &tree.node
+            && !parameter.kind.is_text()
+            && let Some(inner) = bare_expression(text)
+        {
+            let inner = Located {
+                value: inner.to_owned(),
+                span: tree.span.clone(),
+            };
+            return self.site.renderer.evaluate(&inner, self.scope());
+        }
+        self.typed(parameter, parameter.kind, tree)
+    }
+
+    fn typed(&mut self, parameter: &'a Parameter, kind: Type, tree: &Tree) -> Result<Value, Error> {
+        Ok(match (&tree.node, kind) {
+            (Node::Text(text), _) => {
+                let mut text = Located {
+                    value: text.clone(),
+                    span: tree.span.clone(),
+                };
+                if is_template(&text.value) {
+                    text.value = match kind {
+                        Type::Sql => self.site.renderer.inline_value(&text, self.scope())?,
+                        _ => self.site.renderer.name(&text, self.scope())?,
+                    };
+                }
+                match kind {
+                    Type::Table => self.table(parameter, &text)?,
+                    Type::Column | Type::Columns => {
+                        Value::from(self.column(parameter.of.as_ref(), &text))
+                    }
+                    _ => Value::from(text.value),
+                }
+            }
+            (Node::Bool(flag), _) => Value::from(*flag),
+            (Node::Integer(number), _) => Value::from(*number),
+            (Node::Other(other), _) => Value::from(minijinja::value::Serde(other)),
+            (Node::List(elements), _) => {
+                let mut list = Vec::with_capacity(elements.len());
+                for element in elements {
+                    list.push(self.typed(parameter, kind, element)?);
+                }
+                Value::from(list)
+            }
+            (Node::Table(entries), _) => {
+                let mut pairs = Vec::with_capacity(entries.len());
+                for (key, value) in entries {
+                    let key = match parameter.keys {
+                        Type::Column => self.column(None, key),
+                        _ => key.value.clone(),
+                    };
+                    let value = self.typed(parameter, parameter.values, value)?;
+                    pairs.push((key, value));
+                }
+                map(pairs)
+            }
+        })
+    }
+
+    /// A column, as the catalog spells it where it is known.
+    fn column(&mut self, of: Option<&Located<String>>, text: &Located<String>) -> String {
+        let table = match of {
+            Some(of) => self.named.get(of.value.as_str()),
+            None => Some(self.table),
+        };
+        let Some((table, facts)) = table.and_then(|table| Some((table, table.facts.as_ref()?)))
+        else {
+            return text.value.clone();
+        };
+        let dialect = self.site.dialect;
+        let same = |column: &&String| dialect.same_name(column, &text.value);
+        if let Some(column) = facts.columns.iter().find(same) {
+            return column.clone();
+        }
+        if self.check {
+            let problem = missing_column(&table.id, facts, text);
+            let used = &self.used.usage.kind.span;
+            self.problems.extend(blamed(vec![problem], used));
+        }
+        text.value.clone()
+    }
+
+    /// A table, with what is known of it.
+    fn table(&mut self, parameter: &'a Parameter, text: &Located<String>) -> Result<Value, Error> {
+        let name = &parameter.name.value;
+        let reference = TableRef::parse(&text.value).map_err(|error| {
+            Diagnostic::new(format!("the name `{}` {}", text.value, error.message))
+                .at(&text.span)
+                .help(error.help)
+        })?;
+        if reference.is_glob() {
+            return Err(Diagnostic::new(format!(
+                "`{name}` takes one table, and `{}` is a pattern",
+                text.value
+            ))
+            .at(&text.span)
+            .help("name the table")
+            .into());
+        }
+        let found = self.looked.get(&reference).cloned().flatten();
+        let is_made = self
+            .used
+            .kind
+            .tables
+            .iter()
+            .any(|table| table.parameter.value == *name);
+        if self.check && found.is_none() && !is_made && self.looked.contains_key(&reference) {
+            return Err(Diagnostic::new(format!(
+                "there is no table or view `{reference}` in the database"
+            ))
+            .labelled(&text.span, "not in the database")
+            .help("create the table first, or correct its name here")
+            .into());
+        }
+        let table = found.unwrap_or_else(|| Table {
+            id: TableId {
+                schema: reference
+                    .schema
+                    .clone()
+                    .unwrap_or_else(|| self.site.schema.to_owned()),
+                name: reference.name.clone(),
+            },
+            facts: None,
+        });
+        self.references.push(reference);
+        let mut value = described(&table);
+        if table.facts.is_none() && self.site.pretend {
+            let known = TableFacts::pretended_values().into_iter();
+            let known = known.map(|(name, value)| (name, self.note.on(value)));
+            let names = ["schema", "name"]
+                .into_iter()
+                .filter_map(|name| Some((name, value.get_attr(name).ok()?)));
+            value = map(names.chain(known).collect::<Vec<_>>());
+        }
+        self.named.insert(name, table);
+        Ok(value)
+    }
+}
+
+/// A table for templates: `ident` takes it as a name.
+pub(super) fn described(table: &Table) -> Value {
+    let mut pairs: Vec<(&str, Value)> = vec![
+        ("schema", Value::from(table.id.schema.as_str())),
+        ("name", Value::from(table.id.name.as_str())),
+    ];
+    if let Some(facts) = &table.facts {
+        pairs.extend(facts.values());
+    }
+    map(pairs)
+}
+
+fn missing_column(table: &TableId, facts: &TableFacts, text: &Located<String>) -> Diagnostic {
+    let wanted = text.value.to_lowercase();
+    let near = facts
+        .columns
+        .iter()
+        .map(|name| (strsim::jaro_winkler(&name.to_lowercase(), &wanted), name))
+        .filter(|(likeness, _)| *likeness > 0.8)
+        .max_by(|(left, _), (right, _)| left.total_cmp(right));
+    let help = match near {
+        Some((_, name)) => format!("did you mean `{name}`?"),
+        None => format!("its columns are: {}", facts.columns.join(", ")),
+    };
+    Diagnostic::new(format!("`{}` has no column `{}`", table.name, text.value))
+        .at(&text.span)
+        .help(help)
+}

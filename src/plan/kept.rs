@@ -1,0 +1,58 @@
+//! What a spec does not say and the history knows: how a text was laid out, who owned a function and who might execute it, in
+//! which order it had its settings. It is recorded as it was found, and what somebody dropped comes back with it.
+
+use crate::model::{Definition, Function, Setting, Trigger};
+
+/// What is to be made again, with what was recorded of it. `is_as_asked`: the spec asks for what it asked for then.
+pub(crate) fn restore(wanted: &mut Definition, recorded: &Definition, is_as_asked: bool) {
+    match (wanted, recorded) {
+        (Definition::Trigger(wanted), Definition::Trigger(recorded)) => {
+            if is_as_asked && says_all(wanted) {
+                wanted.verbatim.clone_from(&recorded.verbatim);
+            }
+        }
+        (Definition::Function(wanted), Definition::Function(recorded)) => {
+            record_function(wanted, recorded);
+        }
+        _ => {}
+    }
+}
+
+/// What is recorded of an object, with what is found of it.
+pub(crate) fn record(definition: &mut Definition, found: &Definition) {
+    if let (Definition::Function(definition), Definition::Function(found)) = (definition, found) {
+        record_function(definition, found);
+    }
+}
+
+/// The text of a trigger as its author laid it out.
+pub(crate) fn text_of(live: Option<&Definition>) -> Option<String> {
+    match live {
+        Some(Definition::Trigger(trigger)) if says_all(trigger) => trigger.verbatim.clone(),
+        _ => None,
+    }
+}
+
+/// Whether the text of a trigger is all that there is to it: no session had a part in it.
+fn says_all(trigger: &Trigger) -> bool {
+    trigger
+        .creation
+        .as_ref()
+        .is_none_or(|creation| creation.definer.is_none() && creation.sql_mode.is_none())
+}
+
+fn record_function(function: &mut Function, from: &Function) {
+    if function.owner.is_none() {
+        function.owner.clone_from(&from.owner);
+    }
+    if function.grants.is_none() {
+        function.grants.clone_from(&from.grants);
+    }
+    let place = |setting: &Setting| {
+        let mut names = from.settings.iter().map(|setting| &setting.name);
+        names
+            .position(|name| name.eq_ignore_ascii_case(&setting.name))
+            .unwrap_or(usize::MAX)
+    };
+    function.settings.sort_by_key(place);
+}
