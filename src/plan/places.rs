@@ -123,9 +123,7 @@ impl Siblings {
         if list == self.lists.len() {
             self.lists.push(vec![]);
         }
-        let Some(names) = self.lists.get_mut(list) else {
-            return;
-        };
+        let names = self.names(list);
         let find = |wanted: &String| names.iter().position(|other| other == wanted);
         let at = match place {
             Some(Place::Follows(other)) => find(other).map(|at| at + 1),
@@ -133,8 +131,15 @@ impl Siblings {
             Some(Place::Among { after, .. }) => after.first().and_then(find),
             None => None,
         };
-        names.insert(at.unwrap_or(names.len()), name.to_owned());
-        self.of.insert((schema.to_owned(), name.to_owned()), list);
+        let at = at.unwrap_or(names.len());
+        self.insert_at(schema, name, list, at);
+    }
+
+    fn insert_at(&mut self, schema: &str, name: &str, list: usize, at: usize) {
+        if let Some(names) = self.lists.get_mut(list) {
+            names.insert(at.min(names.len()), name.to_owned());
+            self.of.insert((schema.to_owned(), name.to_owned()), list);
+        }
     }
 
     /// What a step from `before` to `after` is, with the places of both as they are when it runs. It counts as done then.
@@ -163,11 +168,12 @@ impl Siblings {
             };
             let place = self.place(id.schema(), &name);
             let list = self.list(id.schema(), &name);
+            let at = list.and_then(|list| self.names(list).iter().position(|other| *other == name));
             self.remove(id.schema(), &name);
             if place.is_some() {
-                set_place(before, place.clone());
+                set_place(before, place);
             }
-            stood = place.zip(list);
+            stood = list.zip(at);
         }
         if let Some(after) = &mut after {
             let id = after.id();
@@ -178,12 +184,13 @@ impl Siblings {
             });
             if let Some(wanted) = after.place().cloned() {
                 let (place, list) = self.present(id.schema(), &wanted);
-                let list = list.or(stood.map(|(_, list)| list));
+                let list = list.or(stood.map(|(list, _)| list));
                 self.insert(id.schema(), id.name(), Some(&place), list);
                 set_place(after, Some(place));
+            } else if let Some((list, at)) = stood {
+                self.insert_at(id.schema(), id.name(), list, at);
             } else {
-                let (place, list) = stood.unzip();
-                self.insert(id.schema(), id.name(), place.as_ref(), list);
+                self.insert(id.schema(), id.name(), None, None);
             }
         }
         (before, after)
