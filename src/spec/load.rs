@@ -54,6 +54,17 @@ impl Spec {
     pub fn load(path: &Path, options: &LoadOptions<'_>) -> Result<Self, Error> {
         Draft::read(path, options)?.complete()
     }
+
+    /// All that is wrong with this spec, in file order.
+    ///
+    /// # Errors
+    /// These, where there are any.
+    pub fn refuse(&self, problems: Vec<Diagnostic>) -> Result<(), Error> {
+        if problems.is_empty() {
+            return Ok(());
+        }
+        Err(in_order(&self.files, problems))
+    }
 }
 
 /// A spec whose triggers and functions are not all read yet: what there is says already where the database is.

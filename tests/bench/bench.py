@@ -137,8 +137,9 @@ def tables(count):
     return "\n".join(statements) + "\n"
 
 
-def spec(count):
-    """A spec of `count` triggers: inserts, updates of a column with a condition, and deletes; each body is another."""
+def spec(count, conditions=lambda number: number % 3 == 1):
+    """A spec of `count` triggers: inserts, updates of a column, and deletes; each body is another, and so is the condition of
+    those that have one."""
     parts = ["version = 1\n"]
     for number in range(count):
         table = f"t{number // TRIGGERS_PER_TABLE:04}"
@@ -151,7 +152,9 @@ def spec(count):
             f'events = ["{("insert", "update", "delete")[number % 3]}"]',
         ]
         if number % 3 == 1:
-            lines += ['update_of = ["a"]', f'when = "NEW.a > {number}"']
+            lines.append('update_of = ["a"]')
+        if conditions(number):
+            lines.append(f'when = "{row}.a > {number}"')
         lines.append(f"body = \"INSERT INTO log (what, n) VALUES ('trigger {number}', {row}.a);\"")
         parts.append("\n".join(lines) + "\n")
     return "\n".join(parts)
@@ -369,6 +372,29 @@ class Bench:
         for database in ("bench_ours", "bench_theirs", "bench_empty"):
             self.drop(database)
 
+    def imported(self, count):
+        """What triggerctl never saw before: importing it, and the first plan of what was imported. Half of the triggers have
+        a WHEN, which the server must print, and compare with what the spec says."""
+        config = self.write("triggers.toml", spec(count, conditions=lambda number: number % 2 == 0))
+        self.recreate("bench_import")
+        script = text_of([self.binary, "-c", config, "render", "--dialect", "postgres"], self.folder)
+        files = [word for path in (self.write("tables.sql", tables(count)), self.write("ddl.sql", script)) for word in ("-f", path)]
+        url = self.url("bench_import")
+        text_of([self.psql, "-X", "-q", "-1", "-v", "ON_ERROR_STOP=1", *files, url], self.folder)
+        self.sql("bench_import", "VACUUM ANALYZE")
+        target = self.folder / "imported.toml"
+        command = [self.binary, "-u", url, "import", "-o", target]
+        queries = self.queries_of(command, "bench_import")
+        catalog = max(queries, key=lambda query: query.count("pg_trigger"))
+        read = [self.psql, "-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", url, "-f", self.write("catalog.sql", f"{UNCOMPILED}\n{catalog}")]
+        plan = [self.binary, "-c", target, "-u", url, "plan"]
+        contestants = [Contestant("triggerctl import", command, lambda: target.unlink(missing_ok=True)), Contestant("psql, its catalog query alone", read)]
+        self.table.add(f"import {count:,} with {count // 2:,} WHENs, PostgreSQL", compete(self.rounds, self.folder, contestants))
+        self.must_be_empty(plan)
+        contestants = [Contestant("triggerctl plan", plan), Contestant("psql, its catalog query alone", read)]
+        self.table.add(f"first plan of {count:,} with {count // 2:,} WHENs, PostgreSQL", compete(self.rounds, self.folder, contestants))
+        self.drop("bench_import")
+
     def mysql(self, count, name, server):
         """The same on MariaDB or MySQL, at a URL that tests/run.sh gives; the client is `mariadb`, for both."""
         config = self.write("triggers.toml", spec(count))
@@ -541,6 +567,7 @@ def run_all(arguments, folder):
         bench.sqlite(Work.of_kinds_on(count, "sqlite"))
         bench.postgres(Work.of_kinds_on(count, "postgres"))
     if not arguments.only:
+        bench.imported(max(arguments.sizes))
         bench.memory()
 
 
