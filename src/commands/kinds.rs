@@ -9,6 +9,7 @@ use crate::error::{Error, Kind as ErrorKind};
 use crate::kinds::sheet::{Sheet, inline};
 use crate::kinds::{Kind, Library};
 use crate::report::json::document;
+use crate::report::text::folded;
 use crate::report::{Format, Palette};
 
 use super::{Context, Outcome};
@@ -137,7 +138,7 @@ fn text(kind: &Kind, sheet: &Sheet, palette: &Palette) -> String {
         kind.name, kind.description.value
     );
     if !kind.readme.trim().is_empty() {
-        let _ = write!(out, "\n{}\n", kind.readme.trim());
+        let _ = write!(out, "\n{}", prose(kind.readme.trim()));
     }
     if !kind.parameters.is_empty() {
         let _ = writeln!(out, "\n{strong}Parameters{strong:#}");
@@ -154,7 +155,7 @@ fn text(kind: &Kind, sheet: &Sheet, palette: &Palette) -> String {
             parameter.name.value,
             parameter.type_text()
         );
-        for line in crate::report::text::folded(&parameter.doc, 72) {
+        for line in folded(&parameter.doc, 72) {
             let _ = writeln!(out, "      {line}");
         }
     }
@@ -169,9 +170,53 @@ fn text(kind: &Kind, sheet: &Sheet, palette: &Palette) -> String {
         let _ = writeln!(out, "\n{strong}{}{strong:#}", one.dialect.title());
         match &one.result {
             Ok(statements) => indented(&mut out, &statements.script()),
-            Err(reason) => indented(&mut out, &format!("not to be had: {reason}")),
+            Err(reason) => {
+                let lines = folded(&format!("not to be had: {reason}"), 78);
+                indented(&mut out, &lines.join("\n"));
+            }
         }
     }
+    out
+}
+
+/// Markdown for a terminal: paragraphs and list items folded at 80 columns, code and tables as they are.
+fn prose(markdown: &str) -> String {
+    let mut out = String::new();
+    let mut paragraph = String::new();
+    let flush = |paragraph: &mut String, out: &mut String| {
+        let is_item = paragraph.starts_with("- ");
+        let width = if is_item { 78 } else { 80 };
+        let text = paragraph.trim_start_matches("- ");
+        for (index, line) in folded(text, width).iter().enumerate() {
+            let indent = match (is_item, index) {
+                (false, _) => "",
+                (true, 0) => "- ",
+                (true, _) => "  ",
+            };
+            let _ = writeln!(out, "{indent}{line}");
+        }
+        paragraph.clear();
+    };
+    let mut in_code = false;
+    for line in markdown.lines() {
+        let fence = line.trim_start().starts_with("```");
+        if in_code || fence || line.starts_with(['|', '#']) {
+            flush(&mut paragraph, &mut out);
+            let _ = writeln!(out, "{line}");
+            in_code ^= fence;
+        } else if line.trim().is_empty() {
+            flush(&mut paragraph, &mut out);
+            out.push('\n');
+        } else {
+            if line.starts_with("- ") {
+                flush(&mut paragraph, &mut out);
+            } else if !paragraph.is_empty() {
+                paragraph.push(' ');
+            }
+            paragraph.push_str(line.trim());
+        }
+    }
+    flush(&mut paragraph, &mut out);
     out
 }
 
@@ -225,4 +270,23 @@ fn whole(kind: &Kind, sheet: &Sheet, library: &Library) -> Value {
         "example": sheet.example,
         "ddl": ddl,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn prose_is_folded_and_code_is_not() {
+        let long = "word ".repeat(30);
+        let code = "SELECT ".repeat(20);
+        let text = format!("{long}\n{long}\n\n- {long}\n  {long}\n- two\n\n```sql\n{code}\n```\n");
+        let folded = prose(&text);
+        let too_long: Vec<&str> = folded.lines().filter(|line| line.len() > 80).collect();
+        assert_eq!(too_long, [code.as_str()]);
+        assert!(folded.contains("\n- word word"), "{folded}");
+        assert!(folded.contains("\n  word word"), "{folded}");
+        assert!(folded.contains("\n- two\n\n```sql\n"), "{folded}");
+        assert_eq!(folded.matches("word").count(), 120);
+    }
 }
