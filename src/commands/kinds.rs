@@ -264,6 +264,7 @@ fn whole(kind: &Kind, sheet: &Sheet, library: &Library) -> Value {
     json!({
         "name": kind.name,
         "description": kind.description.value,
+        "dialects": dialects(kind),
         "own": library.is_own(&kind.name),
         "readme": kind.readme,
         "parameters": parameters,
