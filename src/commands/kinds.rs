@@ -117,13 +117,13 @@ fn list(kinds: &[Kind], library: &Library, palette: &Palette) -> String {
             format!(" ({})", also.join(", "))
         };
         let name = &kind.name;
-        let _ = writeln!(
-            out,
-            "{strong}{name}{strong:#}{:gap$}  {}{also}",
-            "",
-            kind.description.value,
-            gap = width - name.len()
-        );
+        let text = format!("{}{also}", kind.description.value);
+        let _ = write!(out, "{strong}{name}{strong:#}");
+        let mut column = name.len();
+        for line in folded(&text, 78_usize.saturating_sub(width).max(30)) {
+            let _ = writeln!(out, "{:gap$}{line}", "", gap = width + 2 - column);
+            column = 0;
+        }
     }
     out.push_str(
         "\n`triggerctl kinds NAME` shows parameters, an example, and the DDL for each dialect.\n",
@@ -138,7 +138,7 @@ fn text(kind: &Kind, sheet: &Sheet, palette: &Palette) -> String {
         kind.name, kind.description.value
     );
     if !kind.readme.trim().is_empty() {
-        let _ = write!(out, "\n{}", prose(kind.readme.trim()));
+        let _ = write!(out, "\n{}", narrow(kind.readme.trim()));
     }
     if !kind.parameters.is_empty() {
         let _ = writeln!(out, "\n{strong}Parameters{strong:#}");
@@ -179,44 +179,39 @@ fn text(kind: &Kind, sheet: &Sheet, palette: &Palette) -> String {
     out
 }
 
-/// Markdown for a terminal: paragraphs and list items folded at 80 columns, code and tables as they are.
-fn prose(markdown: &str) -> String {
+/// Prose in Markdown, at most 80 columns wide: paragraphs and list items are broken anew, tables and code stay.
+fn narrow(text: &str) -> String {
     let mut out = String::new();
-    let mut paragraph = String::new();
-    let flush = |paragraph: &mut String, out: &mut String| {
-        let is_item = paragraph.starts_with("- ");
-        let width = if is_item { 78 } else { 80 };
-        let text = paragraph.trim_start_matches("- ");
-        for (index, line) in folded(text, width).iter().enumerate() {
-            let indent = match (is_item, index) {
-                (false, _) => "",
-                (true, 0) => "- ",
-                (true, _) => "  ",
-            };
-            let _ = writeln!(out, "{indent}{line}");
-        }
-        paragraph.clear();
-    };
-    let mut in_code = false;
-    for line in markdown.lines() {
-        let fence = line.trim_start().starts_with("```");
-        if in_code || fence || line.starts_with(['|', '#']) {
-            flush(&mut paragraph, &mut out);
-            let _ = writeln!(out, "{line}");
-            in_code ^= fence;
-        } else if line.trim().is_empty() {
-            flush(&mut paragraph, &mut out);
-            out.push('\n');
-        } else {
-            if line.starts_with("- ") {
-                flush(&mut paragraph, &mut out);
-            } else if !paragraph.is_empty() {
-                paragraph.push(' ');
+    let mut is_code = false;
+    let mut paragraph: Option<(&str, String)> = None;
+    let end = |out: &mut String, paragraph: &mut Option<(&str, String)>| {
+        if let Some((sign, text)) = paragraph.take() {
+            for (index, line) in folded(&text, 80 - sign.len()).iter().enumerate() {
+                let before = if index == 0 { sign } else { "" };
+                let _ = writeln!(out, "{before:indent$}{line}", indent = sign.len());
             }
-            paragraph.push_str(line.trim());
+        }
+    };
+    for line in text.lines() {
+        let is_fence = line.starts_with("```");
+        if let (Some(("- ", text)), Some(more)) = (&mut paragraph, line.strip_prefix("  ")) {
+            text.push(' ');
+            text.push_str(more);
+        } else if is_fence || is_code || line.is_empty() || line.starts_with(['|', '#', ' ']) {
+            end(&mut out, &mut paragraph);
+            let _ = writeln!(out, "{line}");
+            is_code ^= is_fence;
+        } else if let Some(item) = line.strip_prefix("- ") {
+            end(&mut out, &mut paragraph);
+            paragraph = Some(("- ", item.to_owned()));
+        } else if let Some((_, text)) = &mut paragraph {
+            text.push(' ');
+            text.push_str(line);
+        } else {
+            paragraph = Some(("", line.to_owned()));
         }
     }
-    flush(&mut paragraph, &mut out);
+    end(&mut out, &mut paragraph);
     out
 }
 
@@ -282,7 +277,7 @@ mod tests {
         let long = "word ".repeat(30);
         let code = "SELECT ".repeat(20);
         let text = format!("{long}\n{long}\n\n- {long}\n  {long}\n- two\n\n```sql\n{code}\n```\n");
-        let folded = prose(&text);
+        let folded = narrow(&text);
         let too_long: Vec<&str> = folded.lines().filter(|line| line.len() > 80).collect();
         assert_eq!(too_long, [code.as_str()]);
         assert!(folded.contains("\n- word word"), "{folded}");

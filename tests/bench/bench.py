@@ -137,8 +137,9 @@ def tables(count):
     return "\n".join(statements) + "\n"
 
 
-def spec(count):
-    """A spec of `count` triggers: inserts, updates of a column with a condition, and deletes; each body is another."""
+def spec(count, conditions=lambda number: number % 3 == 1):
+    """A spec of `count` triggers: inserts, updates of a column, and deletes; each body is another, and so is the condition of
+    those that have one."""
     parts = ["version = 1\n"]
     for number in range(count):
         table = f"t{number // TRIGGERS_PER_TABLE:04}"
@@ -151,10 +152,26 @@ def spec(count):
             f'events = ["{("insert", "update", "delete")[number % 3]}"]',
         ]
         if number % 3 == 1:
-            lines += ['update_of = ["a"]', f'when = "NEW.a > {number}"']
+            lines.append('update_of = ["a"]')
+        if conditions(number):
+            lines.append(f'when = "{row}.a > {number}"')
         lines.append(f"body = \"INSERT INTO log (what, n) VALUES ('trigger {number}', {row}.a);\"")
         parts.append("\n".join(lines) + "\n")
     return "\n".join(parts)
+
+
+def tests(count):
+    """Tests of ten triggers: four of them are fired by an INSERT."""
+    parts = []
+    for number in range(count):
+        lines = [
+            "[[test]]",
+            f'name = "row {number}"',
+            f"when = \"INSERT INTO t0000 (id, a, b) VALUES ({number}, {number}, 'x');\"",
+            f'expect = {{ query = "SELECT count(*) FROM log WHERE n = {number}", rows = [[4]] }}',
+        ]
+        parts.append("\n".join(lines) + "\n")
+    return "\n" + "\n".join(parts)
 
 
 @dataclasses.dataclass
@@ -245,6 +262,28 @@ class Bench:
         contestants = [Contestant("triggerctl plan", plan), Contestant("sqlite3, reading the schema", select)]
         self.table.add("plan of the example, nothing to do", compete(self.rounds * 5, folder, contestants))
 
+    # A thousand tests of ten triggers: nobody else runs them, so there is nothing beside.
+
+    def tests(self):
+        count = 1000
+        config = self.write("tested.toml", spec(10) + tests(count))
+        script = self.write("tested.sql", tables(10))
+        options = ["--schema-file", script, "--quiet"]
+        database = "bench_tests"
+        self.recreate(database)
+        run([self.psql, "-X", "-q", "-d", self.url(database), "-f", script], self.folder)
+        test = [self.binary, "-c", config, "test"]
+        for what, command in (
+            ("SQLite", [*test, "-u", "sqlite::memory:", *options]),
+            ("PostgreSQL, in a transaction", [*test, "-u", self.url(database), "--quiet"]),
+            ("PostgreSQL, in scratch databases", [*test, "-u", self.url(database), *options]),
+        ):
+            if f"All {count} tests passed" not in text_of(command, self.folder):
+                sys.exit(f"not all tests passed: {command}")
+            contestants = [Contestant("triggerctl test", command)]
+            self.table.add(f"{count:,} tests, {what}", compete(self.rounds, self.folder, contestants))
+        self.drop(database)
+
     # Many triggers: apply from nothing, then a plan with nothing to do.
 
     def ddl_of(self, work, config, dialect, url):
@@ -332,6 +371,29 @@ class Bench:
         self.table.add(f"plan, nothing to do, {work.name}, PostgreSQL", compete(self.rounds, self.folder, contestants))
         for database in ("bench_ours", "bench_theirs", "bench_empty"):
             self.drop(database)
+
+    def imported(self, count):
+        """What triggerctl never saw before: importing it, and the first plan of what was imported. Half of the triggers have
+        a WHEN, which the server must print, and compare with what the spec says."""
+        config = self.write("triggers.toml", spec(count, conditions=lambda number: number % 2 == 0))
+        self.recreate("bench_import")
+        script = text_of([self.binary, "-c", config, "render", "--dialect", "postgres"], self.folder)
+        files = [word for path in (self.write("tables.sql", tables(count)), self.write("ddl.sql", script)) for word in ("-f", path)]
+        url = self.url("bench_import")
+        text_of([self.psql, "-X", "-q", "-1", "-v", "ON_ERROR_STOP=1", *files, url], self.folder)
+        self.sql("bench_import", "VACUUM ANALYZE")
+        target = self.folder / "imported.toml"
+        command = [self.binary, "-u", url, "import", "-o", target]
+        queries = self.queries_of(command, "bench_import")
+        catalog = max(queries, key=lambda query: query.count("pg_trigger"))
+        read = [self.psql, "-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", url, "-f", self.write("catalog.sql", f"{UNCOMPILED}\n{catalog}")]
+        plan = [self.binary, "-c", target, "-u", url, "plan"]
+        contestants = [Contestant("triggerctl import", command, lambda: target.unlink(missing_ok=True)), Contestant("psql, its catalog query alone", read)]
+        self.table.add(f"import {count:,} with {count // 2:,} WHENs, PostgreSQL", compete(self.rounds, self.folder, contestants))
+        self.must_be_empty(plan)
+        contestants = [Contestant("triggerctl plan", plan), Contestant("psql, its catalog query alone", read)]
+        self.table.add(f"first plan of {count:,} with {count // 2:,} WHENs, PostgreSQL", compete(self.rounds, self.folder, contestants))
+        self.drop("bench_import")
 
     def mysql(self, count, name, server):
         """The same on MariaDB or MySQL, at a URL that tests/run.sh gives; the client is `mariadb`, for both."""
@@ -490,6 +552,7 @@ def run_all(arguments, folder):
     if not arguments.only:
         bench.start()
         bench.example()
+        bench.tests()
     for size in arguments.sizes:
         if not arguments.only:
             bench.sqlite(Work.of(size))
@@ -504,6 +567,7 @@ def run_all(arguments, folder):
         bench.sqlite(Work.of_kinds_on(count, "sqlite"))
         bench.postgres(Work.of_kinds_on(count, "postgres"))
     if not arguments.only:
+        bench.imported(max(arguments.sizes))
         bench.memory()
 
 
