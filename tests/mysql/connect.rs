@@ -86,7 +86,7 @@ fn tidb_is_refused(_engine: Engine) {
         let run = run.code(1);
         assert_eq!(
             run.stderr,
-            "error: TiDB has no triggers\n  = note: the server says that it is 8.0.11-TiDB-v8.5.1\n  \
+            "error: TiDB has no triggers\n |\n = note: the server says that it is 8.0.11-TiDB-v8.5.1\n \
              = help: put the rules into the application, or use MySQL or MariaDB\n",
             "{command:?}"
         );
@@ -290,7 +290,7 @@ fn what_is_wrong_with_a_connection_is_said(engine: Engine) {
     let plan = |url: &str| sandbox.run(&["--url", url, "plan"]);
     plan(&with_database(&base, "no_such_database"))
         .code(1)
-        .says(&["no such database"]);
+        .says(&["has no database `no_such_database`"]);
     plan(&with_database(&base, ""))
         .code(64)
         .says(&["names no database"]);

@@ -214,7 +214,7 @@ impl Postgres {
         for note in notes {
             busy = busy.note(note);
         }
-        busy.help("try again when the database is less busy, or raise `--lock-timeout`")
+        busy.help("try again when the database is less busy, or with a longer `--wait` or `--lock-timeout`")
             .into_error(Kind::Busy)
     }
 
