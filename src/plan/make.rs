@@ -193,9 +193,10 @@ pub fn make(
         .collect();
     refuse_doubtful(desired, &changes)?;
     let is_left = options.apply_follows && planner.database.checks_live();
-    let to_check = desired
-        .iter()
-        .filter(|(id, _)| !is_left && (options.check_all || differing.contains(id)));
+    let to_check = desired.iter().filter(|(id, desired)| {
+        let all = options.check_all && !desired.faults_allowed;
+        !is_left && (all || differing.contains(id))
+    });
     check_bodies(
         to_check.map(|(_, desired)| &**desired),
         &options.tables,
