@@ -270,20 +270,25 @@ fn write_down(job: &Job, catalog: &Catalog, database: &mut dyn Database) -> Resu
     })
 }
 
-/// The object that a statement speaks of: the change's own where it has that name, else the one that the change takes the
-/// place of. Two may have the name where it goes from one table to another.
+/// The object that a statement speaks of. Where a name goes from one table to another there are two of that name: what is
+/// dropped is the one that was there before, and what is created is on the table that is named.
 fn about<'a>(
     objects: &'a [Object],
     subject: &TriggerId,
     given: Option<&'a ObjectId>,
 ) -> Option<&'a ObjectId> {
-    if given.is_some_and(|given| names(given, subject)) {
-        return given;
-    }
-    let table = given.and_then(ObjectId::table);
+    let table = &subject.table.name;
+    let is_drop = table.is_empty();
     let named = objects.iter().filter(|object| names(&object.id, subject));
     named
-        .min_by_key(|object| (object.id.table() != table, object.before.is_none()))
+        .min_by_key(|object| {
+            let fits = if is_drop {
+                object.before.is_some()
+            } else {
+                object.id.table().is_some_and(|own| own.name == *table)
+            };
+            (!fits, Some(&object.id) != given)
+        })
         .map(|object| &object.id)
         .or(given)
 }

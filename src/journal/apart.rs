@@ -16,9 +16,26 @@ const GROUPS_EACH: usize = 4;
 type Work<'a> =
     dyn Fn(&Group, &mut dyn Database, &mut dyn FnMut()) -> Result<(), Error> + Sync + 'a;
 
-/// How many connections these are worth.
+/// How many connections these are worth: one where anything is replaced. Where that takes DROP and CREATE, a kill between the two
+/// leaves one trigger missing, and must not leave one for each connection.
 pub(super) fn helpers_for(groups: &[Group]) -> usize {
+    if groups.iter().any(replaces) {
+        return 1;
+    }
     groups.len() / GROUPS_EACH
+}
+
+fn replaces(group: &Group) -> bool {
+    let mut drops = group
+        .statements
+        .iter()
+        .filter(|statement| statement.object.is_some())
+        .map(|statement| {
+            let verb = statement.sql.trim_start().get(..4);
+            verb.is_some_and(|verb| verb.eq_ignore_ascii_case("drop"))
+        });
+    let first = drops.next();
+    drops.any(|drop| Some(drop) != first)
 }
 
 /// Run them all. After an error no further one is begun; when this returns, nothing is running any more.
@@ -80,4 +97,37 @@ pub(super) fn run(
         }
         result
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::db::Statement;
+    use crate::journal::groups::groups;
+    use crate::model::{ObjectId, TableId, TriggerId};
+
+    fn statement(sql: &str, number: usize) -> Statement {
+        let table = TableId {
+            schema: "app".to_owned(),
+            name: format!("t{number}"),
+        };
+        Statement {
+            sql: sql.to_owned(),
+            object: Some(ObjectId::Trigger(TriggerId {
+                table,
+                name: format!("a{number}"),
+            })),
+        }
+    }
+
+    #[test]
+    fn what_is_replaced_is_so_one_at_a_time() {
+        let made: Vec<_> = (0..8).map(|number| statement("CREATE", number)).collect();
+        assert_eq!(helpers_for(&groups(made.clone())), 2);
+        let gone: Vec<_> = (0..8).map(|number| statement("drop t", number)).collect();
+        assert_eq!(helpers_for(&groups(gone)), 2);
+        let mut replaced = made;
+        replaced.insert(3, statement("DROP", 3));
+        assert_eq!(helpers_for(&groups(replaced)), 1);
+    }
 }

@@ -285,6 +285,7 @@ pub(crate) fn arrange(
     // Where an engine cannot be told the place, the siblings see to it.
     if database.protocol() == Protocol::Journal {
         places::settle(&mut changes, places, database, renderer)?;
+        siblings::free_names(&mut changes, database, renderer)?;
     }
     let mut summary = BTreeMap::new();
     for change in &changes {

@@ -1,13 +1,21 @@
 //! Places among siblings, for engines that keep an order (MySQL): each step names the neighbour that is there when it runs.
 //! One that was read from the catalog may be dropped, renamed or not yet made by then.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::Change;
+use super::siblings::takers;
 use crate::db::Database;
 use crate::error::Error;
 use crate::model::{Definition, ObjectId, Place};
 use crate::render::Renderer;
+
+/// What the name of a trigger begins with that has been dropped before its step; no name of the user's can.
+const GONE: char = '\0';
+
+fn gone(name: &str) -> String {
+    format!("{GONE}{name}")
+}
 
 /// The triggers of each table, timing and event in firing order, as they are between two steps.
 pub(crate) struct Siblings {
@@ -53,10 +61,30 @@ impl Siblings {
     fn place(&self, schema: &str, name: &str) -> Option<Place> {
         let names = self.names(self.list(schema, name)?);
         let at = names.iter().position(|other| other == name)?;
+        let there = |names: Option<&[String]>| -> Vec<String> {
+            let there = names.into_iter().flatten();
+            there
+                .filter(|name| !name.starts_with(GONE))
+                .cloned()
+                .collect()
+        };
         Some(Place::Among {
-            before: names.get(..at).unwrap_or_default().to_vec(),
-            after: names.get(at + 1..).unwrap_or_default().to_vec(),
+            before: there(names.get(..at)),
+            after: there(names.get(at + 1..)),
         })
+    }
+
+    /// A trigger is dropped before its step, because another takes its name: it keeps its place for what it is to become.
+    fn give_up(&mut self, id: &ObjectId) {
+        let (schema, name) = (id.schema(), id.name());
+        let Some(list) = self.of.remove(&(schema.to_owned(), name.to_owned())) else {
+            return;
+        };
+        let names = self.lists.get_mut(list).into_iter().flatten();
+        for other in names.filter(|other| *other == name) {
+            *other = gone(name);
+        }
+        self.of.insert((schema.to_owned(), gone(name)), list);
     }
 
     fn remove(&mut self, schema: &str, name: &str) {
@@ -95,9 +123,7 @@ impl Siblings {
         if list == self.lists.len() {
             self.lists.push(vec![]);
         }
-        let Some(names) = self.lists.get_mut(list) else {
-            return;
-        };
+        let names = self.names(list);
         let find = |wanted: &String| names.iter().position(|other| other == wanted);
         let at = match place {
             Some(Place::Follows(other)) => find(other).map(|at| at + 1),
@@ -105,26 +131,49 @@ impl Siblings {
             Some(Place::Among { after, .. }) => after.first().and_then(find),
             None => None,
         };
-        names.insert(at.unwrap_or(names.len()), name.to_owned());
-        self.of.insert((schema.to_owned(), name.to_owned()), list);
+        let at = at.unwrap_or(names.len());
+        self.insert_at(schema, name, list, at);
+    }
+
+    fn insert_at(&mut self, schema: &str, name: &str, list: usize, at: usize) {
+        if let Some(names) = self.lists.get_mut(list) {
+            names.insert(at.min(names.len()), name.to_owned());
+            self.of.insert((schema.to_owned(), name.to_owned()), list);
+        }
     }
 
     /// What a step from `before` to `after` is, with the places of both as they are when it runs. It counts as done then.
     pub(crate) fn step(
         &mut self,
+        before: Option<Definition>,
+        after: Option<Definition>,
+    ) -> (Option<Definition>, Option<Definition>) {
+        self.step_of(before, after, false)
+    }
+
+    /// The same; `gave_up` says that the trigger has been dropped already (see [`Siblings::give_up`]).
+    fn step_of(
+        &mut self,
         mut before: Option<Definition>,
         mut after: Option<Definition>,
+        gave_up: bool,
     ) -> (Option<Definition>, Option<Definition>) {
         let mut stood = None;
         if let Some(before) = &mut before {
             let id = before.id();
-            let place = self.place(id.schema(), id.name());
-            let list = self.list(id.schema(), id.name());
-            self.remove(id.schema(), id.name());
+            let name = if gave_up {
+                gone(id.name())
+            } else {
+                id.name().to_owned()
+            };
+            let place = self.place(id.schema(), &name);
+            let list = self.list(id.schema(), &name);
+            let at = list.and_then(|list| self.names(list).iter().position(|other| *other == name));
+            self.remove(id.schema(), &name);
             if place.is_some() {
-                set_place(before, place.clone());
+                set_place(before, place);
             }
-            stood = place.zip(list);
+            stood = list.zip(at);
         }
         if let Some(after) = &mut after {
             let id = after.id();
@@ -135,12 +184,13 @@ impl Siblings {
             });
             if let Some(wanted) = after.place().cloned() {
                 let (place, list) = self.present(id.schema(), &wanted);
-                let list = list.or(stood.map(|(_, list)| list));
+                let list = list.or(stood.map(|(list, _)| list));
                 self.insert(id.schema(), id.name(), Some(&place), list);
                 set_place(after, Some(place));
+            } else if let Some((list, at)) = stood {
+                self.insert_at(id.schema(), id.name(), list, at);
             } else {
-                let (place, list) = stood.unzip();
-                self.insert(id.schema(), id.name(), place.as_ref(), list);
+                self.insert(id.schema(), id.name(), None, None);
             }
         }
         (before, after)
@@ -163,11 +213,24 @@ pub(super) fn settle(
     }
     let mut siblings = Siblings::read(places);
     let (dialect, server) = (database.dialect(), database.server());
-    for change in changes {
+    let takers = takers(changes);
+    let givers: BTreeSet<usize> = takers.values().copied().collect();
+    for at in 0..changes.len() {
+        let giver = takers.get(&at).and_then(|giver| changes.get(*giver));
+        if let Some(given_up) = giver.and_then(|giver| giver.before.as_ref()) {
+            siblings.give_up(&given_up.id());
+        }
+        let Some(change) = changes.get_mut(at) else {
+            continue;
+        };
         if change.statements.is_empty() {
             continue;
         }
-        let (before, after) = siblings.step(change.before.clone(), change.after.clone());
+        let (before, after) = siblings.step_of(
+            change.before.clone(),
+            change.after.clone(),
+            givers.contains(&at),
+        );
         let Some(after) = after else { continue };
         let same = place(before.as_ref()) == place(change.before.as_ref())
             && place(Some(&after)) == place(change.after.as_ref());

@@ -257,34 +257,36 @@ fn behind(
     Ok(())
 }
 
-/// Where a change takes a name that a later one gives up, drop that one first: two triggers may change names.
-fn free_names(
-    changes: &mut [Change],
-    database: &dyn Database,
-    renderer: &Renderer,
-) -> Result<(), Error> {
-    let (dialect, server) = (database.dialect(), database.server());
+/// The changes that take a name which a later one gives up, each with that one: two triggers may change names.
+pub(super) fn takers(changes: &[Change]) -> BTreeMap<usize, usize> {
     let acts = |change: &&Change| !change.statements.is_empty();
     let named = |definition: Option<&Definition>| {
-        trigger(definition).map(|trigger| trigger.id.name.to_ascii_lowercase())
+        let trigger = trigger(definition)?;
+        let name = trigger.id.name.to_ascii_lowercase();
+        Some((trigger.id.table.schema.clone(), name))
     };
-    let givers: HashMap<String, usize> = changes
+    let givers: HashMap<_, usize> = changes
         .iter()
         .enumerate()
         .filter(|(_, change)| acts(change))
         .filter_map(|(at, change)| Some((named(change.before.as_ref())?, at)))
         .collect();
-    for at in 0..changes.len() {
-        let name = changes
-            .get(at)
-            .filter(acts)
-            .and_then(|change| named(change.after.as_ref()));
-        let Some(later) = name
-            .and_then(|name| givers.get(&name).copied())
-            .filter(|later| *later > at)
-        else {
-            continue;
-        };
+    let takes = changes.iter().enumerate().filter_map(|(at, change)| {
+        let name = named(Some(change).filter(acts)?.after.as_ref())?;
+        let later = givers.get(&name).copied().filter(|later| *later > at)?;
+        Some((at, later))
+    });
+    takes.collect()
+}
+
+/// Where a change takes a name that a later one gives up, drop that one first.
+pub(super) fn free_names(
+    changes: &mut [Change],
+    database: &dyn Database,
+    renderer: &Renderer,
+) -> Result<(), Error> {
+    let (dialect, server) = (database.dialect(), database.server());
+    for (at, later) in takers(changes) {
         let (Some(gives_up), Some(takes)) = (
             changes.get(later).and_then(|change| change.before.clone()),
             changes.get(at).and_then(|change| change.after.clone()),

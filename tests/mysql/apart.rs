@@ -55,8 +55,7 @@ fn many_tables_at_once(engine: Engine) {
 fn an_error_on_one_of_many(engine: Engine) {
     let mut live = Mysql::of(engine);
     tables(&mut live, TABLES);
-    let sandbox = spec(&all(1).concat());
-    sandbox.on(&live, &["apply", "--yes"]).ok();
+    let sandbox = spec("");
     let before = live.snapshot();
     let mut broken = all(2);
     // The server refuses it only when it is created: there is no such variable.

@@ -86,7 +86,7 @@ fn tidb_is_refused(_engine: Engine) {
         let run = run.code(1);
         assert_eq!(
             run.stderr,
-            "error: TiDB has no triggers\n  = note: the server says that it is 8.0.11-TiDB-v8.5.1\n  \
+            "error: TiDB has no triggers\n |\n = note: the server says that it is 8.0.11-TiDB-v8.5.1\n \
              = help: put the rules into the application, or use MySQL or MariaDB\n",
             "{command:?}"
         );

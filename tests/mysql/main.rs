@@ -12,6 +12,7 @@ mod fake;
 mod journal;
 mod kills;
 mod modes;
+mod names;
 mod privileges;
 mod proxy;
 mod text;
@@ -32,6 +33,7 @@ fn main() {
         journal::TESTS,
         kills::TESTS,
         modes::TESTS,
+        names::TESTS,
         privileges::TESTS,
         text::TESTS,
     ]

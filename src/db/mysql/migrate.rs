@@ -132,12 +132,16 @@ impl Mysql {
             .iter()
             .map(|table| format!("{}.{} WRITE", quoted(&table.schema), quoted(&table.name)))
             .collect();
-        let Err(error) = self
-            .conn
-            .query_drop(format!("LOCK TABLES {}", locks.join(", ")))
-        else {
+        let sql = format!("LOCK TABLES {}", locks.join(", "));
+        let Err(mut error) = self.conn.query_drop(&sql) else {
             return Ok(());
         };
+        if errors::code(&error) == Some(1785) {
+            match self.lock_unlogged(&sql)? {
+                None => return Ok(()),
+                Some(second) => error = second,
+            }
+        }
         match errors::code(&error) {
             // A trigger that is there uses what is not there: no row can be written anyway, and no gap can open. It may
             // be what the migration mends.
@@ -157,6 +161,23 @@ impl Mysql {
             }
             _ => Err(errors::cannot("lock the tables", &error)),
         }
+    }
+
+    /// LOCK TABLES where a trigger writes to a table of MyISAM's as well, which MySQL refuses for consistent GTIDs though
+    /// nothing is written: it does not look while the session's binary log is off. What runs after it is logged as ever.
+    fn lock_unlogged(&mut self, sql: &str) -> Result<Option<mysql::Error>, Error> {
+        if let Err(error) = self.conn.query_drop("SET SESSION sql_log_bin = 0") {
+            return Err(errors::cannot("lock the tables", &error)
+                .note("a trigger there writes to a table without transactions, which MySQL does not let be locked while it keeps GTIDs consistent")
+                .help("use a role with SESSION_VARIABLES_ADMIN, or move that table to InnoDB"));
+        }
+        let locked = self.conn.query_drop(sql);
+        // Statements that are not logged would be missing on every replica.
+        self.execute(
+            "turn the session's binary log on again",
+            "SET SESSION sql_log_bin = 1",
+        )?;
+        Ok(locked.err())
     }
 
     pub(super) fn run_statements(
