@@ -126,7 +126,7 @@ fn list(kinds: &[Kind], library: &Library, palette: &Palette) -> String {
         }
     }
     out.push_str(
-        "\n`triggerctl kinds NAME` shows parameters, an example, and the DDL for each dialect.\n",
+        "\n`triggerctl kinds NAME` shows parameters, an example, and each dialect's DDL.\n",
     );
     out
 }

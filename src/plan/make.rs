@@ -216,7 +216,7 @@ pub fn make(
     plan.warnings = remarks.warnings;
     plan.warnings.extend(idle_targets(
         options,
-        desired.keys().chain(history.records.keys()),
+        &desired.keys().chain(history.records.keys()),
     ));
     plan.uncovered = targets::required(remarks.uncovered, &options.targets);
     let is_ours = |id: &ObjectId| desired.contains_key(id) || history.records.contains_key(id);
@@ -251,7 +251,7 @@ pub fn settled(
         spec_digest.to_owned(),
         unchanged,
     )?;
-    plan.warnings = idle_targets(options, history.records.keys());
+    plan.warnings = idle_targets(options, &history.records.keys());
     plan.unmanaged = catalog
         .fingerprints
         .keys()
@@ -264,7 +264,7 @@ pub fn settled(
 /// The patterns of `--target` that match nothing, said once.
 fn idle_targets<'a>(
     options: &Options,
-    objects: impl Iterator<Item = &'a ObjectId> + Clone,
+    objects: &(impl Iterator<Item = &'a ObjectId> + Clone),
 ) -> Vec<String> {
     let warnings = targets::idle(&options.targets, objects);
     for warning in &warnings {
