@@ -12,7 +12,11 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use common::{
-    Live, Sandbox, compare_file, mysql::Mysql, postgres::Postgres, repository, sqlite::Sqlite,
+    Live, Sandbox, compare_file,
+    mysql::{Engine, Mysql},
+    postgres::Postgres,
+    repository,
+    sqlite::Sqlite,
 };
 use libtest_mimic::{Arguments, Trial};
 use triggerctl::lint::rules::{self, Rule};
@@ -30,17 +34,17 @@ fn main() {
     ];
     for rule in rules::ALL {
         for path in specs(rule) {
-            for dialect in dialects(rule, &path) {
+            let engines = dialects(rule, &path);
+            for engine in engines.iter().flat_map(|dialect| engines_of(dialect)) {
                 let stem = path.file_stem().unwrap().to_string_lossy().into_owned();
                 let path = path.clone();
-                trials.push(Trial::test(
-                    format!("{}::{stem}::{dialect}", rule.name),
-                    move || {
-                        let mut live = open(&dialect);
-                        check(rule, &path, &mut *live);
-                        Ok(())
-                    },
-                ));
+                let trial = Trial::test(format!("{}::{stem}::{engine}", rule.name), move || {
+                    let mut live = open(engine);
+                    check(rule, &path, &mut *live, engine);
+                    Ok(())
+                });
+                let is_missing = *engine == "mysql_9" && Engine::Mysql9.is_missing();
+                trials.push(trial.with_ignored_flag(is_missing));
             }
         }
     }
@@ -54,11 +58,31 @@ fn main() {
     libtest_mimic::run(&Arguments::from_args(), trials).exit();
 }
 
-fn open(dialect: &str) -> Box<dyn Live> {
+/// The engines of a dialect, the first of which is the one that is shown.
+fn engines_of(dialect: &str) -> &'static [&'static str] {
     match dialect {
+        "sqlite" => &["sqlite"],
+        "postgres" => &["postgres", "postgres_14", "postgres_18"],
+        "mysql" => &["mysql", "mysql_9"],
+        other => panic!("no dialect `{other}`"),
+    }
+}
+
+fn open(engine: &str) -> Box<dyn Live> {
+    let other_postgres = |version: u32| {
+        let name = format!("TRIGGERCTL_TEST_POSTGRES_{version}");
+        let url = std::env::var(&name);
+        Box::new(Postgres::on(&url.unwrap_or_else(|_| {
+            panic!("{name} is not set: run tests/run.sh")
+        })))
+    };
+    match engine {
         "sqlite" => Box::new(Sqlite::new()),
         "postgres" => Box::new(Postgres::new()),
+        "postgres_14" => other_postgres(14),
+        "postgres_18" => other_postgres(18),
         "mysql" => Box::new(Mysql::new()),
+        "mysql_9" => Box::new(Mysql::of(Engine::Mysql9)),
         other => panic!("no dialect `{other}`"),
     }
 }
@@ -139,7 +163,7 @@ fn found(report: &serde_json::Value, rule: &str) -> usize {
         .count()
 }
 
-fn check(rule: &Rule, path: &Path, live: &mut dyn Live) {
+fn check(rule: &Rule, path: &Path, live: &mut dyn Live, engine: &str) {
     let sandbox = load(path, live);
     let before = live.everything();
     let run = sandbox.on(live, &["lint", "--format", "json"]);
@@ -183,7 +207,7 @@ fn check(rule: &Rule, path: &Path, live: &mut dyn Live) {
     }
     let first = dialects(rule, path)
         .first()
-        .is_some_and(|first| first == dialect);
+        .is_some_and(|first| first == engine);
     if path.file_name().unwrap() == "wrong.toml" && first {
         let shown = sandbox.on(live, &["lint"]).stdout;
         compare_file(&path.with_extension("txt"), &live.plain(&shown));

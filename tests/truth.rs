@@ -558,3 +558,116 @@ fn a_body_that_fails_and_is_as_the_spec_says_is_the_linters_business() {
         .code(2)
         .says(&["error[missing_reference]", "main.archive"]);
 }
+
+#[test]
+fn a_backslash_means_the_same_under_every_setting() {
+    let mut live = Postgres::new();
+    live.batch(
+        "CREATE TABLE t (a text);
+         CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS 'begin return null; end'",
+    );
+    // For all sessions to come, as an old application may need it.
+    live.batch(
+        "DO $$ BEGIN
+           EXECUTE format('ALTER DATABASE %I SET standard_conforming_strings = off', current_database());
+           EXECUTE format('ALTER DATABASE %I SET transform_null_equals = on', current_database());
+         END $$",
+    );
+    let sandbox = Sandbox::with_spec(
+        "version = 1\n[[trigger]]\nname = 'x'\ntable = 't'\ntiming = 'after'\nevents = ['insert']\npostgres.function = 'f'\nwhen = '''NEW.a LIKE 'a\\_%' OR NEW.a = NULL'''\n",
+    );
+    sandbox.on(&live, &["apply", "--yes"]).ok();
+    let stored = live.run(
+        "SET standard_conforming_strings = on; SELECT pg_get_triggerdef(oid) FROM pg_trigger WHERE tgname = 'x'",
+    );
+    assert!(
+        stored.contains(r"~~ 'a\_%'::text") && stored.contains("= NULL::text"),
+        "{stored}"
+    );
+    // What is written for others is as it stands in the catalog.
+    let other = Sandbox::new();
+    other.on(&live, &["import", "-o", "triggers.toml"]).ok();
+    let spec = other.read("triggers.toml");
+    assert!(
+        spec.contains(r"'a\\_%'") || spec.contains(r"'a\_%'"),
+        "{spec}"
+    );
+    assert!(!spec.contains(r"\\\\_"), "{spec}");
+    for sandbox in [&sandbox, &other] {
+        sandbox.on(&live, &["check"]).ok();
+    }
+}
+
+#[test]
+fn a_function_that_somebody_dropped_comes_back_with_all_that_it_had() {
+    let mut live = Postgres::new();
+    live.batch(
+        "CREATE TABLE t (id integer);
+         CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql SET work_mem = '64MB' SET search_path = public, pg_temp SET \"DateStyle\" = 'ISO, DMY'
+           AS 'begin return null; end';
+         ALTER FUNCTION f() OWNER TO pg_monitor;
+         REVOKE EXECUTE ON FUNCTION f() FROM PUBLIC;
+         GRANT EXECUTE ON FUNCTION f() TO pg_read_all_stats WITH GRANT OPTION;
+         CREATE TRIGGER x AFTER INSERT ON t FOR EACH ROW EXECUTE FUNCTION f()",
+    );
+    let known = "SELECT pg_get_functiondef(p.oid), proacl, proowner::regrole FROM pg_proc p WHERE proname = 'f'";
+    let before = live.run(known);
+    let sandbox = Sandbox::new();
+    sandbox.on(&live, &["import", "-o", "triggers.toml"]).ok();
+    sandbox.on(&live, &["apply", "--yes"]).ok();
+    live.batch("DROP FUNCTION f() CASCADE");
+    sandbox.on(&live, &["apply", "--yes"]).ok();
+    assert_same("the function", &before, &live.run(known));
+    sandbox.on(&live, &["plan", "--detailed-exitcode"]).ok();
+}
+
+#[test]
+fn what_no_spec_can_say_of_a_function_is_seen_and_named() {
+    let mut live = Postgres::new();
+    let function = |clauses: &str| {
+        format!(
+            "CREATE OR REPLACE FUNCTION f() RETURNS trigger LANGUAGE plpgsql {clauses} AS 'begin return null; end'"
+        )
+    };
+    live.batch(&format!(
+        "CREATE TABLE t (id integer); {};
+         CREATE TRIGGER x AFTER INSERT ON t FOR EACH ROW EXECUTE FUNCTION f();
+         CREATE TRANSFORM FOR integer LANGUAGE plpgsql (FROM SQL WITH FUNCTION prsd_lextype(internal))",
+        function("")
+    ));
+    let sandbox = Sandbox::new();
+    sandbox.on(&live, &["import", "-o", "triggers.toml"]).ok();
+    sandbox.on(&live, &["apply", "--yes"]).ok();
+    for (clause, shown) in [
+        (
+            "SUPPORT generate_series_int4_support",
+            "SUPPORT generate_series_int4_support",
+        ),
+        ("TRANSFORM FOR TYPE integer", "TRANSFORM FOR TYPE integer"),
+    ] {
+        live.batch(&function(clause));
+        let by_hand = live.snapshot();
+        Sandbox::new()
+            .on(&live, &["import", "-o", "triggers.toml"])
+            .code(1)
+            .says(&[
+                "function public.f cannot be written as a spec",
+                "`clauses`",
+                shown,
+            ]);
+        sandbox
+            .on(&live, &["check"])
+            .code(2)
+            .says(&["changed by hand", "clauses"]);
+        sandbox
+            .on(
+                &live,
+                &["apply", "--yes", "--allow", "undoes_manual_change"],
+            )
+            .ok();
+        sandbox.on(&live, &["check"]).ok();
+        sandbox.on(&live, &["rollback", "--yes"]).ok();
+        assert_same("what was there", &by_hand, &live.snapshot());
+        live.batch(&function(""));
+    }
+}

@@ -303,7 +303,10 @@ impl Apply {
         }
         context.output.result(&text::plan(
             plan,
-            context.detail(database, false),
+            text::Detail {
+                chosen: !self.targets.target.is_empty(),
+                ..context.detail(database, false)
+            },
             &context.output.palette(),
         ))
     }

@@ -6,6 +6,7 @@ use crate::lint::{self, Against};
 use crate::plan::Options;
 use crate::report::{Format, json, lint as report, text};
 
+use super::plan::what_follows;
 use super::render::meant;
 use super::{Context, Outcome, Planned, Targets, make_plan};
 
@@ -73,7 +74,10 @@ impl Check {
                 .output
                 .result(&json::check(&plan, differs, found.as_ref())?)?;
         } else if differs || !context.output.quiet {
-            let detail = context.detail(&*database, denied);
+            let detail = text::Detail {
+                chosen: !options.targets.is_empty(),
+                ..context.detail(&*database, denied)
+            };
             context
                 .output
                 .result(&text::plan(&plan, detail, &context.output.palette()))?;
@@ -91,10 +95,27 @@ impl Check {
                 context.output.result(&format!("\n{text}"))?;
             }
         }
-        if plan.differs() && context.output.format == Format::Text {
-            context
-                .output
-                .remark("`triggerctl plan` shows more; `triggerctl apply` makes the database as the spec says.\n")?;
+        if context.output.format == Format::Text {
+            let mut remarks = String::new();
+            if plan.differs() {
+                remarks.push_str("`triggerctl plan` shows more; ");
+                remarks.push_str(&what_follows(
+                    &plan,
+                    "`triggerctl apply`",
+                    "makes the database as the spec says",
+                ));
+            }
+            if denied {
+                remarks.push_str(
+                    "`--unmanaged deny` wants every trigger managed; `triggerctl import` takes them into the spec.\n",
+                );
+            }
+            if !plan.uncovered.is_empty() {
+                remarks.push_str(
+                    "A `[[require]]` of the spec wants triggers that the spec does not have.\n",
+                );
+            }
+            context.output.remark(&remarks)?;
         }
         Ok(if differs {
             Outcome::Differs

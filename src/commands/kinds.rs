@@ -9,6 +9,7 @@ use crate::error::{Error, Kind as ErrorKind};
 use crate::kinds::sheet::{Sheet, inline};
 use crate::kinds::{Kind, Library};
 use crate::report::json::document;
+use crate::report::text::folded;
 use crate::report::{Format, Palette};
 
 use super::{Context, Outcome};
@@ -116,13 +117,13 @@ fn list(kinds: &[Kind], library: &Library, palette: &Palette) -> String {
             format!(" ({})", also.join(", "))
         };
         let name = &kind.name;
-        let _ = writeln!(
-            out,
-            "{strong}{name}{strong:#}{:gap$}  {}{also}",
-            "",
-            kind.description.value,
-            gap = width - name.len()
-        );
+        let text = format!("{}{also}", kind.description.value);
+        let _ = write!(out, "{strong}{name}{strong:#}");
+        let mut column = name.len();
+        for line in folded(&text, 78_usize.saturating_sub(width).max(30)) {
+            let _ = writeln!(out, "{:gap$}{line}", "", gap = width + 2 - column);
+            column = 0;
+        }
     }
     out.push_str(
         "\n`triggerctl kinds NAME` shows parameters, an example, and the DDL for each dialect.\n",
@@ -137,7 +138,7 @@ fn text(kind: &Kind, sheet: &Sheet, palette: &Palette) -> String {
         kind.name, kind.description.value
     );
     if !kind.readme.trim().is_empty() {
-        let _ = write!(out, "\n{}\n", kind.readme.trim());
+        let _ = write!(out, "\n{}", narrow(kind.readme.trim()));
     }
     if !kind.parameters.is_empty() {
         let _ = writeln!(out, "\n{strong}Parameters{strong:#}");
@@ -154,7 +155,7 @@ fn text(kind: &Kind, sheet: &Sheet, palette: &Palette) -> String {
             parameter.name.value,
             parameter.type_text()
         );
-        for line in crate::report::text::folded(&parameter.doc, 72) {
+        for line in folded(&parameter.doc, 72) {
             let _ = writeln!(out, "      {line}");
         }
     }
@@ -172,6 +173,42 @@ fn text(kind: &Kind, sheet: &Sheet, palette: &Palette) -> String {
             Err(reason) => indented(&mut out, &format!("not to be had: {reason}")),
         }
     }
+    out
+}
+
+/// Prose in Markdown, at most 80 columns wide: paragraphs and list items are broken anew, tables and code stay.
+fn narrow(text: &str) -> String {
+    let mut out = String::new();
+    let mut is_code = false;
+    let mut paragraph: Option<(&str, String)> = None;
+    let end = |out: &mut String, paragraph: &mut Option<(&str, String)>| {
+        if let Some((sign, text)) = paragraph.take() {
+            for (index, line) in folded(&text, 80 - sign.len()).iter().enumerate() {
+                let before = if index == 0 { sign } else { "" };
+                let _ = writeln!(out, "{before:indent$}{line}", indent = sign.len());
+            }
+        }
+    };
+    for line in text.lines() {
+        let is_fence = line.starts_with("```");
+        if let (Some(("- ", text)), Some(more)) = (&mut paragraph, line.strip_prefix("  ")) {
+            text.push(' ');
+            text.push_str(more);
+        } else if is_fence || is_code || line.is_empty() || line.starts_with(['|', '#', ' ']) {
+            end(&mut out, &mut paragraph);
+            let _ = writeln!(out, "{line}");
+            is_code ^= is_fence;
+        } else if let Some(item) = line.strip_prefix("- ") {
+            end(&mut out, &mut paragraph);
+            paragraph = Some(("- ", item.to_owned()));
+        } else if let Some((_, text)) = &mut paragraph {
+            text.push(' ');
+            text.push_str(line);
+        } else {
+            paragraph = Some(("", line.to_owned()));
+        }
+    }
+    end(&mut out, &mut paragraph);
     out
 }
 

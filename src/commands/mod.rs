@@ -18,6 +18,8 @@ pub mod validate;
 use std::path::Path;
 use std::sync::Arc;
 
+use clap::ValueEnum as _;
+
 use crate::cli::Common;
 use crate::db::url::DatabaseUrl;
 use crate::db::{self, Database, Intent};
@@ -76,10 +78,14 @@ impl Context {
         if formats.contains(&self.output.format) {
             return Ok(());
         }
-        Err(Error::new(
-            Kind::Usage,
-            format!("`{command}` has no such `--format`"),
-        ))
+        let formats: Vec<String> = formats
+            .iter()
+            .filter_map(|format| Some(format!("`{}`", format.to_possible_value()?.get_name())))
+            .collect();
+        Err(
+            Error::new(Kind::Usage, format!("`{command}` has no such `--format`"))
+                .help(format!("it has {}", formats.join(", "))),
+        )
     }
 
     /// The spec, with the chosen environment.
@@ -170,6 +176,7 @@ impl Context {
             unmanaged,
             schemas: database.dialect().qualifies(),
             most: if verbose { None } else { Some(100) },
+            chosen: false,
         }
     }
 }
@@ -243,7 +250,7 @@ pub fn make_plan(context: &Context, options: &Options) -> Result<Planned, Error>
             free_objects(&mut spec);
             let renderer = Renderer::new(database.dialect(), spec.templates.as_deref())?;
             return Ok(Planned {
-                plan: settled(&spec.digest, &present, &mut *database, &renderer)?,
+                plan: settled(&spec.digest, &present, &mut *database, &renderer, options)?,
                 renderer,
                 rendering: None,
                 asked: None,

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use crate::error::Error;
-use crate::plan::{Options, hazard};
+use crate::plan::{Options, Plan, hazard};
 use crate::report::{Format, json, script, text};
 
 use super::{Context, Outcome, Planned, Targets, history_schema, make_plan};
@@ -60,36 +60,29 @@ impl PlanCommand {
             }
             _ => text::plan(
                 &plan,
-                context.detail(&*database, self.unmanaged),
+                text::Detail {
+                    chosen: !options.targets.is_empty(),
+                    ..context.detail(&*database, self.unmanaged)
+                },
                 &context.output.palette(),
             ),
         };
         context.output.result(&result)?;
         if context.output.format == Format::Text {
-            let flags = hazard::flags(&plan);
-            let remark = match (&self.out, plan.differs()) {
-                (_, true) if !flags.is_empty() && plan.conflicts().next().is_none() => {
-                    let what = match &self.out {
-                        Some(path) => format!("Saved; `triggerctl apply {}`", path.display()),
-                        None => "`triggerctl apply`".to_owned(),
-                    };
-                    format!(
-                        "{what} refuses the hazards of severity high without\n`{}`.\n",
-                        flags.join(" ")
+            let remark = match &self.out {
+                _ if plan.is_empty() && self.out.is_none() => String::new(),
+                Some(path) => format!(
+                    "Saved; {}",
+                    what_follows(
+                        &plan,
+                        &format!("`triggerctl apply {}`", path.display()),
+                        "carries it out"
                     )
-                }
-                (Some(path), _) => format!(
-                    "Saved; `triggerctl apply {}` carries it out.\n",
-                    path.display()
                 ),
-                (None, true) if plan.conflicts().next().is_some() => {
-                    "`triggerctl apply` refuses as long as there are conflicts.\n".to_owned()
+                None if plan.differs() => {
+                    what_follows(&plan, "`triggerctl apply`", "makes these changes")
                 }
-                (None, true) => "`triggerctl apply` makes these changes.\n".to_owned(),
-                (None, false) if !plan.is_empty() => {
-                    "`triggerctl apply` records them; it runs no DDL.\n".to_owned()
-                }
-                (None, false) => String::new(),
+                None => "`triggerctl apply` records them; it runs no DDL.\n".to_owned(),
             };
             context.output.remark(&remark)?;
         }
@@ -98,5 +91,20 @@ impl PlanCommand {
         } else {
             Outcome::Done
         })
+    }
+}
+
+/// What comes of it when this plan is applied by `command`: that it does what is `done`, or why it is refused.
+pub(super) fn what_follows(plan: &Plan, command: &str, done: &str) -> String {
+    let flags = hazard::flags(plan);
+    if plan.conflicts().next().is_some() {
+        format!("{command} refuses as long as there are conflicts.\n")
+    } else if flags.is_empty() {
+        format!("{command} {done}.\n")
+    } else {
+        format!(
+            "{command} refuses the hazards of severity high without\n`{}`.\n",
+            flags.join(" ")
+        )
     }
 }

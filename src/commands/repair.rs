@@ -37,6 +37,14 @@ impl Repair {
     /// Run it.
     pub fn run(&self, context: &Context) -> Result<Outcome, Error> {
         context.only("repair", &[Format::Text, Format::Json])?;
+        let ends = self.forward || self.back || self.leave;
+        if ends && !self.yes && !context.output.can_ask() {
+            return Err(Error::new(
+                Kind::Usage,
+                "`repair` has nobody to ask: this is not a terminal",
+            )
+            .help("`triggerctl repair --yes` does not ask"));
+        }
         let spec = context.spec_if_any()?;
         let mut database = context.connect(spec.as_ref(), Intent::Read)?;
         let broken = journal::broken(&mut *database)?;
@@ -60,17 +68,8 @@ impl Repair {
         if broken.is_none() {
             return Ok(Outcome::Done);
         }
-        if !self.yes {
-            if !context.output.can_ask() {
-                return Err(Error::new(
-                    Kind::Usage,
-                    "`repair` has nobody to ask: this is not a terminal",
-                )
-                .help("`triggerctl repair --yes` does not ask"));
-            }
-            if !context.output.ask("End the migration so?")? {
-                return Err(Error::new(Kind::Refused, "declined: nothing was changed"));
-            }
+        if !self.yes && !context.output.ask("End the migration so?")? {
+            return Err(Error::new(Kind::Refused, "declined: nothing was changed"));
         }
         let mut database = context.connect(spec.as_ref(), Intent::Write)?;
         let renderer = Renderer::new(

@@ -4,7 +4,7 @@ use serde_json::json;
 
 use crate::desired::{Tables, from_spec};
 use crate::dialect::{self, Dialect};
-use crate::error::{Error, Kind};
+use crate::error::{Diagnostic, Error, Kind};
 use crate::render::Renderer;
 use crate::report::{Format, json};
 
@@ -29,7 +29,7 @@ impl Validate {
         } else {
             self.named()?
         };
-        let mut problems: Vec<crate::error::Diagnostic> = vec![];
+        let mut problems: Vec<Diagnostic> = vec![];
         for dialect in &dialects {
             let renderer = Renderer::new(*dialect, spec.templates.as_deref())?;
             let result = from_spec(
@@ -40,13 +40,13 @@ impl Validate {
             );
             if let Err(error) = result {
                 for problem in error.diagnostics {
-                    if !problems.contains(&problem) {
+                    if !problems.iter().any(|said| is_same(said, &problem)) {
                         problems.push(problem);
                     }
                 }
             }
         }
-        Error::collected(problems)?;
+        spec.refuse(problems)?;
         let names: Vec<&str> = dialects.iter().map(|dialect| dialect.name()).collect();
         let (triggers, functions) = (spec.triggers.len(), spec.functions.len());
         let result = if context.output.format == Format::Json {
@@ -81,6 +81,11 @@ impl Validate {
         };
         self.dialect.iter().map(find).collect()
     }
+}
+
+/// Whether two dialects have the same to say of the same place; the objects that it was found with have other names in each.
+fn is_same(one: &Diagnostic, other: &Diagnostic) -> bool {
+    one.message == other.message && one.place == other.place && one.place.is_some()
 }
 
 fn plural(count: usize, word: &str) -> String {

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::subject::{Item, Subject, shown};
-use super::{Findings, or_name};
+use super::{Findings, guards, or_name};
 use crate::effects::Write;
 use crate::error::Diagnostic;
 use crate::model::{Event, TableId, Timing, Trigger};
@@ -372,6 +372,8 @@ fn recursion(
         [step.from, step.to]
             .iter()
             .all(|node| item(subject, *node).is_some_and(|item| item.trigger.condition.is_none()))
+            && !item(subject, step.from)
+                .is_some_and(|from| guards::ends_itself(&from.trigger, step.write))
     };
     for knot in knots(steps, open) {
         if let Some(way) = first_way(subject, steps, &knot, &open) {
@@ -380,7 +382,7 @@ fn recursion(
                 subject,
                 &way,
                 "{} would fire itself with `PRAGMA recursive_triggers` on",
-                "write a `when` that is false the second time, or name the columns in `update_of`",
+                "write a `when`, or a WHERE, that is false the second time, or name the columns in `update_of`",
                 findings,
             );
         }

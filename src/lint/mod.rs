@@ -8,6 +8,7 @@ mod calls;
 mod conditions;
 pub mod cycles;
 mod functions;
+mod guards;
 mod names;
 mod order;
 mod references;

@@ -24,7 +24,7 @@ use super::hazard::{Around, assess};
 use super::step::Step;
 use super::{
     Action, Change, FORMAT_VERSION, ObjectRef, Plan, base_fingerprint, kept, order, places,
-    rests_on, siblings,
+    rests_on, siblings, targets,
 };
 
 /// What the user said about how to plan.
@@ -176,15 +176,16 @@ pub fn make(
         catalog: &catalog,
     };
     let mut changes = vec![];
-    let mut unchanged = settled.len();
+    let mut same: Vec<&ObjectId> = settled.iter().map(|sides| &sides.id).collect();
     for sides in &open {
         match planner.change(sides)? {
             Some(change) => changes.push(change),
-            None => unchanged += 1,
+            None => same.push(&sides.id),
         }
     }
+    let unchanged = targets::counted(same.into_iter(), &options.targets, &catalog);
     keep_called_functions(&mut changes, &catalog);
-    let changes = targeted(changes, &options.targets, &catalog);
+    let changes = targets::targeted(changes, &options.targets, &catalog);
     let differing: BTreeSet<ObjectId> = changes
         .iter()
         .filter(|change| change.action.differs() && !change.faults_allowed)
@@ -212,7 +213,11 @@ pub fn make(
     plan.unmanaged = unmanaged(desired, &history, &catalog);
     plan.tables = tables;
     plan.warnings = remarks.warnings;
-    plan.uncovered = required(remarks.uncovered, &options.targets);
+    plan.warnings.extend(idle_targets(
+        options,
+        desired.keys().chain(history.records.keys()),
+    ));
+    plan.uncovered = targets::required(remarks.uncovered, &options.targets);
     let is_ours = |id: &ObjectId| desired.contains_key(id) || history.records.contains_key(id);
     let around = Around {
         catalog: &catalog,
@@ -230,19 +235,22 @@ pub fn settled(
     present: &Present,
     database: &mut dyn Database,
     renderer: &Renderer,
+    options: &Options,
 ) -> Result<Plan, Error> {
     let Present {
         history,
         catalog,
         states: _,
     } = present;
+    let unchanged = targets::counted(history.records.keys(), &options.targets, catalog);
     let mut plan = arrange(
         vec![],
         (database, renderer),
         (history, &catalog.places),
         spec_digest.to_owned(),
-        history.records.len(),
+        unchanged,
     )?;
+    plan.warnings = idle_targets(options, history.records.keys());
     plan.unmanaged = catalog
         .fingerprints
         .keys()
@@ -250,6 +258,18 @@ pub fn settled(
         .map(ObjectRef::from)
         .collect();
     plan.sealed()
+}
+
+/// The patterns of `--target` that match nothing, said once.
+fn idle_targets<'a>(
+    options: &Options,
+    objects: impl Iterator<Item = &'a ObjectId> + Clone,
+) -> Vec<String> {
+    let warnings = targets::idle(&options.targets, objects);
+    for warning in &warnings {
+        log::warn!("{warning}");
+    }
+    warnings
 }
 
 /// Changes in order, as a plan for this database.
@@ -486,7 +506,11 @@ impl Planner<'_> {
             (Some(_), None, None) => (Action::Create, "new in the spec".to_owned()),
             (Some(_), Some(record), None) => (
                 Action::Restore,
-                format!("gone from the database since version {}", record.version),
+                format!(
+                    "gone from the database since version {}{}",
+                    record.version,
+                    self.renamed_by_hand(&sides.id, record)
+                ),
             ),
             (Some(desired), record, Some(live)) => {
                 return self.both(sides, desired, record, live, drift).map(Some);
@@ -501,9 +525,12 @@ impl Planner<'_> {
                     record.version
                 ),
             ),
-            (None, Some(_), None) => (
+            (None, Some(record), None) => (
                 Action::Forget,
-                "no longer in the spec, and gone from the database already".to_owned(),
+                format!(
+                    "no longer in the spec, and gone from the database already{}",
+                    self.renamed_by_hand(&sides.id, record)
+                ),
             ),
             (None, None, _) => return Ok(None),
         };
@@ -632,6 +659,31 @@ impl Planner<'_> {
             },
             Some(live.clone()),
         )
+    }
+
+    /// Where a trigger is gone, and one of another name on its table is the same to the last attribute and nobody's: what
+    /// was most likely done to it. It still fires, and would do so beside the one that is made again.
+    fn renamed_by_hand(&self, id: &ObjectId, record: &Record) -> String {
+        let ObjectId::Trigger(gone) = id else {
+            return String::new();
+        };
+        let first = ObjectId::Trigger(TriggerId {
+            table: gone.table.clone(),
+            name: String::new(),
+        });
+        self.catalog
+            .fingerprints
+            .range(first..)
+            .take_while(|(other, _)| other.table() == Some(&gone.table))
+            .find(|(other, live)| {
+                **live == record.live_fingerprint && !self.history.records.contains_key(other)
+            })
+            .map_or_else(String::new, |(other, _)| {
+                format!(
+                    "; `{}` on the same table is the same, and is not managed: was it renamed?",
+                    other.name()
+                )
+            })
     }
 
     /// How live differs from what was recorded; empty where nothing was recorded or nothing is live.
@@ -767,75 +819,6 @@ fn keep_called_functions(changes: &mut [Change], catalog: &Catalog) {
             change.reverse.clear();
         }
     }
-}
-
-/// The tables without a required trigger, as far as `--target` lets that trigger through.
-fn required(mut uncovered: Vec<Uncovered>, targets: &[glob::Pattern]) -> Vec<Uncovered> {
-    if !targets.is_empty() {
-        uncovered.retain(|missing| {
-            // A trigger of a kind is called so where nobody names it.
-            let of_kind = || Some(format!("{}_{}", missing.table.name, missing.kind.as_ref()?));
-            let name = missing.trigger.clone().or_else(of_kind);
-            let id = ObjectId::Trigger(TriggerId {
-                table: missing.table.clone(),
-                name: name.unwrap_or_default(),
-            });
-            is_target(&id, targets)
-        });
-    }
-    uncovered
-}
-
-fn is_target(id: &ObjectId, targets: &[glob::Pattern]) -> bool {
-    let mut spellings = vec![
-        id.name().to_owned(),
-        format!("{}.{}", id.schema(), id.name()),
-    ];
-    if let Some(table) = id.table() {
-        spellings.push(format!("{}.{}", table.name, id.name()));
-        spellings.push(format!("{table}.{}", id.name()));
-    }
-    targets
-        .iter()
-        .any(|target| spellings.iter().any(|spelling| target.matches(spelling)))
-}
-
-/// The changes that `--target` lets through: the triggers that match, and the functions that only they need.
-fn targeted(changes: Vec<Change>, targets: &[glob::Pattern], catalog: &Catalog) -> Vec<Change> {
-    if targets.is_empty() {
-        return changes;
-    }
-    let matches = |id: &ObjectId| is_target(id, targets);
-    let (triggers, functions): (Vec<_>, Vec<_>) = changes
-        .into_iter()
-        .partition(|change| change.object.table.is_some());
-    let (mut kept, left): (Vec<_>, Vec<_>) = triggers.into_iter().partition(|change| {
-        matches(&change.id()) || change.old_id().is_some_and(|id| matches(&id))
-    });
-    let calls = |change: &Change| {
-        let sides = [&change.before, &change.after].into_iter().flatten();
-        sides
-            .filter_map(Definition::calls)
-            .cloned()
-            .collect::<Vec<_>>()
-    };
-    let called: BTreeSet<FunctionId> = kept.iter().flat_map(calls).collect();
-    let left: BTreeSet<ObjectId> = left.iter().map(Change::id).collect();
-    for change in functions {
-        let id = change.id();
-        let ObjectId::Function(function) = &id else {
-            continue;
-        };
-        let callers = catalog.callers.get(function).into_iter().flatten();
-        let others = callers
-            .map(|caller| ObjectId::Trigger(caller.clone()))
-            .any(|caller| left.contains(&caller));
-        let goes = change.action == Action::Drop;
-        if (matches(&id) || called.contains(function)) && !(goes && others) {
-            kept.push(change);
-        }
-    }
-    kept
 }
 
 /// The tables to create: with `--target`, those that a trigger of the plan writes to.

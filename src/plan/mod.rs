@@ -9,6 +9,7 @@ pub(crate) mod order;
 pub(crate) mod places;
 mod siblings;
 mod step;
+mod targets;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -265,7 +266,7 @@ pub struct Plan {
     /// Tables that kinds write to, created before anything else and never dropped.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub tables: Vec<NewTable>,
-    /// What is no error, and probably not what was meant: selectors that match nothing.
+    /// What is no error, and probably not what was meant: selectors, and patterns of `--target`, that match nothing.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub warnings: Vec<String>,
     /// Tables that lack a trigger which a `[[require]]` says they must have.

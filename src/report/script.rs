@@ -132,6 +132,8 @@ pub fn plan(
         push(&statement);
     }
     out.push_str(&writer.renderer.render_script("script_end.sql", &context)?);
+    // A file's last line has an end.
+    out.push('\n');
     Ok(out)
 }
 

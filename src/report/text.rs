@@ -29,6 +29,8 @@ pub struct Detail {
     pub schemas: bool,
     /// More than this many changes are counted, not listed; `None` lists all.
     pub most: Option<usize>,
+    /// The plan is about what `--target` chose, and says nothing of the rest.
+    pub chosen: bool,
 }
 
 /// A plan.
@@ -42,7 +44,7 @@ pub fn plan(plan: &Plan, detail: Detail, palette: &Palette) -> String {
         out.push('\n');
     }
     out.push_str(&uncovered(plan, detail, palette));
-    out.push_str(&summary(plan));
+    out.push_str(&summary(plan, detail));
     out.push('\n');
     out
 }
@@ -126,7 +128,7 @@ fn changes(plan: &Plan, detail: Detail, palette: &Palette) -> String {
 }
 
 /// The closing line of a plan.
-pub fn summary(plan: &Plan) -> String {
+fn summary(plan: &Plan, detail: Detail) -> String {
     let count = |action: &Action| plan.summary.get(action).copied().unwrap_or(0);
     let parts: Vec<String> = Action::ALL
         .iter()
@@ -142,7 +144,9 @@ pub fn summary(plan: &Plan) -> String {
         count => Some(format!("{count} tables to create")),
     };
     let parts: Vec<String> = tables.into_iter().chain(parts).collect();
-    let mut text = if parts.is_empty() {
+    let mut text = if parts.is_empty() && detail.chosen {
+        "Nothing to do: what `--target` chose is as the spec says".to_owned()
+    } else if parts.is_empty() {
         "Nothing to do: the database is as the spec says".to_owned()
     } else {
         parts.join(", ")
@@ -296,7 +300,13 @@ fn fields(out: &mut String, fields: &[FieldChange], palette: &Palette) {
     } in fields
     {
         let _ = writeln!(out, "    {field}:");
-        let (before, after) = (before.as_deref(), after.as_deref());
+        let (before, after) = match (before.as_deref(), after.as_deref()) {
+            (Some(before), Some(after)) if field == "body" => {
+                let (before, after) = ends_left_out(before, after);
+                (Some(before), Some(after))
+            }
+            values => values,
+        };
         match (before, after) {
             (Some(before), Some(after)) if before.contains('\n') || after.contains('\n') => {
                 difference(out, before, after, palette);
@@ -317,9 +327,27 @@ fn fields(out: &mut String, fields: &[FieldChange], palette: &Palette) {
     }
 }
 
+/// Two bodies that differ, without what is around them: the white space, and the semicolon that one engine asks for and
+/// another leaves out. Beside a real difference they only draw the eye to lines that are the same; where nothing else
+/// differs, they are the difference.
+fn ends_left_out<'a>(before: &'a str, after: &'a str) -> (&'a str, &'a str) {
+    fn inner(text: &str) -> &str {
+        text.trim().trim_end_matches(';').trim_end()
+    }
+    if inner(before) == inner(after) {
+        return (before, after);
+    }
+    match (before.trim(), after.trim()) {
+        (before, after) if before.ends_with(';') == after.ends_with(';') => (before, after),
+        (before, after) => (inner(before), inner(after)),
+    }
+}
+
 /// The lines that differ, with two lines around them.
 fn difference(out: &mut String, before: &str, after: &str, palette: &Palette) {
-    let diff = TextDiff::from_lines(before, after);
+    // A last line without a line end would count as another one than the same with it, and look the same.
+    let (before, after) = (with_line_end(before), with_line_end(after));
+    let diff = TextDiff::from_lines(&*before, &*after);
     for (index, group) in diff.grouped_ops(2).iter().enumerate() {
         if index > 0 {
             out.push_str("      …\n");
@@ -338,6 +366,14 @@ fn difference(out: &mut String, before: &str, after: &str, palette: &Palette) {
     }
 }
 
+fn with_line_end(text: &str) -> std::borrow::Cow<'_, str> {
+    if text.ends_with('\n') {
+        text.into()
+    } else {
+        format!("{text}\n").into()
+    }
+}
+
 /// Text that cannot play tricks on a terminal.
 pub fn safe(text: &str) -> String {
     text.chars()
@@ -351,7 +387,6 @@ pub fn safe(text: &str) -> String {
         .collect()
 }
 
-/// A line of prose, indented, broken at spaces so that it fits 80 columns.
 /// A text in lines of at most `width` characters, as far as its words allow.
 pub fn folded(text: &str, width: usize) -> Vec<String> {
     let mut lines: Vec<String> = vec![];
@@ -367,6 +402,7 @@ pub fn folded(text: &str, width: usize) -> Vec<String> {
     lines
 }
 
+/// A line of prose, indented, broken at spaces so that it fits 80 columns.
 fn wrapped(text: &str) -> String {
     let mut out = String::new();
     let mut line = String::from("   ");
@@ -516,11 +552,13 @@ pub fn migration(migration: &Migration, palette: &Palette) -> String {
         if statements.is_empty() {
             out.push_str("    (none)\n");
         }
-        for statement in statements {
+        for (index, statement) in statements.iter().enumerate() {
+            if index > 0 {
+                out.push('\n');
+            }
             for line in statement.lines() {
                 let _ = writeln!(out, "    {}", safe(line));
             }
-            out.push('\n');
         }
     }
     out

@@ -54,6 +54,17 @@ impl Spec {
     pub fn load(path: &Path, options: &LoadOptions<'_>) -> Result<Self, Error> {
         Draft::read(path, options)?.complete()
     }
+
+    /// All that is wrong with this spec, in file order.
+    ///
+    /// # Errors
+    /// These, where there are any.
+    pub fn refuse(&self, problems: Vec<Diagnostic>) -> Result<(), Error> {
+        if problems.is_empty() {
+            return Ok(());
+        }
+        Err(in_order(&self.files, problems))
+    }
 }
 
 /// A spec whose triggers and functions are not all read yet: what there is says already where the database is.
@@ -554,8 +565,8 @@ fn kinds(spec: &mut Spec, options: &LoadOptions<'_>, problems: &mut Vec<Diagnost
     spec.files.extend(files);
 }
 
-fn unknown_kind(named: &Located<String>, library: &Library) -> Diagnostic {
-    let name = &named.value;
+fn unknown_kind(wanted: &Located<String>, library: &Library) -> Diagnostic {
+    let name = &wanted.value;
     let names = library.names();
     let shown = unknown::short(name);
     let diagnostic = match unknown::closest(name, names.iter().map(String::as_str)) {
@@ -565,6 +576,6 @@ fn unknown_kind(named: &Located<String>, library: &Library) -> Diagnostic {
         None => Diagnostic::new(format!("there is no kind `{shown}`")),
     };
     diagnostic
-        .at(&named.span)
+        .at(&wanted.span)
         .help("`triggerctl kinds` lists them; one of your own is a folder `kinds/NAME` in your templates folder")
 }

@@ -33,7 +33,9 @@ pub(super) fn read(path: &Path) -> Result<Vec<u8>, Box<Diagnostic>> {
     let file = File::open(path).map_err(|error| failed(&error))?;
     if file.metadata().is_ok_and(|metadata| metadata.is_dir()) {
         let message = format!("cannot read `{shown}`: it is a folder");
-        return Err(Box::new(Diagnostic::new(message)));
+        return Err(Box::new(
+            Diagnostic::new(message).help("name the file in it"),
+        ));
     }
     let mut bytes = vec![];
     file.take(LARGEST + 1)

@@ -164,7 +164,8 @@ impl<'k> Reader<'k, '_> {
             self.report("this test does not say how the kind is used", at, help);
             return;
         };
-        let (Some(text), Some(uses)) = (schema.get_ref().as_str(), triggers.get_ref().as_array())
+        let (Some(statements), Some(uses)) =
+            (schema.get_ref().as_str(), triggers.get_ref().as_array())
         else {
             let help = "`schema` is a string, `trigger` a list of tables";
             self.report("this test's fixture cannot be read", at, help);
@@ -204,7 +205,7 @@ impl<'k> Reader<'k, '_> {
         }
         let key = (schema.span().start, triggers.span().start);
         let group = groups.entry(key).or_insert_with(|| Group {
-            schema: text.to_owned(),
+            schema: statements.to_owned(),
             triggers: self.uses(uses),
             tests: DeArray::new(),
         });

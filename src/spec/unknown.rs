@@ -85,9 +85,17 @@ impl Unknown<'_> {
             return meant(close);
         }
         let known: Vec<String> = here.iter().map(|key| format!("`{}`", key.name)).collect();
-        let diagnostic = Diagnostic::new(format!("unknown key `{name}`"))
+        let mut diagnostic = Diagnostic::new(format!("unknown key `{name}`"))
             .at(span)
             .help(format!("known {} are {}", self.here(), known.join(", ")));
+        if self.is_table && matches!(self.place.section, Section::Trigger | Section::Test) {
+            let dialects: Vec<String> = self
+                .dialects
+                .iter()
+                .map(|dialect| format!("`{}`", dialect.0))
+                .collect();
+            diagnostic = diagnostic.help(format!("dialects are {}", dialects.join(", ")));
+        }
         (diagnostic, None)
     }
 

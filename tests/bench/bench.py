@@ -137,8 +137,9 @@ def tables(count):
     return "\n".join(statements) + "\n"
 
 
-def spec(count):
-    """A spec of `count` triggers: inserts, updates of a column with a condition, and deletes; each body is another."""
+def spec(count, conditions=lambda number: number % 3 == 1):
+    """A spec of `count` triggers: inserts, updates of a column, and deletes; each body is another, and so is the condition of
+    those that have one."""
     parts = ["version = 1\n"]
     for number in range(count):
         table = f"t{number // TRIGGERS_PER_TABLE:04}"
@@ -151,10 +152,51 @@ def spec(count):
             f'events = ["{("insert", "update", "delete")[number % 3]}"]',
         ]
         if number % 3 == 1:
-            lines += ['update_of = ["a"]', f'when = "NEW.a > {number}"']
+            lines.append('update_of = ["a"]')
+        if conditions(number):
+            lines.append(f'when = "{row}.a > {number}"')
         lines.append(f"body = \"INSERT INTO log (what, n) VALUES ('trigger {number}', {row}.a);\"")
         parts.append("\n".join(lines) + "\n")
     return "\n".join(parts)
+
+
+def tests(count):
+    """Tests of ten triggers: four of them are fired by an INSERT."""
+    parts = []
+    for number in range(count):
+        lines = [
+            "[[test]]",
+            f'name = "row {number}"',
+            f"when = \"INSERT INTO t0000 (id, a, b) VALUES ({number}, {number}, 'x');\"",
+            f'expect = {{ query = "SELECT count(*) FROM log WHERE n = {number}", rows = [[4]] }}',
+        ]
+        parts.append("\n".join(lines) + "\n")
+    return "\n" + "\n".join(parts)
+
+
+@dataclasses.dataclass
+class Work:
+    """What is to be done: how it is called in the results, a spec, and the tables that it is for."""
+
+    name: str
+    spec: str
+    tables: str
+    of_kinds: bool = False  # It asks the database for columns: its DDL comes out of a plan.
+
+    @classmethod
+    def of(cls, count):
+        """So many triggers that are written out."""
+        return cls(f"{count:,}", spec(count), tables(count))
+
+    @classmethod
+    def of_kinds_on(cls, count, dialect):
+        """Two kinds on so many tables: on SQLite these are four triggers each."""
+        types = {"sqlite": ("text", "text"), "postgres": ("jsonb", "timestamptz")}[dialect]
+        made = ["CREATE TABLE log (table_schema text, table_name text, operation text, row_key {0}, old_row {0}, new_row {0}, actor text, changed_at {1});"]
+        for number in range(count):
+            made.append(f"CREATE TABLE k{number:04} (id integer PRIMARY KEY, a integer, b text, c text, updated_at {types[1]});")
+        uses = 'version = 1\n[[trigger]]\nuse = "audit"\ntables = ["k*"]\nwith = { target = "log" }\n\n[[trigger]]\nuse = "updated_at"\ntables = ["k*"]\n'
+        return cls(f"two kinds on {count:,} tables", uses, "\n".join(made).format(*types) + "\n", of_kinds=True)
 
 
 class Bench:
@@ -220,16 +262,45 @@ class Bench:
         contestants = [Contestant("triggerctl plan", plan), Contestant("sqlite3, reading the schema", select)]
         self.table.add("plan of the example, nothing to do", compete(self.rounds * 5, folder, contestants))
 
+    # A thousand tests of ten triggers: nobody else runs them, so there is nothing beside.
+
+    def tests(self):
+        count = 1000
+        config = self.write("tested.toml", spec(10) + tests(count))
+        script = self.write("tested.sql", tables(10))
+        options = ["--schema-file", script, "--quiet"]
+        database = "bench_tests"
+        self.recreate(database)
+        run([self.psql, "-X", "-q", "-d", self.url(database), "-f", script], self.folder)
+        test = [self.binary, "-c", config, "test"]
+        for what, command in (
+            ("SQLite", [*test, "-u", "sqlite::memory:", *options]),
+            ("PostgreSQL, in a transaction", [*test, "-u", self.url(database), "--quiet"]),
+            ("PostgreSQL, in scratch databases", [*test, "-u", self.url(database), *options]),
+        ):
+            if f"All {count} tests passed" not in text_of(command, self.folder):
+                sys.exit(f"not all tests passed: {command}")
+            contestants = [Contestant("triggerctl test", command)]
+            self.table.add(f"{count:,} tests, {what}", compete(self.rounds, self.folder, contestants))
+        self.drop(database)
+
     # Many triggers: apply from nothing, then a plan with nothing to do.
 
-    def sqlite(self, count):
+    def ddl_of(self, work, config, dialect, url):
+        """The DDL of a piece of work, as one text."""
+        if not work.of_kinds:
+            return text_of([self.binary, "-c", config, "render", "--dialect", dialect], self.folder)
+        plan = json.loads(text_of([self.binary, "-c", config, "-u", url, "plan", "--format", "json"], self.folder))
+        return "".join(f"{sql};\n" for change in plan["changes"] for sql in change["statements"])
+
+    def sqlite(self, work):
         empty = self.folder / "empty.db"
         ours = self.folder / "ours.db"
         theirs = self.folder / "theirs.db"
-        config = self.write("triggers.toml", spec(count))
+        config = self.write("triggers.toml", work.spec)
         empty.unlink(missing_ok=True)
-        text_of([self.sqlite3, empty, f".read {self.write('tables.sql', tables(count))}"], self.folder)
-        render = text_of([self.binary, "-c", config, "render", "--dialect", "sqlite"], self.folder)
+        text_of([self.sqlite3, empty, f".read {self.write('tables.sql', work.tables)}"], self.folder)
+        render = self.ddl_of(work, config, "sqlite", f"sqlite:{empty}")
         script = self.write("ddl.sql", f"BEGIN;\n{render}\nCOMMIT;\n")
 
         def fresh(database):
@@ -245,7 +316,7 @@ class Bench:
             Contestant("triggerctl apply", apply, fresh(ours)),
             Contestant("sqlite3, the same DDL", [self.sqlite3, "-bail", theirs, f".read {script}"], fresh(theirs)),
         ]
-        self.table.add(f"apply {count:,}, SQLite", compete(self.rounds, self.folder, contestants))
+        self.table.add(f"apply {work.name}, SQLite", compete(self.rounds, self.folder, contestants))
         self.same(
             text_of([self.sqlite3, database, "SELECT count(*) FROM sqlite_schema WHERE type = 'trigger'"], self.folder)
             for database in (ours, theirs)
@@ -257,17 +328,17 @@ class Bench:
             Contestant("triggerctl plan", plan),
             Contestant("sqlite3, reading the schema", [self.sqlite3, ours, "SELECT * FROM sqlite_schema"]),
         ]
-        self.table.add(f"plan, nothing to do, {count:,}, SQLite", compete(self.rounds, self.folder, contestants))
+        self.table.add(f"plan, nothing to do, {work.name}, SQLite", compete(self.rounds, self.folder, contestants))
 
-    def postgres(self, count):
-        config = self.write("triggers.toml", spec(count))
+    def postgres(self, work):
+        config = self.write("triggers.toml", work.spec)
         self.recreate("bench_empty")
         text_of(
-            [self.psql, "-X", "-q", "-1", "-v", "ON_ERROR_STOP=1", "-f", self.write("tables.sql", tables(count)), self.url("bench_empty")],
+            [self.psql, "-X", "-q", "-1", "-v", "ON_ERROR_STOP=1", "-f", self.write("tables.sql", work.tables), self.url("bench_empty")],
             self.folder,
         )
         self.sql("bench_empty", "VACUUM ANALYZE")
-        script = self.write("ddl.sql", text_of([self.binary, "-c", config, "render", "--dialect", "postgres"], self.folder))
+        script = self.write("ddl.sql", self.ddl_of(work, config, "postgres", self.url("bench_empty")))
 
         def fresh(database):
             def prepare():
@@ -282,7 +353,7 @@ class Bench:
             Contestant("triggerctl apply", apply, fresh("bench_ours")),
             Contestant("psql -1 -f, the same DDL", batch, fresh("bench_theirs")),
         ]
-        self.table.add(f"apply {count:,}, PostgreSQL", compete(self.rounds, self.folder, contestants))
+        self.table.add(f"apply {work.name}, PostgreSQL", compete(self.rounds, self.folder, contestants))
         count_them = "SELECT count(*) FROM pg_trigger WHERE NOT tgisinternal"
         self.same(self.sql(database, count_them) for database in ("bench_ours", "bench_theirs"))
 
@@ -297,9 +368,32 @@ class Bench:
             Contestant("psql, every query of the plan", [*read, self.write("queries.sql", "\n".join([UNCOMPILED, *queries]))]),
             Contestant("psql, its catalog query alone", [*read, self.write("catalog.sql", f"{UNCOMPILED}\n{catalog}")]),
         ]
-        self.table.add(f"plan, nothing to do, {count:,}, PostgreSQL", compete(self.rounds, self.folder, contestants))
+        self.table.add(f"plan, nothing to do, {work.name}, PostgreSQL", compete(self.rounds, self.folder, contestants))
         for database in ("bench_ours", "bench_theirs", "bench_empty"):
             self.drop(database)
+
+    def imported(self, count):
+        """What triggerctl never saw before: importing it, and the first plan of what was imported. Half of the triggers have
+        a WHEN, which the server must print, and compare with what the spec says."""
+        config = self.write("triggers.toml", spec(count, conditions=lambda number: number % 2 == 0))
+        self.recreate("bench_import")
+        script = text_of([self.binary, "-c", config, "render", "--dialect", "postgres"], self.folder)
+        files = [word for path in (self.write("tables.sql", tables(count)), self.write("ddl.sql", script)) for word in ("-f", path)]
+        url = self.url("bench_import")
+        text_of([self.psql, "-X", "-q", "-1", "-v", "ON_ERROR_STOP=1", *files, url], self.folder)
+        self.sql("bench_import", "VACUUM ANALYZE")
+        target = self.folder / "imported.toml"
+        command = [self.binary, "-u", url, "import", "-o", target]
+        queries = self.queries_of(command, "bench_import")
+        catalog = max(queries, key=lambda query: query.count("pg_trigger"))
+        read = [self.psql, "-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", url, "-f", self.write("catalog.sql", f"{UNCOMPILED}\n{catalog}")]
+        plan = [self.binary, "-c", target, "-u", url, "plan"]
+        contestants = [Contestant("triggerctl import", command, lambda: target.unlink(missing_ok=True)), Contestant("psql, its catalog query alone", read)]
+        self.table.add(f"import {count:,} with {count // 2:,} WHENs, PostgreSQL", compete(self.rounds, self.folder, contestants))
+        self.must_be_empty(plan)
+        contestants = [Contestant("triggerctl plan", plan), Contestant("psql, its catalog query alone", read)]
+        self.table.add(f"first plan of {count:,} with {count // 2:,} WHENs, PostgreSQL", compete(self.rounds, self.folder, contestants))
+        self.drop("bench_import")
 
     def mysql(self, count, name, server):
         """The same on MariaDB or MySQL, at a URL that tests/run.sh gives; the client is `mariadb`, for both."""
@@ -436,7 +530,7 @@ def main():
     parser.add_argument("--quick", action="store_true", help="100 triggers, 3 rounds")
     parser.add_argument("--rounds", type=int, metavar="N", help="rounds of each measurement (default 5)")
     parser.add_argument("--sizes", type=lambda text: [int(size) for size in text.split(",")], metavar="N,N", help="numbers of triggers (default 1000,10000)")
-    parser.add_argument("--only", choices=("mysql",), help="leave out the other engines")
+    parser.add_argument("--only", choices=("mysql", "kinds"), help="leave out the rest")
     parser.add_argument("--build", action="store_true", help="also time a clean release build, which takes minutes")
     parser.add_argument("--binary", type=pathlib.Path, default=REPOSITORY / "target/release/triggerctl", help="another binary")
     arguments = parser.parse_args()
@@ -458,16 +552,22 @@ def run_all(arguments, folder):
     if not arguments.only:
         bench.start()
         bench.example()
+        bench.tests()
     for size in arguments.sizes:
         if not arguments.only:
-            bench.sqlite(size)
-            bench.postgres(size)
+            bench.sqlite(Work.of(size))
+            bench.postgres(Work.of(size))
         # CREATE TRIGGER takes tens of milliseconds there, whoever asks.
-        if size <= 1000:
+        if size <= 1000 and arguments.only != "kinds":
             for name, variable in (("MariaDB", "TRIGGERCTL_TEST_MYSQL"), ("MySQL 9", "TRIGGERCTL_TEST_MYSQL_9")):
                 if os.environ.get(variable, "none") != "none":
                     bench.mysql(size, name, os.environ[variable])
+    if not arguments.only or arguments.only == "kinds":
+        count = 100 if arguments.quick else 1000
+        bench.sqlite(Work.of_kinds_on(count, "sqlite"))
+        bench.postgres(Work.of_kinds_on(count, "postgres"))
     if not arguments.only:
+        bench.imported(max(arguments.sizes))
         bench.memory()
 
 

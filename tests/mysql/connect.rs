@@ -290,7 +290,7 @@ fn what_is_wrong_with_a_connection_is_said(engine: Engine) {
     let plan = |url: &str| sandbox.run(&["--url", url, "plan"]);
     plan(&with_database(&base, "no_such_database"))
         .code(1)
-        .says(&["no such database"]);
+        .says(&["has no database `no_such_database`"]);
     plan(&with_database(&base, ""))
         .code(64)
         .says(&["names no database"]);

@@ -106,7 +106,7 @@ pub(super) fn connect(url: &MysqlUrl) -> Result<Connection, Error> {
     let base = OptsBuilder::new()
         .user(user.clone())
         .pass(password)
-        .db_name(database)
+        .db_name(database.clone())
         .prefer_socket(false)
         .tcp_connect_timeout(Some(timeout))
         .tcp_keepalive_time_ms(Some(30_000))
@@ -123,7 +123,9 @@ pub(super) fn connect(url: &MysqlUrl) -> Result<Connection, Error> {
         (Some(_), _) | (None, SslMode::Disabled) => None,
         (None, mode) => Some(ssl_options(url, &options, mode)?),
     };
-    let failed = |error: &mysql::Error| errors::connecting(error, &address, user.as_deref());
+    let failed = |error: &mysql::Error| {
+        errors::connecting(error, &address, user.as_deref(), database.as_deref())
+    };
     let with_tls = Opts::from(base.clone().ssl_opts(ssl.clone()));
     let plain = || Opts::from(base.clone().ssl_opts(None::<SslOpts>));
     let (conn, opts) = match Conn::new(with_tls.clone()) {

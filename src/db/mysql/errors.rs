@@ -98,8 +98,13 @@ fn explain(explained: Error, error: &Driver) -> Error {
 }
 
 /// Connecting failed. Names no password.
-pub(super) fn connecting(error: &Driver, address: &str, user: Option<&str>) -> Error {
-    let user = user.unwrap_or("");
+pub(super) fn connecting(
+    error: &Driver,
+    address: &str,
+    user: Option<&str>,
+    database: Option<&str>,
+) -> Error {
+    let (user, database) = (user.unwrap_or(""), database.unwrap_or(""));
     match error {
         Driver::MySqlError(failure) => match failure.code {
             1045 | 1698 => explain(
@@ -107,9 +112,9 @@ pub(super) fn connecting(error: &Driver, address: &str, user: Option<&str>) -> E
                 error,
             )
             .help("check the user and the password: in the URL, MYSQL_PWD, or `[client]` of ~/.my.cnf"),
-            1049 => explain(Error::failed(format!("the server at {address} has no such database")), error)
+            1049 => explain(Error::failed(format!("the server at {address} has no database `{database}`")), error)
                 .help("create it first, or correct its name in the URL"),
-            1044 => explain(Error::failed(format!("`{user}` may not use this database")), error),
+            1044 => explain(Error::failed(format!("`{user}` may not use the database `{database}`")), error),
             1040 => Error::new(Kind::Busy, format!("the server at {address} takes no more connections"))
                 .note(failure.message.clone()),
             _ => explain(Error::failed(format!("cannot connect to {address}: {}", failure.message)), error),

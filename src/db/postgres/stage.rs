@@ -10,6 +10,7 @@ use postgres::error::ErrorPosition;
 use postgres::types::{Kind as TypeKind, Type};
 
 use super::error::Cause;
+use super::transaction::READING;
 use super::{Postgres, get, identifier};
 use crate::db::Statement;
 use crate::db::stage::{
@@ -59,7 +60,7 @@ pub(super) fn set(mut database: Postgres, setup: &Setup) -> Result<Box<dyn Stage
     };
     database.batch(
         "begin the tests",
-        &format!("BEGIN ISOLATION LEVEL READ COMMITTED; {SETTINGS}{connection_check}"),
+        &format!("BEGIN ISOLATION LEVEL READ COMMITTED; {READING}; {SETTINGS}{connection_check}"),
     )?;
     if let Err(error) = attempt(&mut database, TRAP) {
         log::debug!("there is no trap for a COMMIT: {error}");

@@ -22,6 +22,10 @@ const LOCK_CLASS: i32 = 0x7472_6763;
 /// that failed stays cheap.
 const BATCH: usize = 500;
 
+/// What a text means must not depend on who runs it: a backslash in a literal is one, and `= NULL` is what it says.
+pub(super) const READING: &str =
+    "SET LOCAL standard_conforming_strings = on; SET LOCAL transform_null_equals = off";
+
 /// How long the server keeps the transaction of a client that went silent.
 const IDLE_LIMIT: &str = "60s";
 
@@ -53,7 +57,7 @@ impl Postgres {
             ("BEGIN ISOLATION LEVEL READ COMMITTED READ ONLY", "ROLLBACK")
         };
         let result = self
-            .batch("begin to read", &format!("{open}; {settings}"))
+            .batch("begin to read", &format!("{open}; {READING}; {settings}"))
             .and_then(|()| work(self));
         let closed = self.batch("end reading", close);
         let value = result?;
@@ -74,7 +78,7 @@ impl Postgres {
             .batch(
                 "begin the migration",
                 &format!(
-                    "BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL lock_timeout = {timeout}; \
+                    "BEGIN ISOLATION LEVEL READ COMMITTED; {READING}; SET LOCAL lock_timeout = {timeout}; \
                      SET LOCAL statement_timeout = 0; \
                      SET LOCAL idle_in_transaction_session_timeout = '{IDLE_LIMIT}'{connection_check}"
                 ),
@@ -210,7 +214,7 @@ impl Postgres {
         for note in notes {
             busy = busy.note(note);
         }
-        busy.help("try again when the database is less busy, or raise `--lock-timeout`")
+        busy.help("try again when the database is less busy, or with a longer `--wait` or `--lock-timeout`")
             .into_error(Kind::Busy)
     }
 
