@@ -163,12 +163,12 @@ impl Mysql {
         }
     }
 
-    /// LOCK TABLES where a trigger writes to a table of MyISAM's as well, which MySQL refuses for consistent GTIDs though
+    /// LOCK TABLES where a trigger writes to a table of MyISAM's as well, which MySQL refuses for the sake of its GTID rule though
     /// nothing is written: it does not look while the session's binary log is off. What runs after it is logged as ever.
     fn lock_unlogged(&mut self, sql: &str) -> Result<Option<mysql::Error>, Error> {
         if let Err(error) = self.conn.query_drop("SET SESSION sql_log_bin = 0") {
             return Err(errors::cannot("lock the tables", &error)
-                .note("a trigger there writes to a table without transactions, which MySQL does not let be locked while it keeps GTIDs consistent")
+                .note("a trigger there writes to a table without transactions, which MySQL does not let be locked under enforce_gtid_consistency")
                 .help("use a role with SESSION_VARIABLES_ADMIN, or move that table to InnoDB"));
         }
         let locked = self.conn.query_drop(sql);
