@@ -43,6 +43,7 @@ impl Check {
             // Else the linter asks the engine, and what is wrong with a body that is there already is its finding, which may
             // be allowed.
             check_all: self.no_lint,
+            whole: true,
             apply_follows: false,
             tables: vec![],
         };
