@@ -292,6 +292,7 @@ impl Apply {
             adopt: self.adopt,
             targets: self.targets.patterns()?,
             check_all: false,
+            whole: false,
             apply_follows,
             tables: vec![],
         })

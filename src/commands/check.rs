@@ -41,6 +41,7 @@ impl Check {
             adopt: false,
             targets: self.targets.patterns()?,
             check_all: true,
+            whole: true,
             apply_follows: false,
             tables: vec![],
         };

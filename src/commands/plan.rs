@@ -35,6 +35,7 @@ impl PlanCommand {
             adopt: self.adopt,
             targets: self.targets.patterns()?,
             check_all: false,
+            whole: false,
             apply_follows: false,
             tables: vec![],
         };

@@ -36,6 +36,8 @@ pub struct Options {
     pub targets: Vec<glob::Pattern>,
     /// Have the engine check every desired body, not only those that change.
     pub check_all: bool,
+    /// What the spec asks for is needed beyond the plan: all of it is worked out, and comes back with the plan.
+    pub whole: bool,
     /// The plan is about to be carried out: where bodies are checked again within the migration, that is enough.
     pub apply_follows: bool,
     /// Tables that kinds write to and that are to be created.
