@@ -441,21 +441,21 @@ exclude = ["log"]
 use = "audit"
 "#;
     let sandbox = Sandbox::with_spec(spec);
-    let names = |plan: &Value| -> Vec<String> {
-        let mut names: Vec<String> = plan["changes"]
+    let tables_of = |plan: &Value| -> Vec<String> {
+        let mut tables: Vec<String> = plan["changes"]
             .as_array()
             .unwrap()
             .iter()
             .filter(|change| change["object"]["kind"] == "trigger")
             .map(|change| change["object"]["table"].as_str().unwrap().to_owned())
             .collect();
-        names.sort();
-        names.dedup();
-        names
+        tables.sort();
+        tables.dedup();
+        tables
     };
     // Neither the one that is there nor the one that this apply creates.
     let planned = plan(&sandbox, live);
-    assert_eq!(names(&planned), ["kept", "users"], "{planned:#}");
+    assert_eq!(tables_of(&planned), ["kept", "users"], "{planned:#}");
     assert_eq!(planned["tables"].as_array().unwrap().len(), 1);
     sandbox.on(live, &["apply", "--yes"]).ok();
     nothing_to_do(&sandbox, live);
@@ -472,7 +472,7 @@ use = "audit"
     );
     assert_ne!(named, spec);
     sandbox.write("triggers.toml", &named);
-    assert_eq!(names(&plan(&sandbox, live)), ["users_audit"]);
+    assert_eq!(tables_of(&plan(&sandbox, live)), ["users_audit"]);
     // A pattern for such tables alone is probably not what was meant.
     let odd = spec.replacen(
         "name = \"{{ table }}_seen\"\ntables = [\"*\"]",

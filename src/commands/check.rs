@@ -40,9 +40,7 @@ impl Check {
         let options = Options {
             adopt: false,
             targets: self.targets.patterns()?,
-            // Else the linter asks the engine, and what is wrong with a body that is there already is its finding, which may
-            // be allowed.
-            check_all: self.no_lint,
+            check_all: true,
             apply_follows: false,
             tables: vec![],
         };

@@ -126,7 +126,7 @@ fn list(kinds: &[Kind], library: &Library, palette: &Palette) -> String {
         }
     }
     out.push_str(
-        "\n`triggerctl kinds NAME` shows parameters, an example, and the DDL for each dialect.\n",
+        "\n`triggerctl kinds NAME` shows parameters, an example, and each dialect's DDL.\n",
     );
     out
 }
@@ -170,7 +170,10 @@ fn text(kind: &Kind, sheet: &Sheet, palette: &Palette) -> String {
         let _ = writeln!(out, "\n{strong}{}{strong:#}", one.dialect.title());
         match &one.result {
             Ok(statements) => indented(&mut out, &statements.script()),
-            Err(reason) => indented(&mut out, &format!("not to be had: {reason}")),
+            Err(reason) => {
+                let lines = folded(&format!("not to be had: {reason}"), 78);
+                indented(&mut out, &lines.join("\n"));
+            }
         }
     }
     out
@@ -256,10 +259,30 @@ fn whole(kind: &Kind, sheet: &Sheet, library: &Library) -> Value {
     json!({
         "name": kind.name,
         "description": kind.description.value,
+        "dialects": dialects(kind),
         "own": library.is_own(&kind.name),
         "readme": kind.readme,
         "parameters": parameters,
         "example": sheet.example,
         "ddl": ddl,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn prose_is_folded_and_code_is_not() {
+        let long = "word ".repeat(30);
+        let code = "SELECT ".repeat(20);
+        let text = format!("{long}\n{long}\n\n- {long}\n  {long}\n- two\n\n```sql\n{code}\n```\n");
+        let folded = narrow(&text);
+        let too_long: Vec<&str> = folded.lines().filter(|line| line.len() > 80).collect();
+        assert_eq!(too_long, [code.as_str()]);
+        assert!(folded.contains("\n- word word"), "{folded}");
+        assert!(folded.contains("\n  word word"), "{folded}");
+        assert!(folded.contains("\n- two\n\n```sql\n"), "{folded}");
+        assert_eq!(folded.matches("word").count(), 120);
+    }
 }

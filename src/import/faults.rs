@@ -79,8 +79,7 @@ fn whose(owners: &[Owner]) -> Vec<Owner> {
         .iter()
         .partition(|owner| matches!(owner, Owner::Trigger(_)));
     match (triggers.as_slice(), functions.as_slice()) {
-        ([], _) => functions,
-        ([_, _, ..], [_, ..]) => functions,
+        ([], _) | ([_, _, ..], [_, ..]) => functions,
         _ => triggers,
     }
 }

@@ -6,10 +6,10 @@ use crate::model::{Definition, Function, Setting, Trigger};
 /// What is to be made again, with what was recorded of it. `is_as_asked`: the spec asks for what it asked for then.
 pub(crate) fn restore(wanted: &mut Definition, recorded: &Definition, is_as_asked: bool) {
     match (wanted, recorded) {
-        (Definition::Trigger(wanted), Definition::Trigger(recorded)) => {
-            if is_as_asked && says_all(wanted) {
-                wanted.verbatim.clone_from(&recorded.verbatim);
-            }
+        (Definition::Trigger(wanted), Definition::Trigger(recorded))
+            if is_as_asked && says_all(wanted) =>
+        {
+            wanted.verbatim.clone_from(&recorded.verbatim);
         }
         (Definition::Function(wanted), Definition::Function(recorded)) => {
             record_function(wanted, recorded);

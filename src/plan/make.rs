@@ -193,9 +193,10 @@ pub fn make(
         .collect();
     refuse_doubtful(desired, &changes)?;
     let is_left = options.apply_follows && planner.database.checks_live();
-    let to_check = desired
-        .iter()
-        .filter(|(id, _)| !is_left && (options.check_all || differing.contains(id)));
+    let to_check = desired.iter().filter(|(id, desired)| {
+        let all = options.check_all && !desired.faults_allowed;
+        !is_left && (all || differing.contains(id))
+    });
     check_bodies(
         to_check.map(|(_, desired)| &**desired),
         &options.tables,
@@ -215,7 +216,7 @@ pub fn make(
     plan.warnings = remarks.warnings;
     plan.warnings.extend(idle_targets(
         options,
-        desired.keys().chain(history.records.keys()),
+        &desired.keys().chain(history.records.keys()),
     ));
     plan.uncovered = targets::required(remarks.uncovered, &options.targets);
     let is_ours = |id: &ObjectId| desired.contains_key(id) || history.records.contains_key(id);
@@ -250,7 +251,7 @@ pub fn settled(
         spec_digest.to_owned(),
         unchanged,
     )?;
-    plan.warnings = idle_targets(options, history.records.keys());
+    plan.warnings = idle_targets(options, &history.records.keys());
     plan.unmanaged = catalog
         .fingerprints
         .keys()
@@ -263,7 +264,7 @@ pub fn settled(
 /// The patterns of `--target` that match nothing, said once.
 fn idle_targets<'a>(
     options: &Options,
-    objects: impl Iterator<Item = &'a ObjectId> + Clone,
+    objects: &(impl Iterator<Item = &'a ObjectId> + Clone),
 ) -> Vec<String> {
     let warnings = targets::idle(&options.targets, objects);
     for warning in &warnings {

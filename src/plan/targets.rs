@@ -46,7 +46,7 @@ pub(super) fn counted<'a>(
 /// A warning for each pattern that matches none of these: a name that was mistyped would pass for one that is in order.
 pub(super) fn idle<'a>(
     targets: &[glob::Pattern],
-    objects: impl Iterator<Item = &'a ObjectId> + Clone,
+    objects: &(impl Iterator<Item = &'a ObjectId> + Clone),
 ) -> Vec<String> {
     let is_idle = |target: &&glob::Pattern| {
         let target = std::slice::from_ref(*target);

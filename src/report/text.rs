@@ -19,6 +19,7 @@ use crate::selectors::Uncovered;
 use super::Palette;
 
 /// How much to show of a plan.
+#[allow(clippy::struct_excessive_bools)] // Each is a choice by itself.
 #[derive(Debug, Clone, Copy)]
 pub struct Detail {
     /// The statements of each step, with locks and hazards.

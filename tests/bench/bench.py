@@ -389,10 +389,10 @@ class Bench:
         read = [self.psql, "-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", url, "-f", self.write("catalog.sql", f"{UNCOMPILED}\n{catalog}")]
         plan = [self.binary, "-c", target, "-u", url, "plan"]
         contestants = [Contestant("triggerctl import", command, lambda: target.unlink(missing_ok=True)), Contestant("psql, its catalog query alone", read)]
-        self.table.add(f"import {count:,} with {count // 2:,} WHENs, PostgreSQL", compete(self.rounds, self.folder, contestants))
+        self.table.add(f"import {count:,} with {count // 2:,} conditions, PostgreSQL", compete(self.rounds, self.folder, contestants))
         self.must_be_empty(plan)
         contestants = [Contestant("triggerctl plan", plan), Contestant("psql, its catalog query alone", read)]
-        self.table.add(f"first plan of {count:,} with {count // 2:,} WHENs, PostgreSQL", compete(self.rounds, self.folder, contestants))
+        self.table.add(f"first plan of {count:,} with {count // 2:,} conditions, PostgreSQL", compete(self.rounds, self.folder, contestants))
         self.drop("bench_import")
 
     def mysql(self, count, name, server):

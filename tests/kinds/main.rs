@@ -10,6 +10,7 @@ mod case;
 mod commanded;
 mod own;
 mod pages;
+mod refusals;
 mod tables;
 mod writers;
 
@@ -22,6 +23,7 @@ fn main() {
         commanded::trials(),
         own::trials(),
         pages::trials(),
+        refusals::trials(),
         tables::trials(),
         writers::trials(),
     ];

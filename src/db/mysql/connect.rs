@@ -123,9 +123,7 @@ pub(super) fn connect(url: &MysqlUrl) -> Result<Connection, Error> {
         (Some(_), _) | (None, SslMode::Disabled) => None,
         (None, mode) => Some(ssl_options(url, &options, mode)?),
     };
-    let failed = |error: &mysql::Error| {
-        errors::connecting(error, &address, user.as_deref(), database.as_deref())
-    };
+    let failed = |error: &mysql::Error| errors::connecting(error, &address, (&user, &database));
     let with_tls = Opts::from(base.clone().ssl_opts(ssl.clone()));
     let plain = || Opts::from(base.clone().ssl_opts(None::<SslOpts>));
     let (conn, opts) = match Conn::new(with_tls.clone()) {

@@ -101,10 +101,10 @@ fn explain(explained: Error, error: &Driver) -> Error {
 pub(super) fn connecting(
     error: &Driver,
     address: &str,
-    user: Option<&str>,
-    database: Option<&str>,
+    (user, database): (&Option<String>, &Option<String>),
 ) -> Error {
-    let (user, database) = (user.unwrap_or(""), database.unwrap_or(""));
+    let user = user.as_deref().unwrap_or_default();
+    let database = database.as_deref().unwrap_or_default();
     match error {
         Driver::MySqlError(failure) => match failure.code {
             1045 | 1698 => explain(

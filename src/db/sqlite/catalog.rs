@@ -114,19 +114,15 @@ fn spell(
         let (Some(true), ObjectId::Trigger(trigger)) = (strange.next(), &mut *id) else {
             return true;
         };
-        match folded.get(&self::folded(trigger)) {
-            Some(spelled) => {
-                *id = ObjectId::Trigger((*spelled).clone());
-                true
-            }
-            None => {
-                // A trigger keeps the table's name as its own statement had it.
-                if let Some(name) = tables.get(&trigger.table.name.to_ascii_lowercase()) {
-                    trigger.table.name.clone_from(name);
-                }
-                everything
-            }
+        if let Some(spelled) = folded.get(&self::folded(trigger)) {
+            *id = ObjectId::Trigger((*spelled).clone());
+            return true;
         }
+        // A trigger keeps the table's name as its own statement had it.
+        if let Some(name) = tables.get(&trigger.table.name.to_ascii_lowercase()) {
+            trigger.table.name.clone_from(name);
+        }
+        everything
     });
     Ok(())
 }
