@@ -22,10 +22,13 @@ enum Key {
     Name(String, String),
 }
 
+/// Statements with their positions, and the group that they have become a part of.
+type Part = (Option<usize>, Vec<(usize, Statement)>);
+
 /// All statements in groups, in the order of each group's first; settings go with the statement that follows them.
 pub(super) fn groups(statements: Vec<Statement>) -> Vec<Group> {
     // Each group with the one that it has become a part of.
-    let mut groups: Vec<(Option<usize>, Vec<(usize, Statement)>)> = vec![];
+    let mut groups: Vec<Part> = vec![];
     let mut owners: BTreeMap<Key, usize> = BTreeMap::new();
     let mut settings = vec![];
     let mut last = None;
@@ -92,7 +95,7 @@ pub(super) fn groups(statements: Vec<Statement>) -> Vec<Group> {
 }
 
 /// The group that a group is a part of by now.
-fn whole(groups: &[(Option<usize>, Vec<(usize, Statement)>)], mut at: usize) -> usize {
+fn whole(groups: &[Part], mut at: usize) -> usize {
     while let Some(next) = groups.get(at).and_then(|(whole, _)| *whole) {
         at = next;
     }
