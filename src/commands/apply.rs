@@ -292,7 +292,6 @@ impl Apply {
             adopt: self.adopt,
             targets: self.targets.patterns()?,
             check_all: false,
-            whole: false,
             apply_follows,
             tables: vec![],
         })

@@ -41,7 +41,6 @@ impl Check {
             adopt: false,
             targets: self.targets.patterns()?,
             check_all: true,
-            whole: true,
             apply_follows: false,
             tables: vec![],
         };

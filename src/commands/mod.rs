@@ -200,7 +200,7 @@ pub fn history_schema(spec: Option<&Spec>) -> &str {
 
 /// A plan, and what it takes to carry it out.
 pub struct Planned {
-    /// The spec; without its triggers and functions, unless `whole` asks for what is desired too.
+    /// The spec; without its triggers and functions, unless `check_all` asks for what is desired too.
     pub spec: Spec,
     /// The templates.
     pub renderer: Renderer,
@@ -210,7 +210,7 @@ pub struct Planned {
     pub plan: Plan,
     /// What the desired side was worked out from, to be written down by whoever carries the plan out.
     pub rendering: Option<String>,
-    /// What the spec asks for, where `whole` asks for it.
+    /// What the spec asks for, where `check_all` asks for it.
     pub asked: Option<Asked>,
 }
 
@@ -221,7 +221,7 @@ pub fn make_plan(context: &Context, options: &Options) -> Result<Planned, Error>
     // Where the database is stands in the spec's first lines, mostly: connecting and reading the rest go on side by side.
     let source = draft
         .so_far()
-        .filter(|_| !options.whole)
+        .filter(|_| !options.check_all)
         .and_then(|spec| Source::of(spec, context.common.env.as_deref()));
     let ahead = draft
         .so_far()
@@ -290,7 +290,7 @@ pub fn make_plan(context: &Context, options: &Options) -> Result<Planned, Error>
         }
         Ok::<_, Error>(present)
     })?;
-    if !options.whole {
+    if !options.check_all {
         free_objects(&mut spec);
     }
     let present = present?;
@@ -305,7 +305,7 @@ pub fn make_plan(context: &Context, options: &Options) -> Result<Planned, Error>
         &renderer,
         &options,
     )?;
-    let asked = options.whole.then_some(Asked {
+    let asked = options.check_all.then_some(Asked {
         desired,
         tables: options.tables,
     });

@@ -35,7 +35,6 @@ impl PlanCommand {
             adopt: self.adopt,
             targets: self.targets.patterns()?,
             check_all: false,
-            whole: false,
             apply_follows: false,
             tables: vec![],
         };

@@ -34,10 +34,9 @@ pub struct Options {
     pub adopt: bool,
     /// Limit the plan to triggers whose name, `table.name` or `schema.table.name` one of these matches; empty is all.
     pub targets: Vec<glob::Pattern>,
-    /// Have the engine check every desired body, not only those that change.
+    /// Look at all that the spec asks for, changed or not: the engine checks every body, and what is asked for comes back
+    /// with the plan.
     pub check_all: bool,
-    /// What the spec asks for is needed beyond the plan: all of it is worked out, and comes back with the plan.
-    pub whole: bool,
     /// The plan is about to be carried out: where bodies are checked again within the migration, that is enough.
     pub apply_follows: bool,
     /// Tables that kinds write to and that are to be created.

@@ -10,12 +10,14 @@ use crate::common::{Live, Sandbox, mysql, script};
 const WRITERS: usize = 8;
 const ROUNDS: usize = 40;
 
+/// What is tried on an engine.
+type Try = fn(&mut dyn Live);
+
 pub(crate) fn trials() -> Vec<Trial> {
     let mut trials = vec![];
     let engines = std::iter::once(Engine::Postgres).chain(mysql::Engine::ALL.map(Engine::Mysql));
     for engine in engines {
-        let others: [(&str, fn(&mut dyn Live)); 2] =
-            [("versions", versions), ("renamed_parents", renamed)];
+        let others: [(&str, Try); 2] = [("versions", versions), ("renamed_parents", renamed)];
         for (what, test) in others {
             let trial = Trial::test(format!("writers::{}::{what}", engine.name()), move || {
                 test(&mut *engine.live());
@@ -48,8 +50,8 @@ fn versions(live: &mut dyn Live) {
     let sandbox =
         Sandbox::with_spec("version = 1\n[[trigger]]\nuse = \"version\"\ntable = \"documents\"\n");
     sandbox.on(live, &["apply", "--yes"]).ok();
-    let line = "UPDATE documents SET n = n + 1 WHERE id = 1;\n";
-    together(live, vec![line.repeat(ROUNDS); WRITERS]);
+    let update = "UPDATE documents SET n = n + 1 WHERE id = 1;\n";
+    together(live, vec![update.repeat(ROUNDS); WRITERS]);
     let count = WRITERS * ROUNDS;
     assert_eq!(
         live.run("SELECT n, version FROM documents"),

@@ -59,7 +59,9 @@ fn an_error_on_one_of_many(engine: Engine) {
     let before = live.snapshot();
     let mut broken = all(2);
     // The server refuses it only when it is created: there is no such variable.
-    broken[9] = "[[trigger]]\nname = \"b\"\ntable = \"t9\"\ntiming = \"before\"\nevents = [\"insert\"]\nbody = \"SET nonsense = 1;\"\n".to_owned();
+    broken[9] = String::from(
+        "[[trigger]]\nname = \"b\"\ntable = \"t9\"\ntiming = \"before\"\nevents = [\"insert\"]\nbody = \"SET nonsense = 1;\"\n",
+    );
     sandbox.write("triggers.toml", written(&broken));
     sandbox.on(&live, &["apply", "--yes"]).code(1).says(&[
         "create trigger b",

@@ -1,5 +1,5 @@
-//! One use of a kind on one table, as the triggers that it stands for: the parameters' values ([`values`]), the fields
-//! that depend on them ([`fields`]), and the variables that the kind's templates see.
+//! One use of a kind on one table, as the triggers that it stands for: the parameters' values (`values`), the fields
+//! that depend on them (`fields`), and the variables that the kind's templates see.
 
 mod fields;
 mod here;
