@@ -145,6 +145,7 @@ pub fn outline<'a>(
     let dialect = tables.dialect();
     let schema = tables.schema()?;
     let pretend = matches!(tables, Tables::Unknown(_));
+    let is_live = matches!(tables, Tables::Live(_));
     let vars = minijinja::Value::from(minijinja::value::Serde(&spec.vars));
     let mut problems = vec![];
     let mut collector = Collector {
@@ -215,6 +216,11 @@ pub fn outline<'a>(
             faults_allowed: allows_faults(&request.spec.allow),
         };
         let lowered = lowered.map_err(|found| with_use(found, request));
+        // With a database, those count whose trigger is to be made: a plan knows.
+        if let (Ok(objects), false, false) = (&lowered, is_live, source.faults_allowed) {
+            let doubts = objects.iter().flat_map(|object| &object.doubts);
+            problems.extend(doubts.cloned());
+        }
         collector.take(lowered, &source, &mut problems);
     }
     let uncovered = selectors::uncovered(

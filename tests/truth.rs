@@ -483,6 +483,21 @@ fn worn() -> Sqlite {
     live
 }
 
+/// Without a database nothing is there already, so what cannot be meant is an error.
+#[test]
+fn what_cannot_be_meant_is_found_without_a_database() {
+    let spec = "version = 1\n[[trigger]]\nname = \"a\"\ntable = \"t\"\ntiming = \"after\"\nevents = [\"update\"]\nupdate_of = [\"x\", \"X\"]\nbody = \"SELECT 1;\"\n";
+    let sandbox = Sandbox::with_spec(spec);
+    for command in ["validate", "render"] {
+        let ran = sandbox.run(&[command, "--dialect", "sqlite"]);
+        ran.code(1)
+            .says(&["the column `X` is named twice", "name it once"]);
+    }
+    let allowed = format!("{spec}allow = {{ rule = \"missing_reference\", reason = \"old\" }}\n");
+    sandbox.write("triggers.toml", allowed);
+    sandbox.run(&["validate", "--dialect", "sqlite"]).ok();
+}
+
 #[test]
 fn what_is_wrong_already_is_no_difference_and_is_named() {
     let mut live = worn();

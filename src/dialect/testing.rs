@@ -121,13 +121,21 @@ pub(crate) fn definitions(dialect: &'static dyn Dialect, text: &str) -> Vec<Defi
         .collect()
 }
 
-/// Every problem as `line:column message` and, on lines of their own, `= help: …`.
+/// Every problem, or else every doubt, as `line:column message` and, on lines of their own, `= help: …`.
 pub(crate) fn problems(
     dialect: &'static dyn Dialect,
     text: &str,
     facts: Option<TableFacts>,
 ) -> String {
-    show(&lower(dialect, text, facts).unwrap_err())
+    let problems = match lower(dialect, text, facts) {
+        Err(problems) => problems,
+        Ok(objects) => objects
+            .into_iter()
+            .flat_map(|object| object.doubts)
+            .collect(),
+    };
+    assert!(!problems.is_empty(), "there is no problem: {text}");
+    show(&problems)
 }
 
 pub(crate) fn show(problems: &[Diagnostic]) -> String {

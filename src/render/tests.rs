@@ -949,8 +949,7 @@ fn the_manuals_examples_work() {
                 crate::dialect::TableKind::Table,
                 &["id", "amount", "currency", "title", "slug"],
             );
-            let text = format!("[vars]\naudit_table = 'audit'\n{example}");
-            lower(dialect, &text, Some(columns)).unwrap();
+            lower(dialect, example, Some(columns)).unwrap();
         }
     }
 }

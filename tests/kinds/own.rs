@@ -95,7 +95,10 @@ fn a_kind_of_ones_own() {
     let sandbox = sandbox();
     let mut live = database();
     sandbox.run(&["validate"]).ok();
-    sandbox.run(&["kinds"]).ok().says(&["tally", "your own"]);
+    sandbox
+        .run(&["kinds"])
+        .ok()
+        .says(&["tally", "sqlite and postgres only", "own)"]);
     sandbox.run(&["kinds", "tally"]).ok().says(&[
         "step: integer, default 1",
         "never tried there",
