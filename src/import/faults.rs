@@ -7,22 +7,24 @@ use std::collections::BTreeMap;
 use super::draft::AllowDraft;
 use super::represent::Drafts;
 use crate::db::Database;
+use crate::desired::Asked;
 use crate::error::Error;
 use crate::lint::rules::Severity;
 use crate::lint::{self, Against, Owner};
 use crate::spec::{Spec, TableSelector};
 
-/// Have each draft allow the errors that are found in it now. How many drafts have such.
+/// Have each draft allow the errors that are found in it now, where the drafts' spec asks for this. How many drafts have such.
 ///
 /// # Errors
 /// The database cannot be read.
 pub(super) fn allow(
     drafts: &mut Drafts,
     spec: &Spec,
+    asked: Asked,
     database: &mut dyn Database,
 ) -> Result<usize, Error> {
     let meant = [database.dialect()];
-    let report = lint::run(spec, Against::Database(database), &meant, &[])?;
+    let report = lint::run(spec, Against::Asked(database, asked), &meant, &[])?;
     let mut faults: BTreeMap<Owner, Vec<AllowDraft>> = BTreeMap::new();
     for finding in &report.findings {
         if finding.severity != Severity::Error {

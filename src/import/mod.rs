@@ -15,7 +15,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::db::{Catalog, Database, Depth, Scope};
-use crate::desired::{self, Tables};
+use crate::desired::{self, Asked, Tables};
 use crate::diff::{self, Judge};
 use crate::error::{Diagnostic, Error, SourceFile};
 use crate::lookup::Lookup;
@@ -177,8 +177,8 @@ pub fn read(
         with_rights,
         faulty: 0,
     };
-    let spec = import.prove(database, &definitions, renderer)?;
-    import.faulty = faults::allow(&mut import.drafts, &spec, database)?;
+    let (spec, asked) = import.prove(database, &definitions, renderer)?;
+    import.faulty = faults::allow(&mut import.drafts, &spec, asked, database)?;
     Ok(import)
 }
 
@@ -330,27 +330,22 @@ impl Import {
         document::groups(&self.drafts, &self.catalog.callers)
     }
 
-    /// Read what would be written, lower it, and compare with what is live.
+    /// Read what would be written, lower it, and compare with what is live. The spec, and what it asks for.
     fn prove(
         &self,
         database: &mut dyn Database,
         live: &BTreeMap<ObjectId, Definition>,
         renderer: &Renderer,
-    ) -> Result<Spec, Error> {
+    ) -> Result<(Spec, Asked), Error> {
         let text = format!("version = 1\n{}", self.parts());
         let spec = parse(&text)?;
-        let server = database.server();
         let shown = Arc::new(SourceFile {
             name: "<imported spec>".to_owned(),
             text,
         });
-        let wanted = desired::from_spec(
-            &spec,
-            renderer,
-            &mut Tables::Live(Lookup::new(&mut *database)),
-            server,
-        )
-        .map_err(|error| renamed(error, &shown))?;
+        let asked =
+            desired::asked(&spec, renderer, database).map_err(|error| renamed(error, &shown))?;
+        let wanted = &asked.desired;
         let pairs: Vec<_> = wanted
             .iter()
             .filter_map(|(id, wanted)| diff::undecided(live.get(id)?, &wanted.definition))
@@ -362,7 +357,7 @@ impl Import {
             verdicts: &verdicts,
         };
         let mut problems = vec![];
-        for (id, wanted) in &wanted {
+        for (id, wanted) in wanted {
             let Some(live) = live.get(id) else {
                 problems.push(
                     Diagnostic::new(format!("{id} would come of it, and is not in the database"))
@@ -382,7 +377,7 @@ impl Import {
             }
         }
         Error::collected(problems)?;
-        Ok(spec)
+        Ok((spec, asked))
     }
 }
 
