@@ -145,16 +145,9 @@ pub fn outline<'a>(
     let dialect = tables.dialect();
     let schema = tables.schema()?;
     let pretend = matches!(tables, Tables::Unknown(_));
-    let is_live = matches!(tables, Tables::Live(_));
     let vars = minijinja::Value::from(minijinja::value::Serde(&spec.vars));
     let mut problems = vec![];
-    let mut collector = Collector {
-        dialect,
-        objects: BTreeMap::new(),
-        names: HashMap::new(),
-        shared: HashMap::new(),
-        unlike: HashSet::new(),
-    };
+    let mut collector = Collector::new(dialect, matches!(tables, Tables::Live(_)));
 
     for function in &spec.functions {
         let lowered = dialect.lower_function(function, &schema, &vars, renderer);
@@ -216,11 +209,6 @@ pub fn outline<'a>(
             faults_allowed: allows_faults(&request.spec.allow),
         };
         let lowered = lowered.map_err(|found| with_use(found, request));
-        // With a database, those count whose trigger is to be made: a plan knows.
-        if let (Ok(objects), false, false) = (&lowered, is_live, source.faults_allowed) {
-            let doubts = objects.iter().flat_map(|object| &object.doubts);
-            problems.extend(doubts.cloned());
-        }
         collector.take(lowered, &source, &mut problems);
     }
     let uncovered = selectors::uncovered(
@@ -499,6 +487,8 @@ fn allows_faults(allowed: &[AllowSpec]) -> bool {
 /// The objects so far, and who may not be named like another.
 struct Collector {
     dialect: &'static dyn Dialect,
+    /// There is a database at hand.
+    is_live: bool,
     objects: DesiredSet,
     /// Trigger names as the engine tells them apart, where a name may be used once only.
     names: HashMap<(String, String), ObjectId>,
@@ -509,6 +499,18 @@ struct Collector {
 }
 
 impl Collector {
+    /// Nothing yet.
+    fn new(dialect: &'static dyn Dialect, is_live: bool) -> Self {
+        Self {
+            dialect,
+            is_live,
+            objects: BTreeMap::new(),
+            names: HashMap::new(),
+            shared: HashMap::new(),
+            unlike: HashSet::new(),
+        }
+    }
+
     /// Add what came of one place of the spec, or say what is wrong with it.
     fn take(
         &mut self,
@@ -539,6 +541,10 @@ impl Collector {
             generated: _,
             doubts,
         } = lowered;
+        // With a database, those count whose trigger is to be made: a plan knows.
+        if !self.is_live && !faults_allowed {
+            problems.extend(doubts.iter().cloned());
+        }
         let id = definition.id();
         let is_trigger = matches!(id, ObjectId::Trigger(_));
         if let Some(other) = self.objects.get_mut(&id) {
