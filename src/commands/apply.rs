@@ -303,10 +303,7 @@ impl Apply {
         }
         context.output.result(&text::plan(
             plan,
-            text::Detail {
-                chosen: !self.targets.target.is_empty(),
-                ..context.detail(database, false)
-            },
+            context.detail(database, false, !self.targets.target.is_empty()),
             &context.output.palette(),
         ))
     }

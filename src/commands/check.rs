@@ -72,10 +72,7 @@ impl Check {
                 .output
                 .result(&json::check(&plan, differs, found.as_ref())?)?;
         } else if differs || !context.output.quiet {
-            let detail = text::Detail {
-                chosen: !options.targets.is_empty(),
-                ..context.detail(&*database, denied)
-            };
+            let detail = context.detail(&*database, denied, !options.targets.is_empty());
             context
                 .output
                 .result(&text::plan(&plan, detail, &context.output.palette()))?;

@@ -168,15 +168,15 @@ impl Context {
         Ok(Ahead::start(url, connect_settings(Some(spec)), source))
     }
 
-    /// How much of a plan to show.
-    pub fn detail(&self, database: &dyn Database, unmanaged: bool) -> text::Detail {
+    /// How much of a plan to show; `chosen`: the command was told which triggers it is about.
+    pub fn detail(&self, database: &dyn Database, unmanaged: bool, chosen: bool) -> text::Detail {
         let verbose = self.common.verbose > 0;
         text::Detail {
             statements: verbose,
             unmanaged,
             schemas: database.dialect().qualifies(),
             most: if verbose { None } else { Some(100) },
-            chosen: false,
+            chosen,
         }
     }
 }

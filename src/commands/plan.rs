@@ -60,10 +60,7 @@ impl PlanCommand {
             }
             _ => text::plan(
                 &plan,
-                text::Detail {
-                    chosen: !options.targets.is_empty(),
-                    ..context.detail(&*database, self.unmanaged)
-                },
+                context.detail(&*database, self.unmanaged, !options.targets.is_empty()),
                 &context.output.palette(),
             ),
         };

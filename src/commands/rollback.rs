@@ -32,7 +32,7 @@ impl Rollback {
         let renderer = Renderer::new(database.dialect(), folder)?;
         let rollback = prepare(&mut *database, &renderer, self.to)?;
         if context.output.format == Format::Text && !(context.output.quiet && self.how.yes) {
-            let detail = context.detail(&*database, false);
+            let detail = context.detail(&*database, false, false);
             context.output.result(&text::rollback(
                 &rollback,
                 detail,

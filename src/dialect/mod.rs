@@ -114,6 +114,21 @@ pub struct TableFacts {
 }
 
 impl TableFacts {
+    /// What to do about a column that the table does not have.
+    pub(crate) fn meant(&self, column: &str) -> String {
+        let wanted = column.to_lowercase();
+        let near = self
+            .columns
+            .iter()
+            .map(|name| (strsim::jaro_winkler(&name.to_lowercase(), &wanted), name))
+            .filter(|(likeness, _)| *likeness > 0.8)
+            .max_by(|(left, _), (right, _)| left.total_cmp(right));
+        match near {
+            Some((_, name)) => format!("did you mean `{name}`?"),
+            None => format!("its columns are: {}", self.columns.join(", ")),
+        }
+    }
+
     /// What is made up of a table that nobody has looked at, so that the rest can be checked: whatever column is asked
     /// for has a type.
     pub(crate) fn pretended_values() -> Vec<(&'static str, Value)> {

@@ -270,16 +270,7 @@ impl<'a> Reader<'a> {
         {
             return;
         }
-        let wanted = column.value.to_lowercase();
-        let near = known
-            .iter()
-            .map(|name| (strsim::jaro_winkler(&name.to_lowercase(), &wanted), name))
-            .filter(|(likeness, _)| *likeness > 0.8)
-            .max_by(|(left, _), (right, _)| left.total_cmp(right));
-        let help = match near {
-            Some((_, name)) => format!("did you mean `{name}`?"),
-            None => format!("its columns are: {}", known.join(", ")),
-        };
+        let help = facts.meant(&column.value);
         let message = format!(
             "`{}` has no column `{}`",
             self.request.table.id.name, column.value

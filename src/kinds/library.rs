@@ -17,11 +17,6 @@ pub fn built_in(path: &str) -> Option<&'static str> {
     FILES.get(found).map(|(_, text)| *text)
 }
 
-/// Every built-in file, by its path in `templates/kinds`, with its text.
-pub fn all_built_in() -> impl Iterator<Item = (&'static str, &'static str)> {
-    FILES.iter().copied()
-}
-
 /// The kinds that there are.
 #[derive(Debug, Clone)]
 pub struct Library {

@@ -19,7 +19,7 @@ use serde::Deserialize;
 use crate::error::{Located, SourceFile, Span};
 use crate::spec::{AllowSpec, Argument, Fields, Tree};
 
-pub use library::{Library, all_built_in, built_in};
+pub use library::{Library, built_in};
 pub use parameters::Bound;
 
 /// A kind, as its folder has it.

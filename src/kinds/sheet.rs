@@ -12,7 +12,7 @@ use crate::dialect::{self, Beside, Dialect, Request, Table, TableFacts, TableKin
 use crate::error::{Error, Kind as ErrorKind, Located};
 use crate::model::TableId;
 use crate::render::Renderer;
-use crate::spec::{Fields, Node, TableSelector, Tree, TriggerSpec, UseSpec};
+use crate::spec::{Fields, Node, Tree, TriggerSpec, UseSpec};
 
 /// A kind, ready to be shown.
 #[derive(Debug)]
@@ -112,23 +112,11 @@ impl Kind {
             own: std::collections::BTreeMap::new(),
             create_table: true,
         };
-        let spec = TriggerSpec {
+        let name = Located {
+            value: format!("{{{{ table }}}}_{}", self.name),
             span: self.example.span.clone(),
-            name: Located {
-                value: format!("{{{{ table }}}}_{}", self.name),
-                span: self.example.span.clone(),
-            },
-            tables: TableSelector::Many {
-                include: vec![],
-                exclude: vec![],
-                having_columns: vec![],
-            },
-            dialects: None,
-            fields: Fields::default(),
-            overrides: std::collections::BTreeMap::new(),
-            allow: vec![],
-            usage: None,
         };
+        let spec = TriggerSpec::bare(self.example.span.clone(), name);
         let failed = |diagnostics| Error {
             kind: ErrorKind::Failed,
             diagnostics,

@@ -168,6 +168,26 @@ pub struct TriggerSpec {
     pub usage: Option<Box<UseSpec>>,
 }
 
+impl TriggerSpec {
+    /// A name, and nothing said besides.
+    pub(crate) fn bare(span: Span, name: Located<String>) -> Self {
+        Self {
+            span,
+            name,
+            tables: TableSelector::Many {
+                include: vec![],
+                exclude: vec![],
+                having_columns: vec![],
+            },
+            dialects: None,
+            fields: Fields::default(),
+            overrides: BTreeMap::new(),
+            allow: vec![],
+            usage: None,
+        }
+    }
+}
+
 /// `use = "…"`, `with = { … }`, `create_table`.
 #[derive(Debug, Clone)]
 pub struct UseSpec {

@@ -6,7 +6,7 @@ use libtest_mimic::Trial;
 use crate::case::Engine;
 use crate::common::{Live, Sandbox};
 
-const SPEC: &str = r#"version = 1
+pub(crate) const SPEC: &str = r#"version = 1
 [[trigger]]
 use   = "counter_cache"
 table = "comments"

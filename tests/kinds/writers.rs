@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use libtest_mimic::Trial;
 
+use crate::cascades;
 use crate::case::Engine;
 use crate::common::{Live, Sandbox, mysql, script};
 
@@ -130,18 +131,7 @@ fn exact(live: &mut dyn Live, moving: bool) {
            FOREIGN KEY (post_id) REFERENCES posts (id));
          INSERT INTO posts (id) VALUES (1), (2);",
     );
-    let sandbox = Sandbox::with_spec(
-        r#"version = 1
-[[trigger]]
-use   = "counter_cache"
-table = "comments"
-with  = { parent = "posts", key = "post_id" }
-[[trigger]]
-use   = "sum_cache"
-table = "comments"
-with  = { parent = "posts", key = "post_id", column = "total", amount = "NEW.points" }
-"#,
-    );
+    let sandbox = Sandbox::with_spec(cascades::SPEC);
     sandbox.on(live, &["apply", "--yes"]).ok();
     together(
         live,

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 
 use mysql::Conn;
 
-use super::{Mysql, column, errors, literal};
+use super::{Mysql, errors, literal};
 use crate::db::{Database, Intent};
 use crate::error::Error;
 
@@ -61,15 +61,10 @@ impl Mysql {
         helper.set_session()?;
         helper.set_lock_wait()?;
         let name = literal(&helper.helper_lock_name(number));
-        let rows = helper.rows(
+        let taken: Option<u64> = helper.value(
             "take a helper's lock",
             &format!("SELECT GET_LOCK({name}, 0)"),
         )?;
-        let taken: Option<u64> = rows
-            .first()
-            .map(|row| column(row, 0))
-            .transpose()?
-            .flatten();
         if taken != Some(1) {
             return Err(Error::failed("a helper's lock is taken"));
         }

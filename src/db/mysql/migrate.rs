@@ -28,15 +28,10 @@ impl Mysql {
         }
         let seconds = patience.lock_timeout.as_secs_f64().ceil().max(1.0);
         let name = literal(&self.lock_name());
-        let rows = self.rows(
+        let taken: Option<u64> = self.value(
             "take the migration lock",
             &format!("SELECT GET_LOCK({name}, {seconds})"),
         )?;
-        let taken: Option<u64> = rows
-            .first()
-            .map(|row| column(row, 0))
-            .transpose()?
-            .flatten();
         if taken != Some(1) {
             let busy = Error::new(Kind::Busy, "another triggerctl is at work on this database");
             return Err(self.with_holder(busy, &self.lock_name())
@@ -59,12 +54,7 @@ impl Mysql {
             })
             .collect();
         let sql = format!("SELECT {}", each.join(" AND "));
-        let rows = self.rows("wait for the end of another migration", &sql)?;
-        let free: Option<u64> = rows
-            .first()
-            .map(|row| column(row, 0))
-            .transpose()?
-            .flatten();
+        let free: Option<u64> = self.value("wait for the end of another migration", &sql)?;
         if free == Some(1) {
             return Ok(());
         }

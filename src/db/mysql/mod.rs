@@ -182,6 +182,13 @@ impl Mysql {
             .map_err(|error| errors::cannot(purpose, &error))
     }
 
+    /// The first column of the first row; `None` without a row, or where it is NULL.
+    fn value<T: FromValue>(&mut self, purpose: &str, sql: &str) -> Result<Option<T>, Error> {
+        let rows = self.rows(purpose, sql)?;
+        let value: Option<Option<T>> = rows.first().map(|row| column(row, 0)).transpose()?;
+        Ok(value.flatten())
+    }
+
     /// A statement of our own.
     fn execute(&mut self, purpose: &str, sql: &str) -> Result<(), Error> {
         self.conn

@@ -37,6 +37,9 @@ pub(super) enum Attempt {
 
 /// Create the triggers that these statements begin with.
 pub(super) fn create(connection: &Connection, statements: &[Statement]) -> Result<Attempt, Error> {
+    if statements.len() < WORTH_IT {
+        return Ok(Attempt::OneByOne(statements.len()));
+    }
     let mut names = HashSet::new();
     let rows: Vec<Row<'_>> = statements
         .iter()

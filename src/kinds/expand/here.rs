@@ -1,6 +1,6 @@
 //! One use on one table, its parameters known: what the kind refuses, and each of its triggers.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 
 use minijinja::Value;
 
@@ -10,7 +10,7 @@ use crate::dialect::{Note, Table, inspect};
 use crate::error::{Diagnostic, Error, Located};
 use crate::kinds::{KindTrigger, sheet};
 use crate::render::is_template;
-use crate::spec::{Fields, TableRef, TableSelector, TriggerSpec};
+use crate::spec::{Fields, TableRef, TriggerSpec};
 
 /// One use on one table, its parameters known.
 pub(super) struct Here<'a> {
@@ -128,20 +128,7 @@ impl Here<'_> {
         }
         Ok(Some(Expanded {
             table,
-            spec: TriggerSpec {
-                span: trigger.span.clone(),
-                name: named(&self.used.spec.name)?,
-                tables: TableSelector::Many {
-                    include: vec![],
-                    exclude: vec![],
-                    having_columns: vec![],
-                },
-                dialects: None,
-                fields: Fields::default(),
-                overrides: BTreeMap::new(),
-                allow: vec![],
-                usage: None,
-            },
+            spec: TriggerSpec::bare(trigger.span.clone(), named(&self.used.spec.name)?),
             fields,
             addition: Addition {
                 with: with.clone(),

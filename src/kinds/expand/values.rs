@@ -258,17 +258,7 @@ pub(super) fn described(table: &Table) -> Value {
 }
 
 fn missing_column(table: &TableId, facts: &TableFacts, text: &Located<String>) -> Diagnostic {
-    let wanted = text.value.to_lowercase();
-    let near = facts
-        .columns
-        .iter()
-        .map(|name| (strsim::jaro_winkler(&name.to_lowercase(), &wanted), name))
-        .filter(|(likeness, _)| *likeness > 0.8)
-        .max_by(|(left, _), (right, _)| left.total_cmp(right));
-    let help = match near {
-        Some((_, name)) => format!("did you mean `{name}`?"),
-        None => format!("its columns are: {}", facts.columns.join(", ")),
-    };
+    let help = facts.meant(&text.value);
     Diagnostic::new(format!("`{}` has no column `{}`", table.name, text.value))
         .at(&text.span)
         .help(help)
