@@ -142,6 +142,16 @@ pub struct Scope<'a> {
     pub known: BTreeSet<Cow<'a, ObjectId>>,
 }
 
+/// What of a scope to list.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Listed {
+    /// What [`Database::catalog`] lists.
+    Ours,
+    /// As if all that is found were known by name: the callers of every function, and triggers that an extension may have
+    /// put on tables of the user's.
+    All,
+}
+
 /// How much of a definition to read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Depth {
@@ -349,7 +359,12 @@ pub trait Database: Send {
 
     /// One read of the catalog.
     fn catalog(&mut self, scope: &Scope<'_>) -> Result<Catalog, Error>;
-    /// The definitions behind what the last [`Database::catalog`] listed.
+    /// What is there, by name alone: the fingerprints may be empty.
+    fn listing(&mut self, scope: &Scope<'_>, listed: Listed) -> Result<Catalog, Error> {
+        let _ = listed;
+        self.catalog(scope)
+    }
+    /// The definitions behind what the last [`Database::catalog`] or [`Database::listing`] listed.
     fn definitions(
         &mut self,
         ids: &[ObjectId],

@@ -2,16 +2,16 @@
 //! first day on is one that nobody looks at: so an import writes down each such fault as an `allow`, in the linter's words,
 //! where it is seen, can be looked for, and is reported once it is mended.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
-use super::draft::AllowDraft;
+use super::draft::{AllowDraft, TriggerDraft};
 use super::represent::Drafts;
 use crate::db::Database;
 use crate::desired::Asked;
 use crate::error::Error;
 use crate::lint::rules::Severity;
 use crate::lint::{self, Against, Owner};
-use crate::spec::{Spec, TableSelector};
+use crate::spec::{Spec, TableRef, TableSelector};
 
 /// Have each draft allow the errors that are found in it now, where the drafts' spec asks for this. How many drafts have such.
 ///
@@ -46,28 +46,39 @@ pub(super) fn allow(
         }
     }
     let count = faults.len();
+    if faults.is_empty() {
+        return Ok(0);
+    }
+    let mut triggers: HashMap<(&str, &TableRef), &mut Vec<AllowDraft>> = HashMap::new();
+    for draft in &mut drafts.triggers {
+        let TriggerDraft {
+            name, table, allow, ..
+        } = draft;
+        triggers.insert((name, table), allow);
+    }
+    let mut functions: HashMap<&TableRef, &mut Vec<AllowDraft>> = HashMap::new();
+    for draft in &mut drafts.functions {
+        functions.insert(&draft.name, &mut draft.allow);
+    }
     for (owner, allowed) in faults {
         match owner {
             Owner::Trigger(index) => {
-                let wanted = spec.triggers.get(index);
-                let draft = drafts.triggers.iter_mut().find(|draft| {
-                    wanted.is_some_and(|wanted| {
-                        wanted.name.value == draft.name
-                            && matches!(&wanted.tables, TableSelector::One(table) if table.value == draft.table)
-                    })
-                });
-                if let Some(draft) = draft {
-                    draft.allow = allowed;
+                let Some(wanted) = spec.triggers.get(index) else {
+                    continue;
+                };
+                let TableSelector::One(table) = &wanted.tables else {
+                    continue;
+                };
+                if let Some(allow) = triggers.get_mut(&(wanted.name.value.as_str(), &table.value)) {
+                    **allow = allowed;
                 }
             }
             Owner::Function(index) => {
-                let wanted = spec.functions.get(index);
-                let draft = drafts
-                    .functions
-                    .iter_mut()
-                    .find(|draft| wanted.is_some_and(|wanted| wanted.name.value == draft.name));
-                if let Some(draft) = draft {
-                    draft.allow = allowed;
+                let Some(wanted) = spec.functions.get(index) else {
+                    continue;
+                };
+                if let Some(allow) = functions.get_mut(&wanted.name.value) {
+                    **allow = allowed;
                 }
             }
         }

@@ -14,7 +14,7 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use crate::db::{Catalog, Database, Depth, Scope};
+use crate::db::{Catalog, Database, Depth, Listed, Scope};
 use crate::desired::{self, Asked, Tables};
 use crate::diff::{self, Judge};
 use crate::error::{Diagnostic, Error, SourceFile};
@@ -224,21 +224,12 @@ fn live(
     filters: &Filters,
     present: &desired::DesiredSet,
 ) -> Result<(Catalog, BTreeMap<ObjectId, Definition>), Error> {
-    let mut scope = Scope {
+    let scope = Scope {
         schemas: chosen_schemas(database, filters)?,
         known: present.keys().map(Cow::Borrowed).collect(),
     };
-    let catalog = database.catalog(&scope)?;
-    // Who calls a function is known of those that are asked for; and a trigger that calls an extension's function is
-    // the user's, unless its table is the extension's as well.
-    let of_extensions = catalog.of_extensions.into_iter().map(ObjectId::Trigger);
-    scope.known.extend(of_extensions.map(Cow::Owned));
-    let functions = catalog
-        .fingerprints
-        .into_keys()
-        .filter(|id| id.kind() == "function");
-    scope.known.extend(functions.map(Cow::Owned));
-    let catalog = database.catalog(&scope)?;
+    // A trigger that calls an extension's function is the user's, unless its table is the extension's as well.
+    let catalog = database.listing(&scope, Listed::All)?;
     let mut ids: Vec<ObjectId> = catalog
         .fingerprints
         .keys()

@@ -1,15 +1,14 @@
 //! Rules about PostgreSQL's functions: how they end, what they do to NEW, and with whose rights they run.
 
+use std::collections::HashMap;
 use std::ops::Range;
 
 use super::subject::{Item, Subject};
 use super::{Findings, Owner, or_name};
 use crate::effects::Place;
 use crate::error::{Diagnostic, Span};
-use crate::model::{
-    Condition, Event, Function, FunctionId, ObjectId, Orientation, Security, Timing,
-};
-use crate::plpgsql::{self, Returned, Situation, Walk};
+use crate::model::{Event, Function, FunctionId, ObjectId, Orientation, Security, Timing};
+use crate::plpgsql::{Returned, Walk};
 
 pub(super) fn look(subject: &Subject<'_>, findings: &mut Findings) {
     for item in subject.items.iter().filter(|item| item.source.is_some()) {
@@ -21,8 +20,14 @@ pub(super) fn look(subject: &Subject<'_>, findings: &mut Findings) {
         }
         compares_in_condition(subject, item, findings);
     }
+    let mut callers: HashMap<&FunctionId, &Item<'_>> = HashMap::new();
+    for item in subject.items.iter().filter(|item| item.source.is_some()) {
+        if let Some(function) = item.function() {
+            callers.entry(function).or_insert(item);
+        }
+    }
     for function in subject.functions.values() {
-        rights(subject, function, findings);
+        rights(subject, function, &callers, findings);
     }
 }
 
@@ -180,32 +185,9 @@ fn incomparable_rows(item: &Item<'_>, (column, kind): (&str, &str), place: &Span
     })
 }
 
-/// A condition, read as if it stood in a function.
-pub(super) fn condition_walk(item: &Item<'_>) -> Option<(Walk, usize)> {
-    const BEFORE: &str = "BEGIN IF ";
-    let Some(Condition::Sql(text)) = &item.trigger.condition else {
-        return None;
-    };
-    let tree = plpgsql::parse(&format!("{BEFORE}{text}\nTHEN NULL; END IF; END")).ok()?;
-    let trigger = &item.trigger;
-    let walk = plpgsql::walk(
-        &tree,
-        &Situation {
-            event: *trigger.events.first()?,
-            timing: trigger.timing,
-            orientation: trigger.orientation,
-            table: &trigger.id.table,
-            name: &trigger.id.name,
-        },
-    );
-    Some((walk, BEFORE.len()))
-}
-
 fn compares_in_condition(subject: &Subject<'_>, item: &Item<'_>, findings: &mut Findings) {
-    let Some((walk, _)) = condition_walk(item) else {
-        return;
-    };
-    for (column, _) in &walk.compares {
+    let compares = item.condition.iter().flat_map(|walk| &walk.compares);
+    for (column, _) in compares {
         if let Some(found) = incomparable(subject, item, column.as_deref()) {
             let when = item
                 .source
@@ -218,11 +200,16 @@ fn compares_in_condition(subject: &Subject<'_>, item: &Item<'_>, findings: &mut 
 }
 
 /// SECURITY DEFINER.
-fn rights(subject: &Subject<'_>, function: &Function, findings: &mut Findings) {
+fn rights(
+    subject: &Subject<'_>,
+    function: &Function,
+    callers: &HashMap<&FunctionId, &Item<'_>>,
+    findings: &mut Findings,
+) {
     if function.security != Security::Definer {
         return;
     }
-    let Some((place, owners)) = responsible(subject, &function.id) else {
+    let Some((place, owners)) = responsible(subject, &function.id, callers) else {
         return;
     };
     let path = function
@@ -262,8 +249,12 @@ fn rights(subject: &Subject<'_>, function: &Function, findings: &mut Findings) {
     findings.add("definer_pg_temp", owners, object, diagnostic);
 }
 
-/// Where a function's rights are said, and whose `allow` counts.
-fn responsible(subject: &Subject<'_>, id: &FunctionId) -> Option<(Span, Vec<Owner>)> {
+/// Where a function's rights are said, and whose `allow` counts. `callers` has the first trigger of the spec that calls each.
+fn responsible(
+    subject: &Subject<'_>,
+    id: &FunctionId,
+    callers: &HashMap<&FunctionId, &Item<'_>>,
+) -> Option<(Span, Vec<Owner>)> {
     if let Some((index, function)) = subject.function_spec(id) {
         let place = match (&function.search_path, &function.security) {
             (Some(path), _) => path.span.clone(),
@@ -272,10 +263,7 @@ fn responsible(subject: &Subject<'_>, id: &FunctionId) -> Option<(Span, Vec<Owne
         };
         return Some((place, vec![Owner::Function(index)]));
     }
-    let item = subject
-        .items
-        .iter()
-        .find(|item| item.source.is_some() && item.function() == Some(id))?;
+    let item = callers.get(id)?;
     let source = item.source.as_ref()?;
     let fields = &source.fields;
     let place = fields

@@ -4,6 +4,7 @@
 //! [`rules`] is the table of rules, [`subject`] what they look at, the other modules the rules themselves. [`run`] looks for
 //! all of them, leaves out what an `allow` allows, and reports the `allow` that allows nothing.
 
+mod bodies;
 mod calls;
 mod conditions;
 pub mod cycles;
@@ -468,12 +469,16 @@ fn is_target(finding: &Finding, targets: &[glob::Pattern]) -> bool {
 }
 
 fn in_file_order(spec: &Spec, findings: &mut [Finding]) {
-    findings.sort_by_key(|finding| {
+    let files: BTreeMap<&str, usize> = spec
+        .files
+        .iter()
+        .enumerate()
+        .rev()
+        .map(|(number, file)| (file.name.as_str(), number))
+        .collect();
+    findings.sort_by_cached_key(|finding| {
         let place = finding.diagnostic.place.as_ref().map(|(span, _)| {
-            let file = spec
-                .files
-                .iter()
-                .position(|file| file.name == span.file.name);
+            let file = files.get(span.file.name.as_str()).copied();
             (file.unwrap_or(usize::MAX), span.range.start)
         });
         (place.unwrap_or((usize::MAX, 0)), finding.rule.name)

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::subject::{Item, Subject, shown};
-use super::{Findings, functions, or_name};
+use super::{Findings, or_name};
 use crate::error::Diagnostic;
 use crate::model::{Action, Event, Orientation, Place, TableId, Timing};
 use crate::sql::{MYSQL, Token, tokens, unquote};
@@ -200,10 +200,8 @@ fn new_of(subject: &Subject<'_>, item: &Item<'_>, event: Event) -> New {
         .get(&event)
         .into_iter()
         .map(|walk| (walk.assigns.as_slice(), walk.reads_new.as_slice()));
-    let condition = functions::condition_walk(item);
-    let condition = condition
-        .as_ref()
-        .map(|(walk, _)| (&[][..], walk.reads_new.as_slice()));
+    let condition = item.condition.as_ref();
+    let condition = condition.map(|walk| (&[][..], walk.reads_new.as_slice()));
     for (assigns, reads) in walks.chain(condition) {
         new.sets.extend(
             assigns

@@ -1,6 +1,6 @@
 //! What bodies name that is not there.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 
 use super::subject::{Item, Subject, shown};
 use super::{Findings, Owner, or_name};
@@ -14,11 +14,21 @@ pub(super) fn look(subject: &Subject<'_>, findings: &mut Findings) {
         return;
     }
     let mut told: BTreeSet<&FunctionId> = BTreeSet::new();
+    let mut runs: HashMap<ObjectId, &Item<'_>> = HashMap::new();
+    if !subject.faults.is_empty() {
+        for item in subject.items.iter().filter(|item| item.source.is_some()) {
+            let function = item.function().cloned().map(ObjectId::Function);
+            let trigger = ObjectId::Trigger(item.trigger.id.clone());
+            for id in function.into_iter().chain([trigger]) {
+                runs.entry(id).or_insert(item);
+            }
+        }
+    }
     for (id, fault) in &subject.faults {
         if let ObjectId::Function(function) = id {
             told.insert(function);
         }
-        faulty(subject, id, fault, findings);
+        faulty(subject, id, runs.get(id).copied(), fault, findings);
     }
     for item in subject.items.iter().filter(|item| item.source.is_some()) {
         // What plpgsql_check has found need not be said in other words.
@@ -35,15 +45,14 @@ pub(super) fn look(subject: &Subject<'_>, findings: &mut Findings) {
     }
 }
 
-/// What the engine says.
-fn faulty(subject: &Subject<'_>, id: &ObjectId, fault: &Diagnostic, findings: &mut Findings) {
-    let item = subject.items.iter().find(|item| {
-        item.source.is_some()
-            && match id {
-                ObjectId::Trigger(trigger) => item.trigger.id == *trigger,
-                ObjectId::Function(function) => item.function() == Some(function),
-            }
-    });
+/// What the engine says of an object, with the first trigger of the spec that is or calls it.
+fn faulty(
+    subject: &Subject<'_>,
+    id: &ObjectId,
+    item: Option<&Item<'_>>,
+    fault: &Diagnostic,
+    findings: &mut Findings,
+) {
     let mut diagnostic = fault.clone();
     let Some(item) = item else {
         if let ObjectId::Function(function) = id

@@ -2,10 +2,11 @@
 //! catalog holds around them.
 
 use std::borrow::Cow;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::ops::Range;
+use std::sync::Arc;
 
-use crate::db::{Database, Depth, Scope};
+use crate::db::{Database, Depth, Listed, Scope};
 use crate::desired::{self, Asked, DesiredSet, Tables, from_spec};
 use crate::dialect::Dialect;
 use crate::effects::{self, Effects, Place, Surroundings};
@@ -15,10 +16,11 @@ use crate::model::{
     Action, Definition, EnabledState, Event, Function, FunctionId, FunctionSource, ObjectId,
     TableId, Trigger, TriggerId,
 };
-use crate::plpgsql::{self, Situation, Tree, Unread, Walk};
+use crate::plpgsql::{Unread, Walk};
 use crate::render::Renderer;
 use crate::spec::{Fields, FunctionSpec, Spec, TableRef, TriggerSpec, inner_span};
 
+use super::bodies;
 use super::names::Names;
 
 /// Everything that is known for one dialect.
@@ -43,7 +45,12 @@ pub struct Subject<'a> {
     pub created: BTreeSet<TableId>,
     /// The spec's objects, to find the place of one.
     places: BTreeMap<ObjectId, Span>,
-    trees: BTreeMap<FunctionId, Result<Tree, Unread>>,
+    /// The `[[function]]`s by their places.
+    declared: HashMap<Key, usize>,
+    /// The first trigger that comes of each `[[trigger]]`, by its place.
+    first_of: HashMap<Key, usize>,
+    /// Why a function that a trigger calls could not be read.
+    unread: BTreeMap<FunctionId, Unread>,
 }
 
 /// A trigger.
@@ -56,6 +63,8 @@ pub struct Item<'a> {
     pub effects: BTreeMap<Event, Effects>,
     /// How its function runs, by the event (PL/pgSQL).
     pub walks: BTreeMap<Event, Walk>,
+    /// Its condition, read as if it stood in a function (PL/pgSQL).
+    pub condition: Option<Walk>,
 }
 
 /// The `[[trigger]]` that a trigger comes from.
@@ -149,10 +158,18 @@ impl<'a> Subject<'a> {
     }
 
     fn of(spec: &'a Spec, dialect: &'static dyn Dialect, live: bool, desired: DesiredSet) -> Self {
-        let mut sources: BTreeMap<(String, usize), (usize, &'a TriggerSpec)> = BTreeMap::new();
-        for (index, trigger) in spec.triggers.iter().enumerate() {
-            sources.insert(key(&trigger.name.span), (index, trigger));
-        }
+        let sources: HashMap<Key, (usize, &'a TriggerSpec)> = spec
+            .triggers
+            .iter()
+            .enumerate()
+            .map(|(index, trigger)| (key(&trigger.name.span), (index, trigger)))
+            .collect();
+        let declared = spec
+            .functions
+            .iter()
+            .enumerate()
+            .map(|(index, function)| (key(&function.name.span), index))
+            .collect();
         let mut subject = Self {
             spec,
             dialect,
@@ -164,7 +181,9 @@ impl<'a> Subject<'a> {
             names: Names::default(),
             created: BTreeSet::new(),
             places: BTreeMap::new(),
-            trees: BTreeMap::new(),
+            declared,
+            first_of: HashMap::new(),
+            unread: BTreeMap::new(),
         };
         for (id, desired) in desired {
             subject.places.insert(id, desired.span.clone());
@@ -173,13 +192,18 @@ impl<'a> Subject<'a> {
                     subject.functions.insert(function.id.clone(), function);
                 }
                 Definition::Trigger(trigger) => {
-                    let source = sources.get(&key(&desired.span)).and_then(|(index, spec)| {
+                    let place = key(&desired.span);
+                    let source = sources.get(&place).and_then(|(index, spec)| {
                         Some(Source {
                             index: *index,
                             spec,
                             fields: spec.for_dialect(dialect.name())?,
                         })
                     });
+                    if source.is_some() {
+                        let number = subject.items.len();
+                        subject.first_of.entry(place).or_insert(number);
+                    }
                     subject.items.push(Item::new(trigger, source));
                 }
             }
@@ -202,16 +226,20 @@ impl<'a> Subject<'a> {
         let mut schemas: BTreeSet<String> = database.schemas()?.into_iter().collect();
         schemas.extend(known.iter().map(|id| id.schema().to_owned()));
         let history = database.history()?;
-        let catalog = database.catalog(&Scope {
+        let scope = Scope {
             schemas,
             known: known.iter().map(Cow::Borrowed).collect(),
-        })?;
+        };
+        let catalog = database.listing(&scope, Listed::Ours)?;
+        let former = self.former_names();
         let ids: Vec<ObjectId> = catalog
             .fingerprints
             .into_keys()
             .filter(|id| match id {
-                ObjectId::Trigger(_) => {
-                    !known.contains(id) && !history.records.contains_key(id) && !self.is_renamed(id)
+                ObjectId::Trigger(TriggerId { table, name }) => {
+                    !known.contains(id)
+                        && !history.records.contains_key(id)
+                        && !former.contains(&(table, name.as_str()))
                 }
                 ObjectId::Function(function) => !self.functions.contains_key(function),
             })
@@ -228,18 +256,15 @@ impl<'a> Subject<'a> {
         Ok(())
     }
 
-    /// Whether a trigger of the spec has been named so.
-    fn is_renamed(&self, id: &ObjectId) -> bool {
-        self.items.iter().any(|item| {
-            item.trigger.id.table == *id.table().unwrap_or(&item.trigger.id.table)
-                && item.source.as_ref().is_some_and(|source| {
-                    source
-                        .fields
-                        .renamed_from
-                        .as_ref()
-                        .is_some_and(|old| old.value == id.name())
-                })
-        })
+    /// What triggers of the spec have been named.
+    fn former_names(&self) -> HashSet<(&TableId, &str)> {
+        self.items
+            .iter()
+            .filter_map(|item| {
+                let old = item.source.as_ref()?.fields.renamed_from.as_ref()?;
+                Some((&item.trigger.id.table, old.value.as_str()))
+            })
+            .collect()
     }
 
     /// What the engine itself reports of sound triggers.
@@ -274,44 +299,22 @@ impl<'a> Subject<'a> {
         Ok(())
     }
 
-    /// Read the functions, and the bodies of MySQL.
+    /// Follow the functions, and read the conditions.
     fn read_bodies(&mut self, database: Option<&mut (dyn Database + '_)>) -> Result<(), Error> {
-        for function in self.functions.values() {
-            let tree = match (&function.source, function.language.as_str()) {
-                (FunctionSource::Body(body), "plpgsql") => plpgsql::parse(body),
-                (_, language) => Err(Unread {
-                    reason: format!("it is written in {language}"),
-                    range: 0..0,
-                }),
-            };
-            self.trees.insert(function.id.clone(), tree);
-        }
+        let (walks, unread) = bodies::walks(&self.items, &self.functions);
+        self.unread = unread;
         let mut names: BTreeSet<TableRef> = BTreeSet::new();
-        for item in &mut self.items {
-            let Trigger {
-                id,
-                timing,
-                events,
-                orientation,
-                ..
-            } = &item.trigger;
-            let Action::Call { function, .. } = &item.trigger.action else {
-                continue;
-            };
-            let Some(Ok(tree)) = self.trees.get(function) else {
-                continue;
-            };
-            for event in events {
-                let situation = Situation {
-                    event: *event,
-                    timing: *timing,
-                    orientation: *orientation,
-                    table: &id.table,
-                    name: &id.name,
-                };
-                let walk = plpgsql::walk(tree, &situation);
-                names.extend(super::names::of_walk(&walk));
-                item.walks.insert(*event, walk);
+        for (number, walks) in walks {
+            for walk in walks.values() {
+                names.extend(super::names::of_walk(walk));
+            }
+            if let Some(item) = self.items.get_mut(number) {
+                item.walks = walks;
+            }
+        }
+        if self.dialect.name() == "postgres" {
+            for (item, walk) in bodies::conditions(&mut self.items) {
+                item.condition = Some(walk);
             }
         }
         let tables: BTreeSet<TableId> = self
@@ -345,13 +348,11 @@ impl<'a> Subject<'a> {
             if let Some(function) = item.function()
                 && item.walks.is_empty()
             {
-                let unread = match self.trees.get(function) {
-                    Some(Err(unread)) => unread.clone(),
-                    _ => Unread {
-                        reason: "its function is not in the spec".to_owned(),
-                        range: 0..0,
-                    },
-                };
+                let unread = self.unread.get(function).cloned();
+                let unread = unread.unwrap_or_else(|| Unread {
+                    reason: "its function is not in the spec".to_owned(),
+                    range: 0..0,
+                });
                 let unknown = effects::Unknown {
                     reason: unread.reason,
                     place: Some(Place {
@@ -381,11 +382,14 @@ impl<'a> Subject<'a> {
     /// The `[[function]]` that an object comes from, and its number.
     pub fn function_spec(&self, id: &FunctionId) -> Option<(usize, &'a FunctionSpec)> {
         let span = self.places.get(&ObjectId::Function(id.clone()))?;
-        self.spec
-            .functions
-            .iter()
-            .enumerate()
-            .find(|(_, function)| key(&function.name.span) == key(span))
+        let index = *self.declared.get(&key(span))?;
+        Some((index, self.spec.functions.get(index)?))
+    }
+
+    /// The first trigger of the `[[trigger]]` that an object of the spec comes of.
+    fn first_with(&self, object: &ObjectId) -> Option<&Item<'a>> {
+        let span = self.places.get(object)?;
+        self.items.get(*self.first_of.get(&key(span))?)
     }
 
     /// The text of an object's body, and the field of the spec that it comes from.
@@ -398,12 +402,7 @@ impl<'a> Subject<'a> {
                 if let Some((_, function)) = self.function_spec(id) {
                     return Some((text, &function.body));
                 }
-                let span = self.places.get(object)?;
-                let item = self.items.iter().find(|item| {
-                    item.source
-                        .as_ref()
-                        .is_some_and(|source| key(&source.spec.name.span) == key(span))
-                })?;
+                let item = self.first_with(object)?;
                 Some((text, item.source.as_ref()?.fields.body.as_ref()?))
             }
             ObjectId::Trigger(id) => {
@@ -435,11 +434,6 @@ impl<'a> Subject<'a> {
             None => field.span.clone(),
         })
     }
-
-    /// The text of a function that could be read.
-    pub fn tree(&self, id: &FunctionId) -> Option<&Result<Tree, Unread>> {
-        self.trees.get(id)
-    }
 }
 
 impl<'a> Item<'a> {
@@ -449,6 +443,7 @@ impl<'a> Item<'a> {
             source,
             effects: BTreeMap::new(),
             walks: BTreeMap::new(),
+            condition: None,
         }
     }
 
@@ -477,9 +472,12 @@ fn with_ddl(desired: &DesiredSet) -> Vec<Definition> {
         .collect()
 }
 
-/// A place as a key: no two objects of a spec begin at the same one.
-fn key(span: &Span) -> (String, usize) {
-    (span.file.name.clone(), span.range.start)
+/// A place as a key.
+type Key = (usize, usize);
+
+/// No two objects of a spec begin at the same place of the same file, which is in memory once.
+fn key(span: &Span) -> Key {
+    (Arc::as_ptr(&span.file).addr(), span.range.start)
 }
 
 /// Where a part of a rendered text stands in the field that it was rendered from.

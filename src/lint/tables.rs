@@ -1,5 +1,7 @@
 //! Rules about the tables that triggers are on: generated columns, TRUNCATE, foreign keys, replication; and REPLACE.
 
+use std::collections::HashSet;
+
 use super::subject::{Item, Subject, shown};
 use super::{Findings, or_name};
 use crate::effects::Referential;
@@ -8,12 +10,18 @@ use crate::model::{Action, EnabledState, Event, Orientation, TableId};
 use crate::sql::{SQLITE, Token, tokens, unquote};
 
 pub(super) fn look(subject: &Subject<'_>, findings: &mut Findings) {
+    let truncated: HashSet<&TableId> = subject
+        .items
+        .iter()
+        .filter(|item| item.fires() && item.trigger.events.contains(&Event::Truncate))
+        .map(|item| &item.trigger.id.table)
+        .collect();
     for item in subject.items.iter().filter(|item| item.source.is_some()) {
         match subject.dialect.name() {
             "sqlite" => generated(subject, item, findings),
             "mysql" => cascaded(subject, item, findings),
             "postgres" => {
-                unseen_truncate(subject, item, findings);
+                unseen_truncate(subject, item, &truncated, findings);
                 subscribed(subject, item, findings);
             }
             _ => {}
@@ -96,17 +104,18 @@ fn cascaded(subject: &Subject<'_>, item: &Item<'_>, findings: &mut Findings) {
 }
 
 /// A record of deleted rows that TRUNCATE goes around.
-fn unseen_truncate(subject: &Subject<'_>, item: &Item<'_>, findings: &mut Findings) {
+fn unseen_truncate(
+    subject: &Subject<'_>,
+    item: &Item<'_>,
+    truncated: &HashSet<&TableId>,
+    findings: &mut Findings,
+) {
     let trigger = &item.trigger;
     if trigger.orientation != Orientation::Row || !trigger.events.contains(&Event::Delete) {
         return;
     }
     let table = &trigger.id.table;
-    let covered = subject.items.iter().any(|other| {
-        other.fires()
-            && other.trigger.id.table == *table
-            && other.trigger.events.contains(&Event::Truncate)
-    });
+    let covered = truncated.contains(table);
     let Some(walk) = item.walks.get(&Event::Delete) else {
         return;
     };

@@ -6,7 +6,7 @@ use std::collections::{HashMap, HashSet};
 use postgres::types::Type;
 
 use super::{Postgres, get};
-use crate::db::{Catalog, Scope};
+use crate::db::{Catalog, Listed, Scope};
 use crate::dialect::Server;
 use crate::error::Error;
 use crate::model::{FunctionId, ObjectId, TableId, TriggerId};
@@ -60,6 +60,36 @@ pub(super) fn live_sql(server: Server) -> String {
 impl Postgres {
     /// See [`crate::db::Database::catalog`].
     pub(super) fn read_catalog(&mut self, scope: &Scope<'_>) -> Result<Catalog, Error> {
+        let query = include_str!("sql/catalog.sql").replace("{also_known}", "");
+        let query = assemble(&query, "", self.server);
+        self.read_found(scope, &query, Listed::Ours)
+    }
+
+    /// See [`crate::db::Database::listing`].
+    pub(super) fn read_listing(
+        &mut self,
+        scope: &Scope<'_>,
+        listed: Listed,
+    ) -> Result<Catalog, Error> {
+        const NOTHING: &str = "''::pg_catalog.text";
+        let called = match listed {
+            Listed::Ours => "",
+            Listed::All => include_str!("sql/called.sql").trim_end(),
+        };
+        let query = include_str!("sql/catalog.sql")
+            .replace("{also_known}", called)
+            .replace("{trigger_fingerprint}", NOTHING)
+            .replace("{function_fingerprint}", NOTHING);
+        let query = assemble(&query, "", self.server);
+        self.read_found(scope, &query, listed)
+    }
+
+    fn read_found(
+        &mut self,
+        scope: &Scope<'_>,
+        query: &str,
+        listed: Listed,
+    ) -> Result<Catalog, Error> {
         let schemas: Vec<&str> = scope.schemas.iter().map(String::as_str).collect();
         let known: Vec<&FunctionId> = scope
             .known
@@ -71,13 +101,12 @@ impl Postgres {
             .collect();
         let known_schemas: Vec<&str> = known.iter().map(|id| id.schema.as_str()).collect();
         let known_names: Vec<&str> = known.iter().map(|id| id.name.as_str()).collect();
-        let query = assemble(include_str!("sql/catalog.sql"), "", self.server);
         let mut triggers: Vec<(TriggerId, u32, Option<String>)> = vec![];
         let mut functions: HashMap<u32, (FunctionId, Option<String>)> = HashMap::new();
         // Row by row: what the server has sent is taken in while it works on the next.
         self.read_each(
             "read the triggers and functions",
-            &query,
+            query,
             &[
                 (&schemas, Type::TEXT_ARRAY),
                 (&known_schemas, Type::TEXT_ARRAY),
@@ -104,12 +133,13 @@ impl Postgres {
                 Ok(())
             },
         )?;
-        Ok(Self::sort_out(scope, triggers, functions))
+        Ok(Self::sort_out(scope, listed, triggers, functions))
     }
 
     /// What of the rows counts as listed, and what only as a caller.
     fn sort_out(
         scope: &Scope<'_>,
+        listed: Listed,
         triggers: Vec<(TriggerId, u32, Option<String>)>,
         functions: HashMap<u32, (FunctionId, Option<String>)>,
     ) -> Catalog {
@@ -120,7 +150,8 @@ impl Postgres {
         let mut of_extensions: HashSet<u32> = HashSet::new();
         for (oid, (id, fingerprint)) in functions {
             let object = ObjectId::Function(id.clone());
-            if scope.known.contains(&object) {
+            let all = listed == Listed::All && fingerprint.is_some();
+            if all || scope.known.contains(&object) {
                 callers.insert(oid, (id, vec![]));
             }
             match fingerprint {
@@ -138,7 +169,8 @@ impl Postgres {
             if let Some(fingerprint) = fingerprint {
                 // An extension that puts its function on a table of the user's did so itself, unless the spec or the
                 // history says that we did.
-                if !of_extensions.contains(&function) || scope.known.contains(&object) {
+                let all = listed == Listed::All;
+                if all || !of_extensions.contains(&function) || scope.known.contains(&object) {
                     fingerprints.push((object, fingerprint));
                 } else if let ObjectId::Trigger(id) = object {
                     catalog.of_extensions.insert(id);

@@ -30,8 +30,8 @@ use postgres::fallible_iterator::FallibleIterator as _;
 use postgres::types::{FromSql, ToSql, Type};
 
 use super::{
-    Befores, Catalog, ConditionPair, Database, Depth, History, Migration, Patience, Record, Scope,
-    Statement, Target, Verdict,
+    Befores, Catalog, ConditionPair, Database, Depth, History, Listed, Migration, Patience, Record,
+    Scope, Statement, Target, Verdict,
 };
 use crate::db::url::PostgresUrl;
 use crate::dialect::postgres::Postgres as DIALECT;
@@ -329,6 +329,10 @@ impl Database for Postgres {
 
     fn catalog(&mut self, scope: &Scope<'_>) -> Result<Catalog, Error> {
         self.read_catalog(scope)
+    }
+
+    fn listing(&mut self, scope: &Scope<'_>, listed: Listed) -> Result<Catalog, Error> {
+        self.read_listing(scope, listed)
     }
 
     fn definitions(

@@ -4,6 +4,7 @@ known_function AS MATERIALIZED (
   FROM ROWS FROM (pg_catalog.unnest($2::pg_catalog.text[]), pg_catalog.unnest($3::pg_catalog.text[])) AS known(schema, name)
   JOIN pg_catalog.pg_namespace n ON n.nspname = known.schema
   JOIN pg_catalog.pg_proc p ON p.pronamespace = n.oid AND p.proname = known.name AND p.pronargs = 0
+  {also_known}
 ),
 -- The triggers in scope, and those anywhere that call a known function: they only count as its callers.
 found AS MATERIALIZED (
