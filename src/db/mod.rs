@@ -382,6 +382,10 @@ pub trait Database: Send {
     }
     /// Judge pairs of conditions; one verdict a pair, in order.
     fn same_conditions(&mut self, pairs: &[ConditionPair]) -> Result<Vec<Verdict>, Error>;
+    /// Whether [`Database::check`] and [`Database::effects`] look at the DDL of triggers, in `verbatim`.
+    fn looks_at_ddl(&self) -> bool {
+        false
+    }
     /// What the engine would say when these definitions fire, found without changing anything: missing tables and
     /// columns, a function that is not there. Statements before the diagnostics that it returns have no effect.
     /// `new` are tables that are to be created before them.

@@ -11,9 +11,11 @@ use crate::desired::Asked;
 use crate::error::Error;
 use crate::lint::rules::Severity;
 use crate::lint::{self, Against, Owner};
+use crate::model::ObjectId;
 use crate::spec::{Spec, TableRef, TableSelector};
 
-/// Have each draft allow the errors that are found in it now, where the drafts' spec asks for this. How many drafts have such.
+/// Have each draft allow the errors that are found in it now, where the drafts' spec asks for this, and this is live, if all of
+/// that is known. How many drafts have such.
 ///
 /// # Errors
 /// The database cannot be read.
@@ -21,10 +23,11 @@ pub(super) fn allow(
     drafts: &mut Drafts,
     spec: &Spec,
     asked: Asked,
+    live: Option<Vec<ObjectId>>,
     database: &mut dyn Database,
 ) -> Result<usize, Error> {
     let meant = [database.dialect()];
-    let report = lint::run(spec, Against::Asked(database, asked), &meant, &[])?;
+    let report = lint::run(spec, Against::Asked(database, asked, live), &meant, &[])?;
     let mut faults: BTreeMap<Owner, Vec<AllowDraft>> = BTreeMap::new();
     for finding in &report.findings {
         if finding.severity != Severity::Error {

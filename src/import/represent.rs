@@ -10,6 +10,7 @@ use crate::model::{
     Action, Condition, Creation, Definition, Function, FunctionId, FunctionSource, ObjectId, Place,
     Security, Setting, Trigger, TriggerId,
 };
+use crate::parallel;
 use crate::render::Renderer;
 use crate::spec::TableRef;
 
@@ -52,49 +53,29 @@ impl Source<'_> {
         triggers: impl Iterator<Item = &'t Trigger>,
         also: &[FunctionId],
     ) -> Result<Drafts, Error> {
+        let triggers: Vec<&Trigger> = triggers.collect();
+        let (made, ()) = parallel::map(&triggers, |trigger| self.draft(trigger), || ());
         let mut drafts = Drafts::default();
         let mut seen = self.declared.clone();
         let mut problems = vec![];
-        for trigger in triggers {
-            let mut draft = self.trigger(trigger);
-            if let Action::Call {
-                function: id,
-                arguments,
-            } = &trigger.action
+        for (trigger, (mut draft, found)) in triggers.into_iter().zip(made) {
+            if let (Action::Call { function: id, .. }, Some(_)) =
+                (&trigger.action, &draft.own.function)
             {
-                let live = self.function(id);
-                let inline = live
-                    .filter(|_| {
-                        arguments.is_empty()
-                            && !seen.contains(id)
-                            && self.is_only_caller(&trigger.id, id)
-                    })
-                    .and_then(|function| self.inline(&draft, function));
-                if let Some(inline) = inline {
-                    draft = inline;
-                } else {
-                    draft.own.function = Some(self.reference(&id.schema, &id.name));
-                    draft.own.args.clone_from(arguments);
-                    match live {
-                        Some(function) if has_body(function) => {
-                            if seen.insert(id.clone()) {
-                                drafts
-                                    .functions
-                                    .push(self.function_draft(function, &mut problems));
-                            }
+                match self.function(id) {
+                    Some(function) if has_body(function) => {
+                        if seen.insert(id.clone()) {
+                            drafts
+                                .functions
+                                .push(self.function_draft(function, &mut problems));
                         }
-                        _ if seen.contains(id) => {}
-                        _ => draft.notes.push(foreign(id, live)),
                     }
+                    _ if seen.contains(id) => {}
+                    live => draft.notes.push(foreign(id, live)),
                 }
             }
-            if let Err(found) = self.lower(&draft) {
-                problems.extend(
-                    found.into_iter().map(|problem| {
-                        unspeakable(&ObjectId::Trigger(trigger.id.clone()), problem)
-                    }),
-                );
-            }
+            let id = || ObjectId::Trigger(trigger.id.clone());
+            problems.extend(found.into_iter().map(|found| unspeakable(&id(), found)));
             drafts.triggers.push(draft);
         }
         for function in also.iter().filter_map(|id| self.function(id)) {
@@ -104,6 +85,31 @@ impl Source<'_> {
         }
         Error::collected(problems)?;
         Ok(drafts)
+    }
+
+    /// One trigger as a spec says it, with its function's text as its body where that loses nothing, else with the function
+    /// named; and what a reader would have against it.
+    fn draft(&self, trigger: &Trigger) -> (TriggerDraft, Vec<Diagnostic>) {
+        let mut draft = self.trigger(trigger);
+        if let Action::Call {
+            function: id,
+            arguments,
+        } = &trigger.action
+        {
+            // A function with one caller is met once.
+            let own = self.function(id).filter(|_| {
+                arguments.is_empty()
+                    && !self.declared.contains(id)
+                    && self.is_only_caller(&trigger.id, id)
+            });
+            if let Some(inline) = own.and_then(|function| self.inline(&draft, function)) {
+                return (inline, vec![]);
+            }
+            draft.own.function = Some(self.reference(&id.schema, &id.name));
+            draft.own.args.clone_from(arguments);
+        }
+        let problems = self.lower(&draft).err().unwrap_or_default();
+        (draft, problems)
     }
 
     fn function(&self, id: &FunctionId) -> Option<&Function> {
@@ -234,12 +240,19 @@ impl Source<'_> {
             }
             probe.own.search_path.clone_from(values);
         }
-        if self.generated(&probe)?.id != function.id {
+        let mut plain = self.generated(&probe)?;
+        if plain.id != function.id {
             probe.own.function_name = Some(self.reference(&function.id.schema, &function.id.name));
+            plain = self.generated(&probe)?;
         }
+        let mut plain = Some(plain);
         for declares in [false, true] {
             probe.own.declare = declares.then(|| DECLARATION.to_owned());
-            let FunctionSource::Body(shell) = self.generated(&probe)?.source else {
+            let shell = match plain.take() {
+                Some(plain) => plain,
+                None => self.generated(&probe)?,
+            };
+            let FunctionSource::Body(shell) = shell.source else {
                 return None;
             };
             let Some((declare, body)) = unwrapped(live, &shell, declares) else {

@@ -96,8 +96,8 @@ impl Report {
 pub enum Against<'a> {
     /// A database.
     Database(&'a mut dyn Database),
-    /// A database, of which is known already what the spec asks.
-    Asked(&'a mut dyn Database, Asked),
+    /// A database, of which is known already what the spec asks, and perhaps what all is live.
+    Asked(&'a mut dyn Database, Asked, Option<Vec<ObjectId>>),
     /// The spec alone, for these dialects.
     Nothing(&'a [&'static dyn Dialect]),
 }
@@ -124,9 +124,10 @@ pub fn run(
             found.extend(one(spec, dialect, subject)?);
             report.dialects.push(dialect.name());
         }
-        Against::Asked(database, asked) => {
+        Against::Asked(database, asked, live) => {
             let dialect = database.dialect();
-            let subject = |spec: &Spec| Subject::of_asked(spec, asked, database).map(|s| look(&s));
+            let subject =
+                |spec: &Spec| Subject::of_asked(spec, asked, database, live).map(|s| look(&s));
             found.extend(one(spec, dialect, subject)?);
             report.dialects.push(dialect.name());
         }

@@ -124,10 +124,10 @@ impl<'a> Subject<'a> {
         database: &mut dyn Database,
     ) -> Result<Self, Error> {
         let asked = desired::asked(spec, renderer, database)?;
-        Self::of_asked(spec, asked, database)
+        Self::of_asked(spec, asked, database, None)
     }
 
-    /// With a database, of which is known what the spec asks.
+    /// With a database, of which is known what the spec asks, and perhaps all that is live: else that is read.
     pub fn of_asked(
         spec: &'a Spec,
         Asked {
@@ -135,18 +135,26 @@ impl<'a> Subject<'a> {
             tables: new,
         }: Asked,
         database: &mut dyn Database,
+        live: Option<Vec<ObjectId>>,
     ) -> Result<Self, Error> {
         let dialect = database.dialect();
-        let wanted = with_ddl(&desired);
+        let (wanted, faults) = if database.looks_at_ddl() {
+            let wanted = with_ddl(&desired);
+            let faults = database.check(&wanted.iter().collect::<Vec<_>>(), &new)?;
+            (wanted, faults)
+        } else {
+            let wanted = desired.values().map(|desired| &desired.definition);
+            (vec![], database.check(&wanted.collect::<Vec<_>>(), &new)?)
+        };
         let mut subject = Self::of(spec, dialect, true, desired);
-        subject.read_others(database)?;
+        subject.faults = faults;
+        subject.read_others(database, live)?;
         let tables: BTreeSet<TableId> = subject
             .items
             .iter()
             .map(|item| item.trigger.id.table.clone())
             .collect();
         let wanted: Vec<&Definition> = wanted.iter().collect();
-        subject.faults = database.check(&wanted, &new)?;
         subject.created = new.iter().map(|new| new.table.clone()).collect();
         subject.ask_engine(&wanted, &new, database)?;
         subject.read_bodies(Some(&mut *database))?;
@@ -213,7 +221,11 @@ impl<'a> Subject<'a> {
 
     /// The live triggers that the spec does not speak of, but for those that `apply` would drop; and functions of others
     /// that the spec's triggers call.
-    fn read_others(&mut self, database: &mut dyn Database) -> Result<(), Error> {
+    fn read_others(
+        &mut self,
+        database: &mut dyn Database,
+        live: Option<Vec<ObjectId>>,
+    ) -> Result<(), Error> {
         let known: BTreeSet<ObjectId> = self
             .items
             .iter()
@@ -223,18 +235,23 @@ impl<'a> Subject<'a> {
                 std::iter::once(trigger).chain(function)
             })
             .collect();
-        let mut schemas: BTreeSet<String> = database.schemas()?.into_iter().collect();
-        schemas.extend(known.iter().map(|id| id.schema().to_owned()));
         let history = database.history()?;
-        let scope = Scope {
-            schemas,
-            known: known.iter().map(Cow::Borrowed).collect(),
+        let live = match live {
+            Some(live) => live,
+            None => {
+                let mut schemas: BTreeSet<String> = database.schemas()?.into_iter().collect();
+                schemas.extend(known.iter().map(|id| id.schema().to_owned()));
+                let scope = Scope {
+                    schemas,
+                    known: known.iter().map(Cow::Borrowed).collect(),
+                };
+                let catalog = database.listing(&scope, Listed::Ours)?;
+                catalog.fingerprints.into_keys().collect()
+            }
         };
-        let catalog = database.listing(&scope, Listed::Ours)?;
         let former = self.former_names();
-        let ids: Vec<ObjectId> = catalog
-            .fingerprints
-            .into_keys()
+        let ids: Vec<ObjectId> = live
+            .into_iter()
             .filter(|id| match id {
                 ObjectId::Trigger(TriggerId { table, name }) => {
                     !known.contains(id)

@@ -208,6 +208,10 @@ impl Database for Sqlite {
         Ok(pairs.iter().map(judge).collect())
     }
 
+    fn looks_at_ddl(&self) -> bool {
+        true
+    }
+
     fn check(
         &mut self,
         definitions: &[&Definition],
