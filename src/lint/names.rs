@@ -1,6 +1,6 @@
 //! Which table a name in a PL/pgSQL body stands for.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use crate::db::Database;
 use crate::dialect::Dialect;
@@ -16,8 +16,8 @@ pub struct Names {
     found: Option<BTreeMap<TableRef, Option<TableId>>>,
     /// What is no relation at all.
     missing: BTreeSet<TableRef>,
-    /// Without one: the tables that the spec speaks of.
-    known: BTreeSet<TableId>,
+    /// Without one: the tables that the spec speaks of, by their names alone.
+    known: HashMap<String, Vec<TableId>>,
     default_schema: String,
     /// Tables that the migration creates.
     created: BTreeSet<TableId>,
@@ -53,7 +53,7 @@ impl Names {
             return Ok(Self {
                 found: None,
                 missing: BTreeSet::new(),
-                known,
+                known: by_name(known),
                 default_schema,
                 created: BTreeSet::new(),
             });
@@ -93,7 +93,7 @@ impl Names {
         Ok(Self {
             found: Some(found),
             missing,
-            known,
+            known: HashMap::new(),
             default_schema,
             created: BTreeSet::new(),
         })
@@ -174,10 +174,9 @@ impl Names {
     }
 
     fn guess(&self, name: &TableRef) -> TableId {
-        let mut same = self.known.iter().filter(|table| table.name == name.name);
-        match (&name.schema, same.next(), same.next()) {
-            (None, Some(only), None) => only.clone(),
-            (schema, _, _) => TableId {
+        match (&name.schema, self.known.get(&name.name).map(Vec::as_slice)) {
+            (None, Some([only])) => only.clone(),
+            (schema, _) => TableId {
                 schema: schema
                     .clone()
                     .unwrap_or_else(|| self.default_schema.clone()),
@@ -185,6 +184,14 @@ impl Names {
             },
         }
     }
+}
+
+fn by_name(tables: BTreeSet<TableId>) -> HashMap<String, Vec<TableId>> {
+    let mut known: HashMap<String, Vec<TableId>> = HashMap::new();
+    for table in tables {
+        known.entry(table.name.clone()).or_default().push(table);
+    }
+    known
 }
 
 /// A function's own search path.

@@ -384,10 +384,13 @@ class Bench:
         self.sql("bench_import", "VACUUM ANALYZE")
         target = self.folder / "imported.toml"
         command = [self.binary, "-u", url, "import", "-o", target]
-        queries = self.queries_of(command, "bench_import")
+        target.unlink(missing_ok=True)
+        run(command, self.folder)
+        plan = [self.binary, "-c", target, "-u", url, "plan"]
+        # That of the plan: an import asks the catalog for names alone.
+        queries = self.queries_of(plan, "bench_import")
         catalog = max(queries, key=lambda query: query.count("pg_trigger"))
         read = [self.psql, "-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", url, "-f", self.write("catalog.sql", f"{UNCOMPILED}\n{catalog}")]
-        plan = [self.binary, "-c", target, "-u", url, "plan"]
         contestants = [Contestant("triggerctl import", command, lambda: target.unlink(missing_ok=True)), Contestant("psql, its catalog query alone", read)]
         self.table.add(f"import {count:,} with {count // 2:,} conditions, PostgreSQL", compete(self.rounds, self.folder, contestants))
         self.must_be_empty(plan)
@@ -465,7 +468,7 @@ class Bench:
         return queries
 
     def memory(self):
-        """Memory a trigger: the peak of a plan and of an apply, over that with one trigger, on PostgreSQL and SQLite."""
+        """Memory a trigger: the peak of apply, plan, import and the first plan, over that with one trigger, on PostgreSQL and SQLite."""
         if not shutil.which("time"):
             print("\nPeak memory was not measured: it needs GNU time.")
             return
@@ -483,6 +486,15 @@ class Bench:
                 command = [self.binary, "-c", config, "-u", url]
                 peaks[engine, "apply", size] = peak_of([*command, "apply", "--yes"], self.folder)
                 peaks[engine, "plan, nothing to do", size] = peak_of([*command, "plan"], self.folder)
+                # The same once more, of which nothing is recorded.
+                if engine == "PostgreSQL":
+                    self.sql("bench_memory", "DROP SCHEMA triggerctl CASCADE")
+                else:
+                    text_of([self.sqlite3, database, "DROP TABLE triggerctl_migrations; DROP TABLE triggerctl_objects"], self.folder)
+                target = self.folder / "imported.toml"
+                target.unlink(missing_ok=True)
+                peaks[engine, "import", size] = peak_of([self.binary, "-u", url, "import", "-o", target], self.folder)
+                peaks[engine, "first plan", size] = peak_of([self.binary, "-c", target, "-u", url, "plan"], self.folder)
         self.drop("bench_memory")
         print(f"\n| peak memory | 1 trigger | {count:,} triggers | a trigger |\n|---|--:|--:|--:|")
         for (engine, what, size), peak in peaks.items():

@@ -121,11 +121,16 @@ impl Postgres {
         schemas: &BTreeSet<String>,
     ) -> Result<Vec<FunctionId>, Error> {
         let schemas: Vec<&str> = schemas.iter().map(String::as_str).collect();
-        self.read(
-            "look for functions that no trigger calls",
-            include_str!("sql/uncalled_functions.sql"),
-            &[(&schemas, Type::TEXT_ARRAY)],
-        )?
+        // Right after many were created the server knows nothing about their number, and would look through all triggers
+        // for each function.
+        let settings = "SET LOCAL jit = off; SET LOCAL enable_nestloop = off";
+        self.aside(settings, |this| {
+            this.read(
+                "look for functions that no trigger calls",
+                include_str!("sql/uncalled_functions.sql"),
+                &[(&schemas, Type::TEXT_ARRAY)],
+            )
+        })?
         .iter()
         .map(|row| {
             Ok(FunctionId {

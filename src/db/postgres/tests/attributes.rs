@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use super::*;
+use crate::db::Listed;
 use crate::model::{
     Action, Condition, Constraint, Deferral, EnabledState, Event, FunctionSource, Grant,
     Orientation, Parallel, Security, Setting, Timing, TransitionTables, Volatility,
@@ -399,4 +400,69 @@ fn arguments_in_another_encoding() {
     let trigger = database.trigger("public", "t", "x");
     assert_eq!(trigger.action, call("public", "f", &["é", "", "b"]));
     assert_eq!(trigger.comment.as_deref(), Some("é"));
+}
+
+#[test]
+fn a_listing_has_the_names_of_the_catalog_and_all_callers() {
+    let scratch = Scratch::new();
+    let mut database = scratch.after(&format!(
+        "{BASICS}
+        CREATE SCHEMA far; CREATE TABLE far.t (id int);
+        CREATE TRIGGER near BEFORE INSERT ON t FOR EACH ROW EXECUTE FUNCTION f();
+        CREATE TRIGGER x BEFORE INSERT ON far.t FOR EACH ROW EXECUTE FUNCTION f();
+        CREATE FUNCTION theirs() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END';
+        CREATE TRIGGER calls_theirs BEFORE INSERT ON t FOR EACH ROW EXECUTE FUNCTION theirs();
+        ALTER EXTENSION plpgsql ADD FUNCTION theirs();"
+    ));
+    let scope = Scope {
+        schemas: BTreeSet::from(["public".to_owned()]),
+        known: BTreeSet::new(),
+    };
+    let names = |catalog: Catalog| -> Vec<String> {
+        let ids = catalog.fingerprints.into_keys();
+        ids.map(|id| id.name().to_owned()).collect()
+    };
+    let catalog = database.catalog(&scope).expect("reads");
+    let ours = database.listing(&scope, Listed::Ours).expect("lists");
+    assert_eq!(names(ours), names(catalog));
+    let all = database.listing(&scope, Listed::All).expect("lists");
+    let callers: Vec<(&str, Vec<&str>)> = all
+        .callers
+        .iter()
+        .map(|(function, callers)| {
+            let callers = callers.iter().map(|id| id.table.schema.as_str());
+            (function.name.as_str(), callers.collect())
+        })
+        .collect();
+    assert_eq!(callers, [("f", vec!["far", "public"])]);
+    assert_eq!(names(all), ["f", "calls_theirs", "near"]);
+}
+
+#[test]
+fn many_conditions_are_printed_as_one_is() {
+    let scratch = Scratch::new();
+    let mut database = scratch.after(&format!(
+        "{BASICS}
+        DO $$ BEGIN FOR n IN 1..900 LOOP
+          EXECUTE format('CREATE TRIGGER t%s AFTER UPDATE ON t FOR EACH ROW WHEN (NEW.id > %s AND OLD.* IS DISTINCT FROM NEW.*)
+                          EXECUTE FUNCTION f()', n, n);
+        END LOOP; END $$"
+    ));
+    let ids: Vec<ObjectId> = (1..=900)
+        .map(|number| trigger_id("public", "t", &format!("t{number}")))
+        .collect();
+    let many = database.definitions(&ids, Depth::Whole).expect("reads");
+    assert_eq!(many.len(), 900);
+    for number in [1, 450, 900] {
+        let name = format!("t{number}");
+        let id = trigger_id("public", "t", &name);
+        assert_eq!(many[&id], database.definition(&id));
+        let Definition::Trigger(trigger) = &many[&id] else {
+            panic!("not a trigger");
+        };
+        let Some(Condition::Sql(text)) = &trigger.condition else {
+            panic!("no condition");
+        };
+        assert!(text.contains(&format!("new.id > {number})")), "{text}");
+    }
 }
