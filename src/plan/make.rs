@@ -200,7 +200,7 @@ pub fn make(
     });
     check_bodies(
         to_check.map(|(_, desired)| &**desired),
-        &options.tables,
+        options,
         planner.database,
     )?;
     let tables = written(&options.tables, &options.targets, &changes);
@@ -882,7 +882,7 @@ fn refuse_doubtful(desired: &DesiredSet, changes: &[Change]) -> Result<(), Error
 /// Have the engine look at what is about to be made, before anything is.
 fn check_bodies<'a>(
     desired: impl Iterator<Item = &'a Desired>,
-    tables: &[NewTable],
+    options: &Options,
     database: &mut dyn Database,
 ) -> Result<(), Error> {
     let mut spans = BTreeMap::new();
@@ -899,8 +899,12 @@ fn check_bodies<'a>(
         return Ok(());
     }
     let references: Vec<&Definition> = definitions.iter().collect();
-    let problems: Vec<Diagnostic> = database
-        .check(&references, tables)?
+    let problems = if options.apply_follows {
+        database.check_what_can_be_made(&references, &options.tables)?
+    } else {
+        database.check(&references, &options.tables)?
+    };
+    let problems: Vec<Diagnostic> = problems
         .into_iter()
         .map(
             |(id, diagnostic)| match (spans.get(&id), &diagnostic.place) {
