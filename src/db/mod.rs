@@ -394,15 +394,6 @@ pub trait Database: Send {
         definitions: &[&Definition],
         new: &[NewTable],
     ) -> Result<Vec<(ObjectId, Diagnostic)>, Error>;
-    /// The same where a migration follows at once: what the engine refuses to make anyway need not be found.
-    fn check_what_can_be_made(
-        &mut self,
-        definitions: &[&Definition],
-        new: &[NewTable],
-    ) -> Result<Vec<(ObjectId, Diagnostic)>, Error> {
-        self.check(definitions, new)
-    }
-
     /// What these triggers do, and all that are live besides, where the engine itself reports it: their DDL is in `verbatim`,
     /// and all of them must be sound. `None` where it cannot tell.
     fn effects(
@@ -491,7 +482,8 @@ pub trait Database: Send {
         statements: &[Statement],
         progress: &mut dyn FnMut(usize),
     ) -> Result<(), Error>;
-    /// Whether [`Database::check_live`] finds all that [`Database::check`] does.
+    /// Whether a migration finds all that [`Database::check`] does: by running its statements, or by
+    /// [`Database::check_live`].
     fn checks_live(&self) -> bool {
         false
     }

@@ -899,12 +899,8 @@ fn check_bodies<'a>(
         return Ok(());
     }
     let references: Vec<&Definition> = definitions.iter().collect();
-    let problems = if options.apply_follows {
-        database.check_what_can_be_made(&references, &options.tables)?
-    } else {
-        database.check(&references, &options.tables)?
-    };
-    let problems: Vec<Diagnostic> = problems
+    let problems: Vec<Diagnostic> = database
+        .check(&references, &options.tables)?
         .into_iter()
         .map(
             |(id, diagnostic)| match (spans.get(&id), &diagnostic.place) {

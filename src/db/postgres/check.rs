@@ -28,7 +28,7 @@ struct Surroundings {
 }
 
 impl Postgres {
-    /// All that [`crate::db::Database::check`] looks for but conditions.
+    /// See [`crate::db::Database::check`].
     pub(super) fn find_faults(
         &mut self,
         definitions: &[&Definition],
@@ -58,6 +58,7 @@ impl Postgres {
             let found = found.into_iter().chain(missing);
             faults.extend(found.map(|fault| (definition.id(), fault)));
         }
+        faults.extend(self.check_conditions(definitions)?);
         // A body may speak of a table that is not there yet.
         if new.is_empty() {
             faults.extend(self.check_bodies(definitions)?);
@@ -66,7 +67,7 @@ impl Postgres {
     }
 
     /// WHEN conditions that the server cannot make sense of: CREATE TRIGGER would refuse them.
-    pub(super) fn check_conditions(
+    fn check_conditions(
         &mut self,
         definitions: &[&Definition],
     ) -> Result<Vec<(ObjectId, Diagnostic)>, Error> {
