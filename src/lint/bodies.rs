@@ -13,14 +13,14 @@ const PART: usize = 64;
 /// What is put around a condition to make it a function.
 const BEFORE: &str = "BEGIN IF ";
 
-/// How each trigger's function runs, by the number of the item; and the functions that could not be read.
+/// How functions run for triggers, by the number of the item.
+pub(super) type Walks = Vec<(usize, BTreeMap<Event, Walk>)>;
+
+/// How each trigger's function runs, and the functions that could not be read.
 pub(super) fn walks(
     items: &[Item<'_>],
     functions: &BTreeMap<FunctionId, Function>,
-) -> (
-    Vec<(usize, BTreeMap<Event, Walk>)>,
-    BTreeMap<FunctionId, Unread>,
-) {
+) -> (Walks, BTreeMap<FunctionId, Unread>) {
     let mut callers: BTreeMap<&FunctionId, Vec<usize>> = BTreeMap::new();
     for (number, item) in items.iter().enumerate() {
         if let Some(function) = item.function() {

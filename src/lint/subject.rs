@@ -236,18 +236,17 @@ impl<'a> Subject<'a> {
             })
             .collect();
         let history = database.history()?;
-        let live = match live {
-            Some(live) => live,
-            None => {
-                let mut schemas: BTreeSet<String> = database.schemas()?.into_iter().collect();
-                schemas.extend(known.iter().map(|id| id.schema().to_owned()));
-                let scope = Scope {
-                    schemas,
-                    known: known.iter().map(Cow::Borrowed).collect(),
-                };
-                let catalog = database.listing(&scope, Listed::Ours)?;
-                catalog.fingerprints.into_keys().collect()
-            }
+        let live = if let Some(live) = live {
+            live
+        } else {
+            let mut schemas: BTreeSet<String> = database.schemas()?.into_iter().collect();
+            schemas.extend(known.iter().map(|id| id.schema().to_owned()));
+            let scope = Scope {
+                schemas,
+                known: known.iter().map(Cow::Borrowed).collect(),
+            };
+            let catalog = database.listing(&scope, Listed::Ours)?;
+            catalog.fingerprints.into_keys().collect()
         };
         let former = self.former_names();
         let ids: Vec<ObjectId> = live
