@@ -742,7 +742,7 @@ fn closed_pipe() {
     assert_eq!(run.stderr, "", "{run}");
 }
 
-/// The server itself refuses it while the migration runs; what is said is the same.
+/// It is said before anything is locked, whoever asks.
 #[test]
 fn a_condition_that_does_not_fit() {
     let mut live = Postgres::new();

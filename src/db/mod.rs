@@ -394,6 +394,7 @@ pub trait Database: Send {
         definitions: &[&Definition],
         new: &[NewTable],
     ) -> Result<Vec<(ObjectId, Diagnostic)>, Error>;
+
     /// What these triggers do, and all that are live besides, where the engine itself reports it: their DDL is in `verbatim`,
     /// and all of them must be sound. `None` where it cannot tell.
     fn effects(
@@ -482,8 +483,7 @@ pub trait Database: Send {
         statements: &[Statement],
         progress: &mut dyn FnMut(usize),
     ) -> Result<(), Error>;
-    /// Whether a migration finds all that [`Database::check`] does: by running its statements, or by
-    /// [`Database::check_live`].
+    /// Whether [`Database::check_live`] finds all that [`Database::check`] does.
     fn checks_live(&self) -> bool {
         false
     }

@@ -200,7 +200,7 @@ pub fn make(
     });
     check_bodies(
         to_check.map(|(_, desired)| &**desired),
-        options,
+        &options.tables,
         planner.database,
     )?;
     let tables = written(&options.tables, &options.targets, &changes);
@@ -882,7 +882,7 @@ fn refuse_doubtful(desired: &DesiredSet, changes: &[Change]) -> Result<(), Error
 /// Have the engine look at what is about to be made, before anything is.
 fn check_bodies<'a>(
     desired: impl Iterator<Item = &'a Desired>,
-    options: &Options,
+    tables: &[NewTable],
     database: &mut dyn Database,
 ) -> Result<(), Error> {
     let mut spans = BTreeMap::new();
@@ -900,7 +900,7 @@ fn check_bodies<'a>(
     }
     let references: Vec<&Definition> = definitions.iter().collect();
     let problems: Vec<Diagnostic> = database
-        .check(&references, &options.tables)?
+        .check(&references, tables)?
         .into_iter()
         .map(
             |(id, diagnostic)| match (spans.get(&id), &diagnostic.place) {

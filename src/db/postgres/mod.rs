@@ -348,11 +348,6 @@ impl Database for Postgres {
         self.find_faults(definitions, new)
     }
 
-    fn checks_live(&self) -> bool {
-        // CREATE refuses all of it, and to look for it is a round trip a condition.
-        true
-    }
-
     fn surroundings(&mut self, tables: &BTreeSet<TableId>) -> Result<Surroundings, Error> {
         self.read_surroundings_of(tables)
     }
