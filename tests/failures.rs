@@ -742,7 +742,7 @@ fn closed_pipe() {
     assert_eq!(run.stderr, "", "{run}");
 }
 
-/// It is said before anything is locked, whoever asks.
+/// Whoever asks, it is the plan that refuses it.
 #[test]
 fn a_condition_that_does_not_fit() {
     let mut live = Postgres::new();

@@ -32,6 +32,9 @@ mod tgtype {
 /// that it can be interrupted in between.
 const DEFINITIONS_AT_ONCE: usize = 1_000;
 
+/// A definition, with its fingerprint where that was asked for and it does not belong to an extension.
+type Found = (ObjectId, (Definition, Option<Fingerprint>));
+
 /// Whether definitions are read with their fingerprints.
 #[derive(Clone, Copy)]
 enum Fingerprints {
@@ -88,7 +91,7 @@ impl Postgres {
         ids: &[ObjectId],
         depth: Depth,
         fingerprints: Fingerprints,
-    ) -> Result<Vec<(ObjectId, (Definition, Option<Fingerprint>))>, Error> {
+    ) -> Result<Vec<Found>, Error> {
         let mut functions = vec![];
         let mut triggers = vec![];
         for id in ids {
@@ -111,7 +114,7 @@ impl Postgres {
         &mut self,
         ids: &[&FunctionId],
         fingerprints: Fingerprints,
-        found: &mut Vec<(ObjectId, (Definition, Option<Fingerprint>))>,
+        found: &mut Vec<Found>,
     ) -> Result<(), Error> {
         let schemas: Vec<&str> = ids.iter().map(|id| id.schema.as_str()).collect();
         let names: Vec<&str> = ids.iter().map(|id| id.name.as_str()).collect();
@@ -141,7 +144,7 @@ impl Postgres {
         ids: &[&TriggerId],
         depth: Depth,
         fingerprints: Fingerprints,
-        found: &mut Vec<(ObjectId, (Definition, Option<Fingerprint>))>,
+        found: &mut Vec<Found>,
     ) -> Result<(), Error> {
         let schemas: Vec<&str> = ids.iter().map(|id| id.table.schema.as_str()).collect();
         let tables: Vec<&str> = ids.iter().map(|id| id.table.name.as_str()).collect();
