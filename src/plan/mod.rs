@@ -334,11 +334,6 @@ impl Plan {
             warnings,
             uncovered,
         );
-        fn digest_of(part: &impl Serialize) -> Result<[u8; 32], Error> {
-            let json = serde_json::to_vec(part)
-                .map_err(|error| Error::failed(format!("the plan cannot be written: {error}")))?;
-            Ok(Sha256::digest(json).into())
-        }
         // A large plan is megabytes of JSON: each change has a digest of its own.
         let (digests, members) = parallel::map(changes, digest_of, || digest_of(&members));
         let mut hasher = Sha256::new();
@@ -427,6 +422,13 @@ impl Plan {
 #[derive(Deserialize)]
 struct Version {
     format_version: u32,
+}
+
+/// Digest of a part of the document.
+fn digest_of(part: &impl Serialize) -> Result<[u8; 32], Error> {
+    let json = serde_json::to_vec(part)
+        .map_err(|error| Error::failed(format!("the plan cannot be written: {error}")))?;
+    Ok(Sha256::digest(json).into())
 }
 
 /// Digest over the target, the version and what each change rests on.

@@ -115,44 +115,47 @@ impl Helper {
             Ok(memory) => memory.get(&key).cloned(),
             Err(_) => None,
         };
-        let notes = || {
-            given
-                .iter()
-                .map(|value| Note::of(value).map(|(_, note)| note))
-        };
         let Remembered { result, read } = match known {
             Some(known) => known,
-            None => {
-                // Each with a note of its own, to learn which of them are read.
-                let fresh: Vec<Note> = given.iter().map(|_| Note::default()).collect();
-                let given: Vec<Value> = given
-                    .iter()
-                    .zip(&fresh)
-                    .map(|(value, fresh)| match Note::of(value) {
-                        Some((value, _)) => fresh.on(value.clone()),
-                        None => value.clone(),
-                    })
-                    .collect();
-                let result = self.explained(state, &given)?;
-                let bits = fresh.iter().enumerate();
-                let read = bits.fold(0, |read, (at, note)| {
-                    read | u64::from(note.was_read()) << at
-                });
-                let new = Remembered { result, read };
-                if let Ok(mut memory) = memory.lock()
-                    && memory.len() < REMEMBERED
-                {
-                    memory.insert(key, new.clone());
-                }
-                new
-            }
+            None => self.worked_out(state, given, key, memory)?,
         };
-        for (at, note) in notes().enumerate() {
-            if let Some(note) = note.filter(|_| read >> at & 1 == 1) {
+        for (at, value) in given.iter().enumerate() {
+            if let Some((_, note)) = Note::of(value).filter(|_| read >> at & 1 == 1) {
                 note.read();
             }
         }
         Ok(result)
+    }
+
+    /// The result of a built-in helper, to be remembered.
+    fn worked_out(
+        &self,
+        state: &State<'_, '_>,
+        given: &[Value],
+        key: String,
+        memory: &Memory,
+    ) -> Result<Remembered, Error> {
+        // Each with a note of its own, to learn which of them are read.
+        let fresh: Vec<Note> = given.iter().map(|_| Note::default()).collect();
+        let given: Vec<Value> = given
+            .iter()
+            .zip(&fresh)
+            .map(|(value, fresh)| match Note::of(value) {
+                Some((value, _)) => fresh.on(value.clone()),
+                None => value.clone(),
+            })
+            .collect();
+        let result = self.explained(state, &given)?;
+        let read = (fresh.iter().enumerate()).fold(0, |read, (at, note)| {
+            read | u64::from(note.was_read()) << at
+        });
+        let new = Remembered { result, read };
+        if let Ok(mut memory) = memory.lock()
+            && memory.len() < REMEMBERED
+        {
+            memory.insert(key, new.clone());
+        }
+        Ok(new)
     }
 
     fn explained(&self, state: &State<'_, '_>, given: &[Value]) -> Result<Value, Error> {

@@ -39,6 +39,9 @@ const WITH_WORKERS: &str = "; SET LOCAL jit = off; SET LOCAL parallel_setup_cost
      SET LOCAL min_parallel_table_scan_size = 0; SET LOCAL parallel_leader_participation = off; \
      SET LOCAL enable_indexscan = off; SET LOCAL enable_indexonlyscan = off; SET LOCAL enable_bitmapscan = off";
 
+/// A definition, with its fingerprint where that was asked for and it does not belong to an extension.
+type Found = (ObjectId, (Definition, Option<Fingerprint>));
+
 /// Whether definitions are read with their fingerprints.
 #[derive(Clone, Copy)]
 enum Fingerprints {
@@ -95,7 +98,7 @@ impl Postgres {
         ids: &[ObjectId],
         depth: Depth,
         fingerprints: Fingerprints,
-    ) -> Result<Vec<(ObjectId, (Definition, Option<Fingerprint>))>, Error> {
+    ) -> Result<Vec<Found>, Error> {
         let mut functions = vec![];
         let mut triggers = vec![];
         for id in ids {
@@ -118,7 +121,7 @@ impl Postgres {
         &mut self,
         ids: &[&FunctionId],
         fingerprints: Fingerprints,
-        found: &mut Vec<(ObjectId, (Definition, Option<Fingerprint>))>,
+        found: &mut Vec<Found>,
     ) -> Result<(), Error> {
         let schemas: Vec<&str> = ids.iter().map(|id| id.schema.as_str()).collect();
         let names: Vec<&str> = ids.iter().map(|id| id.name.as_str()).collect();
@@ -148,7 +151,7 @@ impl Postgres {
         ids: &[&TriggerId],
         depth: Depth,
         fingerprints: Fingerprints,
-        found: &mut Vec<(ObjectId, (Definition, Option<Fingerprint>))>,
+        found: &mut Vec<Found>,
     ) -> Result<(), Error> {
         let schemas: Vec<&str> = ids.iter().map(|id| id.table.schema.as_str()).collect();
         let tables: Vec<&str> = ids.iter().map(|id| id.table.name.as_str()).collect();
