@@ -194,12 +194,12 @@ pub fn make(
         .collect();
     refuse_doubtful(desired, &changes)?;
     let is_left = options.apply_follows && planner.database.checks_live();
-    let to_check = desired.iter().filter(|(id, desired)| {
-        let all = options.check_all && !desired.faults_allowed;
+    let is_checked = |id: &ObjectId, wanted: &Desired| {
+        let all = options.check_all && !wanted.faults_allowed;
         !is_left && (all || differing.contains(id))
-    });
+    };
     check_bodies(
-        to_check.map(|(_, desired)| &**desired),
+        with_called(desired, is_checked).into_iter(),
         &options.tables,
         planner.database,
     )?;
@@ -879,6 +879,31 @@ fn refuse_doubtful(desired: &DesiredSet, changes: &[Change]) -> Result<(), Error
     Error::collected(problems)
 }
 
+/// Those that are to be checked, and the functions that they call: a function that may have faults comes with the
+/// triggers that cannot be made without it.
+fn with_called(
+    desired: &DesiredSet,
+    is_checked: impl Fn(&ObjectId, &Desired) -> bool,
+) -> Vec<&Desired> {
+    let checked: BTreeMap<&ObjectId, &Desired> = desired
+        .iter()
+        .map(|(id, wanted)| (id, &**wanted))
+        .filter(|(id, wanted)| is_checked(id, wanted))
+        .collect();
+    let called: Vec<ObjectId> = checked
+        .values()
+        .filter_map(|wanted| wanted.definition.calls().cloned())
+        .map(ObjectId::Function)
+        .collect();
+    let called = called
+        .iter()
+        .filter_map(|id| desired.get_key_value(id))
+        .map(|(id, wanted)| (id, &**wanted));
+    let mut all = checked.clone();
+    all.extend(called);
+    all.into_values().collect()
+}
+
 /// Have the engine look at what is about to be made, before anything is.
 fn check_bodies<'a>(
     desired: impl Iterator<Item = &'a Desired>,
@@ -886,9 +911,13 @@ fn check_bodies<'a>(
     database: &mut dyn Database,
 ) -> Result<(), Error> {
     let mut spans = BTreeMap::new();
+    let mut allowed = BTreeSet::new();
     let mut definitions = vec![];
     for wanted in desired {
         let mut definition = wanted.definition.clone();
+        if wanted.faults_allowed {
+            allowed.insert(definition.id());
+        }
         if let Definition::Trigger(trigger) = &mut definition {
             trigger.verbatim = wanted.ddl.statements.first().cloned();
         }
@@ -902,6 +931,7 @@ fn check_bodies<'a>(
     let problems: Vec<Diagnostic> = database
         .check(&references, tables)?
         .into_iter()
+        .filter(|(id, _)| !allowed.contains(id))
         .map(
             |(id, diagnostic)| match (spans.get(&id), &diagnostic.place) {
                 (Some(span), None) => diagnostic.at(span),
