@@ -351,6 +351,26 @@ fn attempt(
     Ok(with_statements(job, migration))
 }
 
+/// Refuse a plan that was saved and does not fit any more. The migration looks again, under its lock; this is so that
+/// nobody is asked about the hazards of what cannot be done.
+pub fn refuse_stale(plan: &Plan, database: &mut dyn Database) -> Result<(), Error> {
+    let changes = plan.changes.iter();
+    let rests_on: Vec<_> = changes
+        .flat_map(|change| change.rests_on.iter().cloned())
+        .collect();
+    let ids: Vec<ObjectId> = rests_on
+        .iter()
+        .map(|rested| ObjectId::from(&rested.object))
+        .collect();
+    let history = database.history()?;
+    let catalog = database.catalog(&scope_of(ids.iter()))?;
+    let moved = plan::moved(plan.base_version, &rests_on, &catalog, &history);
+    if !moved.is_empty() {
+        return Err(stale(&moved));
+    }
+    not_there(&plan.tables, database)
+}
+
 /// Refuse to go on where a table that is to be created is there by now.
 pub(crate) fn not_there(tables: &[NewTable], database: &mut dyn Database) -> Result<(), Error> {
     let moved: Vec<String> = existing(tables, database)?

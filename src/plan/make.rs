@@ -157,6 +157,7 @@ pub fn make(
         catalog,
         states,
     } = present;
+    refuse_taken_over(desired, &catalog)?;
     let sides = sides(
         desired,
         &history,
@@ -866,6 +867,31 @@ fn unmanaged(desired: &DesiredSet, history: &History, catalog: &Catalog) -> Vec<
         unmanaged.sort();
     }
     unmanaged
+}
+
+/// What an extension took over is as its script says: it is nobody else's to make, and it is not gone either.
+fn refuse_taken_over(desired: &DesiredSet, catalog: &Catalog) -> Result<(), Error> {
+    let problems = catalog
+        .taken_over
+        .iter()
+        .filter_map(|(id, extension)| Some((id, extension, desired.get(id)?)))
+        .map(|(id, extension, wanted)| {
+            let (whose, member) = match id {
+                ObjectId::Function(function) => (format!("{id} belongs"), format!("FUNCTION {function}()")),
+                ObjectId::Trigger(trigger) => (
+                    format!("the table of {id} belongs"),
+                    format!("TABLE {}", trigger.table),
+                ),
+            };
+            Diagnostic::new(format!("{whose} to the extension `{extension}`"))
+                .at(&wanted.span)
+                .note("what belongs to an extension is as the extension's script says, and is not touched")
+                .help(format!(
+                    "leave it out of the spec, or take it out of the extension: `ALTER EXTENSION {extension} DROP {member}`"
+                ))
+        })
+        .collect();
+    Error::collected(problems)
 }
 
 /// What cannot be meant is not made, unless the spec says that it is.

@@ -22,9 +22,14 @@ const LOCK_CLASS: i32 = 0x7472_6763;
 /// that failed stays cheap.
 const BATCH: usize = 500;
 
-/// What a text means must not depend on who runs it: a backslash in a literal is one, and `= NULL` is what it says.
-pub(super) const READING: &str =
-    "SET LOCAL standard_conforming_strings = on; SET LOCAL transform_null_equals = off";
+/// What a text means must not depend on who runs it, whatever the role, the database or the server are set to: a backslash
+/// in a literal is one, `= NULL` is what it says, and a literal of a date, a moment, an interval, an array, XML or money
+/// is read (when a WHEN is made, its value is stored, not its text) and printed in one way. Nobody's idle time ends it.
+pub(super) const READING: &str = "SET LOCAL standard_conforming_strings = on; \
+    SET LOCAL transform_null_equals = off; SET LOCAL array_nulls = on; SET LOCAL xmloption = content; \
+    SET LOCAL DateStyle = 'ISO, MDY'; SET LOCAL IntervalStyle = 'postgres'; SET LOCAL TimeZone = 'UTC'; \
+    SET LOCAL lc_monetary = 'C'; SET LOCAL extra_float_digits = 1; SET LOCAL bytea_output = 'hex'; \
+    SET LOCAL idle_in_transaction_session_timeout = '60s'";
 
 /// How long the server keeps the transaction of a client that went silent.
 const IDLE_LIMIT: &str = "60s";
@@ -68,11 +73,12 @@ impl Postgres {
     /// See [`crate::db::Database::begin`].
     pub(super) fn begin_migration(&mut self, patience: Patience) -> Result<(), Error> {
         let timeout = patience.lock_timeout.as_millis().max(1);
-        // From 14 on the server looks whether its client is still there, so that a queued lock dies with it.
-        let connection_check = if self.server.major >= 14 {
-            "; SET LOCAL client_connection_check_interval = '1s'"
-        } else {
-            ""
+        // From 14 on the server looks whether its client is still there, so that a queued lock dies with it; from 17 on it
+        // has a timeout for whole transactions, which would end one in the middle.
+        let connection_check = match self.server.major {
+            ..14 => "",
+            14..17 => "; SET LOCAL client_connection_check_interval = '1s'",
+            17.. => "; SET LOCAL client_connection_check_interval = '1s'; SET LOCAL transaction_timeout = 0",
         };
         let result = self
             .batch(
