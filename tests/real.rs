@@ -155,3 +155,32 @@ fn a_function_that_only_the_application_has_is_named_once() {
         assert_eq!(said.count(), 1, "{ran}");
     }
 }
+
+/// Rows that a policy hides would be taken for rows that nobody wrote.
+#[test]
+fn row_security_on_the_history_is_an_error_and_not_an_empty_history() {
+    let mut live = Postgres::new();
+    live.batch("CREATE TABLE t (a integer); CREATE TABLE log (x text)");
+    let sandbox = Sandbox::with_spec(
+        "version = 1\n[[trigger]]\nname = 'x'\ntable = 't'\ntiming = 'after'\nevents = ['insert']\nbody = \"INSERT INTO log VALUES ('x');\"\n",
+    );
+    sandbox.on(&live, &["apply", "--yes"]).ok();
+    let role = format!("weak_{}", live.name());
+    live.batch(&format!(
+        "CREATE ROLE {role} LOGIN; GRANT USAGE ON SCHEMA triggerctl TO {role};
+         GRANT SELECT ON ALL TABLES IN SCHEMA triggerctl TO {role}"
+    ));
+    let url = live.url().replace("postgres@", &format!("{role}@"));
+    sandbox.run(&["check", "--url", &url]).ok();
+    live.batch("ALTER TABLE triggerctl.objects ENABLE ROW LEVEL SECURITY");
+    for command in ["plan", "check", "history"] {
+        sandbox.run(&[command, "--url", &url]).code(1).says(&[
+            "row security keeps rows of the history",
+            "triggerctl.objects",
+            "DISABLE ROW LEVEL SECURITY",
+        ]);
+    }
+    // The owner sees all there is.
+    sandbox.on(&live, &["check"]).ok();
+    live.batch(&format!("DROP OWNED BY {role}; DROP ROLE {role}"));
+}
