@@ -184,3 +184,38 @@ fn row_security_on_the_history_is_an_error_and_not_an_empty_history() {
     sandbox.on(&live, &["check"]).ok();
     live.batch(&format!("DROP OWNED BY {role}; DROP ROLE {role}"));
 }
+
+/// The server does not even begin a message that it cannot put into its encoding; the statement is named all the same.
+#[test]
+fn a_character_that_the_server_does_not_have_is_named_with_its_statement() {
+    let outer = Postgres::new();
+    let name = format!("{}_latin", outer.name());
+    let mut server = outer.connect();
+    server
+        .batch_execute(&format!(
+            "CREATE DATABASE {name} ENCODING 'LATIN1' LOCALE 'C' TEMPLATE template0"
+        ))
+        .unwrap();
+    let url = common::postgres::with_database(&outer.url(), &name);
+    common::postgres::connect(&url)
+        .batch_execute("CREATE TABLE t (a text); CREATE TABLE log (x text)")
+        .unwrap();
+    let spec = |word: &str| {
+        format!(
+            "version = 1\n[[trigger]]\nname = 'x'\ntable = 't'\ntiming = 'after'\nevents = ['insert']\nbody = \"INSERT INTO log VALUES ('{word}');\"\n"
+        )
+    };
+    let sandbox = Sandbox::with_spec(&spec("zehn €"));
+    sandbox
+        .run(&["apply", "--yes", "--url", &url])
+        .code(1)
+        .says(&["create of function public.t_x failed", "22p05", "encoding"])
+        .never_says(&["triggerctl_batch"]);
+    sandbox.write("triggers.toml", spec("zehn £"));
+    sandbox.run(&["apply", "--yes", "--url", &url]).ok();
+    sandbox.run(&["check", "--url", &url]).ok();
+    sandbox.run(&["import", "--url", &url]).ok().says(&["zehn £"]);
+    server
+        .batch_execute(&format!("DROP DATABASE {name} WITH (FORCE)"))
+        .unwrap();
+}

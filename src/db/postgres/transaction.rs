@@ -160,7 +160,7 @@ impl Postgres {
             match self.client.batch_execute(&text) {
                 Ok(()) => {}
                 Err(failure) if self.cause(&failure) == Cause::Other => {
-                    self.run_one_by_one(batch)?;
+                    self.run_one_by_one(&failure, batch)?;
                 }
                 Err(failure) => return Err(self.stopped(&failure, batch)),
             }
@@ -171,8 +171,20 @@ impl Postgres {
     }
 
     /// Run a batch that has failed again, to learn which of its statements it was.
-    fn run_one_by_one(&mut self, batch: &[Statement]) -> Result<(), Error> {
-        self.batch("undo a batch", "ROLLBACK TO SAVEPOINT triggerctl_batch")?;
+    fn run_one_by_one(
+        &mut self,
+        failure: &postgres::Error,
+        batch: &[Statement],
+    ) -> Result<(), Error> {
+        let undone = self.batch("undo a batch", "ROLLBACK TO SAVEPOINT triggerctl_batch");
+        // A message that the server cannot put into its encoding has not begun: there is no savepoint either.
+        if undone.is_err()
+            && failure.code() == Some(&SqlState::UNTRANSLATABLE_CHARACTER)
+            && let Some(statement) = untranslatable(failure, batch)
+        {
+            return Err(of_statement(failure, statement));
+        }
+        undone?;
         for statement in batch {
             match self.client.batch_execute(&statement.sql) {
                 Ok(()) => {}
@@ -266,4 +278,22 @@ impl Postgres {
             log::debug!("ROLLBACK: {failure}");
         }
     }
+}
+
+/// The statement with the character that the server's encoding does not have. Its message gives the bytes, in every
+/// language as `0xe2 0x82 0xac`.
+fn untranslatable<'a>(
+    failure: &postgres::Error,
+    batch: &'a [Statement],
+) -> Option<&'a Statement> {
+    let message = failure.as_db_error()?.message();
+    let bytes = message
+        .split_whitespace()
+        .filter_map(|word| word.strip_prefix("0x"))
+        .map_while(|digits| u8::from_str_radix(digits, 16).ok())
+        .collect();
+    let character = String::from_utf8(bytes).ok().filter(|it| !it.is_empty())?;
+    batch
+        .iter()
+        .find(|statement| statement.sql.contains(&character))
 }
