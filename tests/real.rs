@@ -149,7 +149,11 @@ fn a_function_that_only_the_application_has_is_named_once() {
          CREATE TRIGGER b AFTER UPDATE OF title ON books BEGIN UPDATE books SET sort = title_sort(NEW.title) WHERE rowid = NEW.rowid; END;",
     );
     let sandbox = Sandbox::new();
-    for command in [&["import", "-o", "triggers.toml"][..], &["check"], &["lint"]] {
+    for command in [
+        &["import", "-o", "triggers.toml"][..],
+        &["check"],
+        &["lint"],
+    ] {
         let ran = sandbox.on(&live, command).ok();
         let said = ran.stderr.matches("SQLite has no function `title_sort`");
         assert_eq!(said.count(), 1, "{ran}");
@@ -214,7 +218,10 @@ fn a_character_that_the_server_does_not_have_is_named_with_its_statement() {
     sandbox.write("triggers.toml", spec("zehn £"));
     sandbox.run(&["apply", "--yes", "--url", &url]).ok();
     sandbox.run(&["check", "--url", &url]).ok();
-    sandbox.run(&["import", "--url", &url]).ok().says(&["zehn £"]);
+    sandbox
+        .run(&["import", "--url", &url])
+        .ok()
+        .says(&["zehn £"]);
     server
         .batch_execute(&format!("DROP DATABASE {name} WITH (FORCE)"))
         .unwrap();

@@ -139,7 +139,9 @@ impl Postgres {
                     "row security keeps rows of the history from role `{}`",
                     self.user
                 ))
-                .note(format!("it is enabled on `{schema}.{table}`, and holds for this role"))
+                .note(format!(
+                    "it is enabled on `{schema}.{table}`, and holds for this role"
+                ))
                 .help(format!(
                     "ALTER TABLE {}.{table} DISABLE ROW LEVEL SECURITY",
                     identifier(&schema)

@@ -78,7 +78,9 @@ impl Postgres {
         let connection_check = match self.server.major {
             ..14 => "",
             14..17 => "; SET LOCAL client_connection_check_interval = '1s'",
-            17.. => "; SET LOCAL client_connection_check_interval = '1s'; SET LOCAL transaction_timeout = 0",
+            17.. => {
+                "; SET LOCAL client_connection_check_interval = '1s'; SET LOCAL transaction_timeout = 0"
+            }
         };
         let result = self
             .batch(
@@ -282,10 +284,7 @@ impl Postgres {
 
 /// The statement with the character that the server's encoding does not have. Its message gives the bytes, in every
 /// language as `0xe2 0x82 0xac`.
-fn untranslatable<'a>(
-    failure: &postgres::Error,
-    batch: &'a [Statement],
-) -> Option<&'a Statement> {
+fn untranslatable<'a>(failure: &postgres::Error, batch: &'a [Statement]) -> Option<&'a Statement> {
     let message = failure.as_db_error()?.message();
     let bytes = message
         .split_whitespace()
