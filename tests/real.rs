@@ -226,3 +226,39 @@ fn a_character_that_the_server_does_not_have_is_named_with_its_statement() {
         .batch_execute(&format!("DROP DATABASE {name} WITH (FORCE)"))
         .unwrap();
 }
+
+/// What was broken when it was imported goes back to being so, where the spec still says that it may.
+#[test]
+fn a_rollback_brings_back_what_was_broken_before() {
+    let mut live = Sqlite::new();
+    live.batch(
+        "CREATE TABLE t (a); CREATE TABLE log (x);
+         CREATE TRIGGER b AFTER INSERT ON t BEGIN INSERT INTO nolog VALUES (1); END",
+    );
+    let before = live.snapshot();
+    let sandbox = Sandbox::new();
+    sandbox.on(&live, &["import", "-o", "triggers.toml"]).ok();
+    sandbox.on(&live, &["apply", "--yes"]).ok();
+    let broken = sandbox.read("triggers.toml");
+    let mended = broken.replace("nolog VALUES", "log VALUES");
+    sandbox.write("triggers.toml", &mended);
+    sandbox.on(&live, &["apply", "--yes"]).ok();
+
+    // Where nothing says so any more it is an error, which names the way.
+    let strict: String = mended
+        .lines()
+        .filter(|line| !line.starts_with("allow"))
+        .map(|line| format!("{line}\n"))
+        .collect();
+    sandbox.write("triggers.toml", &strict);
+    sandbox
+        .on(&live, &["rollback", "--yes"])
+        .code(1)
+        .says(&["INSERT on main.t would fail", "missing_reference"]);
+    sandbox.write("triggers.toml", &mended);
+    sandbox
+        .on(&live, &["rollback", "--yes"])
+        .ok()
+        .says(&["would fail: no such table: main.nolog"]);
+    assert_same("the catalog", &before, &live.snapshot());
+}
