@@ -245,12 +245,11 @@ fn a_rollback_brings_back_what_was_broken_before() {
     sandbox.on(&live, &["apply", "--yes"]).ok();
 
     // Where nothing says so any more it is an error, which names the way.
-    let strict: String = mended
+    let strict: Vec<&str> = mended
         .lines()
         .filter(|line| !line.starts_with("allow"))
-        .map(|line| format!("{line}\n"))
         .collect();
-    sandbox.write("triggers.toml", &strict);
+    sandbox.write("triggers.toml", strict.join("\n"));
     sandbox
         .on(&live, &["rollback", "--yes"])
         .code(1)
