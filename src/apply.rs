@@ -353,6 +353,26 @@ fn attempt(
     Ok(with_statements(job, migration))
 }
 
+/// Refuse a plan that was saved and does not fit any more. The migration looks again, under its lock; this is so that
+/// nobody is asked about the hazards of what cannot be done.
+pub fn refuse_stale(plan: &Plan, database: &mut dyn Database) -> Result<(), Error> {
+    let changes = plan.changes.iter();
+    let rests_on: Vec<_> = changes
+        .flat_map(|change| change.rests_on.iter().cloned())
+        .collect();
+    let ids: Vec<ObjectId> = rests_on
+        .iter()
+        .map(|rested| ObjectId::from(&rested.object))
+        .collect();
+    let history = database.history()?;
+    let catalog = database.catalog(&scope_of(ids.iter()))?;
+    let moved = plan::moved(plan.base_version, &rests_on, &catalog, &history);
+    if !moved.is_empty() {
+        return Err(stale(&moved));
+    }
+    not_there(&plan.tables, database)
+}
+
 /// Run the statements of a job. What is to be recorded of them is written out while the database is at them.
 fn run_up(
     job: &Job,

@@ -478,7 +478,7 @@ impl<'a> Source<'a> {
 }
 
 /// Whether it is said to be meant that a body names what is not there.
-fn allows_faults(allowed: &[AllowSpec]) -> bool {
+pub(crate) fn allows_faults(allowed: &[AllowSpec]) -> bool {
     allowed
         .iter()
         .any(|allow| allow.rule.value == "missing_reference")

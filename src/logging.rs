@@ -1,8 +1,13 @@
 //! Remarks on the way, to stderr: warnings always, more with `--verbose`.
 
+use std::collections::BTreeSet;
 use std::io::Write as _;
+use std::sync::{Mutex, PoisonError};
 
 use log::{Level, LevelFilter, Log, Metadata, Record};
+
+/// The warnings so far. A command looks at a database more than once; what it finds there is news only the first time.
+static WARNED: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
 
 struct Stderr;
 
@@ -21,6 +26,12 @@ impl Log for Stderr {
             Level::Warn => "warning",
             Level::Info | Level::Debug | Level::Trace => "note",
         };
+        if record.level() == Level::Warn {
+            let mut warned = WARNED.lock().unwrap_or_else(PoisonError::into_inner);
+            if !warned.insert(record.args().to_string()) {
+                return;
+            }
+        }
         // Where stderr is closed there is nobody to tell.
         let _ = writeln!(std::io::stderr().lock(), "{word}: {}", record.args());
     }

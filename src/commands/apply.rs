@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use crate::apply::{Job, Settings, run};
+use crate::apply::{Job, Settings, refuse_stale, run};
 use crate::db::{Database, Intent, Migration, Patience, Protocol};
 use crate::error::{Diagnostic, Error, Kind};
 use crate::history::Writer;
@@ -201,6 +201,9 @@ impl Apply {
                 let mut database = context.connect(spec.as_ref(), Intent::Read)?;
                 same_target(&plan, &*database)?;
                 self.go_on(context, spec.as_ref(), &mut *database)?;
+                if !plan.is_empty() {
+                    refuse_stale(&plan, &mut *database)?;
+                }
                 let folder = spec.as_ref().and_then(|spec| spec.templates.as_deref());
                 let renderer = Renderer::new(database.dialect(), folder)?;
                 self.show(context, &plan, &*database)?;

@@ -1,11 +1,17 @@
 //! `triggerctl rollback`.
 
+use std::collections::BTreeSet;
+
+use crate::apply::Job;
 use crate::db::Intent;
+use crate::desired::allows_faults;
 use crate::error::Error;
 use crate::history::Writer;
+use crate::model::ObjectId;
 use crate::render::Renderer;
 use crate::report::{Format, text};
 use crate::rollback::prepare;
+use crate::spec::Spec;
 
 use super::apply::{How, report};
 use super::{Context, Outcome, history_schema};
@@ -30,7 +36,10 @@ impl Rollback {
         let mut database = context.connect(spec.as_ref(), Intent::Read)?;
         let folder = spec.as_ref().and_then(|spec| spec.templates.as_deref());
         let renderer = Renderer::new(database.dialect(), folder)?;
-        let rollback = prepare(&mut *database, &renderer, self.to)?;
+        let mut rollback = prepare(&mut *database, &renderer, self.to)?;
+        if let Some(spec) = &spec {
+            rollback.job.faulty = may_fail(spec, &rollback.job);
+        }
         if context.output.format == Format::Text && !(context.output.quiet && self.how.yes) {
             let detail = context.detail(&*database, false, false);
             context.output.result(&text::rollback(
@@ -53,4 +62,22 @@ impl Rollback {
         report(context, &migration)?;
         Ok(Outcome::Done)
     }
+}
+
+/// What comes back and may fail: the spec says so of the trigger of that name, as an import does of what was broken already.
+fn may_fail(spec: &Spec, job: &Job) -> BTreeSet<ObjectId> {
+    let allowing: Vec<&str> = spec
+        .triggers
+        .iter()
+        .filter(|trigger| allows_faults(&trigger.allow))
+        .map(|trigger| trigger.name.value.as_str())
+        .collect();
+    let is_meant = |id: &&ObjectId| {
+        // A trigger of several events is one for each on some engines: `<name>_insert`.
+        allowing.iter().any(|name| {
+            let rest = id.name().strip_prefix(name);
+            rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('_'))
+        })
+    };
+    job.expected.keys().filter(is_meant).cloned().collect()
 }

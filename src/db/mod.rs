@@ -127,6 +127,8 @@ pub struct Catalog {
     /// Triggers of the scope that are not listed because their function belongs to an extension, which may have put it
     /// there itself.
     pub of_extensions: BTreeSet<TriggerId>,
+    /// What was asked for by name, is there, and is not listed because it, or its table, belongs to this extension.
+    pub taken_over: BTreeMap<ObjectId, String>,
     /// Where triggers stand among their siblings, for engines that let that be chosen. It is in no fingerprint: it
     /// changes when a sibling comes or goes.
     pub places: BTreeMap<ObjectId, Place>,

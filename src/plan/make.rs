@@ -157,6 +157,7 @@ pub fn make(
         catalog,
         states,
     } = present;
+    refuse_taken_over(desired, &catalog)?;
     let sides = sides(
         desired,
         &history,
@@ -194,12 +195,12 @@ pub fn make(
         .collect();
     refuse_doubtful(desired, &changes)?;
     let is_left = options.apply_follows && planner.database.checks_live();
-    let to_check = desired.iter().filter(|(id, desired)| {
-        let all = options.check_all && !desired.faults_allowed;
+    let is_checked = |id: &ObjectId, wanted: &Desired| {
+        let all = options.check_all && !wanted.faults_allowed;
         !is_left && (all || differing.contains(id))
-    });
+    };
     check_bodies(
-        to_check.map(|(_, desired)| &**desired),
+        with_called(desired, is_checked).into_iter(),
         &options.tables,
         planner.database,
     )?;
@@ -868,6 +869,31 @@ fn unmanaged(desired: &DesiredSet, history: &History, catalog: &Catalog) -> Vec<
     unmanaged
 }
 
+/// What an extension took over is as its script says: it is nobody else's to make, and it is not gone either.
+fn refuse_taken_over(desired: &DesiredSet, catalog: &Catalog) -> Result<(), Error> {
+    let problems = catalog
+        .taken_over
+        .iter()
+        .filter_map(|(id, extension)| Some((id, extension, desired.get(id)?)))
+        .map(|(id, extension, wanted)| {
+            let (whose, member) = match id {
+                ObjectId::Function(function) => (format!("{id} belongs"), format!("FUNCTION {function}()")),
+                ObjectId::Trigger(trigger) => (
+                    format!("the table of {id} belongs"),
+                    format!("TABLE {}", trigger.table),
+                ),
+            };
+            Diagnostic::new(format!("{whose} to the extension `{extension}`"))
+                .at(&wanted.span)
+                .note("what belongs to an extension is as the extension's script says, and is not touched")
+                .help(format!(
+                    "leave it out of the spec, or take it out of the extension: `ALTER EXTENSION {extension} DROP {member}`"
+                ))
+        })
+        .collect();
+    Error::collected(problems)
+}
+
 /// What cannot be meant is not made, unless the spec says that it is.
 fn refuse_doubtful(desired: &DesiredSet, changes: &[Change]) -> Result<(), Error> {
     let problems: Vec<Diagnostic> = changes
@@ -879,6 +905,31 @@ fn refuse_doubtful(desired: &DesiredSet, changes: &[Change]) -> Result<(), Error
     Error::collected(problems)
 }
 
+/// Those that are to be checked, and the functions that they call: a function that may have faults comes with the
+/// triggers that cannot be made without it.
+fn with_called(
+    desired: &DesiredSet,
+    is_checked: impl Fn(&ObjectId, &Desired) -> bool,
+) -> Vec<&Desired> {
+    let checked: BTreeMap<&ObjectId, &Desired> = desired
+        .iter()
+        .map(|(id, wanted)| (id, &**wanted))
+        .filter(|(id, wanted)| is_checked(id, wanted))
+        .collect();
+    let called: Vec<ObjectId> = checked
+        .values()
+        .filter_map(|wanted| wanted.definition.calls().cloned())
+        .map(ObjectId::Function)
+        .collect();
+    let called = called
+        .iter()
+        .filter_map(|id| desired.get_key_value(id))
+        .map(|(id, wanted)| (id, &**wanted));
+    let mut all = checked.clone();
+    all.extend(called);
+    all.into_values().collect()
+}
+
 /// Have the engine look at what is about to be made, before anything is.
 fn check_bodies<'a>(
     desired: impl Iterator<Item = &'a Desired>,
@@ -886,9 +937,13 @@ fn check_bodies<'a>(
     database: &mut dyn Database,
 ) -> Result<(), Error> {
     let mut spans = BTreeMap::new();
+    let mut allowed = BTreeSet::new();
     let mut definitions = vec![];
     for wanted in desired {
         let mut definition = wanted.definition.clone();
+        if wanted.faults_allowed {
+            allowed.insert(definition.id());
+        }
         if let Definition::Trigger(trigger) = &mut definition {
             trigger.verbatim = wanted.ddl.statements.first().cloned();
         }
@@ -902,6 +957,7 @@ fn check_bodies<'a>(
     let problems: Vec<Diagnostic> = database
         .check(&references, tables)?
         .into_iter()
+        .filter(|(id, _)| !allowed.contains(id))
         .map(
             |(id, diagnostic)| match (spans.get(&id), &diagnostic.place) {
                 (Some(span), None) => diagnostic.at(span),

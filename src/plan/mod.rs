@@ -349,9 +349,16 @@ impl Plan {
         let diagnostics: Vec<Diagnostic> = self
             .conflicts()
             .map(|change| {
+                let is_elsewhere = change.before.as_ref().is_some_and(|before| {
+                    before.id().table() != change.id().table()
+                });
                 Diagnostic::new(format!("conflict: {}", change.object))
                     .note(change.because.clone())
-                    .help("`--adopt` takes it over, and makes it as the spec says")
+                    .help(if is_elsewhere {
+                        "what is on another table is not taken over: choose another name in the spec, or drop what has it"
+                    } else {
+                        "`--adopt` takes it over, and makes it as the spec says"
+                    })
             })
             .collect();
         if diagnostics.is_empty() {

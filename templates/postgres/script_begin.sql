@@ -8,6 +8,12 @@ SET LOCAL lock_timeout = '2s';
 -- What a text means must not depend on who runs it.
 SET LOCAL standard_conforming_strings = on;
 SET LOCAL transform_null_equals = off;
+SET LOCAL array_nulls = on;
+SET LOCAL xmloption = content;
+SET LOCAL DateStyle = 'ISO, MDY';
+SET LOCAL IntervalStyle = 'postgres';
+SET LOCAL TimeZone = 'UTC';
+SET LOCAL lc_monetary = 'C';
 
 -- What every trigger is like, as one digest: to look again before anything is done, and for the record at the end.
 CREATE TEMPORARY VIEW triggerctl_live AS

@@ -141,7 +141,56 @@ impl Postgres {
                 Ok(())
             },
         )?;
-        Ok(Self::sort_out(scope, listed, triggers, functions))
+        let members: Vec<ObjectId> = {
+            let functions = functions
+                .values()
+                .filter(|(_, fingerprint)| fingerprint.is_none())
+                .map(|(id, _)| ObjectId::Function(id.clone()));
+            let triggers = triggers
+                .iter()
+                .filter(|(id, _, fingerprint)| {
+                    fingerprint.is_none() && scope.schemas.contains(&id.table.schema)
+                })
+                .map(|(id, _, _)| ObjectId::Trigger(id.clone()));
+            functions
+                .chain(triggers)
+                .filter(|id| scope.known.contains(id))
+                .collect()
+        };
+        let mut catalog = Self::sort_out(scope, listed, triggers, functions);
+        for id in members {
+            if let Some(extension) = self.extension_of(&id)? {
+                catalog.taken_over.insert(id, extension);
+            }
+        }
+        Ok(catalog)
+    }
+
+    /// The extension that a function, or a trigger's table, belongs to.
+    fn extension_of(&mut self, id: &ObjectId) -> Result<Option<String>, Error> {
+        let name = match id {
+            ObjectId::Function(function) => &function.name,
+            ObjectId::Trigger(trigger) => &trigger.table.name,
+        };
+        let is_function = matches!(id, ObjectId::Function(_));
+        let rows = self.read(
+            "read the extension of an object",
+            "SELECT e.extname FROM pg_catalog.pg_depend d
+             JOIN pg_catalog.pg_extension e ON e.oid = d.refobjid
+             WHERE d.refclassid = 'pg_catalog.pg_extension'::pg_catalog.regclass AND d.deptype = 'e'
+               AND CASE WHEN $3 THEN d.classid = 'pg_catalog.pg_proc'::pg_catalog.regclass AND d.objid IN (
+                     SELECT p.oid FROM pg_catalog.pg_proc p JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace
+                     WHERE n.nspname = $1 AND p.proname = $2 AND p.pronargs = 0)
+                   ELSE d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.objid IN (
+                     SELECT c.oid FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+                     WHERE n.nspname = $1 AND c.relname = $2) END",
+            &[
+                (&id.schema(), Type::TEXT),
+                (name, Type::TEXT),
+                (&is_function, Type::BOOL),
+            ],
+        )?;
+        rows.first().map(|row| get(row, 0)).transpose()
     }
 
     /// What of the rows counts as listed, and what only as a caller.

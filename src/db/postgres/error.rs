@@ -166,6 +166,9 @@ fn help(code: &SqlState) -> Option<&'static str> {
             "one transaction needs more locks than the server has room for: raise `max_locks_per_transaction`, or apply \
              in parts with `--target`"
         }
+        "22P05" => {
+            "the database's encoding has no such character (`SHOW server_encoding`): write it another way, such as by chr()"
+        }
         "57014" => "raise `statement_timeout` for this role, or try again",
         "25006" => "connect to the primary server, with a role that may write",
         _ => return None,

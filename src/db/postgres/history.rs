@@ -95,7 +95,9 @@ impl Postgres {
                     COALESCE(pg_catalog.has_table_privilege(o.oid, 'SELECT'), false),
                     m.oid IS NOT NULL, o.oid IS NOT NULL,
                     EXISTS (SELECT FROM pg_catalog.pg_attribute a
-                            WHERE a.attrelid = m.oid AND a.attname = 'rendering' AND NOT a.attisdropped)
+                            WHERE a.attrelid = m.oid AND a.attname = 'rendering' AND NOT a.attisdropped),
+                    COALESCE(pg_catalog.row_security_active(m.oid), false),
+                    COALESCE(pg_catalog.row_security_active(o.oid), false)
              FROM pg_catalog.pg_namespace n
              LEFT JOIN pg_catalog.pg_class m ON m.relnamespace = n.oid AND m.relname = 'migrations'
              LEFT JOIN pg_catalog.pg_class o ON o.relnamespace = n.oid AND o.relname = 'objects'
@@ -129,6 +131,24 @@ impl Postgres {
                 "GRANT USAGE ON SCHEMA {quoted} TO {role}; GRANT SELECT ON ALL TABLES IN SCHEMA {quoted} TO {role}"
             ))
             .into());
+        }
+        // Rows that a policy hides are as good as never written: what is ours would look like nobody's.
+        for (column, table) in [(7, "migrations"), (8, "objects")] {
+            if get(row, column)? {
+                return Err(Diagnostic::new(format!(
+                    "row security keeps rows of the history from role `{}`",
+                    self.user
+                ))
+                .note(format!(
+                    "it is enabled on `{schema}.{table}`, and holds for this role"
+                ))
+                .help(format!(
+                    "ALTER TABLE {}.{table} DISABLE ROW LEVEL SECURITY",
+                    identifier(&schema)
+                ))
+                .help("or run triggerctl as the tables' owner, or as a role that has BYPASSRLS")
+                .into());
+            }
         }
         Ok(Some(HistoryColumns {
             rendering: get(row, 6)?,

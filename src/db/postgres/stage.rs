@@ -26,9 +26,7 @@ use crate::testing::case::statements;
 const MOST_ROWS: usize = 100_000;
 
 /// What holds for the transaction. Values come as text, in a form that does not depend on the role's settings.
-const SETTINGS: &str = "SET LOCAL lock_timeout = '2s'; SET LOCAL statement_timeout = '60s'; \
-    SET LOCAL idle_in_transaction_session_timeout = '60s'; SET LOCAL bytea_output = 'hex'; \
-    SET LOCAL DateStyle = 'ISO'; SET LOCAL IntervalStyle = 'postgres'; SET LOCAL extra_float_digits = 1";
+const SETTINGS: &str = "SET LOCAL lock_timeout = '2s'; SET LOCAL statement_timeout = '60s'";
 
 /// COMMIT would have to empty a table that another one, which is to keep its rows, refers to: the server refuses.
 const TRAP: &str = "CREATE TEMPORARY TABLE \"triggerctl trap\" (x integer PRIMARY KEY) ON COMMIT DELETE ROWS; \

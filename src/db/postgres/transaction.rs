@@ -22,9 +22,14 @@ const LOCK_CLASS: i32 = 0x7472_6763;
 /// that failed stays cheap.
 const BATCH: usize = 500;
 
-/// What a text means must not depend on who runs it: a backslash in a literal is one, and `= NULL` is what it says.
-pub(super) const READING: &str =
-    "SET LOCAL standard_conforming_strings = on; SET LOCAL transform_null_equals = off";
+/// What a text means must not depend on who runs it, whatever the role, the database or the server are set to: a backslash
+/// in a literal is one, `= NULL` is what it says, and a literal of a date, a moment, an interval, an array, XML or money
+/// is read (when a WHEN is made, its value is stored, not its text) and printed in one way. Nobody's idle time ends it.
+pub(super) const READING: &str = "SET LOCAL standard_conforming_strings = on; \
+    SET LOCAL transform_null_equals = off; SET LOCAL array_nulls = on; SET LOCAL xmloption = content; \
+    SET LOCAL DateStyle = 'ISO, MDY'; SET LOCAL IntervalStyle = 'postgres'; SET LOCAL TimeZone = 'UTC'; \
+    SET LOCAL lc_monetary = 'C'; SET LOCAL extra_float_digits = 1; SET LOCAL bytea_output = 'hex'; \
+    SET LOCAL idle_in_transaction_session_timeout = '60s'";
 
 /// The server takes longer to compress a longer one by its own method than to check and to write it.
 const LONG: usize = 500_000;
@@ -76,11 +81,14 @@ impl Postgres {
     /// See [`crate::db::Database::begin`].
     pub(super) fn begin_migration(&mut self, patience: Patience) -> Result<(), Error> {
         let timeout = patience.lock_timeout.as_millis().max(1);
-        // From 14 on the server looks whether its client is still there, so that a queued lock dies with it.
-        let connection_check = if self.server.major >= 14 {
-            "; SET LOCAL client_connection_check_interval = '1s'"
-        } else {
-            ""
+        // From 14 on the server looks whether its client is still there, so that a queued lock dies with it; from 17 on it
+        // has a timeout for whole transactions, which would end one in the middle.
+        let connection_check = match self.server.major {
+            ..14 => "",
+            14..17 => "; SET LOCAL client_connection_check_interval = '1s'",
+            17.. => {
+                "; SET LOCAL client_connection_check_interval = '1s'; SET LOCAL transaction_timeout = 0"
+            }
         };
         let result = self
             .batch(
@@ -180,7 +188,7 @@ impl Postgres {
             match self.client.batch_execute(&text) {
                 Ok(()) => {}
                 Err(failure) if self.cause(&failure) == Cause::Other => {
-                    self.run_one_by_one(batch)?;
+                    self.run_one_by_one(&failure, batch)?;
                 }
                 Err(failure) => return Err(self.stopped(&failure, batch)),
             }
@@ -191,8 +199,20 @@ impl Postgres {
     }
 
     /// Run a batch that has failed again, to learn which of its statements it was.
-    fn run_one_by_one(&mut self, batch: &[Statement]) -> Result<(), Error> {
-        self.batch("undo a batch", "ROLLBACK TO SAVEPOINT triggerctl_batch")?;
+    fn run_one_by_one(
+        &mut self,
+        failure: &postgres::Error,
+        batch: &[Statement],
+    ) -> Result<(), Error> {
+        let undone = self.batch("undo a batch", "ROLLBACK TO SAVEPOINT triggerctl_batch");
+        // A message that the server cannot put into its encoding has not begun: there is no savepoint either.
+        if undone.is_err()
+            && failure.code() == Some(&SqlState::UNTRANSLATABLE_CHARACTER)
+            && let Some(statement) = untranslatable(failure, batch)
+        {
+            return Err(of_statement(failure, statement));
+        }
+        undone?;
         for statement in batch {
             match self.client.batch_execute(&statement.sql) {
                 Ok(()) => {}
@@ -286,4 +306,19 @@ impl Postgres {
             log::debug!("ROLLBACK: {failure}");
         }
     }
+}
+
+/// The statement with the character that the server's encoding does not have. Its message gives the bytes, in every
+/// language as `0xe2 0x82 0xac`.
+fn untranslatable<'a>(failure: &postgres::Error, batch: &'a [Statement]) -> Option<&'a Statement> {
+    let message = failure.as_db_error()?.message();
+    let bytes = message
+        .split_whitespace()
+        .filter_map(|word| word.strip_prefix("0x"))
+        .map_while(|digits| u8::from_str_radix(digits, 16).ok())
+        .collect();
+    let character = String::from_utf8(bytes).ok().filter(|it| !it.is_empty())?;
+    batch
+        .iter()
+        .find(|statement| statement.sql.contains(&character))
 }

@@ -277,7 +277,8 @@ fn wrong_password(place: &Place, settings: &Settings) -> Diagnostic {
     .help("check the role and its password; in a URL, odd characters are written as `%40`")
 }
 
-/// SQLSTATE 28000 has several reasons. Which function of the server raised it tells them apart in any language.
+/// SQLSTATE 28000 has several reasons. Which function of the server raised it tells most of them apart in any language; two
+/// that come from one function can be told apart in English only, and elsewhere both are said.
 fn not_let_in(answer: &DbError, place: &Place, settings: &Settings) -> Diagnostic {
     let Settings { user, dbname, .. } = settings;
     let shown = place.shown();
@@ -286,10 +287,16 @@ fn not_let_in(answer: &DbError, place: &Place, settings: &Settings) -> Diagnosti
             Diagnostic::new(format!("there is no role `{user}` at `{shown}`"))
                 .help("name one that exists in the URL: `postgres://role@…`, or set PGUSER")
         }
-        Some("InitializeSessionUserId") => {
+        Some("InitializeSessionUserId") if answer.message().contains("log in") => {
             Diagnostic::new(format!("role `{user}` may not log in at `{shown}`"))
                 .help(format!("let it: `ALTER ROLE {user} LOGIN`"))
         }
+        Some("InitializeSessionUserId") => Diagnostic::new(format!(
+            "there is no role `{user}` at `{shown}`, or it may not log in"
+        ))
+        .help(format!(
+            "name one that exists in the URL: `postgres://role@…`, or let it log in: `ALTER ROLE {user} LOGIN`"
+        )),
         Some("ClientAuthentication") if answer.message().contains("certificate") => {
             Diagnostic::new(format!(
                 "the server at `{shown}` wants a client certificate from role `{user}`"

@@ -62,7 +62,8 @@ fn look(
             found.push(
                 Diagnostic::new(format!("{} on {table} would fail: {words}", event.keyword()))
                     .note(format!("SQLite says so of `{sql}`, with the triggers as they would be"))
-                    .help("a trigger of this table is at fault, or one of a table that it writes to; nothing was changed"),
+                    .help("a trigger of this table is at fault, or one of a table that it writes to; nothing was changed")
+                    .help("where it is meant to be so, `allow = { rule = \"missing_reference\", reason = \"…\" }` of the trigger says it in the spec"),
             );
         }
     }
