@@ -626,9 +626,9 @@ impl Runner<'_> {
         }
         if found == Found::Between {
             // All that is missing is its last making.
-            let last_drop = statements.iter().rposition(|statement| {
-                statement.object.is_some() && is_drop(statement)
-            });
+            let last_drop = statements
+                .iter()
+                .rposition(|statement| statement.object.is_some() && is_drop(statement));
             if let Some(at) = last_drop {
                 statements.drain(..=at);
             }

@@ -19,6 +19,10 @@ pub(crate) const TESTS: &[(&str, Test)] = &[
     ),
     ("text_survives", text_survives),
     (
+        "bodies_without_a_block_come_back_to_the_letter",
+        bodies_without_a_block_come_back_to_the_letter,
+    ),
+    (
         "settings_of_the_session_come_back_with_a_rollback",
         settings_of_the_session_come_back_with_a_rollback,
     ),
@@ -47,6 +51,35 @@ fn text_survives(engine: Engine) {
         live.run("SELECT what FROM log"),
         "é 🦀 \\ ' \"x\" -- no comment /* nor this */ # nor this; END\n"
     );
+}
+
+/// Several statements go to the server at once; of a body that is no block MySQL would keep what comes behind it.
+fn bodies_without_a_block_come_back_to_the_letter(engine: Engine) {
+    let mut live = Mysql::of(engine);
+    tables(&mut live, 1);
+    let insert = "insert into log values";
+    let made = [
+        format!("create trigger a after insert on t0 for each row {insert} ('a')"),
+        format!("create trigger b after insert on t0 for each row {insert} ('b') -- why"),
+        format!(
+            "create trigger c after insert on t0 for each row begin {insert} ('c'); end /* d */"
+        ),
+        format!("create trigger d after insert on t0 for each row l: begin {insert} ('d'); end l"),
+    ];
+    for sql in &made {
+        live.batch(sql);
+    }
+    let before = live.snapshot();
+    let counting: Vec<_> = ["a", "b", "c", "d"]
+        .map(|name| counting("t0", name, 1))
+        .into();
+    let sandbox = spec(&counting.concat());
+    sandbox.on(&live, &["apply", "--yes", "--adopt"]).ok();
+    empty_plan(&sandbox, &live);
+    sandbox.on(&live, &["rollback", "--yes"]).ok();
+    assert_eq!(live.snapshot(), before);
+    live.run("INSERT INTO t0 VALUES (1)");
+    assert_eq!(live.run("SELECT what FROM log"), "a\nb\nc\nd\n");
 }
 
 fn settings_of_the_session_come_back_with_a_rollback(engine: Engine) {
