@@ -51,6 +51,8 @@ struct Sides<'a> {
     desired: Option<&'a Desired>,
     record: Option<&'a Record>,
     live: Option<&'a Fingerprint>,
+    /// Live as well, where the spec renames one to the other: the old one for what is desired, and the other way round.
+    beside: Option<&'a ObjectId>,
 }
 
 /// The definitions behind the sides that the digests did not settle, and the engine's judgement on them.
@@ -325,7 +327,16 @@ fn sides<'a>(
 ) -> Vec<Sides<'a>> {
     let mut sides = vec![];
     let mut renamed: BTreeSet<&ObjectId> = BTreeSet::new();
+    let mut kept_apart: BTreeMap<&ObjectId, &ObjectId> = BTreeMap::new();
     for (id, wanted) in desired {
+        let beside = wanted.renamed_from.as_ref().filter(|from| {
+            catalog.fingerprints.contains_key(from)
+                && catalog.fingerprints.contains_key(id)
+                && !desired.contains_key(from)
+                // Else it has happened once, and what has the old name now is another's.
+                && (history.records.contains_key(from) || !history.records.contains_key(id))
+        });
+        kept_apart.extend(beside.map(|from| (from, id)));
         let from = wanted.renamed_from.as_ref().filter(|from| {
             // Once it has happened, `renamed_from` may stay in the spec and says nothing any more.
             catalog.fingerprints.contains_key(from)
@@ -340,6 +351,7 @@ fn sides<'a>(
             desired: Some(wanted),
             record: history.records.get(from),
             live: catalog.fingerprints.get(from),
+            beside,
         });
     }
     for (id, record) in &history.records {
@@ -353,6 +365,7 @@ fn sides<'a>(
             desired: None,
             record: Some(record),
             live,
+            beside: kept_apart.get(id).copied(),
         });
     }
     if !names_are_per_table {
@@ -518,7 +531,16 @@ impl Planner<'_> {
                 return self.both(sides, desired, record, live, drift).map(Some);
             }
             (None, Some(_), Some(_)) if drift.is_empty() => {
-                (Action::Drop, "no longer in the spec".to_owned())
+                let because = sides.beside.map_or_else(
+                    || "no longer in the spec".to_owned(),
+                    |to| {
+                        format!(
+                            "no longer in the spec, and not renamed to `{}`, which is there already",
+                            to.name()
+                        )
+                    },
+                );
+                (Action::Drop, because)
             }
             (None, Some(record), Some(_)) => (
                 Action::Drop,
@@ -650,6 +672,18 @@ impl Planner<'_> {
                 Action::Restore,
                 format!("changed by hand since version {version}: {drifted}{also}"),
             )
+        };
+        let because = match sides.beside {
+            None => because,
+            Some(old) => {
+                let then = match self.history.records.contains_key(old) {
+                    _ if action == Action::Conflict => "rename or drop one of the two",
+                    true => "that one is dropped",
+                    false => "that one stays as it is",
+                };
+                let old = old.name();
+                format!("{because}; `{old}` cannot be renamed to a name that is taken: {then}")
+            }
         };
         self.build(
             sides,
