@@ -144,6 +144,20 @@ impl Postgres {
             if self.was_interrupted() {
                 return Err(Error::new(Kind::Interrupted, "stopped on request"));
             }
+            if let [alone] = batch
+                && alone.object.is_none()
+            {
+                // The history's own may be megabytes. Which of them has failed is clear, and that nothing is left to do.
+                self.client.batch_execute(&alone.sql).map_err(|failure| {
+                    match self.cause(&failure) {
+                        Cause::Other => of_statement(&failure, alone),
+                        _ => self.error(&failure, "write down the migration"),
+                    }
+                })?;
+                done += 1;
+                progress(done);
+                continue;
+            }
             let mut text = String::from("SAVEPOINT triggerctl_batch");
             for statement in batch {
                 // A statement may end in a comment: the semicolon goes on the next line.
