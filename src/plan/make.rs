@@ -200,8 +200,13 @@ pub fn make(
         let all = options.check_all && !desired.faults_allowed;
         !is_left && (all || differing.contains(id))
     });
+    let ends: BTreeMap<ObjectId, &Definition> = changes
+        .iter()
+        .filter(|change| change.action != Action::Conflict)
+        .filter_map(|change| Some((change.id(), change.after.as_ref()?)))
+        .collect();
     check_bodies(
-        to_check.map(|(_, desired)| &**desired),
+        to_check.map(|(id, desired)| (&**desired, ends.get(id).copied())),
         &options.tables,
         planner.database,
     )?;
@@ -741,6 +746,8 @@ impl Planner<'_> {
         let mut wanted = desired.definition.clone();
         if let Some(recorded) = self.evidence.recorded.get(&sides.from) {
             self.database.dialect().complete(&mut wanted, recorded);
+        } else if let Some(live) = self.evidence.live.get(&sides.from) {
+            keep_definer(&mut wanted, live);
         }
         wanted
     }
@@ -806,6 +813,17 @@ impl Planner<'_> {
             faults_allowed: sides.desired.is_some_and(|desired| desired.faults_allowed),
             ..step.change(self.database, self.renderer)?
         })
+    }
+}
+
+/// With whose rights a trigger runs stays as it is when it is taken over and the spec does not say. The text is the spec's, and
+/// so are the settings that it is read under.
+fn keep_definer(wanted: &mut Definition, live: &Definition) {
+    if let (Definition::Trigger(wanted), Definition::Trigger(live)) = (wanted, live)
+        && let (Some(wanted), Some(live)) = (&mut wanted.creation, &live.creation)
+        && wanted.definer.is_none()
+    {
+        wanted.definer.clone_from(&live.definer);
     }
 }
 
@@ -913,16 +931,20 @@ fn refuse_doubtful(desired: &DesiredSet, changes: &[Change]) -> Result<(), Error
     Error::collected(problems)
 }
 
-/// Have the engine look at what is about to be made, before anything is.
+/// Have the engine look at what is about to be made, before anything is. Beside what is desired, what comes of it: with the
+/// definer that the spec leaves open.
 fn check_bodies<'a>(
-    desired: impl Iterator<Item = &'a Desired>,
+    desired: impl Iterator<Item = (&'a Desired, Option<&'a Definition>)>,
     tables: &[NewTable],
     database: &mut dyn Database,
 ) -> Result<(), Error> {
     let mut spans = BTreeMap::new();
     let mut definitions = vec![];
-    for wanted in desired {
+    for (wanted, end) in desired {
         let mut definition = wanted.definition.clone();
+        if let Some(end) = end {
+            keep_definer(&mut definition, end);
+        }
         if let Definition::Trigger(trigger) = &mut definition {
             trigger.verbatim = wanted.ddl.statements.first().cloned();
         }

@@ -55,7 +55,7 @@ fn unfinished(live: &mut Mysql) -> bool {
 fn go_on(
     sandbox: &Sandbox,
     live: &mut Mysql,
-    (before, tables, step): (usize, usize, u32),
+    (tables, step): (usize, u32),
     least: usize,
     what: &str,
 ) -> bool {
@@ -147,7 +147,7 @@ fn a_client_killed(engine: Engine, (before, count): (usize, usize), every: usize
         broken += usize::from(go_on(
             &sandbox,
             &mut live,
-            (before, count, number),
+            (count, number),
             // DROP and CREATE go to the server together, and it runs both of them or none.
             before,
             &what,
@@ -211,12 +211,6 @@ fn a_server_killed_ten_times(engine: Engine) {
         server.start_again();
         live.reconnect();
         let what = format!("kill {}", number - 1);
-        broken += usize::from(go_on(
-            &sandbox,
-            &mut live,
-            (TABLES, TABLES, number),
-            least,
-            &what,
-        ));
+        broken += usize::from(go_on(&sandbox, &mut live, (TABLES, number), least, &what));
     }
 }

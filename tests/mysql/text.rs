@@ -19,6 +19,10 @@ pub(crate) const TESTS: &[(&str, Test)] = &[
     ),
     ("text_survives", text_survives),
     (
+        "who_it_runs_as_stays_when_it_is_taken_over",
+        who_it_runs_as_stays_when_it_is_taken_over,
+    ),
+    (
         "bodies_without_a_block_come_back_to_the_letter",
         bodies_without_a_block_come_back_to_the_letter,
     ),
@@ -51,6 +55,44 @@ fn text_survives(engine: Engine) {
         live.run("SELECT what FROM log"),
         "é 🦀 \\ ' \"x\" -- no comment /* nor this */ # nor this; END\n"
     );
+}
+
+/// The spec names no definer: that is no reason to let the trigger run with other rights than before.
+fn who_it_runs_as_stays_when_it_is_taken_over(engine: Engine) {
+    let mut live = Mysql::of(engine);
+    tables(&mut live, 1);
+    let account = format!("{}@localhost", live.name());
+    live.run(&format!("CREATE USER {account}"));
+    live.run(&format!("GRANT ALL ON {}.* TO {account}", live.name()));
+    live.batch(&format!(
+        "create definer = {account} trigger a after insert on t0 for each row insert into log values ('a')"
+    ));
+    let sandbox = spec(&counting("t0", "a", 1));
+    let definer = |live: &mut Mysql| {
+        live.run(
+            "SELECT DEFINER FROM information_schema.TRIGGERS WHERE TRIGGER_SCHEMA = DATABASE()",
+        )
+    };
+    sandbox.on(&live, &["apply", "--yes", "--adopt"]).ok();
+    assert_eq!(definer(&mut live), format!("{account}\n"));
+    empty_plan(&sandbox, &live);
+    // With it gone every write would fail, whether or not the spec names it.
+    live.run(&format!("DROP USER {account}"));
+    sandbox.write(
+        "triggers.toml",
+        format!("version = 1\n{}", counting("t0", "a", 2)),
+    );
+    sandbox
+        .on(&live, &["plan"])
+        .code(1)
+        .says(&["does not exist"]);
+    let own = "[trigger.mysql]\ndefiner = \"root@localhost\"\n";
+    sandbox.write(
+        "triggers.toml",
+        format!("version = 1\n{}{own}", counting("t0", "a", 2)),
+    );
+    sandbox.on(&live, &["apply", "--yes"]).ok();
+    assert_eq!(definer(&mut live), "root@localhost\n");
 }
 
 /// Several statements go to the server at once; of a body that is no block MySQL would keep what comes behind it.

@@ -65,7 +65,6 @@ fn a_body_of_comments_does_nothing() {
         "CREATE TRIGGER t\nBEFORE UPDATE ON users\nFOR EACH ROW\nBEGIN\n-- later\n\nEND"
     );
     for keys in [
-        "body = \"  \"\n",
         "body = \"/* */\"\nwhen = \"NEW.a > 1\"\n",
         "body = \"/* */\"\nupdate_of = [\"a\"]\n",
     ] {

@@ -183,8 +183,13 @@ pub(super) fn fires(state: EnabledState) -> bool {
     matches!(state, EnabledState::Origin | EnabledState::Always)
 }
 
-/// In what a trigger fires less often than it did.
-fn fires_less(before: &Trigger, after: &Trigger, dialect: &dyn Dialect) -> Vec<Loss> {
+/// In what a trigger fires less often than it did. `in_body`: the engine has its columns in the body.
+fn fires_less(
+    before: &Trigger,
+    after: &Trigger,
+    dialect: &dyn Dialect,
+    in_body: bool,
+) -> Vec<Loss> {
     let mut losses = vec![];
     match (before.enabled, after.enabled) {
         (_, EnabledState::Disabled) => losses.push(loss(Severity::High, "is disabled")),
@@ -241,8 +246,22 @@ fn fires_less(before: &Trigger, after: &Trigger, dialect: &dyn Dialect) -> Vec<L
                 format!("fires for updates of {columns} only"),
             ));
         } else if !missing.is_empty() {
+            // A body does not follow a column that is renamed: then the new name is what was the old one.
+            let is_renamed = in_body && {
+                let known = |column: &String| {
+                    let mut old = before.update_of.iter();
+                    old.any(|other| dialect.same_name(column, other))
+                };
+                let new = after.update_of.iter().filter(|column| !known(column));
+                new.count() >= missing.len()
+            };
+            let severity = if is_renamed {
+                Severity::Medium
+            } else {
+                Severity::High
+            };
             losses.push(loss(
-                Severity::High,
+                severity,
                 format!("no longer fires for updates of {}", list(missing.iter())),
             ));
         }
@@ -284,7 +303,7 @@ impl Weakening<'_> {
         let (opened, after_opened) = (side.opened(before), after_side.opened(after));
         let in_body = matches!(opened, Cow::Owned(_));
         let (before, after) = (&*opened, &*after_opened);
-        let mut losses = fires_less(before, after, side.dialect);
+        let mut losses = fires_less(before, after, side.dialect, in_body);
         if let (Some(condition), Some(after_condition)) = (&before.condition, &after.condition)
             && (self.other_condition
                 || in_body && !side.is_same_condition(condition, after_condition))
