@@ -6,9 +6,8 @@
 #   tests/run.sh --exec COMMAND  another command that needs the server
 #
 # It installs what is missing (Debian packages; a Python environment in target/venv; the oldest and the newest PostgreSQL
-# in target/postgres-14 and -18; MySQL 9 in target/mysql-9), starts private servers in a temporary folder (the data of MySQL
-# and MariaDB in /dev/shm, where that has room: most of their time is waiting for the disk), and takes them away again
-# however it ends. TRIGGERCTL_TEST_POSTGRES, _14 and _18, set to the URL of a superuser's maintenance database,
+# in target/postgres-14 and -18; MySQL 9 in target/mysql-9), starts private servers in a temporary folder, and takes them
+# away again however it ends. TRIGGERCTL_TEST_POSTGRES, _14 and _18, set to the URL of a superuser's maintenance database,
 # make the tests use that server instead, as TRIGGERCTL_TEST_MYSQL and TRIGGERCTL_TEST_MYSQL_9 do with a MariaDB and a
 # MySQL that let root in without a password (`mysql://root@localhost/?socket=/path`); TRIGGERCTL_TEST_POSTGRES_SETTINGS,
 # such as `work_mem=64MB wal_level=minimal`, adds settings to the private ones.
@@ -26,11 +25,7 @@ temp=${TMPDIR:-/tmp}
 # A unix socket's path has at most 107 bytes.
 [ ${#temp} -le 40 ] || temp=/tmp
 readonly temp
-# A file system in memory, where there is one.
-readonly memory=/dev/shm
-work='' fast='' log='' mysqls=() servers=() skipped=''
-# --exec is for measuring, which is about real disks.
-if [ "${1:-}" = --exec ]; then readonly measuring=yes; else readonly measuring=''; fi
+work='' log='' mysqls=() servers=() skipped=''
 
 say() { printf 'tests/run.sh: %s\n' "$*" >&2; }
 die() {
@@ -214,7 +209,7 @@ as_server() {
 # What killed runs left: a folder is stale when nobody holds the lock in it.
 clear_stale() {
     local folder data pid
-    for folder in "$temp/$prefix".* "$memory/$prefix".*; do
+    for folder in "$temp/$prefix".*; do
         [ -d "$folder" ] && [ -O "$folder/lock" ] || continue
         (
             exec 8<"$folder/lock"
@@ -286,34 +281,19 @@ make_mysql_9_data() {
         --lc-messages-dir="$PWD/target/mysql-9/root/usr/share/mysql" --innodb-redo-log-capacity=16M
 }
 
-# Whether there is room in memory for the shared servers' data, which is then in $fast.
-in_memory() {
-    [ -z "$fast" ] || return 0
-    [ -d "$memory" ] && [ -w "$memory" ] || return 1
-    [ "$(df --output=avail -k "$memory" | tail -n 1)" -gt $((4 * 1024 * 1024)) ] || return 1
-    fast=$(mktemp -d "$memory/$prefix.XXXXXX") || return 1
-    exec 7>"$fast/lock"
-    flock -n 7
-}
-
 # Start a private MySQL or MariaDB on a socket in $work, and set $url: start_mysql NAME PROGRAM DATA [SETTING...].
 start_mysql() {
-    local name=$1 program=$2 template=$3 data=$work/data-$1 socket=$work/$1.sock deadline server flush=()
+    local name=$1 program=$2 template=$3 data=$work/data-$1 socket=$work/$1.sock deadline server
     shift 3
-    # Each CREATE TRIGGER waits for the disk ten times, and no setting spares it that. Not every tmpfs takes O_DIRECT.
-    if [ -z "$measuring" ] && in_memory; then
-        data=$fast/data-$name
-        flush=(--innodb-flush-method=fsync)
-    fi
     cp -a --reflink=auto "$template" "$data"
     # Servers that share a folder for temporary files take them away from each other.
     mkdir "$work/tmp-$name"
     (
-        exec 9>&- 7>&-
+        exec 9>&-
         # They take SIGTERM for what SIGINT is to PostgreSQL.
         exec setpriv --pdeathsig TERM -- "$program" --no-defaults --user="$(id -un)" --datadir="$data" --socket="$socket" \
             --pid-file="$work/$name.pid" --tmpdir="$work/tmp-$name" --innodb-buffer-pool-size=64M --skip-networking \
-            --innodb-flush-log-at-trx-commit=0 --sync-binlog=0 --max-connections=300 ${flush[@]+"${flush[@]}"} "$@"
+            --innodb-flush-log-at-trx-commit=0 --sync-binlog=0 --max-connections=300 "$@"
     ) >"$work/server-$name.log" 2>&1 &
     server=$!
     mysqls+=("$server")
@@ -369,7 +349,6 @@ clean_up() {
     for server in ${mysqls[@]+"${mysqls[@]}"} ${servers[@]+"${servers[@]}"}; do wait "$server" 2>/dev/null || true; done
     [ -z "$skipped" ] || say "$skipped"
     [ -z "$work" ] || rm -rf "$work"
-    [ -z "$fast" ] || rm -rf "$fast"
     [ -z "$log" ] || [[ $log == "$work"/* ]] || rm -f "$log"
     exit "$status"
 }
@@ -420,8 +399,8 @@ fi
 
 if cargo nextest --version >/dev/null 2>&1; then
     # nextest does not run documentation tests; they go first, so that its summary is the last line.
-    [ $# -gt 0 ] || cargo test --locked --quiet --doc 9>&- 7>&-
-    cargo nextest run --locked "$@" 9>&- 7>&-
+    [ $# -gt 0 ] || cargo test --locked --quiet --doc 9>&-
+    cargo nextest run --locked "$@" 9>&-
 else
-    cargo test --locked "$@" 9>&- 7>&-
+    cargo test --locked "$@" 9>&-
 fi
