@@ -95,3 +95,56 @@ fn write<'a>(before: &str, statements: impl Iterator<Item = &'a str>) -> Result<
         .map_err(|error| cannot(&error))?;
     String::from_utf8(text).map_err(|error| cannot(&error))
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use crate::dialect::{mysql::Mysql, postgres::Postgres};
+
+    #[test]
+    fn only_long_texts_are_in_dollar_quotes() {
+        let statements = ["SELECT 'a', E'\\n'", "SELECT $$\"$$"];
+        let short = literal(statements.into_iter(), &Postgres).unwrap();
+        assert_eq!(short, r#"E'["SELECT ''a'', E''\\\\n''","SELECT $$\\"$$"]'"#);
+        let many = || statements.into_iter().cycle().take(2_000);
+        let json = array(many()).unwrap();
+        let long = literal(many(), &Postgres).unwrap();
+        assert_eq!(long, format!("$statements${json}$statements$"));
+        // Where there are none, and where one would end early.
+        let other = literal(many(), &Mysql).unwrap();
+        assert!(other.starts_with('\'') && other.ends_with('\''));
+        let hostile = || many().chain(["SELECT $statements$; DROP TABLE x; $statements$"]);
+        let quoted = literal(hostile(), &Postgres).unwrap();
+        assert_eq!(quoted, Postgres.quote_literal(&array(hostile()).unwrap()));
+    }
+
+    #[test]
+    fn a_message_that_looks_like_a_stand_in_is_left_alone() {
+        let fill = |message: &str, template: &str| {
+            let literals = Literals {
+                up: "'the way up'".to_owned(),
+                down: "'statements up 0'".to_owned(),
+            };
+            let message = Postgres.quote_literal(message);
+            literals
+                .put_into(&Postgres, |up, down| {
+                    let text = template.replace("{message}", &message);
+                    let text = text.replace("{up}", &Postgres.quote_literal(up));
+                    Ok(text.replace("{down}", &Postgres.quote_literal(down)))
+                })
+                .unwrap()
+        };
+        for message in ["fine", "statements up 0", "it's 'statements down 0'"] {
+            let written = Postgres.quote_literal(message);
+            assert_eq!(
+                fill(message, "VALUES ({message}, {up}, {down})"),
+                format!("VALUES ({written}, 'the way up', 'statements up 0')")
+            );
+            assert_eq!(
+                fill(message, "VALUES ({down}, {up}, {message})"),
+                format!("VALUES ('statements up 0', 'the way up', {written})")
+            );
+        }
+    }
+}
