@@ -386,7 +386,9 @@ impl Runner<'_> {
     ) -> Result<(), Error> {
         for piece in pieces(&group.statements) {
             signal::check()?;
-            piece.iter().for_each(|_| count());
+            for _ in piece {
+                count();
+            }
             database.run(piece, &mut |_| ())?;
         }
         Ok(())

@@ -678,28 +678,30 @@ impl Planner<'_> {
                 format!("changed by hand since version {version}: {drifted}{also}"),
             )
         };
-        let because = match sides.beside {
-            None => because,
-            Some(old) => {
-                let then = match self.history.records.contains_key(old) {
-                    _ if action == Action::Conflict => "rename or drop one of the two",
-                    true => "that one is dropped",
-                    false => "that one stays as it is",
-                };
-                let old = old.name();
-                format!("{because}; `{old}` cannot be renamed to a name that is taken: {then}")
-            }
-        };
         self.build(
             sides,
             Decision {
                 action,
-                because,
+                because: because + &self.not_renamed(sides, action),
                 fields,
                 drift,
             },
             Some(live.clone()),
         )
+    }
+
+    /// What becomes of the one that was to be renamed to this one, which is there already.
+    fn not_renamed(&self, sides: &Sides<'_>, action: Action) -> String {
+        let Some(old) = sides.beside else {
+            return String::new();
+        };
+        let then = match self.history.records.contains_key(old) {
+            _ if action == Action::Conflict => "rename or drop one of the two",
+            true => "that one is dropped",
+            false => "that one stays as it is",
+        };
+        let old = old.name();
+        format!("; `{old}` cannot be renamed to a name that is taken: {then}")
     }
 
     /// Where a trigger is gone, and one of another name on its table is the same to the last attribute and nobody's: what
