@@ -30,7 +30,7 @@ use crate::signal;
 mod apart;
 mod groups;
 
-use groups::{Group, groups};
+use groups::{Group, groups, is_drop, pieces};
 
 /// What is written down before a migration runs.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -384,18 +384,14 @@ impl Runner<'_> {
         database: &mut dyn Database,
         count: &mut dyn FnMut(),
     ) -> Result<(), Error> {
-        let mut settings: Vec<Statement> = vec![];
-        for statement in &group.statements {
+        for piece in pieces(&group.statements) {
             signal::check()?;
-            // What is set for a statement goes with it.
-            settings.push(statement.clone());
-            count();
-            if statement.object.is_none() {
-                continue;
+            for _ in piece {
+                count();
             }
-            database.run(&std::mem::take(&mut settings), &mut |_| ())?;
+            database.run(piece, &mut |_| ())?;
         }
-        database.run(&settings, &mut |_| ())
+        Ok(())
     }
 
     /// See that all is as planned, and write it down.
@@ -632,14 +628,9 @@ impl Runner<'_> {
         }
         if found == Found::Between {
             // All that is missing is its last making.
-            let last_drop = statements.iter().rposition(|statement| {
-                statement.object.is_some()
-                    && statement
-                        .sql
-                        .trim_start()
-                        .get(..4)
-                        .is_some_and(|verb| verb.eq_ignore_ascii_case("drop"))
-            });
+            let last_drop = statements
+                .iter()
+                .rposition(|statement| statement.object.is_some() && is_drop(statement));
             if let Some(at) = last_drop {
                 statements.drain(..=at);
             }

@@ -220,7 +220,7 @@ fn known<'a>(
     match tables {
         Tables::Live(database) => {
             let mut references: Vec<&TableRef> = wanted
-                .flat_map(|wanted| wanted.tables.included())
+                .flat_map(|wanted| wanted.tables.included().iter().chain(wanted.exclude()))
                 .map(|table| &table.value)
                 .collect();
             references.sort_by_key(|table| key(table));
@@ -322,10 +322,12 @@ fn chosen(
         }
         let selected_by = wanted.written(&reference.value);
         for table in found {
-            let excluded = wanted
-                .exclude()
-                .iter()
-                .any(|pattern| pattern.value.matches(&table.id.schema, &table.id.name));
+            // Without a schema any is meant; and the engine knows which spellings are of the same table.
+            let excluded = wanted.exclude().iter().any(|pattern| {
+                let meant = known.get(&key(&pattern.value));
+                pattern.value.matches(&table.id.schema, &table.id.name)
+                    || meant.is_some_and(|meant| meant.iter().any(|other| other.id == table.id))
+            });
             if excluded {
                 continue;
             }

@@ -10,6 +10,7 @@ for_each_dialect!(
     one_field_changes,
     removed_with_its_function,
     renamed,
+    renamed_to_a_name_that_is_taken,
     saved_plan,
     saved_plan_of_another,
     plan_as_script,
@@ -176,6 +177,44 @@ fn renamed(live: &mut dyn Live) {
     sandbox.on(live, &["rollback", "--yes"]).ok();
     assert_same("the old name is back", &before, &live.snapshot());
     assert_eq!(identity(live, "users_age"), old);
+}
+
+/// Both are there: nothing can be renamed, and the plan says what becomes of either.
+fn renamed_to_a_name_that_is_taken(live: &mut dyn Live) {
+    let sandbox = applied(live, &[AGE, LOG]);
+    let before = live.snapshot();
+    let onto = LOG.replace(
+        "name = \"users_log\"",
+        "name = \"users_log\"\nrenamed_from = \"users_age\"",
+    );
+    let changed = onto.replace("NEW.name", "'new'");
+    // What is as it is to be needs no word.
+    sandbox.write("triggers.toml", spec(&[&onto]));
+    let plan = sandbox.on(live, &["plan"]).ok();
+    assert!(
+        words(&plan).contains("not renamed to `users_log`, which is there already"),
+        "{plan}"
+    );
+    sandbox.write("triggers.toml", spec(&[&changed]));
+    let plan = sandbox.on(live, &["plan"]).ok();
+    for said in [
+        "`users_age` cannot be renamed to a name that is taken: that one is dropped",
+        "not renamed to `users_log`, which is there already",
+    ] {
+        assert!(words(&plan).contains(said), "{plan}");
+    }
+    sandbox.on(live, &["apply", "--yes"]).ok();
+    empty(&sandbox, live);
+    live.batch("INSERT INTO users VALUES (1, 'a', 10)");
+    assert_eq!(live.run("SELECT what FROM log"), "new\n");
+    assert_eq!(live.run("SELECT age FROM users"), "10\n");
+    sandbox.on(live, &["rollback", "--yes"]).ok();
+    assert_same("both are back", &before, &live.snapshot());
+}
+
+/// What was printed, however it was broken into lines.
+fn words(run: &Run) -> String {
+    run.stdout.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 fn saved_plan(live: &mut dyn Live) {

@@ -45,6 +45,7 @@ for_each_engine!(
     what_protects_nothing_goes_freely,
     a_weaker_trigger_is_refused,
     a_stronger_one_is_not,
+    conditions_and_columns_are_seen_wherever_they_stand,
     what_takes_its_place_is_no_loss,
     a_plain_create_is_never_grave,
     a_saved_plan_keeps_its_hazards,
@@ -300,6 +301,55 @@ fn a_weaker_trigger_is_refused(live: &mut dyn Live) {
         grave.collect::<Vec<_>>(),
         [format!("{name} drops_protection high")]
     );
+}
+
+/// MySQL has neither WHEN nor UPDATE OF: there both stand in the body.
+fn conditions_and_columns_are_seen_wherever_they_stand(live: &mut dyn Live) {
+    let with = |keys: &str| audit("age_log") + keys;
+    let sandbox = sandbox(&with(
+        "when = \"NEW.id > 10\"\nupdate_of = [\"age\", \"name\"]\n",
+    ));
+    sandbox.on(live, &["plan"]).ok().says(&[
+        "after update of age, name, for each row",
+        ", when NEW.id > 10",
+    ]);
+    sandbox.on(live, &["apply", "--yes"]).ok();
+    for (keys, severity, says) in [
+        (
+            "when = \"NEW.id > 20\"\nupdate_of = [\"age\", \"name\"]\n",
+            "medium",
+            "an audit trigger has another condition",
+        ),
+        (
+            "when = \"NEW.id > 10\"\nupdate_of = [\"age\"]\n",
+            "high",
+            "an audit trigger no longer fires for updates",
+        ),
+        (
+            "when = \"NEW.id > 10\"\nupdate_of = [\"name\", \"age\"]\n",
+            "",
+            "",
+        ),
+        ("update_of = [\"age\", \"name\"]\n", "", ""),
+        ("when = \"NEW.id > 10\"\n", "", ""),
+    ] {
+        sandbox.write("triggers.toml", spec(&with(keys)));
+        let found = hazards(&sandbox, live);
+        let about: Vec<&String> = found
+            .iter()
+            .filter(|hazard| hazard.contains("drops_protection"))
+            .collect();
+        if severity.is_empty() {
+            assert!(about.is_empty(), "{keys}{found:?}");
+            continue;
+        }
+        assert_eq!(
+            about,
+            [&format!("audit drops_protection {severity}")],
+            "{keys}"
+        );
+        sandbox.on(live, &["plan", "-v"]).ok().says(&[says]);
+    }
 }
 
 fn a_stronger_one_is_not(live: &mut dyn Live) {

@@ -26,7 +26,7 @@ use minijinja::Value;
 
 use crate::error::{Diagnostic, Error};
 use crate::kinds::expand::Addition;
-use crate::model::{Creation, Definition, ObjectId, TableId, TriggerId};
+use crate::model::{Creation, Definition, ObjectId, TableId, Trigger, TriggerId};
 use crate::render::{Renderer, map, map_of_anything};
 use crate::spec::{Fields, FunctionSpec, TriggerSpec};
 use crate::sql::Syntax;
@@ -373,6 +373,12 @@ pub trait Dialect: Sync {
             LockMode::AccessExclusive => "ACCESS EXCLUSIVE",
             LockMode::Database => "the database file",
         }
+    }
+    /// The trigger as the spec speaks of it, where the engine has its condition and its columns in the body; `None` where it is
+    /// the same. For those who read it: it is not what is created.
+    fn opened(&self, trigger: &Trigger) -> Option<Trigger> {
+        let _ = trigger;
+        None
     }
     /// Whether triggers of one table, timing and event fire in the order of their names.
     fn fires_by_name(&self) -> bool {

@@ -46,6 +46,9 @@ pub(super) struct Drafts {
     pub(super) functions: Vec<FunctionDraft>,
 }
 
+/// An empty body, as a spec can say it: MySQL takes one, and it is the same to it.
+const NOTHING: &str = "/* nothing */";
+
 impl Source<'_> {
     /// Drafts of these triggers, of the functions that they need, and of some more functions; an error names everything that a spec cannot say.
     pub(super) fn drafts<'t>(
@@ -176,6 +179,7 @@ impl Source<'_> {
                 Some(Condition::Unread) | None => None,
             },
             body: match action {
+                Action::Body(body) if body.trim().is_empty() => Some(NOTHING.to_owned()),
                 Action::Body(body) => Some(text::template(bare(body))),
                 Action::Call { .. } => None,
             },

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc;
 use std::thread;
 
-use super::Group;
+use super::{Group, is_drop};
 use crate::db::Database;
 use crate::error::{Error, Kind};
 
@@ -30,10 +30,7 @@ fn replaces(group: &Group) -> bool {
         .statements
         .iter()
         .filter(|statement| statement.object.is_some())
-        .map(|statement| {
-            let verb = statement.sql.trim_start().get(..4);
-            verb.is_some_and(|verb| verb.eq_ignore_ascii_case("drop"))
-        });
+        .map(is_drop);
     let first = drops.next();
     drops.any(|drop| Some(drop) != first)
 }

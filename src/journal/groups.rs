@@ -6,6 +6,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::db::Statement;
 use crate::model::TableId;
 
+/// So many statements at once, or more where they belong together.
+const LEAST_AT_ONCE: usize = 16;
+
 /// Statements of one table, or of several between which a name goes from one to the other. No two groups have a table or a
 /// name in common.
 pub(super) struct Group {
@@ -94,6 +97,32 @@ pub(super) fn groups(statements: Vec<Statement>) -> Vec<Group> {
         .collect()
 }
 
+/// Whether it takes something away.
+pub(super) fn is_drop(statement: &Statement) -> bool {
+    let verb = statement.sql.trim_start().get(..4);
+    verb.is_some_and(|verb| verb.eq_ignore_ascii_case("drop"))
+}
+
+/// The statements in pieces that are handed over at once, between which an interruption is looked for: settings stay with
+/// what they are for, and what is dropped with what is made in its place.
+pub(super) fn pieces(mut statements: &[Statement]) -> Vec<&[Statement]> {
+    let mut pieces = vec![];
+    while !statements.is_empty() {
+        let after_least = statements.iter().enumerate().skip(LEAST_AT_ONCE - 1);
+        let last = after_least
+            .filter(|(_, statement)| statement.object.is_some() && !is_drop(statement))
+            .map(|(index, _)| index)
+            .next();
+        let length = last.map_or(statements.len(), |last| last + 1);
+        let Some((piece, rest)) = statements.split_at_checked(length) else {
+            break;
+        };
+        pieces.push(piece);
+        statements = rest;
+    }
+    pieces
+}
+
 /// The group that a group is a part of by now.
 fn whole(groups: &[Part], mut at: usize) -> usize {
     while let Some(next) = groups.get(at).and_then(|(whole, _)| *whole) {
@@ -152,6 +181,22 @@ mod tests {
             ]),
             ["t: set a set b c reset", "u: b"]
         );
+    }
+
+    #[test]
+    fn what_belongs_together_is_handed_over_at_once() {
+        let mut all: Vec<Statement> = vec![];
+        for number in 0..15 {
+            all.push(statement(&format!("create {number}"), Some(("t", "a"))));
+        }
+        all.push(statement("drop x", Some(("t", "x"))));
+        all.push(statement("set x", None));
+        all.push(statement("create x", Some(("t", "x"))));
+        all.push(statement("create y", Some(("t", "y"))));
+        all.push(statement("reset", None));
+        let of: Vec<usize> = pieces(&all).iter().map(|piece| piece.len()).collect();
+        assert_eq!(of, [18, 2]);
+        assert!(pieces(&[]).is_empty());
     }
 
     #[test]

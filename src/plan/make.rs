@@ -51,6 +51,8 @@ struct Sides<'a> {
     desired: Option<&'a Desired>,
     record: Option<&'a Record>,
     live: Option<&'a Fingerprint>,
+    /// Live as well, where the spec renames one to the other: the old one for what is desired, and the other way round.
+    beside: Option<&'a ObjectId>,
 }
 
 /// The definitions behind the sides that the digests did not settle, and the engine's judgement on them.
@@ -199,8 +201,15 @@ pub fn make(
         let all = options.check_all && !wanted.faults_allowed;
         !is_left && (all || differing.contains(id))
     };
+    let ends: BTreeMap<ObjectId, &Definition> = changes
+        .iter()
+        .filter(|change| change.action != Action::Conflict)
+        .filter_map(|change| Some((change.id(), change.after.as_ref()?)))
+        .collect();
     check_bodies(
-        with_called(desired, is_checked).into_iter(),
+        with_called(desired, is_checked)
+            .into_iter()
+            .map(|(id, wanted)| (wanted, ends.get(id).copied())),
         &options.tables,
         planner.database,
     )?;
@@ -326,7 +335,16 @@ fn sides<'a>(
 ) -> Vec<Sides<'a>> {
     let mut sides = vec![];
     let mut renamed: BTreeSet<&ObjectId> = BTreeSet::new();
+    let mut kept_apart: BTreeMap<&ObjectId, &ObjectId> = BTreeMap::new();
     for (id, wanted) in desired {
+        let beside = wanted.renamed_from.as_ref().filter(|from| {
+            catalog.fingerprints.contains_key(from)
+                && catalog.fingerprints.contains_key(id)
+                && !desired.contains_key(from)
+                // Else it has happened once, and what has the old name now is another's.
+                && (history.records.contains_key(from) || !history.records.contains_key(id))
+        });
+        kept_apart.extend(beside.map(|from| (from, id)));
         let from = wanted.renamed_from.as_ref().filter(|from| {
             // Once it has happened, `renamed_from` may stay in the spec and says nothing any more.
             catalog.fingerprints.contains_key(from)
@@ -341,6 +359,7 @@ fn sides<'a>(
             desired: Some(wanted),
             record: history.records.get(from),
             live: catalog.fingerprints.get(from),
+            beside,
         });
     }
     for (id, record) in &history.records {
@@ -354,6 +373,7 @@ fn sides<'a>(
             desired: None,
             record: Some(record),
             live,
+            beside: kept_apart.get(id).copied(),
         });
     }
     if !names_are_per_table {
@@ -519,7 +539,16 @@ impl Planner<'_> {
                 return self.both(sides, desired, record, live, drift).map(Some);
             }
             (None, Some(_), Some(_)) if drift.is_empty() => {
-                (Action::Drop, "no longer in the spec".to_owned())
+                let because = sides.beside.map_or_else(
+                    || "no longer in the spec".to_owned(),
+                    |to| {
+                        format!(
+                            "no longer in the spec, and not renamed to `{}`, which is there already",
+                            to.name()
+                        )
+                    },
+                );
+                (Action::Drop, because)
             }
             (None, Some(record), Some(_)) => (
                 Action::Drop,
@@ -656,12 +685,26 @@ impl Planner<'_> {
             sides,
             Decision {
                 action,
-                because,
+                because: because + &self.not_renamed(sides, action),
                 fields,
                 drift,
             },
             Some(live.clone()),
         )
+    }
+
+    /// What becomes of the one that was to be renamed to this one, which is there already.
+    fn not_renamed(&self, sides: &Sides<'_>, action: Action) -> String {
+        let Some(old) = sides.beside else {
+            return String::new();
+        };
+        let then = match self.history.records.contains_key(old) {
+            _ if action == Action::Conflict => "rename or drop one of the two",
+            true => "that one is dropped",
+            false => "that one stays as it is",
+        };
+        let old = old.name();
+        format!("; `{old}` cannot be renamed to a name that is taken: {then}")
     }
 
     /// Where a trigger is gone, and one of another name on its table is the same to the last attribute and nobody's: what
@@ -708,6 +751,8 @@ impl Planner<'_> {
         let mut wanted = desired.definition.clone();
         if let Some(recorded) = self.evidence.recorded.get(&sides.from) {
             self.database.dialect().complete(&mut wanted, recorded);
+        } else if let Some(live) = self.evidence.live.get(&sides.from) {
+            keep_definer(&mut wanted, live);
         }
         wanted
     }
@@ -773,6 +818,17 @@ impl Planner<'_> {
             faults_allowed: sides.desired.is_some_and(|desired| desired.faults_allowed),
             ..step.change(self.database, self.renderer)?
         })
+    }
+}
+
+/// With whose rights a trigger runs stays as it is when it is taken over and the spec does not say. The text is the spec's, and
+/// so are the settings that it is read under.
+fn keep_definer(wanted: &mut Definition, live: &Definition) {
+    if let (Definition::Trigger(wanted), Definition::Trigger(live)) = (wanted, live)
+        && let (Some(wanted), Some(live)) = (&mut wanted.creation, &live.creation)
+        && wanted.definer.is_none()
+    {
+        wanted.definer.clone_from(&live.definer);
     }
 }
 
@@ -910,7 +966,7 @@ fn refuse_doubtful(desired: &DesiredSet, changes: &[Change]) -> Result<(), Error
 fn with_called(
     desired: &DesiredSet,
     is_checked: impl Fn(&ObjectId, &Desired) -> bool,
-) -> Vec<&Desired> {
+) -> BTreeMap<&ObjectId, &Desired> {
     let checked: BTreeMap<&ObjectId, &Desired> = desired
         .iter()
         .map(|(id, wanted)| (id, &**wanted))
@@ -927,22 +983,26 @@ fn with_called(
         .map(|(id, wanted)| (id, &**wanted));
     let mut all = checked.clone();
     all.extend(called);
-    all.into_values().collect()
+    all
 }
 
-/// Have the engine look at what is about to be made, before anything is.
+/// Have the engine look at what is about to be made, before anything is. Beside what is desired, what comes of it: with the
+/// definer that the spec leaves open.
 fn check_bodies<'a>(
-    desired: impl Iterator<Item = &'a Desired>,
+    desired: impl Iterator<Item = (&'a Desired, Option<&'a Definition>)>,
     tables: &[NewTable],
     database: &mut dyn Database,
 ) -> Result<(), Error> {
     let mut spans = BTreeMap::new();
     let mut allowed = BTreeSet::new();
     let mut definitions = vec![];
-    for wanted in desired {
+    for (wanted, end) in desired {
         let mut definition = wanted.definition.clone();
         if wanted.faults_allowed {
             allowed.insert(definition.id());
+        }
+        if let Some(end) = end {
+            keep_definer(&mut definition, end);
         }
         if let Definition::Trigger(trigger) = &mut definition {
             trigger.verbatim = wanted.ddl.statements.first().cloned();

@@ -7,6 +7,7 @@ use similar::{ChangeTag, TextDiff};
 
 use crate::db::Migration;
 use crate::db::size::TableSize;
+use crate::dialect::Dialect;
 use crate::diff::{FieldChange, show_constraint, show_state};
 use crate::model::{
     Action as TriggerAction, Condition, Definition, EnabledState, Function, ObjectId, Orientation,
@@ -107,8 +108,9 @@ fn changes(plan: &Plan, detail: Detail, palette: &Palette) -> String {
         out.push('\n');
     }
     let shown = detail.most.unwrap_or(usize::MAX);
+    let dialect = crate::dialect::by_name(&plan.target.dialect);
     for change in plan.changes.iter().take(shown) {
-        let text = self::change(change, detail, palette);
+        let text = self::change(change, dialect, detail, palette);
         out.push_str(&text);
         // What is said in one line, such as a new function above its trigger, needs no air.
         if text.lines().nth(1).is_some() {
@@ -174,7 +176,12 @@ fn summary(plan: &Plan, detail: Detail) -> String {
     text
 }
 
-fn change(change: &Change, detail: Detail, palette: &Palette) -> String {
+fn change(
+    change: &Change,
+    dialect: Option<&dyn Dialect>,
+    detail: Detail,
+    palette: &Palette,
+) -> String {
     let (sign, style) = match change.action {
         Action::Create => ("+", palette.added),
         Action::Replace | Action::Restore | Action::Rename => ("~", palette.changed),
@@ -194,7 +201,7 @@ fn change(change: &Change, detail: Detail, palette: &Palette) -> String {
         if let Some(text) = change
             .after
             .as_ref()
-            .and_then(|definition| describe(definition, detail.schemas))
+            .and_then(|definition| describe(definition, dialect, detail.schemas))
         {
             out.push_str(&wrapped(&text));
         }
@@ -453,9 +460,20 @@ pub fn id(id: &ObjectId, schemas: bool) -> String {
 }
 
 /// What a definition says, in one sentence close to the DDL; nothing where its name says it all.
-fn describe(definition: &Definition, schemas: bool) -> Option<String> {
+fn describe(
+    definition: &Definition,
+    dialect: Option<&dyn Dialect>,
+    schemas: bool,
+) -> Option<String> {
     match definition {
-        Definition::Trigger(trigger) => Some(describe_trigger(trigger, schemas)),
+        Definition::Trigger(trigger) => {
+            // A condition that an engine has in the body belongs into the sentence as any other.
+            let opened = dialect.and_then(|dialect| dialect.opened(trigger));
+            Some(describe_trigger(
+                opened.as_ref().unwrap_or(trigger),
+                schemas,
+            ))
+        }
         Definition::Function(Function { language, .. }) => {
             (language != "plpgsql").then(|| format!("language {language}"))
         }

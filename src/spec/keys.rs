@@ -574,7 +574,7 @@ pub const KEYS: &[Key] = &[
         name: "renamed_from",
         sections: &[Section::Use],
         shape: Shape::Text,
-        doc: "The name that it had before: rename instead of drop and create.",
+        doc: "The name that it had before: rename instead of drop and create. Where both names are live, the new one is brought to what the spec says, the old one is dropped if triggerctl made it, and the plan says so.",
         example: "renamed_from = \"users_age\"",
         aliases: &["old_name", "previous_name"],
         ..KEY

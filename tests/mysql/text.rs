@@ -19,6 +19,14 @@ pub(crate) const TESTS: &[(&str, Test)] = &[
     ),
     ("text_survives", text_survives),
     (
+        "who_it_runs_as_stays_when_it_is_taken_over",
+        who_it_runs_as_stays_when_it_is_taken_over,
+    ),
+    (
+        "bodies_without_a_block_come_back_to_the_letter",
+        bodies_without_a_block_come_back_to_the_letter,
+    ),
+    (
         "settings_of_the_session_come_back_with_a_rollback",
         settings_of_the_session_come_back_with_a_rollback,
     ),
@@ -47,6 +55,73 @@ fn text_survives(engine: Engine) {
         live.run("SELECT what FROM log"),
         "é 🦀 \\ ' \"x\" -- no comment /* nor this */ # nor this; END\n"
     );
+}
+
+/// The spec names no definer: that is no reason to let the trigger run with other rights than before.
+fn who_it_runs_as_stays_when_it_is_taken_over(engine: Engine) {
+    let mut live = Mysql::of(engine);
+    tables(&mut live, 1);
+    let account = format!("{}@localhost", live.name());
+    live.run(&format!("CREATE USER {account}"));
+    live.run(&format!("GRANT ALL ON {}.* TO {account}", live.name()));
+    live.batch(&format!(
+        "create definer = {account} trigger a after insert on t0 for each row insert into log values ('a')"
+    ));
+    let sandbox = spec(&counting("t0", "a", 1));
+    let definer = |live: &mut Mysql| {
+        live.run(
+            "SELECT DEFINER FROM information_schema.TRIGGERS WHERE TRIGGER_SCHEMA = DATABASE()",
+        )
+    };
+    sandbox.on(&live, &["apply", "--yes", "--adopt"]).ok();
+    assert_eq!(definer(&mut live), format!("{account}\n"));
+    empty_plan(&sandbox, &live);
+    // With it gone every write would fail, whether or not the spec names it.
+    live.run(&format!("DROP USER {account}"));
+    sandbox.write(
+        "triggers.toml",
+        format!("version = 1\n{}", counting("t0", "a", 2)),
+    );
+    sandbox
+        .on(&live, &["plan"])
+        .code(1)
+        .says(&["does not exist"]);
+    let own = "[trigger.mysql]\ndefiner = \"root@localhost\"\n";
+    sandbox.write(
+        "triggers.toml",
+        format!("version = 1\n{}{own}", counting("t0", "a", 2)),
+    );
+    sandbox.on(&live, &["apply", "--yes"]).ok();
+    assert_eq!(definer(&mut live), "root@localhost\n");
+}
+
+/// Several statements go to the server at once; of a body that is no block MySQL would keep what comes behind it.
+fn bodies_without_a_block_come_back_to_the_letter(engine: Engine) {
+    let mut live = Mysql::of(engine);
+    tables(&mut live, 1);
+    let insert = "insert into log values";
+    let made = [
+        format!("create trigger a after insert on t0 for each row {insert} ('a')"),
+        format!("create trigger b after insert on t0 for each row {insert} ('b') -- why"),
+        format!(
+            "create trigger c after insert on t0 for each row begin {insert} ('c'); end /* d */"
+        ),
+        format!("create trigger d after insert on t0 for each row l: begin {insert} ('d'); end l"),
+    ];
+    for sql in &made {
+        live.batch(sql);
+    }
+    let before = live.snapshot();
+    let counting: Vec<_> = ["a", "b", "c", "d"]
+        .map(|name| counting("t0", name, 1))
+        .into();
+    let sandbox = spec(&counting.concat());
+    sandbox.on(&live, &["apply", "--yes", "--adopt"]).ok();
+    empty_plan(&sandbox, &live);
+    sandbox.on(&live, &["rollback", "--yes"]).ok();
+    assert_eq!(live.snapshot(), before);
+    live.run("INSERT INTO t0 VALUES (1)");
+    assert_eq!(live.run("SELECT what FROM log"), "a\nb\nc\nd\n");
 }
 
 fn settings_of_the_session_come_back_with_a_rollback(engine: Engine) {
@@ -123,12 +198,21 @@ fn after_import_the_plan_is_empty(engine: Engine) {
     live.batch("SET SESSION sql_mode = DEFAULT");
     live.batch("create trigger `a b` before update on t0 for each row set new.id = old.id /* c */");
     live.batch("create trigger c after insert on t1 for each row l: begin declare n int; if new.id > 1 then set n = 1; leave l; end if; insert into log values ('x\\n'); end l");
+    // What does nothing is no reason to import nothing.
+    live.batch("create trigger d before insert on t1 for each row begin end");
+    live.batch("create trigger e before delete on t1 for each row begin -- later\n end");
     let sandbox = Sandbox::new();
     sandbox.on(&live, &["import", "-o", "triggers.toml"]).ok();
     let plan = sandbox.on(&live, &["plan", "--detailed-exitcode"]).ok();
     plan.never_says(&["conflict"]);
     sandbox.on(&live, &["apply", "--yes"]).ok();
     empty_plan(&sandbox, &live);
+    // They can be made again from the spec, to the same end.
+    live.batch("drop trigger d");
+    live.batch("drop trigger e");
+    sandbox.on(&live, &["apply", "--yes"]).ok();
+    empty_plan(&sandbox, &live);
+    live.run("INSERT INTO t1 VALUES (2)");
 }
 
 fn a_body_that_would_fail_is_found_before(engine: Engine) {

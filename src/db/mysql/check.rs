@@ -142,21 +142,7 @@ impl Mysql {
             batch.push_str(&sql);
             count += 1;
         }
-        let mut fine = 0;
-        let failed = match self.conn.query_iter(batch) {
-            Err(error) => Some(error),
-            Ok(mut answers) => {
-                let mut failed = None;
-                while let Some(answer) = answers.iter() {
-                    failed = answer.into_iter().find_map(Result::err);
-                    if failed.is_some() {
-                        break;
-                    }
-                    fine += 1;
-                }
-                failed
-            }
-        };
+        let (fine, failed) = self.run_several(&batch);
         if let Some(error) = &failed
             && errors::is_lost(error)
         {

@@ -7,6 +7,7 @@ use mysql::prelude::Queryable;
 use super::helpers::MOST_HELPERS;
 use super::{Mysql, catalog, column, errors, literal, quoted};
 use crate::db::{Intent, Patience, Statement};
+use crate::dialect::mysql::stored;
 use crate::error::{Error, Kind};
 use crate::model::TableId;
 use crate::sql::{MYSQL, tokens};
@@ -14,6 +15,9 @@ use crate::sql::{MYSQL, tokens};
 /// The least that a lock is waited for, in seconds: the engines count whole ones, and a writer's transaction may take
 /// as long.
 const LEAST_WAIT: u64 = 2;
+
+/// Bytes in one packet: far below the least that a server takes.
+const MOST_BYTES: usize = 64 * 1024;
 
 impl Mysql {
     /// The migration lock's name, which is the server's: at most 64 bytes.
@@ -175,27 +179,29 @@ impl Mysql {
         statements: &[Statement],
         progress: &mut dyn FnMut(usize),
     ) -> Result<(), Error> {
-        for (index, statement) in statements.iter().enumerate() {
-            let is_set = tokens(&statement.sql, &MYSQL)
-                .find(|token| !token.is_blank())
-                .is_some_and(|token| token.is_word(&statement.sql, "set"));
-            let after_set = self.dirty
-                && index > 0
-                && statements
-                    .get(index - 1)
-                    .is_some_and(|before| before.sql.starts_with("SET SESSION"));
-            if self.dirty && !is_set && !after_set {
+        let mut rest = statements;
+        let mut after_set = false;
+        while let Some(first) = rest.first() {
+            let sets = first_is(first, "set");
+            if self.dirty && !sets && !after_set {
                 self.set_session()?;
             }
-            self.dirty |= is_set;
-            self.conn
-                .query_drop(&statement.sql)
-                .map_err(|error| errors::statement(statement, &error))?;
+            let count = if sets || self.dirty {
+                1
+            } else {
+                let further = rest.iter().take_while(|next| !first_is(next, "set"));
+                in_one_packet(&further.collect::<Vec<_>>())
+            };
+            let (packet, others) = rest.split_at_checked(count).unwrap_or((rest, &[]));
+            self.dirty |= sets;
+            self.run_packet(packet)?;
             // Back to what a session has here, which is not what the server gives one by default.
-            if is_set && statement.sql.ends_with("DEFAULT") {
+            if sets && first.sql.ends_with("DEFAULT") {
                 self.set_session()?;
             }
-            progress(index + 1);
+            after_set = first.sql.starts_with("SET SESSION");
+            rest = others;
+            progress(statements.len() - rest.len());
         }
         // What was set was for these statements.
         if self.dirty {
@@ -203,6 +209,46 @@ impl Mysql {
         } else {
             Ok(())
         }
+    }
+
+    /// Statements in one packet, so that the server need not wait for the client after each. It goes on to the packet's end
+    /// when the client is killed: what is replaced by DROP and CREATE is made again. After an error it goes no further.
+    fn run_packet(&mut self, packet: &[Statement]) -> Result<(), Error> {
+        if let [statement] = packet {
+            return self
+                .conn
+                .query_drop(&statement.sql)
+                .map_err(|error| errors::statement(statement, &error));
+        }
+        let texts: Vec<&str> = packet.iter().map(|one| one.sql.as_str()).collect();
+        // A comment may end a statement: the next begins on a line of its own.
+        let (fine, error) = self.run_several(&texts.join("\n;\n"));
+        match (error, packet.get(fine)) {
+            (Some(error), Some(statement)) => Err(errors::statement(statement, &error)),
+            (Some(error), None) => Err(errors::cannot("run the statements", &error)),
+            (None, None) => Ok(()),
+            (None, Some(statement)) => Err(Error::new(
+                Kind::Uncertain,
+                format!("the server answered {fine} of {} statements", packet.len()),
+            )
+            .note(format!("the next is: {}", statement.sql))),
+        }
+    }
+
+    /// Several statements in one round trip: how many went well, and what the server said of the next.
+    pub(super) fn run_several(&mut self, packet: &str) -> (usize, Option<mysql::Error>) {
+        let mut fine = 0;
+        let mut answers = match self.conn.query_iter(packet) {
+            Ok(answers) => answers,
+            Err(error) => return (fine, Some(error)),
+        };
+        while let Some(answer) = answers.iter() {
+            if let Some(error) = answer.into_iter().find_map(Result::err) {
+                return (fine, Some(error));
+            }
+            fine += 1;
+        }
+        (fine, None)
     }
 
     /// Give back every lock.
@@ -216,5 +262,85 @@ impl Mysql {
             &format!("DO RELEASE_LOCK({name})"),
         );
         undone.and(unlocked).and(released)
+    }
+}
+
+/// How many of these, at least one, go to the server at once. A packet does not end with a DROP where another statement
+/// follows, which may make again what it drops.
+fn in_one_packet(statements: &[&Statement]) -> usize {
+    let (mut size, mut closed) = (0, true);
+    let fit = statements.iter().take_while(|statement| {
+        size += statement.sql.len();
+        let fits = size <= MOST_BYTES && closed;
+        closed = has_end(statement);
+        fits
+    });
+    let count = fit.count().max(1);
+    let whole = count == statements.len();
+    let cut = statements
+        .get(..count)
+        .unwrap_or_default()
+        .iter()
+        .rposition(|one| !first_is(one, "drop"));
+    match cut {
+        Some(last) if !whole => last + 1,
+        _ => count,
+    }
+}
+
+/// Whether another statement may follow in the same packet. MySQL 9 takes the `;` between them for a part of a body that is no
+/// block (tried).
+fn has_end(statement: &Statement) -> bool {
+    if first_is(statement, "drop") {
+        return true;
+    }
+    let sql = &statement.sql;
+    stored::parts(sql, &MYSQL).is_some_and(|parts| {
+        let body = sql.get(parts.body..).unwrap_or_default();
+        tokens(body, &MYSQL)
+            .find(|token| !token.is_blank())
+            .is_some_and(|token| token.is_word(body, "begin"))
+    })
+}
+
+/// Whether a statement begins with this word.
+fn first_is(statement: &Statement, word: &str) -> bool {
+    tokens(&statement.sql, &MYSQL)
+        .find(|token| !token.is_blank())
+        .is_some_and(|token| token.is_word(&statement.sql, word))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn packets_have_an_end() {
+        let of = |what: &str, length: usize| Statement {
+            sql: match what {
+                "drop" => format!("DROP TRIGGER {}", "x".repeat(length)),
+                _ => format!(
+                    "CREATE TRIGGER a AFTER INSERT ON t FOR EACH ROW {what} {}",
+                    "x".repeat(length)
+                ),
+            },
+            object: None,
+        };
+        let count =
+            |statements: &[Statement]| in_one_packet(&statements.iter().collect::<Vec<_>>());
+        let mixed = [
+            of("BEGIN", 40_000),
+            of("BEGIN", 20_000),
+            of("BEGIN", 40_000),
+        ];
+        assert_eq!(count(&mixed), 2);
+        let replaced = [of("BEGIN", 40_000), of("drop", 10), of("BEGIN", 40_000)];
+        assert_eq!(count(&replaced), 1);
+        let dropped = [of("drop", 10), of("drop", 10)];
+        assert_eq!(count(&dropped), 2);
+        assert_eq!(count(&[of("drop", 10), of("BEGIN", 70_000)]), 1);
+        assert_eq!(count(&[of("BEGIN", 1_000_000), of("BEGIN", 1)]), 1);
+        let bare = [of("drop", 10), of("SET", 10), of("BEGIN", 10)];
+        assert_eq!(count(&bare), 2);
     }
 }

@@ -68,12 +68,19 @@ impl Mysql {
                     return false;
                 }
                 if reference.is_glob() {
+                    let folded = |name: &str| {
+                        if self.names_keep_case {
+                            name.to_owned()
+                        } else {
+                            name.to_lowercase()
+                        }
+                    };
                     let bare = TableRef {
                         schema: None,
-                        name: reference.name.clone(),
+                        name: folded(&reference.name),
                         is_pattern: true,
                     };
-                    bare.matches(&id.schema, &id.name)
+                    bare.matches(&id.schema, &folded(&id.name))
                         && !HISTORY_TABLES.contains(&id.name.as_str())
                 } else {
                     self.same_table_name(&id.name, &reference.name)

@@ -313,6 +313,20 @@ fn guarded(
     if condition.is_none() && columns.is_empty() {
         return Some(body);
     }
+    if check::is_nothing(&body, syntax) {
+        let request = reader.request;
+        let at = request
+            .fields
+            .body
+            .as_ref()
+            .map_or_else(|| request.spec.span.clone(), |body| body.span.clone());
+        reader.refuse(
+            "the `body` is empty, and MySQL takes no IF around nothing",
+            &at,
+            "say what it is to do, or remove `when`, `update_of` and `bypass`",
+        );
+        return None;
+    }
     // Declarations stand at the beginning of a block.
     let block = inspect::statement_starts(&body, syntax)
         .first()

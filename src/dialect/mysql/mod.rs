@@ -4,6 +4,7 @@
 //! MariaDB's versions begin at 10 (there never was a MySQL 10): that tells the two apart where DDL differs.
 
 mod check;
+mod guard;
 mod lower;
 mod modes;
 pub mod stored;
@@ -256,6 +257,11 @@ impl Dialect for Mysql {
         marked.action = Action::Body(renderer.text("mark.sql", context)?);
         marked.verbatim = None;
         Ok(Some(Definition::Trigger(marked)))
+    }
+
+    fn opened(&self, trigger: &Trigger) -> Option<Trigger> {
+        let syntax = trigger.creation.as_deref().map(|kept| self.syntax_of(kept));
+        guard::opened(trigger, &syntax.unwrap_or(MYSQL))
     }
 
     fn lock_name(&self, _mode: LockMode) -> &'static str {

@@ -54,6 +54,26 @@ order = { precedes = "x y" }
 }
 
 #[test]
+fn a_body_of_comments_does_nothing() {
+    let spec = |keys: &str| {
+        format!(
+            "[[trigger]]\nname = \"t\"\ntable = \"users\"\ntiming = \"before\"\nevents = [\"update\"]\n{keys}"
+        )
+    };
+    assert_eq!(
+        made(&spec("body = \"-- later\"\n")),
+        "CREATE TRIGGER t\nBEFORE UPDATE ON users\nFOR EACH ROW\nBEGIN\n-- later\n\nEND"
+    );
+    for keys in [
+        "body = \"/* */\"\nwhen = \"NEW.a > 1\"\n",
+        "body = \"/* */\"\nupdate_of = [\"a\"]\n",
+    ] {
+        let shown = problems(&Mysql, &spec(keys), Some(facts(TableKind::Table, &["a"])));
+        assert!(shown.contains("the `body` is empty"), "{keys}{shown}");
+    }
+}
+
+#[test]
 fn refuses_what_there_is_not() {
     let shown = problems(
         &Mysql,

@@ -1,13 +1,15 @@
 //! What a trigger protects, known by what it does: a guard raises an error or skips rows, an audit trigger inserts rows
 //! about the change into another table. And whether it does less after a step than before.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::Severity;
 use super::body::{Effects, effects, is_table};
 use crate::dialect::Dialect;
 use crate::model::{
-    Action, EnabledState, Event, Function, FunctionId, FunctionSource, Orientation, Timing, Trigger,
+    Action, Condition, EnabledState, Event, Function, FunctionId, FunctionSource, Orientation,
+    Timing, Trigger,
 };
 use crate::sql::{Syntax, tokens};
 
@@ -95,6 +97,23 @@ impl Side<'_> {
         }
     }
 
+    /// The trigger with its condition where conditions are looked for.
+    fn opened<'b>(&self, trigger: &'b Trigger) -> Cow<'b, Trigger> {
+        self.dialect
+            .opened(trigger)
+            .map_or(Cow::Borrowed(trigger), Cow::Owned)
+    }
+
+    /// Whether two conditions that stand in bodies are the same.
+    fn is_same_condition(&self, left: &Condition, right: &Condition) -> bool {
+        match (left, right) {
+            (Condition::Sql(left), Condition::Sql(right)) => {
+                self.dialect.same_body(left, right, None)
+            }
+            _ => left == right,
+        }
+    }
+
     /// What a trigger protects; nothing where its function cannot be looked into.
     pub(super) fn protection(&self, trigger: &Trigger) -> Protection {
         let Some(text) = self.text(trigger) else {
@@ -164,8 +183,13 @@ pub(super) fn fires(state: EnabledState) -> bool {
     matches!(state, EnabledState::Origin | EnabledState::Always)
 }
 
-/// In what a trigger fires less often than it did.
-fn fires_less(before: &Trigger, after: &Trigger, dialect: &dyn Dialect) -> Vec<Loss> {
+/// In what a trigger fires less often than it did. `in_body`: the engine has its columns in the body.
+fn fires_less(
+    before: &Trigger,
+    after: &Trigger,
+    dialect: &dyn Dialect,
+    in_body: bool,
+) -> Vec<Loss> {
     let mut losses = vec![];
     match (before.enabled, after.enabled) {
         (_, EnabledState::Disabled) => losses.push(loss(Severity::High, "is disabled")),
@@ -222,8 +246,22 @@ fn fires_less(before: &Trigger, after: &Trigger, dialect: &dyn Dialect) -> Vec<L
                 format!("fires for updates of {columns} only"),
             ));
         } else if !missing.is_empty() {
+            // A body does not follow a column that is renamed: then the new name is what was the old one.
+            let is_renamed = in_body && {
+                let known = |column: &String| {
+                    let mut old = before.update_of.iter();
+                    old.any(|other| dialect.same_name(column, other))
+                };
+                let new = after.update_of.iter().filter(|column| !known(column));
+                new.count() >= missing.len()
+            };
+            let severity = if is_renamed {
+                Severity::Medium
+            } else {
+                Severity::High
+            };
             losses.push(loss(
-                Severity::High,
+                severity,
                 format!("no longer fires for updates of {}", list(missing.iter())),
             ));
         }
@@ -261,8 +299,15 @@ impl Weakening<'_> {
             return vec![];
         }
         let is = after_side.protection(after);
-        let mut losses = fires_less(before, after, side.dialect);
-        if self.other_condition && before.condition.is_some() && after.condition.is_some() {
+        // Where the condition stands in the body, the body with it is what tells what a trigger is for.
+        let (opened, after_opened) = (side.opened(before), after_side.opened(after));
+        let in_body = matches!(opened, Cow::Owned(_));
+        let (before, after) = (&*opened, &*after_opened);
+        let mut losses = fires_less(before, after, side.dialect, in_body);
+        if let (Some(condition), Some(after_condition)) = (&before.condition, &after.condition)
+            && (self.other_condition
+                || in_body && !side.is_same_condition(condition, after_condition))
+        {
             losses.push(loss(Severity::Medium, "has another condition"));
         }
         if after.timing == Timing::Before
@@ -399,7 +444,15 @@ pub(super) fn lost_with(
 
 /// Whether another trigger does all that this one did.
 fn covers(trigger: &Trigger, side: Side<'_>, other: &Trigger, other_side: Side<'_>) -> bool {
-    let same_condition = trigger.condition == other.condition || other.condition.is_none();
+    let (opened, other_opened) = (side.opened(trigger), other_side.opened(other));
+    let same_condition = match (&opened.condition, &other_opened.condition) {
+        (_, None) => true,
+        (None, Some(_)) => false,
+        (Some(condition), Some(other)) => {
+            condition == other
+                || matches!(opened, Cow::Owned(_)) && side.is_same_condition(condition, other)
+        }
+    };
     let upkeep = side.protection(trigger).upkeep;
     same_condition
         && fires(other.enabled)
