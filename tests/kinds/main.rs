@@ -5,6 +5,7 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+mod awkward;
 mod cascades;
 mod case;
 mod commanded;
@@ -18,6 +19,7 @@ use libtest_mimic::Arguments;
 
 fn main() {
     let trials = [
+        awkward::trials(),
         case::trials(),
         cascades::trials(),
         commanded::trials(),

@@ -5,8 +5,8 @@ use std::collections::HashMap;
 use minijinja::Value;
 
 use super::{Looked, Site, Use, blamed};
-use crate::dialect::{Note, Table, TableFacts, scope};
-use crate::error::{Diagnostic, Error, Located};
+use crate::dialect::{Note, OfTable, Table, TableFacts, scope};
+use crate::error::{Diagnostic, Error, Located, Span};
 use crate::kinds::parameters::Given;
 use crate::kinds::{Parameter, Type};
 use crate::model::TableId;
@@ -127,13 +127,16 @@ impl<'a> Values<'a> {
                     span: tree.span.clone(),
                 };
                 if is_template(&text.value) {
+                    if kind == Type::Table && is_odd(self.table) {
+                        return self.told_apart(parameter, text);
+                    }
                     text.value = match kind {
                         Type::Sql => self.site.renderer.inline_value(&text, self.scope())?,
                         _ => self.site.renderer.name(&text, self.scope())?,
                     };
                 }
                 match kind {
-                    Type::Table => self.table(parameter, &text)?,
+                    Type::Table => self.table(parameter, &text.span, reference(&text)?)?,
                     Type::Column | Type::Columns => {
                         Value::from(self.column(parameter.of.as_ref(), &text))
                     }
@@ -188,20 +191,45 @@ impl<'a> Values<'a> {
         text.value.clone()
     }
 
-    /// A table, with what is known of it.
-    fn table(&mut self, parameter: &'a Parameter, text: &Located<String>) -> Result<Value, Error> {
-        let name = &parameter.name.value;
-        let reference = TableRef::parse(&text.value).map_err(|error| {
-            Diagnostic::new(format!("the name `{}` {}", text.value, error.message))
-                .at(&text.span)
-                .help(error.help)
+    /// A table by a template, on a table whose own name holds what would take a name apart: a dot of `{{ table }}` is one of
+    /// the name, and not what stands between schema and name.
+    fn told_apart(
+        &mut self,
+        parameter: &'a Parameter,
+        mut text: Located<String>,
+    ) -> Result<Value, Error> {
+        let mut table = self.table.clone();
+        table.id.name = hidden(&table.id.name);
+        table.id.schema = hidden(&table.id.schema);
+        let of = OfTable {
+            table: &table,
+            ..self.site.of(self.table)
+        };
+        let values = self.done.iter();
+        let with = map(values.map(|(name, value)| (name.as_str(), value.clone())));
+        let scope = scope(&of, Some(&with), &self.note);
+        text.value = self.site.renderer.name(&text, scope)?;
+        let reference = reference(&text).map(|found| TableRef {
+            schema: found.schema.as_deref().map(shown),
+            name: shown(&found.name),
+            ..found
         })?;
+        self.table(parameter, &text.span, reference)
+    }
+
+    /// A table, with what is known of it.
+    fn table(
+        &mut self,
+        parameter: &'a Parameter,
+        at: &Span,
+        reference: TableRef,
+    ) -> Result<Value, Error> {
+        let name = &parameter.name.value;
         if reference.is_glob() {
             return Err(Diagnostic::new(format!(
-                "`{name}` takes one table, and `{}` is a pattern",
-                text.value
+                "`{name}` takes one table, and `{reference}` is a pattern"
             ))
-            .at(&text.span)
+            .at(at)
             .help("name the table")
             .into());
         }
@@ -216,7 +244,7 @@ impl<'a> Values<'a> {
             return Err(Diagnostic::new(format!(
                 "there is no table or view `{reference}` in the database"
             ))
-            .labelled(&text.span, "not in the database")
+            .labelled(at, "not in the database")
             .help("create the table first, or correct its name here")
             .into());
         }
@@ -243,6 +271,41 @@ impl<'a> Values<'a> {
         self.named.insert(name, table);
         Ok(value)
     }
+}
+
+/// What a name in a spec is taken apart by, each with what stands for it meanwhile: characters that no text has (Unicode keeps
+/// them for what is internal to a program).
+const APART: [(char, char); 5] = [
+    ('.', '\u{FDD0}'),
+    ('"', '\u{FDD1}'),
+    ('*', '\u{FDD2}'),
+    ('?', '\u{FDD3}'),
+    (' ', '\u{FDD4}'),
+];
+
+/// Whether the name of the table, or of its schema, is one that a template must not put into a name as it is.
+fn is_odd(table: &Table) -> bool {
+    let TableId { schema, name } = &table.id;
+    let apart = |c| APART.iter().any(|(of, _)| *of == c);
+    name.contains(apart) || schema.contains(apart)
+}
+
+fn hidden(name: &str) -> String {
+    let of = |c| APART.iter().find(|(of, _)| *of == c);
+    name.chars().map(|c| of(c).map_or(c, |pair| pair.1)).collect()
+}
+
+fn shown(name: &str) -> String {
+    let by = |c| APART.iter().find(|(_, by)| *by == c);
+    name.chars().map(|c| by(c).map_or(c, |pair| pair.0)).collect()
+}
+
+fn reference(text: &Located<String>) -> Result<TableRef, Diagnostic> {
+    TableRef::parse(&text.value).map_err(|error| {
+        Diagnostic::new(format!("the name `{}` {}", shown(&text.value), error.message))
+            .at(&text.span)
+            .help(error.help)
+    })
 }
 
 /// A table for templates: `ident` takes it as a name.
