@@ -6,7 +6,7 @@ use libtest_mimic::Trial;
 use toml::{Table, Value};
 
 use crate::case::{Engine, folders};
-use crate::common::{Live, Sandbox, assert_same};
+use crate::common::{Live, Sandbox, assert_same, repository};
 
 /// The names. In what follows `$x` is the name, `@x` is the name as the dialect quotes it, and `#x` as the spec does.
 const NAMES: &[(char, &str)] = &[
@@ -345,16 +345,33 @@ pub(crate) fn trials() -> Vec<Trial> {
             .iter()
             .find(|case| case.kind == kind)
             .unwrap_or_else(|| panic!("{kind} is not tried where everything is awkward"));
+        let can_sqlite = !without
+            .as_ref()
+            .is_some_and(|table| table.contains_key("sqlite"));
         for engine in Engine::all() {
             let cannot = |without: &Table| without.contains_key(engine.dialect());
             if without.as_ref().is_some_and(cannot) {
                 continue;
             }
-            let trial = Trial::test(format!("{kind}::{}::awkward", engine.name()), move || {
-                check(case, &mut *engine.live());
-                Ok(())
-            });
-            trials.push(trial.with_ignored_flag(engine.is_missing()));
+            let mut tried = |how: &str, how_it_is: How| {
+                let name = format!("{kind}::{}::{how}", engine.name());
+                let trial = Trial::test(name, move || {
+                    check(case, &mut *engine.live(), how_it_is);
+                    Ok(())
+                });
+                trials.push(trial.with_ignored_flag(engine.is_missing()));
+            };
+            tried("awkward", How::AsItIs);
+            // What `audit` then writes is another thing, which a test of its own tries.
+            if kind != "audit" {
+                tried("without_a_primary_key", How::Keyless);
+            }
+            if matches!(engine, Engine::Sqlite) || !can_sqlite {
+                tried("no_such_column", How::NoSuchColumn);
+            }
+            if engine.dialect() == "sqlite" {
+                tried("awkward_and_recursive", How::Recursive);
+            }
         }
     }
     trials
@@ -423,9 +440,40 @@ fn named(value: &mut Value, dialect: &str) {
     }
 }
 
-fn check(case: &Case, live: &mut dyn Live) {
+/// What is different.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum How {
+    AsItIs,
+    /// The tables have no primary key.
+    Keyless,
+    /// `PRAGMA recursive_triggers` is on.
+    Recursive,
+    /// Each parameter in turn names a column that is not there.
+    NoSuchColumn,
+}
+
+/// The kinds that are refused on a table without a primary key, and what is said.
+const KEYED: &[(&str, &str, &str)] = &[
+    ("history", "", "by it the versions of a row are found"),
+    ("outbox", "", "by it the receiver knows which row"),
+    ("soft_delete", "", "by it"),
+    ("deferred_check", "", "by which a row is found again"),
+    ("search_vector", "sqlite", "has no `INTEGER PRIMARY KEY`"),
+];
+
+fn check(case: &Case, live: &mut dyn Live, how: How) {
     let dialect = live.dialect();
-    live.batch(&filled(SCHEMA, dialect));
+    let mut schema = SCHEMA.to_owned();
+    if how == How::Keyless {
+        schema = schema.replace(", PRIMARY KEY (@k, @j)", "");
+        if case.kind == "search_vector" {
+            schema = schema.replace("integer PRIMARY KEY", "integer");
+        }
+    }
+    live.batch(&filled(&schema, dialect));
+    if how == How::Recursive {
+        live.batch("PRAGMA recursive_triggers = ON;");
+    }
     if !case.given.is_empty() {
         live.batch(&filled(case.given, dialect));
     }
@@ -435,14 +483,24 @@ fn check(case: &Case, live: &mut dyn Live) {
     let usage = usage.as_table_mut().unwrap();
     usage.insert("use".to_owned(), Value::from(case.kind));
     usage.insert("dialects".to_owned(), Value::from(vec![dialect]));
-    let mut spec = Table::new();
-    spec.insert("version".to_owned(), Value::from(1));
-    spec.insert(
-        "trigger".to_owned(),
-        Value::from(vec![Value::from(usage.clone())]),
-    );
-    let sandbox = Sandbox::with_spec(&toml::to_string(&spec).unwrap());
+    if how == How::NoSuchColumn {
+        no_such_column(case.kind, usage, live);
+        return;
+    }
+    let sandbox = Sandbox::with_spec(&spec(usage));
     sandbox.run(&["validate", "--dialect", dialect]).ok();
+    if how == How::Keyless {
+        let is_it = |(kind, of, _): &&(&str, &str, &str)| {
+            *kind == case.kind && (of.is_empty() || *of == dialect)
+        };
+        if let Some((_, _, said)) = KEYED.iter().find(is_it) {
+            let words = ["primary key", said];
+            let run = sandbox.on(live, &["plan"]).code(1);
+            assert!(run.stderr.to_lowercase().contains(words[0]), "{run}");
+            run.says(&words[1..]);
+            return;
+        }
+    }
     sandbox.on(live, &["apply", "--yes"]).ok();
     sandbox.on(live, &["plan", "--detailed-exitcode"]).ok();
     sandbox.on(live, &["lint"]).ok();
@@ -466,6 +524,74 @@ fn check(case: &Case, live: &mut dyn Live) {
     if !case.usage.contains("create_table") {
         assert_same("the catalog after rollback", &before, &live.snapshot());
     }
+}
+
+fn spec(usage: &Table) -> String {
+    let mut spec = Table::new();
+    spec.insert("version".to_owned(), Value::from(1));
+    let usage = Value::from(usage.clone());
+    spec.insert("trigger".to_owned(), Value::from(vec![usage]));
+    toml::to_string(&spec).unwrap()
+}
+
+/// Every parameter that names a column, or columns, is refused where the table has none of that name, and so is a default.
+fn no_such_column(kind: &str, usage: &Table, live: &mut dyn Live) {
+    let path = repository().join(format!("templates/kinds/{kind}/kind.toml"));
+    let toml: Table = toml::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
+    let Some(parameters) = toml.get("parameters").and_then(Value::as_table) else {
+        return;
+    };
+    let before = live.everything();
+    let refused = |name: &str, value: Option<Value>, column: &str| {
+        let mut usage = usage.clone();
+        let with = usage
+            .entry("with")
+            .or_insert_with(|| Value::from(Table::new()));
+        let with = with.as_table_mut().unwrap();
+        match value {
+            Some(value) => with.insert(name.to_owned(), value),
+            None => with.remove(name),
+        };
+        let sandbox = Sandbox::with_spec(&spec(&usage));
+        let words = [&*format!("has no column `{column}`"), "triggers.toml:"];
+        sandbox.on(live, &["plan"]).code(1).says(&words);
+    };
+    let missing = "no_such_column";
+    for (name, parameter) in parameters {
+        let says = |key: &str| parameter.get(key).and_then(Value::as_str);
+        let of_map = |key: Value, value: Value| {
+            let key = key.as_str().unwrap().to_owned();
+            Some(Value::from(Table::from_iter([(key, value)])))
+        };
+        let a_column = Value::from(filled("$s", live.dialect()));
+        match says("type").unwrap() {
+            // Of another table, which this use does not name.
+            "column" if kind == "deferred_check" && says("of").is_some() => {}
+            "column" => {
+                refused(name, Some(Value::from(missing)), missing);
+                if let Some(default) = says("default").filter(|text| !text.contains("{{")) {
+                    refused(name, None, default);
+                }
+            }
+            "columns" => refused(name, Some(Value::from(vec![missing])), missing),
+            "map" => {
+                if says("keys") == Some("column") {
+                    refused(name, of_map(Value::from(missing), a_column.clone()), missing);
+                }
+                match says("values") {
+                    Some("column") => {
+                        refused(name, of_map(a_column, Value::from(missing)), missing);
+                    }
+                    Some("columns") => {
+                        refused(name, of_map(a_column, Value::from(vec![missing])), missing);
+                    }
+                    _ => {}
+                }
+            }
+            _ => {}
+        }
+    }
+    assert_same("the database", &before, &live.everything());
 }
 
 /// JSON as no engine writes it: without spaces, escapes and double quotes, so that one text is right for all.

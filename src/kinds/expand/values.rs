@@ -138,7 +138,7 @@ impl<'a> Values<'a> {
                 match kind {
                     Type::Table => self.table(parameter, &text.span, reference(&text)?)?,
                     Type::Column | Type::Columns => {
-                        Value::from(self.column(parameter.of.as_ref(), &text))
+                        Value::from(self.column(parameter, parameter.of.as_ref(), &text))
                     }
                     _ => Value::from(text.value),
                 }
@@ -157,7 +157,7 @@ impl<'a> Values<'a> {
                 let mut pairs = Vec::with_capacity(entries.len());
                 for (key, value) in entries {
                     let key = match parameter.keys {
-                        Type::Column => self.column(None, key),
+                        Type::Column => self.column(parameter, None, key),
                         _ => key.value.clone(),
                     };
                     let value = self.typed(parameter, parameter.values, value)?;
@@ -169,7 +169,12 @@ impl<'a> Values<'a> {
     }
 
     /// A column, as the catalog spells it where it is known.
-    fn column(&mut self, of: Option<&Located<String>>, text: &Located<String>) -> String {
+    fn column(
+        &mut self,
+        parameter: &Parameter,
+        of: Option<&Located<String>>,
+        text: &Located<String>,
+    ) -> String {
         let table = match of {
             Some(of) => self.named.get(of.value.as_str()),
             None => Some(self.table),
@@ -184,8 +189,17 @@ impl<'a> Values<'a> {
             return column.clone();
         }
         if self.check {
-            let problem = missing_column(&table.id, facts, text);
+            let mut problem = missing_column(&table.id, facts, text);
             let used = &self.used.usage.kind.span;
+            let name = &parameter.name.value;
+            let given = self.used.bound.get(name);
+            if given.is_some_and(|given| given.is_default) {
+                // The place of the default helps nobody: it is for the use to say another.
+                problem.place = None;
+                let label = format!("its `{name}` is `{}` by default", text.value);
+                let way = format!("name the column: `with = {{ {name} = \"…\" }}`, or create it");
+                problem = problem.labelled(used, label).help(way);
+            }
             self.problems.extend(blamed(vec![problem], used));
         }
         text.value.clone()
