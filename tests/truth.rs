@@ -467,6 +467,72 @@ fn a_label_or_an_attribute_that_is_renamed_under_a_condition_is_seen() {
     sandbox.on(&live, &["check"]).ok();
 }
 
+/// What CREATE TRIGGER refuses of a condition is refused by the plan, on each table where it makes no sense and on no other.
+#[test]
+fn a_condition_that_makes_no_sense_is_found_on_each_of_its_tables() {
+    let mut live = Postgres::new();
+    live.batch(
+        "CREATE TABLE a (id int, n int, label text); CREATE TABLE b (id int, n int, label text);
+         CREATE TABLE c (id int, n text, label text); CREATE TABLE d (id int, label text)",
+    );
+    let sandbox = Sandbox::new();
+    let spec = |condition: &str, tables: &str| {
+        format!(
+            "version = 1\n[[trigger]]\nname = \"sound\"\ntables = [\"a\", \"b\", \"c\", \"d\"]\ntiming = \"after\"\n\
+             events = [\"update\"]\nwhen = \"NEW.label <> ''\"\nbody = \"PERFORM 1;\"\n\
+             [[trigger]]\nname = \"asked\"\ntables = {tables}\ntiming = \"after\"\nevents = [\"update\"]\n\
+             when = \"{condition}\"\nbody = \"PERFORM 1;\"\n"
+        )
+    };
+    let everywhere = "[\"a\", \"b\", \"c\", \"d\"]";
+    for (condition, tables, words, refused) in [
+        ("NEW.n > 7 + 1", everywhere, "operator", &["c", "d"][..]),
+        ("NEW.n IS NOT NULL", everywhere, "does not exist", &["d"]),
+        (
+            "NEW.id",
+            everywhere,
+            "must be type boolean",
+            &["a", "b", "c", "d"],
+        ),
+        (
+            "OLD.label <> nosuch(NEW.label)",
+            "[\"a\", \"b\"]",
+            "nosuch",
+            &["a", "b"],
+        ),
+        (
+            "NEW = NULL::b",
+            "[\"a\", \"b\"]",
+            "different row types",
+            &[],
+        ),
+        ("NEW.tableoid = OLD.tableoid", everywhere, "", &[]),
+        ("NEW.label <> '' -- said", everywhere, "", &[]),
+    ] {
+        sandbox.write("triggers.toml", spec(condition, tables));
+        let ran = sandbox.on(&live, &["plan"]);
+        let refusals: Vec<&str> = ["a", "b", "c", "d"]
+            .into_iter()
+            .filter(|table| {
+                ran.stderr.contains(&format!(
+                    "condition of `asked` does not fit public.{table}\n"
+                ))
+            })
+            .collect();
+        assert_eq!(refusals, refused, "{condition}: {}", ran.stderr);
+        assert!(
+            !ran.stderr.contains("`sound`"),
+            "{condition}: {}",
+            ran.stderr
+        );
+        if refused.is_empty() {
+            ran.ok();
+        } else {
+            ran.code(1).says(&[words]);
+        }
+    }
+}
+
 /// A schema as real programs have them: names in other letters than the table's, a column of UPDATE OF that is not there or
 /// is named twice, bodies that fail, a view of what is gone.
 fn worn() -> Sqlite {

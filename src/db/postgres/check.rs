@@ -21,6 +21,8 @@ struct Surroundings {
     /// Trigger functions of the schemas that are called into.
     candidates: BTreeSet<FunctionId>,
     columns: BTreeMap<TableId, Vec<String>>,
+    /// The columns with their types and collations, by OID.
+    shapes: BTreeMap<TableId, Vec<String>>,
     /// Constraints other than those of constraint triggers.
     constraints: BTreeSet<(TableId, String)>,
     languages: BTreeSet<String>,
@@ -58,7 +60,7 @@ impl Postgres {
             let found = found.into_iter().chain(missing);
             faults.extend(found.map(|fault| (definition.id(), fault)));
         }
-        faults.extend(self.check_conditions(definitions)?);
+        faults.extend(self.check_conditions(definitions, &surroundings)?);
         // A body may speak of a table that is not there yet.
         if new.is_empty() {
             faults.extend(self.check_bodies(definitions)?);
@@ -70,6 +72,7 @@ impl Postgres {
     fn check_conditions(
         &mut self,
         definitions: &[&Definition],
+        surroundings: &Surroundings,
     ) -> Result<Vec<(ObjectId, Diagnostic)>, Error> {
         let (mut triggers, mut conditions) = (vec![], vec![]);
         for definition in definitions {
@@ -77,14 +80,19 @@ impl Postgres {
                 && let Some(Condition::Sql(text)) = &trigger.condition
             {
                 triggers.push(definition.id());
-                conditions.push((&trigger.id.table, text.as_str()));
+                let table = &trigger.id.table;
+                let shape = surroundings
+                    .shapes
+                    .get(table)
+                    .map_or(&[][..], Vec::as_slice);
+                conditions.push((table, shape, text.as_str()));
             }
         }
         let found = self.senseless(&conditions)?;
         Ok(found
             .into_iter()
             .filter_map(|(index, words)| {
-                let (id, (table, text)) = (triggers.get(index)?, conditions.get(index)?);
+                let (id, (table, _, text)) = (triggers.get(index)?, conditions.get(index)?);
                 let fault = Diagnostic::new(format!(
                     "the condition of `{}` does not fit {table}",
                     id.name()
@@ -150,7 +158,10 @@ impl Postgres {
                     ARRAY(SELECT a.attname FROM pg_catalog.pg_attribute a
                           WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum),
                     ARRAY(SELECT k.conname FROM pg_catalog.pg_constraint k
-                          WHERE k.conrelid = c.oid AND k.contype <> 't')
+                          WHERE k.conrelid = c.oid AND k.contype <> 't'),
+                    ARRAY(SELECT ROW(a.attname, a.atttypid, a.atttypmod, a.attcollation)::pg_catalog.text
+                          FROM pg_catalog.pg_attribute a
+                          WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum)
              FROM ROWS FROM (pg_catalog.unnest($1::pg_catalog.text[]), pg_catalog.unnest($2::pg_catalog.text[]))
                AS asked(schema, name)
              JOIN pg_catalog.pg_namespace n ON n.nspname = asked.schema
@@ -169,6 +180,7 @@ impl Postgres {
             for name in constraints {
                 surroundings.constraints.insert((table.clone(), name));
             }
+            surroundings.shapes.insert(table.clone(), get(&row, 4)?);
             surroundings.columns.insert(table, get(&row, 2)?);
         }
         for row in self.read(

@@ -16,6 +16,9 @@ use crate::sql::{self, Token, TokenKind};
 /// Pairs in one EXPLAIN; a table's row type can hold 1,664 columns, which is the limit of a target list too.
 const PAIRS_AT_ONCE: usize = 300;
 
+/// Conditions in one question whether they make sense.
+const CONDITIONS_AT_ONCE: usize = 1_000;
+
 /// The settings for reading conditions: the tables are locked for a moment, in the weakest mode.
 const SETTINGS: &str = "SET LOCAL lock_timeout = '2s'; SET LOCAL client_min_messages = error; \
                         SAVEPOINT triggerctl_pairs";
@@ -82,50 +85,113 @@ impl Postgres {
         Ok(verdicts)
     }
 
-    /// The conditions among these that the server cannot make sense of, each with its words.
+    /// The conditions among these that the server cannot make sense of, each with its words. Each is given with its table
+    /// and the table's shape, its columns and their types: where shapes are equal, a text makes as much sense on one table
+    /// as on another, so that a condition on a thousand tables is looked at once.
+    ///
+    /// The server only parses, as CREATE TRIGGER does; nothing is planned or worked out.
     pub(super) fn senseless(
         &mut self,
-        conditions: &[(&TableId, &str)],
+        conditions: &[(&TableId, &[String], &str)],
     ) -> Result<Vec<(usize, String)>, Error> {
-        let mut by_table: BTreeMap<&TableId, Vec<(usize, ConditionPair)>> = BTreeMap::new();
-        for (index, (table, text)) in conditions.iter().enumerate() {
+        let mut by_shape: BTreeMap<&[String], BTreeMap<&str, Vec<usize>>> = BTreeMap::new();
+        for (index, (_, shape, text)) in conditions.iter().enumerate() {
             if malformed(text).is_none() {
-                let pair = ConditionPair {
-                    table: (*table).clone(),
-                    left: (*text).to_owned(),
-                    right: "NULL::boolean".to_owned(),
-                };
-                by_table.entry(table).or_default().push((index, pair));
+                let texts = by_shape.entry(shape).or_default();
+                texts.entry(text).or_default().push(index);
             }
         }
         let mut found = vec![];
-        if by_table.is_empty() {
+        if by_shape.is_empty() {
             return Ok(found);
         }
+        let table_of = |index: &usize| conditions.get(*index).map(|(table, _, _)| *table);
         self.aside(SETTINGS, |this| {
-            for (table, asked) in &by_table {
-                for chunk in asked.chunks(PAIRS_AT_ONCE) {
-                    let pairs: Vec<&ConditionPair> = chunk.iter().map(|(_, pair)| pair).collect();
-                    if this.explain(table, &pairs, Rows::Constructed)?.is_ok() {
+            for texts in by_shape.values() {
+                let texts: Vec<(&str, &[usize])> = texts
+                    .iter()
+                    .map(|(text, indexes)| (*text, indexes.as_slice()))
+                    .collect();
+                let Some(table) = texts
+                    .first()
+                    .and_then(|(_, indexes)| table_of(indexes.first()?))
+                else {
+                    continue;
+                };
+                for chunk in texts.chunks(CONDITIONS_AT_ONCE) {
+                    let all: Vec<&str> = chunk.iter().map(|(text, _)| *text).collect();
+                    if this.parse(table, &all, Rows::Constructed)?.is_ok() {
                         continue;
                     }
-                    for (index, pair) in chunk {
-                        let Err(refusal) = this.explain(table, &[pair], Rows::Constructed)? else {
+                    for (text, indexes) in chunk {
+                        if this.parse(table, &[text], Rows::Constructed)?.is_ok() {
                             continue;
-                        };
-                        // Only what CREATE TRIGGER would refuse as well: a constant that fails when it is worked out
-                        // ahead, or a right that is missing here, is no mistake of the condition's.
-                        if refusal.is_about_the_text()
-                            && this.explain(table, &[pair], Rows::OfTable)?.is_err()
-                        {
-                            found.push((*index, refusal.words));
+                        }
+                        // What names a type may still make sense on one of the tables, and NEW.tableoid needs a real row.
+                        for index in *indexes {
+                            let Some(table) = table_of(index) else {
+                                continue;
+                            };
+                            if let Err(refusal) = this.parse(table, &[text], Rows::Constructed)?
+                                && refusal.is_about_the_text()
+                                && this.parse(table, &[text], Rows::OfTable)?.is_err()
+                            {
+                                found.push((*index, refusal.words));
+                            }
                         }
                     }
                 }
             }
             Ok(())
         })?;
+        found.sort_unstable();
         Ok(found)
+    }
+
+    /// Have the server parse conditions of one table; the inner error is its refusal.
+    fn parse(
+        &mut self,
+        table: &TableId,
+        texts: &[&str],
+        rows: Rows,
+    ) -> Result<Result<(), Refusal>, Error> {
+        let mut sql = String::from("SELECT");
+        for (index, text) in texts.iter().enumerate() {
+            // As CREATE TRIGGER does, CASE wants a truth value. A condition may end in a comment: the rest goes on the
+            // next line.
+            sql.push_str(if index == 0 { " " } else { ", " });
+            sql.push_str("CASE WHEN (");
+            sql.push_str(text);
+            sql.push_str("\n) THEN 0 END");
+        }
+        sql.push_str(&from_rows(table, rows));
+        // Extended protocol: a text that smuggles in a second statement is refused as such.
+        match self.client.prepare_typed(&sql, &[]) {
+            Ok(_) => Ok(Ok(())),
+            Err(failure) => self.refusal(&failure).map(Err),
+        }
+    }
+
+    /// Why the server would not look at conditions, and the transaction made good again; or what has nothing to do with
+    /// them.
+    fn refusal(&mut self, failure: &postgres::Error) -> Result<Refusal, Error> {
+        if self.cause(failure) != Cause::Other {
+            return Err(self.error(failure, "compare conditions"));
+        }
+        self.batch(
+            "compare conditions",
+            "ROLLBACK TO SAVEPOINT triggerctl_pairs",
+        )?;
+        Ok(Refusal {
+            code: failure
+                .code()
+                .map(|code| code.code().to_owned())
+                .unwrap_or_default(),
+            words: words(failure),
+            has_place: failure
+                .as_db_error()
+                .is_some_and(|error| error.position().is_some()),
+        })
     }
 
     /// The verdicts on pairs of one table; the inner error is the server's refusal.
@@ -139,24 +205,7 @@ impl Postgres {
         // Extended protocol: a text that smuggles in a second statement is refused as such.
         let answer = match self.client.query_typed(&sql, &[]) {
             Ok(rows) => rows,
-            Err(failure) if self.cause(&failure) == Cause::Other => {
-                let refusal = Refusal {
-                    code: failure
-                        .code()
-                        .map(|code| code.code().to_owned())
-                        .unwrap_or_default(),
-                    words: words(&failure),
-                    has_place: failure
-                        .as_db_error()
-                        .is_some_and(|error| error.position().is_some()),
-                };
-                self.batch(
-                    "compare conditions",
-                    "ROLLBACK TO SAVEPOINT triggerctl_pairs",
-                )?;
-                return Ok(Err(refusal));
-            }
-            Err(failure) => return Err(self.error(&failure, "compare conditions")),
+            Err(failure) => return self.refusal(&failure).map(Err),
         };
         let text = match answer.first() {
             Some(row) => get::<Json>(row, 0)?.0,
@@ -209,14 +258,6 @@ enum Rows {
 }
 
 fn explain_sql(table: &TableId, pairs: &[&ConditionPair], rows: Rows) -> String {
-    let name = format!("{}.{}", identifier(&table.schema), identifier(&table.name));
-    let (old, new) = match rows {
-        Rows::Constructed => {
-            let row = format!("pg_catalog.jsonb_populate_record(NULL::{name}, NULL)");
-            (format!("{row} AS old"), format!("{row} AS new"))
-        }
-        Rows::OfTable => (format!("ONLY {name} AS old"), format!("ONLY {name} AS new")),
-    };
     let mut sql = String::from("EXPLAIN (VERBOSE, COSTS OFF, FORMAT JSON)\nSELECT ");
     for (index, condition) in pairs
         .iter()
@@ -231,11 +272,21 @@ fn explain_sql(table: &TableId, pairs: &[&ConditionPair], rows: Rows) -> String 
         sql.push_str(condition);
         sql.push_str("\n)");
     }
-    sql.push_str("\nFROM ");
-    sql.push_str(&old);
-    sql.push_str(", ");
-    sql.push_str(&new);
+    sql.push_str(&from_rows(table, rows));
     sql
+}
+
+/// FROM with a table's row as OLD and as NEW.
+fn from_rows(table: &TableId, rows: Rows) -> String {
+    let name = format!("{}.{}", identifier(&table.schema), identifier(&table.name));
+    let (old, new) = match rows {
+        Rows::Constructed => {
+            let row = format!("pg_catalog.jsonb_populate_record(NULL::{name}, NULL)");
+            (format!("{row} AS old"), format!("{row} AS new"))
+        }
+        Rows::OfTable => (format!("ONLY {name} AS old"), format!("ONLY {name} AS new")),
+    };
+    format!("\nFROM {old}, {new}")
 }
 
 /// `Plan.Output` of EXPLAIN's JSON.
