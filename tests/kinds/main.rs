@@ -11,6 +11,8 @@ mod case;
 mod commanded;
 mod own;
 mod pages;
+mod pairs;
+
 mod refusals;
 mod tables;
 mod writers;
@@ -25,6 +27,7 @@ fn main() {
         commanded::trials(),
         own::trials(),
         pages::trials(),
+        pairs::trials(),
         refusals::trials(),
         tables::trials(),
         writers::trials(),

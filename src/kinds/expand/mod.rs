@@ -13,7 +13,7 @@ use self::here::Here;
 use self::values::{Values, described};
 use super::parameters::Bound;
 use super::tables::Needed;
-use super::{Kind, KindTrigger, tables};
+use super::{Kind, KindTrigger, Parameter, tables};
 use crate::dialect::{Dialect, Note, OfTable, Table, TableKind, scope};
 use crate::error::{Diagnostic, Error, Located, Span};
 use crate::model::TableId;
@@ -61,6 +61,8 @@ pub struct Use<'a> {
     pub kind: &'a Kind,
     /// Its parameters.
     pub bound: Bound<'a>,
+    /// The columns of the table that other uses on it keep; empty where this one does not ask.
+    pub kept_by_others: Vec<String>,
 }
 
 /// What a kind adds to a request.
@@ -128,6 +130,7 @@ impl<'a> Use<'a> {
                 usage,
                 kind,
                 bound,
+                kept_by_others: vec![],
             })
         } else {
             Err(problems)
@@ -141,6 +144,25 @@ impl<'a> Use<'a> {
         let mut values = Values::new(self, table, site, &unknown);
         values.fill();
         values.references
+    }
+
+    /// The columns of this table of the trigger that the kind gives their values.
+    pub fn kept(&self, table: &Table, site: &Site<'_>, looked: &Looked) -> Vec<String> {
+        let is_kept = |parameter: &&Parameter| parameter.kept;
+        let kept: Vec<&str> = self.kind.parameters.iter().filter(is_kept).map(|one| one.name.value.as_str()).collect();
+        if kept.is_empty() {
+            return vec![];
+        }
+        let mut values = Values::new(self, table, site, looked);
+        values.fill();
+        let named = values.done.iter().filter(|(name, _)| kept.contains(&name.as_str()));
+        named
+            .flat_map(|(_, value)| match value.as_str() {
+                Some(column) => vec![column.to_owned()],
+                // A list of columns, or a map whose keys are.
+                None => value.try_iter().into_iter().flatten().filter_map(|one| Some(one.as_str()?.to_owned())).collect(),
+            })
+            .collect()
     }
 
     /// The tables that it writes to as the kind's own, for this table of the trigger.

@@ -8,7 +8,7 @@ use super::{Looked, Site, Use, blamed};
 use crate::dialect::{Note, OfTable, Table, TableFacts, scope};
 use crate::error::{Diagnostic, Error, Located, Span};
 use crate::kinds::parameters::Given;
-use crate::kinds::{Parameter, Type};
+use crate::kinds::{KEPT_BY_OTHERS, Parameter, Type};
 use crate::model::TableId;
 use crate::render::{is_template, map};
 use crate::spec::{Node, TableRef, Tree, bare_expression};
@@ -59,6 +59,10 @@ impl<'a> Values<'a> {
     }
 
     pub(super) fn fill(&mut self) {
+        if self.used.kind.asks_what_is_kept {
+            let kept = Value::from(self.used.kept_by_others.clone());
+            self.done.push((KEPT_BY_OTHERS.to_owned(), kept));
+        }
         for parameter in &self.used.kind.parameters {
             let name = parameter.name.value.clone();
             let value = match self.used.bound.get(&name) {
