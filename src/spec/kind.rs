@@ -9,8 +9,8 @@ use super::value::{Checker, Place, Record, Value};
 use super::{LoadOptions, Node, Tree, source, unknown};
 use crate::error::{Diagnostic, Located, SourceFile, Span};
 use crate::kinds::{
-    Example, KEPT_BY_OTHERS, ExampleTable, Kind, KindFields, KindTable, KindTrigger, Needs, Parameter, Refusal,
-    Type,
+    Example, ExampleTable, KEPT_BY_OTHERS, Kind, KindFields, KindTable, KindTrigger, Needs,
+    Parameter, Refusal, Type,
 };
 
 /// What templates see anyway: no parameter can have these names.

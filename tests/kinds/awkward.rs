@@ -66,7 +66,11 @@ const CASES: &[Case] = &[
         usage: "table = '#t'\ncreate_table = true\nwith = { target = '#l', redact = ['$s'], except = ['$w', '$f'] }",
         given: GIVEN,
         steps: &[
-            ("UPDATE @t SET @s = @s, @k = @k", "SELECT count(*) FROM @l", "0\n"),
+            (
+                "UPDATE @t SET @s = @s, @k = @k",
+                "SELECT count(*) FROM @l",
+                "0\n",
+            ),
             (
                 "UPDATE @t SET @n = 5 WHERE @k = 1",
                 "SELECT table_name, operation, row_key, new_row FROM @l ORDER BY id",
@@ -124,7 +128,11 @@ const CASES: &[Case] = &[
                 "error",
                 "it's 100% `x` \"y\" \\ {é}",
             ),
-            ("UPDATE @t SET @n = 50, @k = 9 WHERE @k = 1", "SELECT count(*) FROM @t WHERE @k = 9", "2\n"),
+            (
+                "UPDATE @t SET @n = 50, @k = 9 WHERE @k = 1",
+                "SELECT count(*) FROM @t WHERE @k = 9",
+                "2\n",
+            ),
         ],
     },
     Case {
@@ -160,7 +168,11 @@ const CASES: &[Case] = &[
         given: "",
         steps: &[
             (GIVEN, "SELECT count(*) FROM @l", "4\n"),
-            ("UPDATE @t SET @s = @s, @k = @k", "SELECT count(*) FROM @l", "4\n"),
+            (
+                "UPDATE @t SET @s = @s, @k = @k",
+                "SELECT count(*) FROM @l",
+                "4\n",
+            ),
             (
                 "UPDATE @t SET @j = 'c', @n = 1 WHERE @k = 1 AND @j = 'a'; DELETE FROM @t WHERE @k = 2",
                 "SELECT @k, @j, @s, @n, @g FROM @l ORDER BY history_id",
@@ -189,19 +201,25 @@ const CASES: &[Case] = &[
         kind: "notify",
         usage: "table = '#t'\nwith = { columns = ['$n', '$j'] }",
         given: "",
-        steps: &[(
-            GIVEN,
-            "SELECT count(*) FROM @t",
-            "4\n",
-        ),
-        ("UPDATE @t SET @j = 'c' WHERE @j = 'a'; DELETE FROM @t WHERE @k = 2; TRUNCATE @t", "SELECT count(*) FROM @t", "0\n")],
+        steps: &[
+            (GIVEN, "SELECT count(*) FROM @t", "4\n"),
+            (
+                "UPDATE @t SET @j = 'c' WHERE @j = 'a'; DELETE FROM @t WHERE @k = 2; TRUNCATE @t",
+                "SELECT count(*) FROM @t",
+                "0\n",
+            ),
+        ],
     },
     Case {
         kind: "outbox",
         usage: "table = '#t'\ncreate_table = true\nwith = { target = '#l', except = ['$w', '$f'] }",
         given: GIVEN,
         steps: &[
-            ("UPDATE @t SET @s = @s, @k = @k", "SELECT count(*) FROM @l", "0\n"),
+            (
+                "UPDATE @t SET @s = @s, @k = @k",
+                "SELECT count(*) FROM @l",
+                "0\n",
+            ),
             (
                 "UPDATE @t SET @j = 'c', @n = 1 WHERE @k = 1 AND @j = 'a'; DELETE FROM @t WHERE @k = 2 AND @j = 'b'",
                 "SELECT topic, operation, row_key, payload FROM @l ORDER BY id",
@@ -217,7 +235,11 @@ const CASES: &[Case] = &[
         steps: &[
             ("UPDATE @t SET @n = 1 WHERE @k = 2", "error", "$t"),
             ("DELETE FROM @t", "error", "$t"),
-            ("DELETE FROM @t WHERE @k = 1", SEE, "2|a|x|30|60\n2|b|z|40|80\n"),
+            (
+                "DELETE FROM @t WHERE @k = 1",
+                SEE,
+                "2|a|x|30|60\n2|b|z|40|80\n",
+            ),
         ],
     },
     Case {
@@ -225,44 +247,75 @@ const CASES: &[Case] = &[
         usage: "table = '#t'\nwith = { columns = ['$s', '$j'] }",
         given: GIVEN,
         steps: &[
-            ("UPDATE @t SET @s = 'y' WHERE @k = 1", "error", "se'lect, K\"ey of $t cannot be changed"),
-            ("UPDATE @t SET @j = 'y' WHERE @k = 1 AND @j = 'a'", "error", "$t cannot be changed"),
-            ("UPDATE @t SET @s = @s, @n = 1, @k = @k + 10 WHERE @k = 1", SEE, "2|a|x|30|60\n2|b|z|40|80\n11|a|x|1|2\n11|b|NULL|1|2\n"),
+            (
+                "UPDATE @t SET @s = 'y' WHERE @k = 1",
+                "error",
+                "se'lect, K\"ey of $t cannot be changed",
+            ),
+            (
+                "UPDATE @t SET @j = 'y' WHERE @k = 1 AND @j = 'a'",
+                "error",
+                "$t cannot be changed",
+            ),
+            (
+                "UPDATE @t SET @s = @s, @n = 1, @k = @k + 10 WHERE @k = 1",
+                SEE,
+                "2|a|x|30|60\n2|b|z|40|80\n11|a|x|1|2\n11|b|NULL|1|2\n",
+            ),
         ],
     },
     Case {
         kind: "search_vector",
         usage: "table = '#p'\ncreate_table = true\nwith = { columns = ['$s', '$n'] }",
         given: GIVEN,
-        steps: &[
-            ("UPDATE @p SET @s = 'THREE', @k = @k + 10 WHERE @k > 1; DELETE FROM @p WHERE @k = 12", "SELECT count(*) FROM @p SEARCH", "1\n"),
-        ],
+        steps: &[(
+            "UPDATE @p SET @s = 'THREE', @k = @k + 10 WHERE @k > 1; DELETE FROM @p WHERE @k = 12",
+            "SELECT count(*) FROM @p SEARCH",
+            "1\n",
+        )],
     },
     Case {
         kind: "skip_noop_update",
         usage: "table = '#t'",
         given: GIVEN,
         steps: &[
-            ("UPDATE @t SET @s = @s, @k = @k", SEE, "1|a|x|10|20\n1|b|NULL|NULL|NULL\n2|a|x|30|60\n2|b|z|40|80\n"),
-            ("UPDATE @t SET @s = 'X', @k = @k", SEE, "1|a|X|10|20\n1|b|X|NULL|NULL\n2|a|X|30|60\n2|b|X|40|80\n"),
+            (
+                "UPDATE @t SET @s = @s, @k = @k",
+                SEE,
+                "1|a|x|10|20\n1|b|NULL|NULL|NULL\n2|a|x|30|60\n2|b|z|40|80\n",
+            ),
+            (
+                "UPDATE @t SET @s = 'X', @k = @k",
+                SEE,
+                "1|a|X|10|20\n1|b|X|NULL|NULL\n2|a|X|30|60\n2|b|X|40|80\n",
+            ),
         ],
     },
     Case {
         kind: "soft_delete",
         usage: "table = '#t'\nwith = { column = '$w' }",
         given: GIVEN,
-        steps: &[
-            ("DELETE FROM @t WHERE @j = 'b'", "SELECT @k, @j FROM @t WHERE @w IS NOT NULL ORDER BY 1", "1|b\n2|b\n"),
-        ],
+        steps: &[(
+            "DELETE FROM @t WHERE @j = 'b'",
+            "SELECT @k, @j FROM @t WHERE @w IS NOT NULL ORDER BY 1",
+            "1|b\n2|b\n",
+        )],
     },
     Case {
         kind: "state_machine",
         usage: "table = '#t'\nwith = { column = '$s', transitions = { x = [\"it's\\\\ \\\"100%\\\" `\"], \"it's\\\\ \\\"100%\\\" `\" = ['z'] } }",
         given: GIVEN,
         steps: &[
-            ("UPDATE @t SET @s = 'z' WHERE @s = 'x'", "error", "se'lect of $t cannot change"),
-            ("UPDATE @t SET @s = LITERAL, @k = @k + 1 WHERE @k = 2 AND @j = 'a'; UPDATE @t SET @s = 'z' WHERE @k = 3", SEE,
-             "1|a|x|10|20\n1|b|NULL|NULL|NULL\n2|b|z|40|80\n3|a|z|30|60\n"),
+            (
+                "UPDATE @t SET @s = 'z' WHERE @s = 'x'",
+                "error",
+                "se'lect of $t cannot change",
+            ),
+            (
+                "UPDATE @t SET @s = LITERAL, @k = @k + 1 WHERE @k = 2 AND @j = 'a'; UPDATE @t SET @s = 'z' WHERE @k = 3",
+                SEE,
+                "1|a|x|10|20\n1|b|NULL|NULL|NULL\n2|b|z|40|80\n3|a|z|30|60\n",
+            ),
         ],
     },
     Case {
@@ -287,9 +340,21 @@ const CASES: &[Case] = &[
         usage: "table = '#t'\nwith = { parent = '#p', key = '$f', column = '$w' }",
         given: GIVEN,
         steps: &[
-            ("UPDATE @t SET @s = @s, @k = @k", "SELECT count(*) FROM @p WHERE @w IS NOT NULL", "0\n"),
-            ("UPDATE @t SET @k = 7 WHERE @k = 2", "SELECT @k FROM @p WHERE @w > '2020-01-01 00:00:00'", "2\n"),
-            ("UPDATE @t SET @f = 3 WHERE @k = 1", "SELECT count(*) FROM @p WHERE @w IS NOT NULL", "3\n"),
+            (
+                "UPDATE @t SET @s = @s, @k = @k",
+                "SELECT count(*) FROM @p WHERE @w IS NOT NULL",
+                "0\n",
+            ),
+            (
+                "UPDATE @t SET @k = 7 WHERE @k = 2",
+                "SELECT @k FROM @p WHERE @w > '2020-01-01 00:00:00'",
+                "2\n",
+            ),
+            (
+                "UPDATE @t SET @f = 3 WHERE @k = 1",
+                "SELECT count(*) FROM @p WHERE @w IS NOT NULL",
+                "3\n",
+            ),
         ],
     },
     Case {
@@ -297,9 +362,21 @@ const CASES: &[Case] = &[
         usage: "table = '#t'\nwith = { column = '$w' }",
         given: GIVEN,
         steps: &[
-            ("UPDATE @t SET @s = @s, @k = @k", "SELECT count(*) FROM @t WHERE @w IS NOT NULL", "0\n"),
-            ("UPDATE @t SET @s = 'x'", "SELECT @k, @j FROM @t WHERE @w IS NOT NULL ORDER BY 1", "1|b\n2|b\n"),
-            ("UPDATE @t SET @k = 8 WHERE @k = 1 AND @j = 'a'", "SELECT @k, @j FROM @t WHERE @w IS NOT NULL ORDER BY 1, 2", "1|b\n2|b\n8|a\n"),
+            (
+                "UPDATE @t SET @s = @s, @k = @k",
+                "SELECT count(*) FROM @t WHERE @w IS NOT NULL",
+                "0\n",
+            ),
+            (
+                "UPDATE @t SET @s = 'x'",
+                "SELECT @k, @j FROM @t WHERE @w IS NOT NULL ORDER BY 1",
+                "1|b\n2|b\n",
+            ),
+            (
+                "UPDATE @t SET @k = 8 WHERE @k = 1 AND @j = 'a'",
+                "SELECT @k, @j FROM @t WHERE @w IS NOT NULL ORDER BY 1, 2",
+                "1|b\n2|b\n8|a\n",
+            ),
         ],
     },
     Case {
@@ -307,9 +384,21 @@ const CASES: &[Case] = &[
         usage: "table = '#t'\nwith = { condition = \"NEW.@s <> 'it''s' AND NEW.@n < 100\", message = \"it's 100% `x` \\\"y\\\" \\\\ {é}\" }",
         given: GIVEN,
         steps: &[
-            ("UPDATE @t SET @n = @n * 10", "error", "it's 100% `x` \"y\" \\ {é}"),
-            ("INSERT INTO @t (@k, @j, @s) VALUES (5, 'a', 'it''s')", "error", "it's 100%"),
-            ("UPDATE @t SET @n = @n + 10, @k = @k + 10", SEE, "11|a|x|20|40\n11|b|NULL|NULL|NULL\n12|a|x|40|80\n12|b|z|50|100\n"),
+            (
+                "UPDATE @t SET @n = @n * 10",
+                "error",
+                "it's 100% `x` \"y\" \\ {é}",
+            ),
+            (
+                "INSERT INTO @t (@k, @j, @s) VALUES (5, 'a', 'it''s')",
+                "error",
+                "it's 100%",
+            ),
+            (
+                "UPDATE @t SET @n = @n + 10, @k = @k + 10",
+                SEE,
+                "11|a|x|20|40\n11|b|NULL|NULL|NULL\n12|a|x|40|80\n12|b|z|50|100\n",
+            ),
         ],
     },
     Case {
@@ -317,9 +406,21 @@ const CASES: &[Case] = &[
         usage: "table = '#t'\nwith = { column = '$f' }",
         given: GIVEN,
         steps: &[
-            ("UPDATE @t SET @s = @s, @k = @k", "SELECT count(*) FROM @t WHERE @f = 1", "2\n"),
-            ("UPDATE @t SET @s = 'x', @k = @k + 10, @f = @f + 1 WHERE @k = 1; UPDATE @t SET @n = 1 WHERE @k = 2", "SELECT @k, @j, @f FROM @t ORDER BY 1, 2", "2|a|3\n2|b|1\n11|a|2\n11|b|2\n"),
-            ("UPDATE @t SET @f = 9 WHERE @k = 2", "error", "$t was changed by somebody else"),
+            (
+                "UPDATE @t SET @s = @s, @k = @k",
+                "SELECT count(*) FROM @t WHERE @f = 1",
+                "2\n",
+            ),
+            (
+                "UPDATE @t SET @s = 'x', @k = @k + 10, @f = @f + 1 WHERE @k = 1; UPDATE @t SET @n = 1 WHERE @k = 2",
+                "SELECT @k, @j, @f FROM @t ORDER BY 1, 2",
+                "2|a|3\n2|b|1\n11|a|2\n11|b|2\n",
+            ),
+            (
+                "UPDATE @t SET @f = 9 WHERE @k = 2",
+                "error",
+                "$t was changed by somebody else",
+            ),
         ],
     },
     Case {
@@ -327,8 +428,16 @@ const CASES: &[Case] = &[
         usage: "table = '#u'\nwith = { target = '#t', key = ['$k', '$j'], values = { '$f' = '7' } }",
         given: GIVEN,
         steps: &[
-            ("INSERT INTO @u (@k, @j, @s) VALUES (3, 'a', NULL), (3, 'b', 'x')", "SELECT @k, @j, @s, @f FROM @t WHERE @k = 3 ORDER BY 2", "3|a|NULL|7\n3|b|x|7\n"),
-            ("UPDATE @u SET @n = 1, @k = @k + 10 WHERE @k = 1; DELETE FROM @u WHERE @j = 'b' AND @k < 4", SEE, "2|a|x|30|60\n3|a|NULL|NULL|NULL\n11|a|x|1|2\n11|b|NULL|1|2\n"),
+            (
+                "INSERT INTO @u (@k, @j, @s) VALUES (3, 'a', NULL), (3, 'b', 'x')",
+                "SELECT @k, @j, @s, @f FROM @t WHERE @k = 3 ORDER BY 2",
+                "3|a|NULL|7\n3|b|x|7\n",
+            ),
+            (
+                "UPDATE @u SET @n = 1, @k = @k + 10 WHERE @k = 1; DELETE FROM @u WHERE @j = 'b' AND @k < 4",
+                SEE,
+                "2|a|x|30|60\n3|a|NULL|NULL|NULL\n11|a|x|1|2\n11|b|NULL|1|2\n",
+            ),
             ("UPDATE @u SET @g = 5 WHERE @k = 2", "error", ""),
         ],
     },
@@ -369,6 +478,7 @@ pub(crate) fn trials() -> Vec<Trial> {
             if matches!(engine, Engine::Sqlite) || !can_sqlite {
                 tried("no_such_column", How::NoSuchColumn);
             }
+            tried("what_is_lost_with_it", How::Dropped);
             if engine.dialect() == "sqlite" {
                 tried("awkward_and_recursive", How::Recursive);
             }
@@ -386,7 +496,11 @@ fn filled(text: &str, dialect: &str) -> String {
         _ => "text",
     };
     text = text.replace(" TIME", &format!(" {time}"));
-    let vector = if dialect == "postgres" { " tsvector" } else { " varchar(9)" };
+    let vector = if dialect == "postgres" {
+        " tsvector"
+    } else {
+        " varchar(9)"
+    };
     text = text.replace(" VECTOR", vector);
     let literal = match dialect {
         "mysql" => r#"'it''s\\ "100%" `'"#,
@@ -395,7 +509,9 @@ fn filled(text: &str, dialect: &str) -> String {
     text = text.replace("LITERAL", literal);
     let search = match dialect {
         "postgres" => "WHERE search @@ 'three'",
-        _ => "WHERE @k = (SELECT rowid FROM \"Select.\"\"p\"\" *%s_search\" AS found WHERE found.\"se'lect\" MATCH 'three')",
+        _ => {
+            "WHERE @k = (SELECT rowid FROM \"Select.\"\"p\"\" *%s_search\" AS found WHERE found.\"se'lect\" MATCH 'three')"
+        }
     };
     text = text.replace("SEARCH", search);
     let mut done = String::new();
@@ -448,6 +564,8 @@ enum How {
     Keyless,
     /// `PRAGMA recursive_triggers` is on.
     Recursive,
+    /// The use goes, or does less.
+    Dropped,
     /// Each parameter in turn names a column that is not there.
     NoSuchColumn,
 }
@@ -503,6 +621,10 @@ fn check(case: &Case, live: &mut dyn Live, how: How) {
     }
     sandbox.on(live, &["apply", "--yes"]).ok();
     sandbox.on(live, &["plan", "--detailed-exitcode"]).ok();
+    if how == How::Dropped {
+        what_is_lost(case.kind, usage, &sandbox, live);
+        return;
+    }
     sandbox.on(live, &["lint"]).ok();
     sandbox.on(live, &["graph"]).ok();
     // SQLite refuses to write to a view by the triggers that it last knew of, before it looks whether there are new ones.
@@ -532,6 +654,97 @@ fn spec(usage: &Table) -> String {
     let usage = Value::from(usage.clone());
     spec.insert("trigger".to_owned(), Value::from(vec![usage]));
     toml::to_string(&spec).unwrap()
+}
+
+/// The kinds that refuse, write down or keep something, and what their end is said to be. That of all others is no hazard.
+const LOST: &[(&str, &str)] = &[
+    ("append_only", "high drops_protection"),
+    ("audit", "high drops_protection"),
+    ("counter_cache", "medium stops_upkeep"),
+    ("deferred_check", "high drops_protection"),
+    ("history", "high drops_protection"),
+    ("mirror", "medium stops_upkeep"),
+    ("outbox", "high drops_protection"),
+    ("protect", "high drops_protection"),
+    ("read_only", "high drops_protection"),
+    ("soft_delete", "high drops_protection"),
+    ("state_machine", "high drops_protection"),
+    ("sum_cache", "medium stops_upkeep"),
+    ("touch", "medium stops_upkeep"),
+    ("validate", "high drops_protection"),
+    ("version", "high drops_protection"),
+    // Without it the view's other columns may be written to again, where the engine can.
+    ("view_write", "high drops_protection"),
+];
+
+/// What a use of each kind does less when it is told something else.
+const LESS: &[(&str, &str)] = &[
+    ("audit", "operations = ['insert']"),
+    ("outbox", "operations = ['insert']"),
+    ("protect", "events = ['delete']"),
+];
+
+/// A use that goes, or does less, is refused where it guards or writes down, whatever the engine.
+fn what_is_lost(kind: &str, usage: &Table, sandbox: &Sandbox, live: &mut dyn Live) {
+    let gravest = |sandbox: &Sandbox, live: &dyn Live| {
+        let plan = sandbox.on(live, &["plan", "--format", "json"]).ok().json();
+        let changes = plan["changes"].as_array().unwrap().clone();
+        assert!(!changes.is_empty(), "{plan}");
+        let hazards = changes
+            .iter()
+            .flat_map(|change| change["hazards"].as_array().unwrap());
+        let said = hazards.filter_map(|hazard| {
+            let kind = hazard["kind"].as_str().unwrap();
+            let severity = hazard["severity"].as_str().unwrap();
+            let about = matches!(kind, "drops_protection" | "stops_upkeep");
+            about.then(|| format!("{severity} {kind}"))
+        });
+        said.min().unwrap_or_default()
+    };
+    let mut own = kind.to_owned();
+    if let Some((_, less)) = LESS.iter().find(|(of, _)| *of == kind) {
+        let mut usage = usage.clone();
+        let with = usage
+            .entry("with")
+            .or_insert_with(|| Value::from(Table::new()));
+        let less: Table = toml::from_str(less).unwrap();
+        with.as_table_mut().unwrap().extend(less);
+        sandbox.write("triggers.toml", spec(&usage));
+        own += ", told less";
+        let said = gravest(sandbox, live);
+        assert!(said.ends_with("drops_protection"), "{own}: {said}");
+    }
+    if kind == "read_only" && live.dialect() != "sqlite" {
+        // It refuses no longer, and keeps the columns all the same; then one of them less.
+        for (columns, severity) in [("['$s', '$j']", "medium"), ("['$s']", "high")] {
+            let mut usage = usage.clone();
+            let told = format!("action = 'keep'\ncolumns = {columns}");
+            let mut told: Value = toml::from_str::<Table>(&told).unwrap().into();
+            named(&mut told, live.dialect());
+            let with = usage["with"].as_table_mut().unwrap();
+            with.extend(told.as_table().unwrap().clone());
+            sandbox.write("triggers.toml", spec(&usage));
+            let said = gravest(sandbox, live);
+            assert_eq!(said, format!("{severity} drops_protection"), "{columns}");
+            let allowed = ["apply", "--yes", "--allow", "drops_protection"];
+            sandbox.on(live, &allowed).ok();
+        }
+    }
+    let expected = LOST.iter().find(|(of, _)| *of == kind);
+    let expected = expected.map_or("", |(_, said)| *said);
+    // On SQLite an index is kept in step by another table.
+    let expected = match (kind, live.dialect()) {
+        ("search_vector", "sqlite") => "medium stops_upkeep",
+        _ => expected,
+    };
+    sandbox.write("triggers.toml", "version = 1\n");
+    assert_eq!(gravest(sandbox, live), expected, "{kind}");
+    let run = sandbox.on(live, &["apply", "--yes"]);
+    if expected.starts_with("high") {
+        run.code(3).says(&["--allow"]);
+    } else {
+        run.ok();
+    }
 }
 
 /// Every parameter that names a column, or columns, is refused where the table has none of that name, and so is a default.
@@ -576,7 +789,11 @@ fn no_such_column(kind: &str, usage: &Table, live: &mut dyn Live) {
             "columns" => refused(name, Some(Value::from(vec![missing])), missing),
             "map" => {
                 if says("keys") == Some("column") {
-                    refused(name, of_map(Value::from(missing), a_column.clone()), missing);
+                    refused(
+                        name,
+                        of_map(Value::from(missing), a_column.clone()),
+                        missing,
+                    );
                 }
                 match says("values") {
                     Some("column") => {

@@ -15,12 +15,19 @@ const REFUSED: &[(&str, &str, &[&str])] = &[
     (
         "postgres",
         "use = \"audit\"\ntable = \"none\"\ncreate_table = true\nwith = { for_each = \"statement\" }",
-        &["`none` has no primary key", "triggers.toml:6:", "take `for_each` away"],
+        &[
+            "`none` has no primary key",
+            "triggers.toml:6:",
+            "take `for_each` away",
+        ],
     ),
     (
         "mysql",
         "use = \"validate\"\ntable = \"c\"\nwith = { condition = \"NEW.id > 0\", message = \"an order must have been paid, packed, weighed, insured, labelled and handed over to somebody who signs for it before it can be called sent\" }",
-        &["at most 128 characters, and this one has 138", "triggers.toml:5:"],
+        &[
+            "at most 128 characters, and this one has 138",
+            "triggers.toml:5:",
+        ],
     ),
     (
         "sqlite",

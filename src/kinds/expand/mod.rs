@@ -149,18 +149,32 @@ impl<'a> Use<'a> {
     /// The columns of this table of the trigger that the kind gives their values.
     pub fn kept(&self, table: &Table, site: &Site<'_>, looked: &Looked) -> Vec<String> {
         let is_kept = |parameter: &&Parameter| parameter.kept;
-        let kept: Vec<&str> = self.kind.parameters.iter().filter(is_kept).map(|one| one.name.value.as_str()).collect();
+        let kept: Vec<&str> = self
+            .kind
+            .parameters
+            .iter()
+            .filter(is_kept)
+            .map(|one| one.name.value.as_str())
+            .collect();
         if kept.is_empty() {
             return vec![];
         }
         let mut values = Values::new(self, table, site, looked);
         values.fill();
-        let named = values.done.iter().filter(|(name, _)| kept.contains(&name.as_str()));
+        let named = values
+            .done
+            .iter()
+            .filter(|(name, _)| kept.contains(&name.as_str()));
         named
             .flat_map(|(_, value)| match value.as_str() {
                 Some(column) => vec![column.to_owned()],
                 // A list of columns, or a map whose keys are.
-                None => value.try_iter().into_iter().flatten().filter_map(|one| Some(one.as_str()?.to_owned())).collect(),
+                None => value
+                    .try_iter()
+                    .into_iter()
+                    .flatten()
+                    .filter_map(|one| Some(one.as_str()?.to_owned()))
+                    .collect(),
             })
             .collect()
     }

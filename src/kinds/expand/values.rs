@@ -310,19 +310,27 @@ fn is_odd(table: &Table) -> bool {
 
 fn hidden(name: &str) -> String {
     let of = |c| APART.iter().find(|(of, _)| *of == c);
-    name.chars().map(|c| of(c).map_or(c, |pair| pair.1)).collect()
+    name.chars()
+        .map(|c| of(c).map_or(c, |pair| pair.1))
+        .collect()
 }
 
 fn shown(name: &str) -> String {
     let by = |c| APART.iter().find(|(_, by)| *by == c);
-    name.chars().map(|c| by(c).map_or(c, |pair| pair.0)).collect()
+    name.chars()
+        .map(|c| by(c).map_or(c, |pair| pair.0))
+        .collect()
 }
 
 fn reference(text: &Located<String>) -> Result<TableRef, Diagnostic> {
     TableRef::parse(&text.value).map_err(|error| {
-        Diagnostic::new(format!("the name `{}` {}", shown(&text.value), error.message))
-            .at(&text.span)
-            .help(error.help)
+        Diagnostic::new(format!(
+            "the name `{}` {}",
+            shown(&text.value),
+            error.message
+        ))
+        .at(&text.span)
+        .help(error.help)
     })
 }
 
