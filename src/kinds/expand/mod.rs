@@ -76,6 +76,8 @@ pub struct Addition {
     pub follows: bool,
     /// `use` in the spec, for errors in the kind.
     pub used: Span,
+    /// The table of the use, where the trigger is on another.
+    pub used_on: Option<TableId>,
 }
 
 /// One trigger of a kind, on one table.
