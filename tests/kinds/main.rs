@@ -9,6 +9,7 @@ mod awkward;
 mod cascades;
 mod case;
 mod commanded;
+mod matrix;
 mod own;
 mod pages;
 mod pairs;
@@ -25,6 +26,7 @@ fn main() {
         case::trials(),
         cascades::trials(),
         commanded::trials(),
+        matrix::trials(),
         own::trials(),
         pages::trials(),
         pairs::trials(),
