@@ -1,32 +1,36 @@
 //! Running a migration: lock, look again, run, look once more, write it down, commit. The protocol is the same for a plan
 //! and for a rollback; both are a [`Job`]. Whatever happens before the commit leaves everything as it was.
 
+mod verify;
+
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 
 use crate::db::{
-    Catalog, ConditionPair, Database, Depth, Fingerprint, History, Migration, Patience, Protocol,
-    Record, Scope, Statement,
+    Catalog, Database, History, Migration, Patience, Protocol, Record, Scope, Statement,
 };
-use crate::desired::digest;
-use crate::diff::{self, FieldChange, Judge};
 use crate::error::{Diagnostic, Error, Kind};
-use crate::history::{LiveFingerprint, Present, Row, Writer};
+use crate::history::{Ways, Writer};
 use crate::journal;
 use crate::kinds::tables::NewTable;
 use crate::model::{Action as TriggerAction, Definition, FunctionId, ObjectId, TableId};
 use crate::plan::kept;
-use crate::plan::places::set_place;
 use crate::plan::{self, Action, Change, Plan};
 use crate::signal;
 use crate::spec::TableRef;
 
+pub(crate) use self::verify::{Reader, differences, rows, verdicts};
+
 /// So many objects are verified and recorded at once: all of them need not be in memory together, and each reading of the
 /// catalog has its price.
 const VERIFIED_AT_ONCE: usize = 5_000;
+
+/// So many statements take the database a while.
+const WORTH_A_THREAD: usize = 50;
 
 /// How one object is to be in the end.
 #[derive(Debug, Clone, serde::Serialize, serde::Deserialize)]
@@ -176,9 +180,13 @@ impl Job {
 impl Job {
     /// All statements in the order in which they run.
     pub fn statements(&self) -> impl Iterator<Item = &str> {
-        let tables = self.tables.iter().flat_map(NewTable::statements);
-        tables.chain(self.up.iter().map(|statement| statement.sql.as_str()))
+        statements(&self.tables, &self.up)
     }
+}
+
+fn statements<'a>(tables: &'a [NewTable], up: &'a [Statement]) -> impl Iterator<Item = &'a str> {
+    let tables = tables.iter().flat_map(NewTable::statements);
+    tables.chain(up.iter().map(|statement| statement.sql.as_str()))
 }
 
 /// What is recorded of what is taken over: what the spec asks for, with the text that is there.
@@ -288,7 +296,7 @@ fn attempt(
     signal::check()?;
 
     create_tables(&job.tables, database)?;
-    database.run(&job.up, progress)?;
+    let ways = run_up(job, settings, database, progress)?;
     let tables = job
         .expected
         .keys()
@@ -308,47 +316,67 @@ fn attempt(
         checked => checked?,
     }
 
-    let catalog = database.catalog(&scope)?;
     let version = history.version + 1;
+    let record = |sql: String, database: &mut dyn Database| {
+        database.run(&[Statement { sql, object: None }], &mut |_| ())
+    };
+    if !history.exists {
+        for sql in settings.writer.create()? {
+            record(sql, database)?;
+        }
+    }
+    let mut reader = Reader::default();
+    let expected: Vec<_> = job.expected.iter().collect();
+    for some in expected.chunks(VERIFIED_AT_ONCE) {
+        let live = reader.read(some, &job.expected, database)?;
+        let verdicts = verdicts(some, &live, database)?;
+        let rows = rows(some, &job.found, live, &verdicts, database.dialect());
+        settings
+            .writer
+            .each_of_objects(version, rows, |sql| record(sql, database))?;
+    }
     let migration = Migration {
         state: "applied".to_owned(),
-        to_fingerprint: fingerprint(&job.expected, &catalog),
+        to_fingerprint: reader.digest(),
         finished_at: Some(Timestamp::now().to_string()),
         duration_ms: i64::try_from(clock.elapsed().as_millis()).ok(),
         ..row(job, settings, version, started, database)
-    };
-    let mut records = if history.exists {
-        vec![]
-    } else {
-        settings.writer.create()?
     };
     let rendering = job
         .rendering
         .as_deref()
         .filter(|_| history.keeps_rendering || !history.exists);
-    let up = job.statements();
-    let down = job.down.iter().map(String::as_str);
-    records.push(
-        settings
-            .writer
-            .migration_of(&migration, up, down, rendering)?,
-    );
-    let record = |sql: String, database: &mut dyn Database| {
-        database.run(&[Statement { sql, object: None }], &mut |_| ())
-    };
-    for sql in records {
-        record(sql, database)?;
-    }
-    let expected: Vec<_> = job.expected.iter().collect();
-    for expected in expected.chunks(VERIFIED_AT_ONCE) {
-        let rows = verify(expected, &job.found, &catalog, database)?;
-        settings
-            .writer
-            .each_of_objects(version, &rows, |sql| record(sql, database))?;
-    }
+    let sql = settings.writer.migration_of(&migration, ways, rendering)?;
+    record(sql, database)?;
     signal::check()?;
     database.commit()?;
     Ok(with_statements(job, migration))
+}
+
+/// Run the statements of a job. What is to be recorded of them is written out while the database is at them.
+fn run_up(
+    job: &Job,
+    settings: &Settings<'_>,
+    database: &mut dyn Database,
+    progress: &mut dyn FnMut(usize),
+) -> Result<Ways, Error> {
+    let (tables, up, down) = (&job.tables, &job.up, &job.down);
+    let write = || {
+        let down = down.iter().map(String::as_str);
+        settings.writer.ways(statements(tables, up), down)
+    };
+    if up.len() < WORTH_A_THREAD {
+        database.run(up, progress)?;
+        return write();
+    }
+    thread::scope(|scope| {
+        let ways = scope.spawn(write);
+        database.run(up, progress)?;
+        match ways.join() {
+            Ok(ways) => ways,
+            Err(panic) => std::panic::resume_unwind(panic),
+        }
+    })
 }
 
 /// Refuse to go on where a table that is to be created is there by now.
@@ -506,177 +534,4 @@ pub(crate) fn stale(moved: &[String]) -> Error {
     diagnostic
         .help("plan again, and look at what it says now")
         .into_error(Kind::Refused)
-}
-
-/// The rows to record, once the catalog is seen to be what the job was to make of it.
-pub(crate) fn verify(
-    expected: &[(&ObjectId, &Expected)],
-    before: &BTreeMap<ObjectId, Option<Definition>>,
-    catalog: &Catalog,
-    database: &mut dyn Database,
-) -> Result<Vec<Row>, Error> {
-    let (mut whole, mut structure) = (vec![], vec![]);
-    for &(id, end) in expected {
-        match end {
-            // What a template of the user's made is recorded as it was read.
-            Expected::Present { custom: true, .. } => whole.push(id.clone()),
-            Expected::Present { .. } | Expected::Returned { .. } => structure.push(id.clone()),
-            Expected::Absent | Expected::Missing { .. } | Expected::Released => {}
-        }
-    }
-    let mut live = database.definitions(&structure, Depth::Structure)?;
-    live.extend(database.definitions(&whole, Depth::Whole)?);
-    let mut rows = Vec::with_capacity(expected.len());
-    for &(id, end) in expected {
-        let found = catalog.fingerprints.get(id).zip(live.remove(id));
-        rows.push(Row {
-            id: id.clone(),
-            present: end_state(id, end, found, catalog, database)?,
-            before: before.get(id).cloned(),
-        });
-    }
-    Ok(rows)
-}
-
-/// What to record of one object, or an error when it is not as expected.
-fn end_state(
-    id: &ObjectId,
-    expected: &Expected,
-    found: Option<(&Fingerprint, Definition)>,
-    catalog: &Catalog,
-    database: &mut dyn Database,
-) -> Result<Option<Present>, Error> {
-    let (fingerprint, found) = match (expected, found) {
-        (Expected::Absent | Expected::Missing { .. }, _)
-            if catalog.fingerprints.contains_key(id) =>
-        {
-            return Err(unlike(id, "it is still there", &[]));
-        }
-        (Expected::Absent | Expected::Released, _) => return Ok(None),
-        (Expected::Missing { definition, record }, _) => {
-            log::warn!("{id} had been dropped by hand before, and is gone again");
-            return Ok(Some(Present {
-                rendered_digest: record.rendered_digest.clone(),
-                live_fingerprint: LiveFingerprint::Known(record.live_fingerprint.clone()),
-                definition: definition.clone(),
-            }));
-        }
-        (Expected::Present { .. } | Expected::Returned { .. }, None) => {
-            return Err(unlike(id, "it is not there", &[]));
-        }
-        (Expected::Present { .. } | Expected::Returned { .. }, Some(found)) => found,
-    };
-    let known = LiveFingerprint::Known(fingerprint.clone());
-    Ok(Some(match expected {
-        Expected::Absent | Expected::Missing { .. } | Expected::Released => return Ok(None),
-        Expected::Present {
-            definition,
-            rendered_digest,
-            custom,
-        } => {
-            if !custom {
-                let fields = differences(definition, &found, database)?;
-                if !fields.is_empty() {
-                    return Err(unlike(id, "it differs from the plan", &fields));
-                }
-            }
-            Present {
-                rendered_digest: rendered_digest.clone(),
-                live_fingerprint: known,
-                definition: if *custom {
-                    found
-                } else {
-                    let mut definition = definition.clone();
-                    database.dialect().complete(&mut definition, &found);
-                    kept::record(&mut definition, &found);
-                    // Where it stands is nobody's wish, but it is where it comes back to when somebody drops it.
-                    if definition.place().is_none() {
-                        set_place(&mut definition, found.place().cloned());
-                    }
-                    definition
-                },
-            }
-        }
-        Expected::Returned { definition, record } => {
-            // The statements undo what the migration did, to the letter. What had drifted before it has drifted again,
-            // and the record must go on saying so.
-            let fields = differences(definition, &found, database)?;
-            let drifted = !fields.is_empty();
-            if drifted {
-                let names: Vec<&str> = fields.iter().map(|change| change.field.as_str()).collect();
-                log::warn!(
-                    "{id} had been changed by hand before, and is so again: {}",
-                    names.join(", ")
-                );
-            }
-            Present {
-                rendered_digest: record.rendered_digest.clone(),
-                live_fingerprint: if drifted {
-                    LiveFingerprint::Known(record.live_fingerprint.clone())
-                } else {
-                    known
-                },
-                definition: definition.clone(),
-            }
-        }
-    }))
-}
-
-pub(crate) fn differences(
-    expected: &Definition,
-    found: &Definition,
-    database: &mut dyn Database,
-) -> Result<Vec<FieldChange>, Error> {
-    let pairs: Vec<ConditionPair> = diff::undecided(expected, found).into_iter().collect();
-    let verdicts = if pairs.is_empty() {
-        vec![]
-    } else {
-        database.same_conditions(&pairs)?
-    };
-    let verdicts = pairs.into_iter().zip(verdicts).collect();
-    Ok(diff::compare(
-        expected,
-        found,
-        &Judge {
-            dialect: database.dialect(),
-            verdicts: &verdicts,
-        },
-    ))
-}
-
-fn unlike(id: &ObjectId, what: &str, fields: &[FieldChange]) -> Error {
-    let mut diagnostic = Diagnostic::new(format!(
-        "after the migration ran, {id} is not as planned: {what}; nothing was changed"
-    ));
-    for FieldChange {
-        field,
-        before,
-        after,
-        note: _,
-    } in fields
-    {
-        let show = |value: &Option<String>| value.clone().unwrap_or_else(|| "nothing".to_owned());
-        diagnostic = diagnostic.note(format!(
-            "{field}: planned {}, found {}",
-            show(before),
-            show(after)
-        ));
-    }
-    diagnostic
-        .help("an event trigger, a template of yours, or another session may have had a hand in it")
-        .into_error(Kind::Failed)
-}
-
-/// Digest of the objects of the job, as they now are.
-pub(crate) fn fingerprint(expected: &BTreeMap<ObjectId, Expected>, catalog: &Catalog) -> String {
-    let texts: Vec<String> = expected
-        .keys()
-        .map(|id| {
-            format!(
-                "{id} {}",
-                catalog.fingerprints.get(id).map_or("-", String::as_str)
-            )
-        })
-        .collect();
-    digest(texts.iter().map(String::as_str))
 }

@@ -1,15 +1,20 @@
 //! What is written down about a migration: its row in `migrations` and, for every object that it touched, a row in
 //! `objects`. Both are append-only. All of it is SQL from templates, so that a script for a DBA records the same.
 
+mod ways;
+
 use std::sync::mpsc;
 use std::thread;
 
-use serde::{Serialize, Serializer as _};
+use serde::Serialize;
 
 use crate::db::Migration;
 use crate::error::Error;
 use crate::model::{Definition, ObjectId};
 use crate::render::Renderer;
+
+pub use self::ways::Ways;
+use self::ways::{Form, Literals};
 
 /// Rows in one INSERT: few round trips, and no statement grows beyond reason.
 const ROWS_PER_STATEMENT: usize = 200;
@@ -64,6 +69,9 @@ const CREATE: [&str; 3] = [
     "history_objects.sql",
 ];
 
+/// The template of a migration's row.
+const INSERT_MIGRATION: &str = "history_insert_migration.sql";
+
 impl Writer<'_> {
     /// The statements that make the history tables.
     pub fn create(&self) -> Result<Vec<String>, Error> {
@@ -94,15 +102,30 @@ impl Writer<'_> {
     ) -> Result<String, Error> {
         let up = migration.up.iter().map(String::as_str);
         let down = migration.down.iter().map(String::as_str);
-        self.migration_of(migration, up, down, rendering)
+        self.migration_of(migration, self.ways(up, down)?, rendering)
     }
 
-    /// The same for a migration whose statements are elsewhere.
-    pub fn migration_of<'a>(
+    /// What is recorded of the statements of a migration: written out apart, since there may be many.
+    pub fn ways<'a>(
         &self,
-        migration: &Migration,
         up: impl Iterator<Item = &'a str>,
         down: impl Iterator<Item = &'a str>,
+    ) -> Result<Ways, Error> {
+        if self.renderer.is_custom(INSERT_MIGRATION) {
+            return Ok(Ways(Form::Json(ways::array(up)?, ways::array(down)?)));
+        }
+        let dialect = self.renderer.dialect();
+        Ok(Ways(Form::Literals(Literals {
+            up: ways::literal(up, dialect)?,
+            down: ways::literal(down, dialect)?,
+        })))
+    }
+
+    /// The same as [`Writer::migration`], for a migration whose statements are elsewhere.
+    pub fn migration_of(
+        &self,
+        migration: &Migration,
+        ways: Ways,
         rendering: Option<&str>,
     ) -> Result<String, Error> {
         #[derive(Serialize)]
@@ -121,25 +144,12 @@ impl Writer<'_> {
                 down,
                 rendering,
             };
-            self.renderer
-                .render("history_insert_migration.sql", context)
+            self.renderer.render(INSERT_MIGRATION, context)
         };
-        let (up, down) = (array(up)?, array(down)?);
-        // The statements of ten thousand triggers are megabytes, which every step of rendering would copy: two short
-        // texts stand in for them.
-        let dialect = self.renderer.dialect();
-        let stand_in = |what: &str| format!("{what} of {}", migration.plan_id);
-        let (for_up, for_down) = (stand_in("up"), stand_in("down"));
-        let mut text = render(&for_up, &for_down)?;
-        for (stand_in, json) in [(for_down, &down), (for_up, &up)] {
-            let literal = dialect.quote_literal(&stand_in);
-            if text.matches(&stand_in).count() != 1 || text.matches(&literal).count() != 1 {
-                // A template of the user's does something else with them.
-                return render(&up, &down);
-            }
-            text = text.replacen(&literal, &dialect.quote_literal(json), 1);
+        match ways.0 {
+            Form::Literals(literals) => literals.put_into(self.renderer.dialect(), render),
+            Form::Json(up, down) => render(&up, &down),
         }
-        Ok(text)
     }
 
     /// The statement that writes the journal of a migration whose row is there.
@@ -188,20 +198,20 @@ impl Writer<'_> {
             .map(move |rows| self.some_objects(version, rows))
     }
 
-    /// The same, each given to `run` while the next ones are rendered.
+    /// The same, each given to `run` while the next rows are made and rendered.
     pub fn each_of_objects(
         &self,
         version: i64,
-        rows: &[Row],
+        rows: impl ExactSizeIterator<Item = Result<Row, Error>> + Send,
         mut run: impl FnMut(String) -> Result<(), Error>,
     ) -> Result<(), Error> {
         if rows.len() <= ROWS_PER_STATEMENT {
-            return self.objects(version, rows).try_for_each(|sql| run(sql?));
+            return self.statements(version, rows).try_for_each(|sql| run(sql?));
         }
         thread::scope(|scope| {
             let (sender, rendered) = mpsc::sync_channel(RENDERED_AHEAD);
             scope.spawn(move || {
-                for sql in self.objects(version, rows) {
+                for sql in self.statements(version, rows) {
                     if sender.send(sql).is_err() {
                         // What was rendered before has failed.
                         return;
@@ -209,6 +219,23 @@ impl Writer<'_> {
                 }
             });
             rendered.into_iter().try_for_each(|sql| run(sql?))
+        })
+    }
+
+    /// The statements for rows that are made when they are asked for; after an error there are no more.
+    fn statements(
+        &self,
+        version: i64,
+        rows: impl Iterator<Item = Result<Row, Error>>,
+    ) -> impl Iterator<Item = Result<String, Error>> {
+        let mut rows = rows.fuse();
+        std::iter::from_fn(move || {
+            let some: Result<Vec<Row>, Error> = rows.by_ref().take(ROWS_PER_STATEMENT).collect();
+            match some {
+                Ok(some) if some.is_empty() => None,
+                Ok(some) => Some(self.some_objects(version, &some)),
+                Err(error) => Some(Err(error)),
+            }
         })
     }
 
@@ -275,14 +302,4 @@ impl Writer<'_> {
         }
         self.renderer.render("history_insert_objects.sql", context)
     }
-}
-
-/// Statements as a JSON array.
-fn array<'a>(statements: impl Iterator<Item = &'a str>) -> Result<String, Error> {
-    let mut json = vec![];
-    let mut serializer = serde_json::Serializer::new(&mut json);
-    serializer
-        .collect_seq(statements)
-        .map_err(|error| Error::failed(format!("cannot be recorded: {error}")))?;
-    String::from_utf8(json).map_err(|error| Error::failed(format!("cannot be recorded: {error}")))
 }

@@ -12,14 +12,14 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::apply::{
-    Expected, Job, Settings, create_tables, differences, existing, fingerprint, job_scope,
-    not_there, scope_of, stale, started_row, verify,
+    Expected, Job, Reader, Settings, create_tables, differences, existing, job_scope, not_there,
+    rows, scope_of, stale, started_row, verdicts,
 };
 use crate::db::{
     Catalog, Database, Depth, Fingerprint, Migration, Patience, Scope, Statement, Unfinished,
 };
 use crate::error::{Diagnostic, Error, Kind};
-use crate::history::Writer;
+use crate::history::{Row, Writer};
 use crate::kinds::tables::NewTable;
 use crate::model::{Definition, ObjectId, TableId, TriggerId};
 use crate::plan::ObjectRef;
@@ -406,16 +406,16 @@ impl Runner<'_> {
         database: &mut dyn Database,
     ) -> Result<Migration, Error> {
         let expected = self.expected();
-        let catalog = database.catalog(&job_scope(&expected))?;
-        let rows = verify(
-            &expected.iter().collect::<Vec<_>>(),
-            &self.journal.found.iter().cloned().collect(),
-            &catalog,
-            database,
-        )?;
+        let all: Vec<_> = expected.iter().collect();
+        let found = self.journal.found.iter().cloned().collect();
+        let mut reader = Reader::default();
+        let live = reader.read(&all, &expected, database)?;
+        let verdicts = verdicts(&all, &live, database)?;
+        let rows: Vec<Row> =
+            rows(&all, &found, live, &verdicts, database.dialect()).collect::<Result<_, _>>()?;
         let migration = Migration {
             state: "applied".to_owned(),
-            to_fingerprint: fingerprint(&expected, &catalog),
+            to_fingerprint: reader.digest(),
             finished_at: Some(Timestamp::now().to_string()),
             duration_ms: i64::try_from(clock.elapsed().as_millis()).ok(),
             ..started.clone()

@@ -741,3 +741,28 @@ fn closed_pipe() {
     let run = wait(child, "render");
     assert_eq!(run.stderr, "", "{run}");
 }
+
+/// Whoever asks, it is the plan that refuses it.
+#[test]
+fn a_condition_that_does_not_fit() {
+    let mut live = Postgres::new();
+    live.batch(TABLES);
+    let spec = SPEC.replace(
+        "timing = \"after\"",
+        "timing = \"after\"\nwhen = \"NEW.agee > 1\"",
+    );
+    let sound = SPEC
+        .replace("users_age", "a_sound_one")
+        .replace("version = 1", "");
+    let sandbox = Sandbox::with_spec(&(spec + &sound));
+    let before = live.everything();
+    for arguments in [&["plan"][..], &["check"], &["apply", "--yes"]] {
+        sandbox.on(&live, arguments).code(1).says(&[
+            "the condition of `users_age` does not fit public.users",
+            "agee",
+            "triggers.toml:4:",
+            "correct `when`",
+        ]);
+    }
+    assert_same("nothing was changed", &before, &live.everything());
+}

@@ -93,7 +93,7 @@ impl Check {
         if context.output.format == Format::Text {
             let mut remarks = String::new();
             if plan.differs() {
-                remarks.push_str("`triggerctl plan` shows more; ");
+                remarks.push_str("`triggerctl plan` shows more.\n");
                 remarks.push_str(&what_follows(
                     &plan,
                     "`triggerctl apply`",
@@ -102,7 +102,7 @@ impl Check {
             }
             if denied {
                 remarks.push_str(
-                    "`--unmanaged deny` wants every trigger managed; `triggerctl import` takes them into the spec.\n",
+                    "`--unmanaged deny` wants every trigger managed; `triggerctl import` takes them\ninto the spec.\n",
                 );
             }
             if !plan.uncovered.is_empty() {

@@ -23,7 +23,14 @@ impl Note {
         self.0.swap(false, Ordering::Relaxed)
     }
 
-    fn read(&self) {
+    /// Take a value that notes apart, without reading it: what it is, and where it notes.
+    pub(crate) fn of(value: &Value) -> Option<(&Value, &Self)> {
+        let noted = value.downcast_object_ref::<Noted>()?;
+        Some((&noted.value, &noted.note))
+    }
+
+    /// Note that a value was read.
+    pub(crate) fn read(&self) {
         self.0.store(true, Ordering::Relaxed);
     }
 

@@ -26,6 +26,7 @@ use crate::diff::FieldChange;
 use crate::error::{Diagnostic, Error, Kind};
 use crate::kinds::tables::NewTable;
 use crate::model::{Definition, FunctionId, ObjectId, TableId, TriggerId};
+use crate::parallel;
 use crate::selectors::Uncovered;
 
 pub use hazard::{Hazard, HazardKind, Severity};
@@ -332,12 +333,20 @@ impl Plan {
             tables,
             warnings,
             uncovered,
-            changes,
         );
-        let mut hasher = Hasher(Sha256::new());
-        serde_json::to_writer(&mut hasher, &members)
-            .map_err(|error| Error::failed(format!("the plan cannot be written: {error}")))?;
-        Ok(hex(&hasher.0.finalize()))
+        fn digest_of(part: &impl Serialize) -> Result<[u8; 32], Error> {
+            let json = serde_json::to_vec(part)
+                .map_err(|error| Error::failed(format!("the plan cannot be written: {error}")))?;
+            Ok(Sha256::digest(json).into())
+        }
+        // A large plan is megabytes of JSON: each change has a digest of its own.
+        let (digests, members) = parallel::map(changes, digest_of, || digest_of(&members));
+        let mut hasher = Sha256::new();
+        hasher.update(members?);
+        for digest in digests {
+            hasher.update(digest?);
+        }
+        Ok(hex(&hasher.finalize()))
     }
 
     /// An error that names every conflict, where there are any.
@@ -418,20 +427,6 @@ impl Plan {
 #[derive(Deserialize)]
 struct Version {
     format_version: u32,
-}
-
-/// Hashes what is written to it: the document of a large plan is never held as text just for its digest.
-struct Hasher(Sha256);
-
-impl std::io::Write for Hasher {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.update(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
 }
 
 /// Digest over the target, the version and what each change rests on.

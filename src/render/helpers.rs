@@ -13,6 +13,7 @@ use minijinja::value::{Rest, ValueKind};
 use minijinja::{Environment, Error, ErrorKind, State, Value};
 
 use super::{failure, loader};
+use crate::dialect::Note;
 
 /// The parameter that takes all remaining arguments.
 const REST: &str = "rest";
@@ -28,8 +29,19 @@ const PLACED: [&str; 3] = ["schema_name", "set_new", "table_name"];
 /// How many results are remembered.
 const REMEMBERED: usize = 10_000;
 
+/// Longer arguments are hardly ever the same again.
+const LONGEST: usize = 1_000;
+
 /// Results of built-in helpers by name, event and arguments.
-type Memory = Mutex<HashMap<String, Value>>;
+type Memory = Mutex<HashMap<String, Remembered>>;
+
+/// What came out of a helper.
+#[derive(Clone)]
+struct Remembered {
+    result: Value,
+    /// Which of the arguments that note it were read for it: bits, the first one's the lowest.
+    read: u64,
+}
 
 /// All helpers of a dialect.
 #[derive(Default)]
@@ -96,25 +108,61 @@ impl Helper {
         for value in given.iter().filter(|value| value.is_undefined()) {
             value.get_attr(&self.name)?; // The engine's own error knows what it is that is undefined.
         }
-        let key = self.key(state, given);
-        if let (Some(key), Ok(memory)) = (&key, memory.lock())
-            && let Some(known) = memory.get(key)
-        {
-            return Ok(known.clone());
+        let Some(key) = self.key(state, given) else {
+            return self.explained(state, given);
+        };
+        let known = match memory.lock() {
+            Ok(memory) => memory.get(&key).cloned(),
+            Err(_) => None,
+        };
+        let notes = || {
+            given
+                .iter()
+                .map(|value| Note::of(value).map(|(_, note)| note))
+        };
+        let Remembered { result, read } = match known {
+            Some(known) => known,
+            None => {
+                // Each with a note of its own, to learn which of them are read.
+                let fresh: Vec<Note> = given.iter().map(|_| Note::default()).collect();
+                let given: Vec<Value> = given
+                    .iter()
+                    .zip(&fresh)
+                    .map(|(value, fresh)| match Note::of(value) {
+                        Some((value, _)) => fresh.on(value.clone()),
+                        None => value.clone(),
+                    })
+                    .collect();
+                let result = self.explained(state, &given)?;
+                let bits = fresh.iter().enumerate();
+                let read = bits.fold(0, |read, (at, note)| {
+                    read | u64::from(note.was_read()) << at
+                });
+                let new = Remembered { result, read };
+                if let Ok(mut memory) = memory.lock()
+                    && memory.len() < REMEMBERED
+                {
+                    memory.insert(key, new.clone());
+                }
+                new
+            }
+        };
+        for (at, note) in notes().enumerate() {
+            if let Some(note) = note.filter(|_| read >> at & 1 == 1) {
+                note.read();
+            }
         }
-        let result = self.evaluate(state, given).map_err(|error| {
+        Ok(result)
+    }
+
+    fn explained(&self, state: &State<'_, '_>, given: &[Value]) -> Result<Value, Error> {
+        self.evaluate(state, given).map_err(|error| {
             if error.kind() == ErrorKind::OutOfFuel {
                 return error;
             }
             let message = format!("`{}`: {}", self.signature(), failure::message(&error));
             Error::new(ErrorKind::InvalidOperation, message).with_source(error)
-        })?;
-        if let (Some(key), Ok(mut memory)) = (key, memory.lock())
-            && memory.len() < REMEMBERED
-        {
-            memory.insert(key, result.clone());
-        }
-        Ok(result)
+        })
     }
 
     fn evaluate(&self, state: &State<'_, '_>, given: &[Value]) -> Result<Value, Error> {
@@ -141,14 +189,42 @@ impl Helper {
         let event = state.lookup("event");
         let event = event.as_ref().and_then(Value::as_str).unwrap_or_default();
         let mut key = format!("{} {event}", self.name);
+        if given.len() > u64::BITS as usize {
+            return None;
+        }
         for value in given {
-            // With its length, so that no text can look like two.
-            let text = value.as_str()?;
-            let safe = value.is_safe();
-            let _ = write!(key, " {safe} {} {text}", text.len());
+            add_to(&mut key, Note::of(value).map_or(value, |(value, _)| value))?;
         }
         Some(key)
     }
+}
+
+/// Add an argument to what a result depends on; `None` where that cannot be told, or would be too long.
+fn add_to(key: &mut String, value: &Value) -> Option<()> {
+    if key.len() > LONGEST {
+        return None;
+    }
+    // With its length, so that no text can look like two.
+    if let Some(text) = value.as_str() {
+        let safe = value.is_safe();
+        return write!(key, " {safe} {} {text}", text.len()).ok();
+    }
+    if Note::of(value).is_some() {
+        return None;
+    }
+    let (sign, pairs) = match value.kind() {
+        ValueKind::Seq => ('[', false),
+        ValueKind::Map => ('{', true),
+        _ => return None,
+    };
+    write!(key, " {sign}{}", value.len()?).ok()?;
+    for element in value.try_iter().ok()? {
+        add_to(key, &element)?;
+        if pairs {
+            add_to(key, &value.get_item(&element).ok()?)?;
+        }
+    }
+    Some(())
 }
 
 impl Helpers {

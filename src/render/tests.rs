@@ -962,3 +962,29 @@ fn the_manuals_examples_work() {
         }
     }
 }
+
+#[test]
+fn what_a_helper_reads_of_the_table_is_noted_each_time() {
+    use crate::dialect::Note;
+
+    for (dialect, reads_types) in [(&Postgres as &'static dyn Dialect, false), (&Mysql, true)] {
+        let renderer = Renderer::new(dialect, None).unwrap();
+        let render = |columns: Vec<&'static str>, kind: &'static str| {
+            let (of_columns, of_types) = (Note::default(), Note::default());
+            let context = context! {
+                columns => of_columns.on(Value::from(columns)),
+                types => of_types.on(context! { a => kind, b => "text" }),
+            };
+            let located = located("{{ altered(columns, types) }}");
+            let text = renderer.inline_value(&located, context).unwrap();
+            (text, of_columns.was_read(), of_types.was_read())
+        };
+        let first = render(vec!["a", "b"], "integer");
+        assert_eq!((first.1, first.2), (true, reads_types));
+        // The same again is remembered, and noted all the same; anything else is another text.
+        assert_eq!(render(vec!["a", "b"], "integer"), first);
+        assert_ne!(render(vec!["a"], "integer").0, first.0);
+        assert_ne!(render(vec!["ab"], "integer").0, first.0);
+        assert_ne!(render(vec!["b", "a"], "integer").0, first.0);
+    }
+}

@@ -40,6 +40,14 @@ pub(super) fn assemble(query: &str, joins: &str, server: Server) -> String {
         .replace("{functions}", include_str!("sql/functions.sql").trim_end())
         .replace("{joins}", joins.trim_end())
         .replace(
+            "{own_trigger_fingerprint}",
+            include_str!("sql/own_trigger_fingerprint.sql").trim_end(),
+        )
+        .replace(
+            "{own_function_fingerprint}",
+            include_str!("sql/own_function_fingerprint.sql").trim_end(),
+        )
+        .replace(
             "{trigger_fingerprint}",
             include_str!("sql/trigger_fingerprint.sql").trim_end(),
         )

@@ -1,6 +1,6 @@
 //! Whole definitions, for the few objects whose fingerprint is not the recorded one.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use postgres::Row;
 use postgres::types::Type;
@@ -8,7 +8,7 @@ use postgres::types::Type;
 use super::catalog::assemble;
 use super::deparsed::{condition_of, setting};
 use super::{Postgres, get};
-use crate::db::Depth;
+use crate::db::{Depth, Fingerprint, Live};
 use crate::error::{Diagnostic, Error};
 use crate::model::{
     Action, Condition, Constraint, Deferral, Definition, EnabledState, Event, Function, FunctionId,
@@ -32,6 +32,24 @@ mod tgtype {
 /// that it can be interrupted in between.
 const DEFINITIONS_AT_ONCE: usize = 1_000;
 
+/// Whether definitions are read with their fingerprints.
+#[derive(Clone, Copy)]
+enum Fingerprints {
+    Yes,
+    No,
+}
+
+impl Fingerprints {
+    /// The last column of a query.
+    fn column(self, expression: &str) -> String {
+        let expression = match self {
+            Self::Yes => expression,
+            Self::No => "NULL::pg_catalog.text",
+        };
+        format!(",\n       {expression}")
+    }
+}
+
 impl Postgres {
     /// See [`crate::db::Database::definitions`].
     pub(super) fn read_definitions(
@@ -39,6 +57,38 @@ impl Postgres {
         ids: &[ObjectId],
         depth: Depth,
     ) -> Result<BTreeMap<ObjectId, Definition>, Error> {
+        let found = self.read_objects(ids, depth, Fingerprints::No)?;
+        Ok(found.into_iter().map(|(id, (it, _))| (id, it)).collect())
+    }
+
+    /// See [`crate::db::Database::live`].
+    pub(super) fn read_live(
+        &mut self,
+        ids: &[ObjectId],
+        depth: Depth,
+    ) -> Result<BTreeMap<ObjectId, Live>, Error> {
+        let found = self.read_objects(ids, depth, Fingerprints::Yes)?;
+        // What belongs to an extension has none, and is not listed.
+        let own = found.into_iter().filter_map(|(id, (it, fingerprint))| {
+            let fingerprint = fingerprint?;
+            let definition = Some(it);
+            Some((
+                id,
+                Live {
+                    fingerprint,
+                    definition,
+                },
+            ))
+        });
+        Ok(own.collect())
+    }
+
+    fn read_objects(
+        &mut self,
+        ids: &[ObjectId],
+        depth: Depth,
+        fingerprints: Fingerprints,
+    ) -> Result<Vec<(ObjectId, (Definition, Option<Fingerprint>))>, Error> {
         let mut functions = vec![];
         let mut triggers = vec![];
         for id in ids {
@@ -47,50 +97,67 @@ impl Postgres {
                 ObjectId::Trigger(id) => triggers.push(id),
             }
         }
-        let mut found = BTreeMap::new();
+        let mut found = Vec::with_capacity(ids.len());
         if !functions.is_empty() {
-            for function in self.read_functions(&functions)? {
-                let definition = Definition::Function(function);
-                found.insert(definition.id(), definition);
-            }
+            self.read_functions(&functions, fingerprints, &mut found)?;
         }
         if !triggers.is_empty() {
-            for trigger in self.read_triggers(&triggers, depth)? {
-                let definition = Definition::Trigger(trigger);
-                found.insert(definition.id(), definition);
-            }
+            self.read_triggers(&triggers, depth, fingerprints, &mut found)?;
         }
         Ok(found)
     }
 
-    fn read_functions(&mut self, ids: &[&FunctionId]) -> Result<Vec<Function>, Error> {
+    fn read_functions(
+        &mut self,
+        ids: &[&FunctionId],
+        fingerprints: Fingerprints,
+        found: &mut Vec<(ObjectId, (Definition, Option<Fingerprint>))>,
+    ) -> Result<(), Error> {
         let schemas: Vec<&str> = ids.iter().map(|id| id.schema.as_str()).collect();
         let names: Vec<&str> = ids.iter().map(|id| id.name.as_str()).collect();
+        let query = include_str!("sql/function_definition.sql").replace(
+            "{fingerprint}",
+            &fingerprints.column("{own_function_fingerprint}"),
+        );
         let query = assemble(
-            include_str!("sql/function_definition.sql"),
+            &query,
             include_str!("sql/function_definition_joins.sql"),
             self.server,
         );
-        self.read_all(
+        self.read_each(
             "read the functions",
             &query,
             &[(&schemas, Type::TEXT_ARRAY), (&names, Type::TEXT_ARRAY)],
-        )?
-        .iter()
-        .map(function)
-        .collect()
+            |row| {
+                let definition = Definition::Function(function(row)?);
+                found.push((definition.id(), (definition, get(row, 19)?)));
+                Ok(())
+            },
+        )
     }
 
-    fn read_triggers(&mut self, ids: &[&TriggerId], depth: Depth) -> Result<Vec<Trigger>, Error> {
+    fn read_triggers(
+        &mut self,
+        ids: &[&TriggerId],
+        depth: Depth,
+        fingerprints: Fingerprints,
+        found: &mut Vec<(ObjectId, (Definition, Option<Fingerprint>))>,
+    ) -> Result<(), Error> {
         let schemas: Vec<&str> = ids.iter().map(|id| id.table.schema.as_str()).collect();
         let tables: Vec<&str> = ids.iter().map(|id| id.table.name.as_str()).collect();
         let names: Vec<&str> = ids.iter().map(|id| id.name.as_str()).collect();
+        let query = include_str!("sql/trigger_definition.sql").replace(
+            "{fingerprint}",
+            &fingerprints.column("{own_trigger_fingerprint}"),
+        );
         let query = assemble(
-            include_str!("sql/trigger_definition.sql"),
+            &query,
             include_str!("sql/trigger_definition_joins.sql"),
             self.server,
         );
-        let rows = self.read_all(
+        let mut rows: Vec<(u32, Trigger, Option<Fingerprint>)> = Vec::with_capacity(ids.len());
+        let mut arguments: Vec<(usize, Vec<u8>)> = vec![];
+        self.read_each(
             "read the triggers",
             &query,
             &[
@@ -98,35 +165,50 @@ impl Postgres {
                 (&tables, Type::TEXT_ARRAY),
                 (&names, Type::TEXT_ARRAY),
             ],
+            |row| {
+                let given: Vec<u8> = get(row, 8)?;
+                if !given.is_empty() {
+                    arguments.push((rows.len(), given));
+                }
+                rows.push((get(row, 0)?, trigger(row)?, get(row, 23)?));
+                Ok(())
+            },
         )?;
-        let mut triggers = BTreeMap::new();
-        for row in &rows {
-            let oid: u32 = get(row, 0)?;
-            let arguments = self.arguments(get(row, 8)?)?;
-            triggers.insert(oid, trigger(row, arguments)?);
+        for (index, given) in arguments {
+            let given = self.arguments(given)?;
+            if let Some((_, trigger, _)) = rows.get_mut(index)
+                && let Action::Call { arguments, .. } = &mut trigger.action
+            {
+                *arguments = given;
+            }
         }
         if depth == Depth::Whole {
-            let conditional: Vec<u32> = triggers
+            let conditional: Vec<u32> = rows
                 .iter()
-                .filter(|(_, trigger)| trigger.condition.is_some())
-                .map(|(oid, _)| *oid)
+                .filter(|(_, trigger, _)| trigger.condition.is_some())
+                .map(|(oid, _, _)| *oid)
                 .collect();
-            for (oid, text) in self.condition_texts(&conditional)? {
-                if let Some(trigger) = triggers.get_mut(&oid) {
-                    let condition = condition_of(&text).ok_or_else(|| {
-                        Diagnostic::new(format!(
-                            "cannot find the condition of trigger `{}`",
-                            trigger.id.name
-                        ))
-                        .note(format!("PostgreSQL prints it as: {text}"))
-                    })?;
-                    trigger.condition = Some(Condition::Sql(condition));
-                }
+            let texts: HashMap<u32, String> =
+                self.condition_texts(&conditional)?.into_iter().collect();
+            for (oid, trigger, _) in &mut rows {
+                let Some(text) = texts.get(oid) else { continue };
+                let condition = condition_of(text).ok_or_else(|| {
+                    Diagnostic::new(format!(
+                        "cannot find the condition of trigger `{}`",
+                        trigger.id.name
+                    ))
+                    .note(format!("PostgreSQL prints it as: {text}"))
+                })?;
+                trigger.condition = Some(Condition::Sql(condition));
             }
             // One that is gone by now has no text; the catalog that is read next will not have it either.
-            triggers.retain(|_, trigger| trigger.condition != Some(Condition::Unread));
+            rows.retain(|(_, trigger, _)| trigger.condition != Some(Condition::Unread));
         }
-        Ok(triggers.into_values().collect())
+        found.extend(rows.into_iter().map(|(_, trigger, fingerprint)| {
+            let definition = Definition::Trigger(trigger);
+            (definition.id(), (definition, fingerprint))
+        }));
+        Ok(())
     }
 
     /// `pg_get_triggerdef` with every name outside `pg_catalog` qualified.
@@ -180,7 +262,8 @@ impl Postgres {
     }
 }
 
-fn trigger(row: &Row, arguments: Vec<String>) -> Result<Trigger, Error> {
+/// One trigger, without its arguments, which may have to be decoded.
+fn trigger(row: &Row) -> Result<Trigger, Error> {
     let flags: i16 = get(row, 4)?;
     let has = |bit: i16| flags & bit != 0;
     let mut events = BTreeSet::new();
@@ -241,7 +324,7 @@ fn trigger(row: &Row, arguments: Vec<String>) -> Result<Trigger, Error> {
                 schema: get(row, 6)?,
                 name: get(row, 7)?,
             },
-            arguments,
+            arguments: vec![],
         },
         transition_tables: TransitionTables {
             old: get(row, 14)?,

@@ -169,20 +169,9 @@ impl Postgres {
             .map_err(|failure| self.error(&failure, purpose))
     }
 
-    /// One query over the whole of a catalog. It looks costly enough to the server for compiling it to machine code,
-    /// which takes longer than running it.
-    fn read_all(
-        &mut self,
-        purpose: &str,
-        sql: &str,
-        parameters: &[(&(dyn ToSql + Sync), Type)],
-    ) -> Result<Vec<Row>, Error> {
-        self.aside("SET LOCAL jit = off", |this| {
-            this.read(purpose, sql, parameters)
-        })
-    }
-
-    /// The same, row by row: not all of them are held at once, and each is taken in while the server makes the next.
+    /// One query over the whole of a catalog, row by row: not all of them are held at once, and each is taken in while the
+    /// server makes the next. It looks costly enough to the server for compiling it to machine code, which takes longer
+    /// than running it.
     fn read_each(
         &mut self,
         purpose: &str,
@@ -337,6 +326,14 @@ impl Database for Postgres {
         depth: Depth,
     ) -> Result<BTreeMap<ObjectId, Definition>, Error> {
         self.read_definitions(ids, depth)
+    }
+
+    fn live(
+        &mut self,
+        ids: &[ObjectId],
+        depth: Depth,
+    ) -> Result<Option<BTreeMap<ObjectId, super::Live>>, Error> {
+        self.read_live(ids, depth).map(Some)
     }
 
     fn same_conditions(&mut self, pairs: &[ConditionPair]) -> Result<Vec<Verdict>, Error> {

@@ -1,6 +1,6 @@
 //! Tables and views by name or glob, with what matters about them to triggers.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use postgres::types::Type;
 
@@ -25,7 +25,16 @@ impl Postgres {
         let mut schemas = vec![];
         let mut names = vec![];
         let mut globs = vec![];
-        for (number, reference) in (0_i32..).zip(references) {
+        // Several triggers may ask for the same: what is asked twice is answered once.
+        let mut first: HashMap<&TableRef, i32> = HashMap::new();
+        let mut same: Vec<(usize, i32)> = vec![];
+        for (at, reference) in references.iter().enumerate() {
+            let number = i32::try_from(at).map_err(|_| Error::failed("too many tables"))?;
+            let known = *first.entry(reference).or_insert(number);
+            if known != number {
+                same.push((at, known));
+                continue;
+            }
             let TableRef {
                 schema,
                 name,
@@ -96,6 +105,15 @@ impl Postgres {
         }
         for matches in &mut found {
             matches.sort_by(|left, right| left.id.cmp(&right.id));
+        }
+        for (at, known) in same {
+            let matches = usize::try_from(known)
+                .ok()
+                .and_then(|known| found.get(known))
+                .cloned();
+            if let (Some(matches), Some(slot)) = (matches, found.get_mut(at)) {
+                *slot = matches;
+            }
         }
         Ok(found)
     }

@@ -13,12 +13,12 @@ use self::here::Here;
 use self::values::{Values, described};
 use super::parameters::Bound;
 use super::tables::Needed;
-use super::{Kind, KindTrigger, Parameter, tables};
+use super::{Kind, KindTrigger, Parameter, Type, tables};
 use crate::dialect::{Dialect, Note, OfTable, Table, TableKind, scope};
 use crate::error::{Diagnostic, Error, Located, Span};
 use crate::model::TableId;
-use crate::render::{Renderer, map};
-use crate::spec::{Fields, TableRef, TriggerSpec, UseSpec};
+use crate::render::{Renderer, is_template, map};
+use crate::spec::{Fields, Node, TableRef, TriggerSpec, UseSpec};
 
 /// Where expansion happens.
 #[derive(Clone, Copy)]
@@ -141,6 +141,9 @@ impl<'a> Use<'a> {
 
     /// The tables that the parameters name, for this table of the trigger.
     pub fn references(&self, table: &Table, site: &Site<'_>) -> Vec<TableRef> {
+        if let Some(named) = self.named_to_the_letter() {
+            return named.into_iter().map(|(_, reference)| reference).collect();
+        }
         // What is wrong with a value is said when it is used.
         let unknown = Looked::new();
         let mut values = Values::new(self, table, site, &unknown);
@@ -160,6 +163,14 @@ impl<'a> Use<'a> {
             .collect();
         if kept.is_empty() {
             return vec![];
+        }
+        if let Some(columns) = self.columns_to_the_letter(&kept) {
+            let spelled = |name: String| {
+                let mut columns = table.facts.iter().flat_map(|facts| &facts.columns);
+                let found = columns.find(|column| site.dialect.same_name(column, &name));
+                found.cloned().unwrap_or(name)
+            };
+            return columns.into_iter().map(spelled).collect();
         }
         let mut values = Values::new(self, table, site, looked);
         values.fill();
@@ -181,14 +192,61 @@ impl<'a> Use<'a> {
             .collect()
     }
 
+    /// The columns that these parameters name, where no template need be rendered to know them.
+    fn columns_to_the_letter(&self, parameters: &[&str]) -> Option<Vec<String>> {
+        let mut columns = vec![];
+        for name in parameters {
+            let Some(given) = self.bound.get(name) else {
+                continue;
+            };
+            match &given.tree.node {
+                Node::Text(text) if !is_template(text) => columns.push(text.clone()),
+                Node::Table(entries) => {
+                    columns.extend(entries.iter().map(|(key, _)| key.value.clone()));
+                }
+                _ => return None,
+            }
+        }
+        Some(columns)
+    }
+
+    /// The parameters that name tables, with the tables, where each is named to the letter: no template need be rendered to
+    /// know them, and they are the same for every table of the trigger.
+    fn named_to_the_letter(&self) -> Option<Vec<(&'a str, TableRef)>> {
+        let mut named = vec![];
+        for parameter in &self.kind.parameters {
+            let Some(given) = self.bound.get(&parameter.name.value) else {
+                continue;
+            };
+            match (parameter.kind, parameter.values, &given.tree.node) {
+                (Type::Table, _, Node::Text(text)) if !is_template(text) => {
+                    let reference = TableRef::parse(text).ok()?;
+                    if reference.is_glob() {
+                        return None;
+                    }
+                    named.push((parameter.name.value.as_str(), reference));
+                }
+                (Type::Table, _, _) | (Type::Map, Type::Table, _) => return None,
+                _ => {}
+            }
+        }
+        Some(named)
+    }
+
     /// The tables that it writes to as the kind's own, for this table of the trigger.
     pub fn written(&self, table: &Table, site: &Site<'_>, looked: &Looked) -> Vec<TableId> {
         if self.kind.tables.is_empty() {
             return vec![];
         }
+        let parameters = self.kind.tables.iter().map(|table| &table.parameter.value);
+        if let Some(named) = self.named_to_the_letter() {
+            return parameters
+                .filter_map(|name| named.iter().find(|(parameter, _)| *parameter == name))
+                .map(|(_, reference)| values::looked_up(reference, site, looked).id)
+                .collect();
+        }
         let mut values = Values::new(self, table, site, looked);
         values.fill();
-        let parameters = self.kind.tables.iter().map(|table| &table.parameter.value);
         parameters
             .filter_map(|name| values.named.get(name.as_str()))
             .map(|table| table.id.clone())

@@ -251,14 +251,14 @@ impl<'a> Values<'a> {
             .help("name the table")
             .into());
         }
-        let found = self.looked.get(&reference).cloned().flatten();
+        let is_found = matches!(self.looked.get(&reference), Some(Some(_)));
         let is_made = self
             .used
             .kind
             .tables
             .iter()
             .any(|table| table.parameter.value == *name);
-        if self.check && found.is_none() && !is_made && self.looked.contains_key(&reference) {
+        if self.check && !is_found && !is_made && self.looked.contains_key(&reference) {
             return Err(Diagnostic::new(format!(
                 "there is no table or view `{reference}` in the database"
             ))
@@ -266,16 +266,7 @@ impl<'a> Values<'a> {
             .help("create the table first, or correct its name here")
             .into());
         }
-        let table = found.unwrap_or_else(|| Table {
-            id: TableId {
-                schema: reference
-                    .schema
-                    .clone()
-                    .unwrap_or_else(|| self.site.schema.to_owned()),
-                name: reference.name.clone(),
-            },
-            facts: None,
-        });
+        let table = looked_up(&reference, self.site, self.looked);
         self.references.push(reference);
         let mut value = described(&table);
         if table.facts.is_none() && self.site.pretend {
@@ -331,6 +322,21 @@ fn reference(text: &Located<String>) -> Result<TableRef, Diagnostic> {
         ))
         .at(&text.span)
         .help(error.help)
+    })
+}
+
+/// The table that a name stands for, with what is known of it.
+pub(super) fn looked_up(reference: &TableRef, site: &Site<'_>, looked: &Looked) -> Table {
+    let found = looked.get(reference).cloned().flatten();
+    found.unwrap_or_else(|| Table {
+        id: TableId {
+            schema: reference
+                .schema
+                .clone()
+                .unwrap_or_else(|| site.schema.to_owned()),
+            name: reference.name.clone(),
+        },
+        facts: None,
     })
 }
 

@@ -12,6 +12,7 @@ use crate::db::{Catalog, Database, Protocol};
 use crate::dialect::LockMode;
 use crate::error::Error;
 use crate::model::{Action as TriggerAction, Definition, FunctionId, ObjectId, TableId, Trigger};
+use crate::parallel;
 use crate::plan::{Action, Change, Plan};
 
 /// What is known around a plan.
@@ -44,6 +45,18 @@ pub(crate) fn assess(
     let siblings = siblings(&plan.changes, around.catalog, database)?;
     let dialect = database.dialect();
     let (before, after) = functions(&plan.changes, &read);
+    let after = Side {
+        dialect,
+        functions: &after,
+    };
+    // To look into ten thousand bodies takes a while.
+    let is_new_guard = |change: &Change| match (&change.before, &change.after) {
+        (None, Some(Definition::Trigger(trigger))) => {
+            fires(trigger.enabled) && after.protection(trigger).is_guard()
+        }
+        _ => false,
+    };
+    let (new_guards, ()) = parallel::map(&plan.changes, is_new_guard, || ());
     let mut assessor = Assessor {
         around,
         changes: &plan.changes,
@@ -54,18 +67,16 @@ pub(crate) fn assess(
             dialect,
             functions: &before,
         },
-        after: Side {
-            dialect,
-            functions: &after,
-        },
+        after,
         made: made(&plan.changes),
         told: BTreeMap::new(),
         told_of_file: false,
     };
-    let found: Vec<Vec<Hazard>> = (0..plan.changes.len())
-        .map(|index| assessor.change(index))
+    let found: Vec<Vec<Hazard>> = new_guards
+        .into_iter()
+        .enumerate()
+        .map(|(index, is_new_guard)| assessor.change(index, is_new_guard))
         .collect();
-    drop((before, after));
     for (change, mut hazards) in plan.changes.iter_mut().zip(found) {
         hazards.append(&mut change.hazards);
         // The gravest first.
@@ -117,7 +128,7 @@ impl Found<'_> {
 }
 
 impl Assessor<'_> {
-    fn change(&mut self, index: usize) -> Vec<Hazard> {
+    fn change(&mut self, index: usize, is_new_guard: bool) -> Vec<Hazard> {
         let Some(change) = self.changes.get(index) else {
             return vec![];
         };
@@ -135,7 +146,9 @@ impl Assessor<'_> {
                 self.remade(before, after, &mut found);
             }
             (Some(Definition::Trigger(before)), None) => self.dropped(index, before, &mut found),
-            (None, Some(Definition::Trigger(after))) => self.created(after, &mut found),
+            (None, Some(Definition::Trigger(after))) if is_new_guard => {
+                self.created(after, &mut found);
+            }
             (Some(Definition::Function(before)), Some(Definition::Function(after))) => {
                 let syntax = self.before.dialect.syntax();
                 for (severity, message) in function_losses(before, after, syntax) {
@@ -382,6 +395,7 @@ impl Assessor<'_> {
         last > index && (elsewhere || !held)
     }
 
+    /// A guard that is new.
     fn created(&self, trigger: &Trigger, found: &mut Found<'_>) {
         let size = self
             .states
@@ -389,7 +403,7 @@ impl Assessor<'_> {
             .map(|state| state.size.clone())
             .unwrap_or_default();
         let empty = size.rows == Some(0) || (size.of == Measured::Table && size.bytes == Some(0));
-        if !empty && fires(trigger.enabled) && self.after.protection(trigger).is_guard() {
+        if !empty {
             found.push(
                 HazardKind::ExistingRows,
                 Severity::Low,

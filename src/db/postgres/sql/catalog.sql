@@ -8,10 +8,7 @@ known_function AS MATERIALIZED (
 -- The triggers in scope, and those anywhere that call a known function: they only count as its callers.
 found AS MATERIALIZED (
   SELECT n.nspname AS schema, c.relname AS "table", t.tgname AS name, t.tgfoid AS function,
-         CASE WHEN n.nspname = ANY ($1::pg_catalog.text[]) AND t.tgrelid NOT IN (
-           SELECT objid FROM extension_member
-           WHERE classid = 'pg_catalog.pg_class'::pg_catalog.regclass AND deptype = 'e')
-         THEN {trigger_fingerprint} END AS fingerprint
+         CASE WHEN n.nspname = ANY ($1::pg_catalog.text[]) THEN {own_trigger_fingerprint} END AS fingerprint
   {triggers}
     AND (n.nspname = ANY ($1::pg_catalog.text[]) OR t.tgfoid IN (SELECT oid FROM known_function))
 ),
@@ -24,8 +21,5 @@ SELECT schema, "table", name, function, fingerprint
 FROM found
 UNION ALL
 SELECT n.nspname, NULL, p.proname, p.oid,
-       CASE WHEN p.oid NOT IN (
-         SELECT objid FROM extension_member
-         WHERE classid = 'pg_catalog.pg_proc'::pg_catalog.regclass AND deptype = 'e')
-       THEN {function_fingerprint} END
+       {own_function_fingerprint}
 {functions} AND p.oid IN (SELECT oid FROM wanted)

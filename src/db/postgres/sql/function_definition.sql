@@ -11,5 +11,5 @@ SELECT n.nspname, p.proname, l.lanname, p.prosrc, p.probin, p.prosecdef, p.proco
            (3, (SELECT 'TRANSFORM ' || pg_catalog.string_agg(
                          'FOR TYPE ' || pg_catalog.format_type(type, NULL), ', ' ORDER BY ord)
                 FROM pg_catalog.unnest(p.protrftypes) WITH ORDINALITY AS transformed(type, ord)))
-         ) AS clause(ord, clause) WHERE clause IS NOT NULL ORDER BY ord), '{}')
+         ) AS clause(ord, clause) WHERE clause IS NOT NULL ORDER BY ord), '{}'){fingerprint}
 {functions}

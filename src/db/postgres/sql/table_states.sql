@@ -1,5 +1,5 @@
 -- The size of each table with all its partitions, and one row for each other session that holds or awaits a lock on any
--- of them. pg_total_relation_size opens the table for a moment: where somebody has it locked for good, the size as of the
+-- of them. pg_relation_size opens the table for a moment: where somebody has it locked for good, the size as of the
 -- last VACUUM has to do.
 WITH RECURSIVE asked AS (
   SELECT asked.number, c.oid
@@ -24,7 +24,18 @@ WITH RECURSIVE asked AS (
          pg_catalog.sum(known.rows)::pg_catalog.int8 AS rows, pg_catalog.sum(known.bytes)::pg_catalog.int8 AS bytes
   FROM tree
   JOIN pg_catalog.pg_class c ON c.oid = tree.oid
-  CROSS JOIN LATERAL (SELECT {bytes} AS bytes,
+  LEFT JOIN pg_catalog.pg_class toast ON toast.oid = c.reltoastrelid
+  CROSS JOIN LATERAL (
+    SELECT setting.block, setting.block * (
+             -- ANALYZE notes -1 of what is partitioned.
+             GREATEST(c.relpages, 0) + COALESCE(toast.relpages, 0) + COALESCE((
+               SELECT pg_catalog.sum(GREATEST(part.relpages, 0))
+               FROM pg_catalog.pg_index i
+               JOIN pg_catalog.pg_class part ON part.oid = i.indexrelid
+               WHERE i.indrelid IN (c.oid, c.reltoastrelid)), 0))::pg_catalog.int8 AS bytes
+    FROM (SELECT pg_catalog.current_setting('block_size')::pg_catalog.int8) AS setting(block)
+  ) AS noted
+  CROSS JOIN LATERAL (SELECT CASE WHEN c.relkind IN ('r', 'm', 'p') THEN {bytes} END AS bytes,
     -- 0 and -1 of a table that was never analysed say nothing.
     CASE WHEN c.relkind NOT IN ('r', 'm') THEN NULL
       ELSE NULLIF(GREATEST(c.reltuples::pg_catalog.int8, pg_catalog.pg_stat_get_live_tuples(c.oid), 0), 0) END AS rows

@@ -68,5 +68,5 @@ LEFT JOIN LATERAL (
   FROM pg_catalog.pg_partition_ancestors(c.oid) AS ancestor(oid)
   JOIN pg_catalog.pg_class pc ON pc.oid = ancestor.oid
   JOIN pg_catalog.pg_namespace pn ON pn.oid = pc.relnamespace
-  WHERE ancestor.oid <> c.oid
-) AS above ON c.relispartition
+  WHERE c.relispartition AND ancestor.oid <> c.oid
+) AS above ON true

@@ -30,6 +30,19 @@ fn they_survive_drop_and_create() {
     );
     let again = database.catalog_of(&["public"]);
     assert_eq!(again.fingerprints, first.fingerprints);
+    // With the definitions they are the same, and what is not there is left out.
+    let mut ids: Vec<ObjectId> = first.fingerprints.keys().cloned().collect();
+    ids.push(trigger_id("public", "t", "gone"));
+    ids.push(function_id("public", "gone"));
+    let seen = database.live(&ids, Depth::Whole).expect("reads");
+    let (mut beside, mut definitions) = (BTreeMap::new(), BTreeMap::new());
+    for (id, live) in seen.expect("PostgreSQL reads both at once") {
+        beside.insert(id.clone(), live.fingerprint);
+        definitions.insert(id, live.definition.expect("is asked for"));
+    }
+    assert_eq!(beside, first.fingerprints);
+    let apart = database.definitions(&ids, Depth::Whole).expect("reads");
+    assert_eq!(definitions, apart);
     // Scripts read all of them by one query of their own.
     let live = database.live_sql().expect("PostgreSQL has one");
     let rows = database

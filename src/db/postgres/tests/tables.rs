@@ -164,3 +164,70 @@ fn faults_are_found_before_anything_runs() {
         ]
     );
 }
+
+#[test]
+fn sizes_are_those_of_the_whole_table() {
+    let scratch = Scratch::new();
+    let mut database = scratch.after(
+        "CREATE TABLE plain (id int PRIMARY KEY, text text);
+        CREATE TABLE long (id int PRIMARY KEY, text text);
+        ALTER TABLE long ALTER COLUMN text SET STORAGE EXTERNAL;
+        CREATE TABLE parts (id int PRIMARY KEY) PARTITION BY RANGE (id);
+        CREATE TABLE part_1 PARTITION OF parts FOR VALUES FROM (0) TO (20000);
+        CREATE TABLE part_2 PARTITION OF parts FOR VALUES FROM (20000) TO (100000);
+        CREATE TABLE nothing_in_it (id int PRIMARY KEY, text text);
+        CREATE VIEW a_view AS SELECT 1 AS one;",
+    );
+    let fill = "INSERT INTO plain SELECT n, n FROM generate_series({from}, {to}) n;
+        INSERT INTO long SELECT n, repeat('x', 20000) FROM generate_series({from}, {to}, 100) n;
+        INSERT INTO parts SELECT n FROM generate_series({from}, {to}) n;";
+    let first = fill.replace("{from}", "1").replace("{to}", "20000");
+    let second = fill.replace("{from}", "20001").replace("{to}", "40000");
+    let steps = [
+        "",
+        &first,
+        "ANALYZE",
+        "VACUUM",
+        &second,
+        "ANALYZE plain; ANALYZE parts",
+        "TRUNCATE plain",
+    ];
+    for step in steps {
+        for statement in step.split(';') {
+            database.execute(statement);
+        }
+        let names = ["plain", "long", "parts", "nothing_in_it", "a_view"];
+        let tables: BTreeSet<TableId> = names
+            .iter()
+            .map(|name| TableId {
+                schema: "public".into(),
+                name: (*name).into(),
+            })
+            .collect();
+        let states = database.table_states(&tables).expect("reads");
+        for table in &tables {
+            let exact: Option<i64> = database
+                .client
+                .query_one(
+                    "SELECT CASE WHEN c.relkind <> 'v' THEN (
+                       SELECT sum(pg_total_relation_size(relid))::bigint
+                       FROM (SELECT relid::oid FROM pg_partition_tree(c.oid) UNION SELECT c.oid) AS part) END
+                     FROM pg_class c WHERE relname = $1",
+                    &[&table.name],
+                )
+                .expect("reads")
+                .get(0);
+            let exact = exact.map(|bytes| u64::try_from(bytes).expect("is a size"));
+            let found = states[table].size.bytes;
+            match (found, exact) {
+                // The maps of free space and of visible rows are not counted.
+                (Some(found), Some(exact)) => assert!(
+                    found.abs_diff(exact) <= 200_000 + exact / 20,
+                    "{table} after `{step}`: {found}, and is {exact}"
+                ),
+                (found, exact) => assert_eq!(found, exact, "{table}"),
+            }
+        }
+        assert_eq!(states.len(), names.len());
+    }
+}

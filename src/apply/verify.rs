@@ -1,0 +1,278 @@
+//! Whether a migration came to what it was meant to, and what is recorded of it.
+
+use std::collections::BTreeMap;
+
+use crate::db::{Catalog, ConditionPair, Database, Depth, Live, Verdict};
+use crate::desired::digest;
+use crate::dialect::Dialect;
+use crate::diff::{self, FieldChange, Judge};
+use crate::error::{Diagnostic, Error, Kind};
+use crate::history::{LiveFingerprint, Present, Row};
+use crate::model::{Definition, ObjectId};
+use crate::plan::kept;
+use crate::plan::places::set_place;
+
+use super::{Expected, job_scope};
+
+/// What is to be recorded, by object.
+type Befores = BTreeMap<ObjectId, Option<Definition>>;
+
+/// Reads what objects are now: of some at a time, so that not all definitions are held at once.
+#[derive(Default)]
+pub(crate) struct Reader {
+    /// Where an engine reads its catalog as a whole, what that said.
+    catalog: Option<Catalog>,
+    /// What was read, for the digest of all of it.
+    seen: Vec<String>,
+}
+
+impl Reader {
+    /// What is live of these objects of a job, of which `all` are the objects.
+    pub(crate) fn read(
+        &mut self,
+        some: &[(&ObjectId, &Expected)],
+        all: &BTreeMap<ObjectId, Expected>,
+        database: &mut dyn Database,
+    ) -> Result<BTreeMap<ObjectId, Live>, Error> {
+        let (mut whole, mut structure, mut gone) = (vec![], vec![], vec![]);
+        for &(id, end) in some {
+            match end {
+                // What a template of the user's made is recorded as it was read.
+                Expected::Present { custom: true, .. } => whole.push(id.clone()),
+                Expected::Present { .. } | Expected::Returned { .. } => structure.push(id.clone()),
+                Expected::Absent | Expected::Missing { .. } | Expected::Released => {
+                    gone.push(id.clone());
+                }
+            }
+        }
+        let live = match self.read_at_once(&structure, &whole, &gone, database)? {
+            Some(live) => live,
+            None => self.read_by_catalog(some, (&structure, &whole), all, database)?,
+        };
+        self.seen.extend(some.iter().map(|(id, _)| {
+            let live = live.get(*id);
+            format!("{id} {}", live.map_or("-", |live| &live.fingerprint))
+        }));
+        Ok(live)
+    }
+
+    fn read_at_once(
+        &self,
+        structure: &[ObjectId],
+        whole: &[ObjectId],
+        gone: &[ObjectId],
+        database: &mut dyn Database,
+    ) -> Result<Option<BTreeMap<ObjectId, Live>>, Error> {
+        if self.catalog.is_some() {
+            return Ok(None);
+        }
+        let Some(mut live) = database.live(structure, Depth::Structure)? else {
+            return Ok(None);
+        };
+        for (ids, depth) in [(whole, Depth::Whole), (gone, Depth::Structure)] {
+            if !ids.is_empty() {
+                live.extend(database.live(ids, depth)?.unwrap_or_default());
+            }
+        }
+        Ok(Some(live))
+    }
+
+    fn read_by_catalog(
+        &mut self,
+        some: &[(&ObjectId, &Expected)],
+        (structure, whole): (&[ObjectId], &[ObjectId]),
+        all: &BTreeMap<ObjectId, Expected>,
+        database: &mut dyn Database,
+    ) -> Result<BTreeMap<ObjectId, Live>, Error> {
+        let catalog = match &self.catalog {
+            Some(catalog) => catalog,
+            None => self.catalog.insert(database.catalog(&job_scope(all))?),
+        };
+        let mut definitions = database.definitions(structure, Depth::Structure)?;
+        definitions.extend(database.definitions(whole, Depth::Whole)?);
+        let live = some.iter().filter_map(|(id, _)| {
+            let live = Live {
+                fingerprint: catalog.fingerprints.get(*id)?.clone(),
+                definition: definitions.remove(*id),
+            };
+            Some(((*id).clone(), live))
+        });
+        Ok(live.collect())
+    }
+
+    /// Digest of all objects that were read, as they are now.
+    pub(crate) fn digest(&self) -> String {
+        digest(self.seen.iter().map(String::as_str))
+    }
+}
+
+/// What the engine says of the conditions that must be judged to tell whether objects are as expected.
+pub(crate) fn verdicts(
+    expected: &[(&ObjectId, &Expected)],
+    live: &BTreeMap<ObjectId, Live>,
+    database: &mut dyn Database,
+) -> Result<BTreeMap<ConditionPair, Verdict>, Error> {
+    let undecided = |(id, end): &(&ObjectId, &Expected)| match end {
+        Expected::Present {
+            definition,
+            custom: false,
+            ..
+        }
+        | Expected::Returned { definition, .. } => {
+            diff::undecided(definition, live.get(*id)?.definition.as_ref()?)
+        }
+        _ => None,
+    };
+    let pairs: Vec<ConditionPair> = expected.iter().filter_map(undecided).collect();
+    if pairs.is_empty() {
+        return Ok(BTreeMap::new());
+    }
+    let verdicts = database.same_conditions(&pairs)?;
+    Ok(pairs.into_iter().zip(verdicts).collect())
+}
+
+/// In what an object differs from what is expected.
+pub(crate) fn differences(
+    expected: &Definition,
+    found: &Definition,
+    database: &mut dyn Database,
+) -> Result<Vec<FieldChange>, Error> {
+    let pairs: Vec<ConditionPair> = diff::undecided(expected, found).into_iter().collect();
+    let verdicts = if pairs.is_empty() {
+        vec![]
+    } else {
+        database.same_conditions(&pairs)?
+    };
+    let verdicts = pairs.into_iter().zip(verdicts).collect();
+    Ok(diff::compare(
+        expected,
+        found,
+        &Judge {
+            dialect: database.dialect(),
+            verdicts: &verdicts,
+        },
+    ))
+}
+
+/// The rows to record of objects, once each is seen to be what it was to become; it is looked at when its row is asked for.
+pub(crate) fn rows<'a>(
+    expected: &'a [(&ObjectId, &Expected)],
+    befores: &'a Befores,
+    mut live: BTreeMap<ObjectId, Live>,
+    verdicts: &'a BTreeMap<ConditionPair, Verdict>,
+    dialect: &'static dyn Dialect,
+) -> impl ExactSizeIterator<Item = Result<Row, Error>> + Send + 'a {
+    expected.iter().map(move |&(id, end)| {
+        Ok(Row {
+            id: id.clone(),
+            present: end_state(id, end, live.remove(id), &Judge { dialect, verdicts })?,
+            before: befores.get(id).cloned(),
+        })
+    })
+}
+
+/// What to record of one object, or an error when it is not as expected.
+fn end_state(
+    id: &ObjectId,
+    expected: &Expected,
+    found: Option<Live>,
+    judge: &Judge<'_>,
+) -> Result<Option<Present>, Error> {
+    let is_there = found.is_some();
+    let found = found.and_then(|live| Some((live.fingerprint, live.definition?)));
+    let (fingerprint, found) = match (expected, found) {
+        (Expected::Absent | Expected::Missing { .. }, _) if is_there => {
+            return Err(unlike(id, "it is still there", &[]));
+        }
+        (Expected::Absent | Expected::Released, _) => return Ok(None),
+        (Expected::Missing { definition, record }, _) => {
+            log::warn!("{id} had been dropped by hand before, and is gone again");
+            return Ok(Some(Present {
+                rendered_digest: record.rendered_digest.clone(),
+                live_fingerprint: LiveFingerprint::Known(record.live_fingerprint.clone()),
+                definition: definition.clone(),
+            }));
+        }
+        (Expected::Present { .. } | Expected::Returned { .. }, None) => {
+            return Err(unlike(id, "it is not there", &[]));
+        }
+        (Expected::Present { .. } | Expected::Returned { .. }, Some(found)) => found,
+    };
+    let known = LiveFingerprint::Known(fingerprint);
+    Ok(Some(match expected {
+        Expected::Absent | Expected::Missing { .. } | Expected::Released => return Ok(None),
+        Expected::Present {
+            definition,
+            rendered_digest,
+            custom,
+        } => {
+            if !custom {
+                let fields = diff::compare(definition, &found, judge);
+                if !fields.is_empty() {
+                    return Err(unlike(id, "it differs from the plan", &fields));
+                }
+            }
+            Present {
+                rendered_digest: rendered_digest.clone(),
+                live_fingerprint: known,
+                definition: if *custom {
+                    found
+                } else {
+                    let mut definition = definition.clone();
+                    judge.dialect.complete(&mut definition, &found);
+                    kept::record(&mut definition, &found);
+                    // Where it stands is nobody's wish, but it is where it comes back to when somebody drops it.
+                    if definition.place().is_none() {
+                        set_place(&mut definition, found.place().cloned());
+                    }
+                    definition
+                },
+            }
+        }
+        Expected::Returned { definition, record } => {
+            // The statements undo what the migration did, to the letter. What had drifted before it has drifted again,
+            // and the record must go on saying so.
+            let fields = diff::compare(definition, &found, judge);
+            let drifted = !fields.is_empty();
+            if drifted {
+                let names: Vec<&str> = fields.iter().map(|change| change.field.as_str()).collect();
+                log::warn!(
+                    "{id} had been changed by hand before, and is so again: {}",
+                    names.join(", ")
+                );
+            }
+            Present {
+                rendered_digest: record.rendered_digest.clone(),
+                live_fingerprint: if drifted {
+                    LiveFingerprint::Known(record.live_fingerprint.clone())
+                } else {
+                    known
+                },
+                definition: definition.clone(),
+            }
+        }
+    }))
+}
+
+fn unlike(id: &ObjectId, what: &str, fields: &[FieldChange]) -> Error {
+    let mut diagnostic = Diagnostic::new(format!(
+        "after the migration ran, {id} is not as planned: {what}; nothing was changed"
+    ));
+    for FieldChange {
+        field,
+        before,
+        after,
+        note: _,
+    } in fields
+    {
+        let show = |value: &Option<String>| value.clone().unwrap_or_else(|| "nothing".to_owned());
+        diagnostic = diagnostic.note(format!(
+            "{field}: planned {}, found {}",
+            show(before),
+            show(after)
+        ));
+    }
+    diagnostic
+        .help("an event trigger, a template of yours, or another session may have had a hand in it")
+        .into_error(Kind::Failed)
+}
