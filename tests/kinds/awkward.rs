@@ -2,6 +2,8 @@
 //! spaces and upper case, a primary key of two columns, a generated column, NULLs. Changes of several rows, of keys, and those
 //! that change nothing.
 
+use std::fmt::Write as _;
+
 use libtest_mimic::Trial;
 use toml::{Table, Value};
 
@@ -522,16 +524,20 @@ fn filled(text: &str, dialect: &str) -> String {
             '$' => done += name(characters.next().unwrap()),
             '#' => {
                 let name = name(characters.next().unwrap()).replace('"', "\"\"");
-                done += &format!("\"{name}\"");
+                let _ = write!(done, "\"{name}\"");
             }
             '@' if characters.as_str().starts_with('@') => {
                 done += "@@";
-                characters.nth(0);
+                characters.next();
             }
             '@' => {
                 let name = name(characters.next().unwrap());
                 let quote = if dialect == "mysql" { "`" } else { "\"" };
-                done += &format!("{quote}{}{quote}", name.replace(quote, &quote.repeat(2)));
+                let _ = write!(
+                    done,
+                    "{quote}{}{quote}",
+                    name.replace(quote, &quote.repeat(2))
+                );
             }
             other => done.push(other),
         }

@@ -236,10 +236,7 @@ fn check(pair: &Pair, live: &mut dyn Live, recursive: bool, reversed: bool) {
         // The last use first, each with an apply of its own: what fires in the order of creation fires the other way round.
         let uses: Vec<&str> = pair.uses.split("[[trigger]]\n").skip(1).collect();
         for from in (0..uses.len()).rev() {
-            let some: String = uses[from..]
-                .iter()
-                .map(|one| format!("[[trigger]]\n{one}"))
-                .collect();
+            let some = format!("[[trigger]]\n{}", uses[from..].join("[[trigger]]\n"));
             sandbox.write("triggers.toml", format!("version = 1\n{some}"));
             sandbox.on(live, &["apply", "--yes"]).ok();
         }

@@ -313,7 +313,7 @@ fn shown(name: &str) -> String {
         .collect()
 }
 
-fn reference(text: &Located<String>) -> Result<TableRef, Diagnostic> {
+fn reference(text: &Located<String>) -> Result<TableRef, Error> {
     TableRef::parse(&text.value).map_err(|error| {
         Diagnostic::new(format!(
             "the name `{}` {}",
@@ -322,6 +322,7 @@ fn reference(text: &Located<String>) -> Result<TableRef, Diagnostic> {
         ))
         .at(&text.span)
         .help(error.help)
+        .into()
     })
 }
 
