@@ -302,6 +302,38 @@ struct AllExpanded<'a> {
     written: BTreeSet<TableId>,
 }
 
+/// Tell each use that asks which columns of its table others keep: what these write is no change of anybody's. Only where some
+/// use does.
+fn tell_what_is_kept(uses: &mut [(Use<'_>, &Chosen)], site: &Site<'_>, looked: &Looked) {
+    let asking = uses.iter().filter(|(one, _)| one.kind.asks_what_is_kept);
+    let asked: HashSet<TableId> = asking.map(|(_, table)| table.table.id.clone()).collect();
+    if asked.is_empty() {
+        return;
+    }
+    let keeps = |(one, table): &(Use<'_>, &Chosen)| {
+        if asked.contains(&table.table.id) {
+            one.kept(&table.table, site, looked)
+        } else {
+            vec![]
+        }
+    };
+    let (kept, ()) = parallel::map(uses, keeps, || ());
+    let mut by_table: HashMap<TableId, Vec<(usize, String)>> = HashMap::new();
+    for (index, ((_, table), columns)) in uses.iter().zip(kept).enumerate() {
+        let columns = columns.into_iter().map(|column| (index, column));
+        let all = by_table.entry(table.table.id.clone()).or_default();
+        all.extend(columns);
+    }
+    for (index, (one, table)) in uses.iter_mut().enumerate() {
+        if one.kind.asks_what_is_kept
+            && let Some(all) = by_table.get(&table.table.id)
+        {
+            let others = all.iter().filter(|(of, _)| *of != index);
+            one.kept_by_others = others.map(|(_, column)| column.clone()).collect();
+        }
+    }
+}
+
 /// The triggers that every `use` stands for, on every table.
 fn expanded<'a>(
     spec: &'a Spec,
@@ -357,6 +389,7 @@ fn expanded<'a>(
         all.written = written.into_iter().flatten().collect();
         uses.retain(|(_, table)| !table.is_left_out(&all.written));
     }
+    tell_what_is_kept(&mut uses, site, &looked);
     let mut needed: BTreeMap<TableId, Needed> = BTreeMap::new();
     let live = matches!(tables, Tables::Live(_));
     let expand = |(one, table): &(Use<'_>, &Chosen)| {

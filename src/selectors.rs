@@ -486,8 +486,14 @@ pub fn uncovered(
         return vec![];
     }
     let mut on: HashMap<&TableId, Vec<&Request<'_>>> = HashMap::new();
+    let mut used_on: HashMap<&TableId, Vec<&Request<'_>>> = HashMap::new();
     for request in *requests {
         on.entry(&request.table.id).or_default().push(request);
+        if let Some(kind) = request.kind {
+            // A kind may have a trigger on another table, which is no use on that one.
+            let table = kind.used_on.as_ref().unwrap_or(&request.table.id);
+            used_on.entry(table).or_default().push(request);
+        }
     }
     let mut uncovered = vec![];
     for (rule, tables) in rules {
@@ -497,7 +503,6 @@ pub fn uncovered(
             if chosen.is_left_out(written) {
                 continue;
             }
-            let mut theirs = on.get(&table.id).into_iter().flatten();
             let (is_there, trigger, kind) = match &rule.demand {
                 Demand::Trigger(name) => {
                     let wanted = match name_on(table, name, vars, *dialect, renderer) {
@@ -507,6 +512,7 @@ pub fn uncovered(
                             break;
                         }
                     };
+                    let mut theirs = on.get(&table.id).into_iter().flatten();
                     let is_there = theirs.any(|request| {
                         // What is wrong with a trigger's own name is reported with the trigger.
                         name_on(table, &request.spec.name, vars, *dialect, renderer)
@@ -515,6 +521,7 @@ pub fn uncovered(
                     (is_there, Some(wanted), None)
                 }
                 Demand::Kind(wanted) => {
+                    let mut theirs = used_on.get(&table.id).into_iter().flatten();
                     let is_there =
                         theirs.any(|request| kind_of(spec, request) == Some(&wanted.value));
                     (is_there, None, Some(wanted.value.clone()))

@@ -22,6 +22,9 @@ use crate::spec::{AllowSpec, Argument, Fields, Tree};
 pub use library::{Library, built_in};
 pub use parameters::Bound;
 
+/// The variable that has the columns of the table that other uses on it keep.
+pub const KEPT_BY_OTHERS: &str = "kept_by_others";
+
 /// A kind, as its folder has it.
 #[derive(Debug)]
 pub struct Kind {
@@ -51,6 +54,8 @@ pub struct Kind {
     pub fixture: Option<Tree>,
     /// Its tests.
     pub tests: Vec<Tree>,
+    /// A default looks at [`KEPT_BY_OTHERS`].
+    pub asks_what_is_kept: bool,
     /// Its `README.md`; empty where there is none.
     pub readme: String,
 }
@@ -133,6 +138,8 @@ pub struct Parameter {
     pub default: Option<Tree>,
     /// Whether it may be left out without a default.
     pub optional: bool,
+    /// What it names are columns that the kind gives their values.
+    pub kept: bool,
     /// What it says.
     pub doc: String,
 }

@@ -629,6 +629,15 @@ fn helpers_refuse_wrong_arguments_at_the_call() {
             assert_eq!(call(dialect, text), expected);
         }
     }
+    // What is longer is not cut: the statement would fail with words of MySQL's own.
+    let long = format!("{{{{ raise_if('a', '{}') }}}}", "é".repeat(129));
+    assert!(
+        call(&Mysql, &long).starts_with(
+            "`raise_if(condition, message)`: MySQL takes a message of at most 128 characters, and this one has 129 @ "
+        )
+    );
+    assert!(inline(&Mysql, &long.replacen('é', "", 1), context! {}).is_ok());
+    assert!(inline(&Sqlite, &long, context! {}).is_ok());
     assert_eq!(
         call(&Sqlite, "{{ user() }}"),
         "`user()`: SQLite has no users: give the dialect a body of its own in `[trigger.sqlite]` @ `user()`"

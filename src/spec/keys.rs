@@ -1206,6 +1206,15 @@ pub const KEYS: &[Key] = &[
         ..KEY
     },
     Key {
+        name: "kept",
+        sections: &[Section::Parameter],
+        shape: Shape::Bool,
+        default: "`false`",
+        doc: "Whether what it names are columns that the kind itself gives their values: other uses on the table see them as `kept_by_others`.",
+        example: "kept = true",
+        ..KEY
+    },
+    Key {
         name: "words",
         sections: &[Section::Parameter],
         shape: Shape::List(&Shape::Text),

@@ -9,8 +9,8 @@ use super::value::{Checker, Place, Record, Value};
 use super::{LoadOptions, Node, Tree, source, unknown};
 use crate::error::{Diagnostic, Located, SourceFile, Span};
 use crate::kinds::{
-    Example, ExampleTable, Kind, KindFields, KindTable, KindTrigger, Needs, Parameter, Refusal,
-    Type,
+    Example, ExampleTable, KEPT_BY_OTHERS, Kind, KindFields, KindTable, KindTrigger, Needs,
+    Parameter, Refusal, Type,
 };
 
 /// What templates see anyway: no parameter can have these names.
@@ -29,6 +29,7 @@ const TAKEN: &[&str] = &[
     "row_key",
     "used_on",
     "use_when",
+    KEPT_BY_OTHERS,
 ];
 
 /// Read a kind's file; what is wrong with it goes to `problems`.
@@ -135,7 +136,7 @@ impl Reader<'_> {
         self.missing(record, "description", what, "description = \"…\"");
         self.missing(record, "trigger", what, "[[trigger]]");
         self.missing(record, "example", what, "[example]");
-        let parameters = match record.take("parameters") {
+        let parameters: Vec<Parameter> = match record.take("parameters") {
             Some(Value::Sections(named)) => named
                 .into_iter()
                 .filter_map(|(name, record)| self.parameter(name, record))
@@ -183,6 +184,14 @@ impl Reader<'_> {
             })) => tests,
             _ => vec![],
         };
+        let asks = |parameter: &Parameter| match &parameter.default {
+            Some(Tree {
+                node: Node::Text(text),
+                span: _,
+            }) => text.contains(KEPT_BY_OTHERS),
+            _ => false,
+        };
+        let asks_what_is_kept = parameters.iter().any(asks);
         Some(Kind {
             name: name.to_owned(),
             file: Arc::clone(file),
@@ -201,6 +210,7 @@ impl Reader<'_> {
             fixture,
             tests,
             readme,
+            asks_what_is_kept,
         })
     }
 
@@ -261,6 +271,7 @@ impl Reader<'_> {
                 _ => None,
             },
             optional: flag(&mut record, "optional"),
+            kept: flag(&mut record, "kept"),
             doc: text(&mut record, "doc")?.value,
             name,
         })

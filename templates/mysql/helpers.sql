@@ -29,6 +29,7 @@
 {%- endmacro -%}
 
 {%- macro raise_if(condition, message) -%}
+  {%- if message | length > 128 %}{{ fail("MySQL takes a message of at most 128 characters, and this one has " ~ message | length) }}{% endif -%}
   IF {{ condition | expression }} THEN SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = {{ message | literal }}; END IF
 {%- endmacro -%}
 

@@ -106,6 +106,14 @@ impl Engine {
         }
     }
 
+    pub(crate) fn dialect(self) -> &'static str {
+        match self {
+            Self::Sqlite => "sqlite",
+            Self::Postgres => "postgres",
+            Self::Mysql(_) => "mysql",
+        }
+    }
+
     pub(crate) fn is_missing(self) -> bool {
         matches!(self, Self::Mysql(engine) if engine.is_missing())
     }

@@ -5,11 +5,15 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+mod awkward;
 mod cascades;
 mod case;
 mod commanded;
+mod matrix;
 mod own;
 mod pages;
+mod pairs;
+
 mod refusals;
 mod tables;
 mod writers;
@@ -18,11 +22,14 @@ use libtest_mimic::Arguments;
 
 fn main() {
     let trials = [
+        awkward::trials(),
         case::trials(),
         cascades::trials(),
         commanded::trials(),
+        matrix::trials(),
         own::trials(),
         pages::trials(),
+        pairs::trials(),
         refusals::trials(),
         tables::trials(),
         writers::trials(),

@@ -49,7 +49,11 @@ dialects = ["sqlite", "postgres"]
 
 pub(crate) fn trials() -> Vec<Trial> {
     type Test = fn();
-    let tests: [(&str, Test); 7] = [
+    let tests: [(&str, Test); 8] = [
+        (
+            "a_trigger_on_another_table_is_no_use_there",
+            a_trigger_on_another_table_is_no_use_there,
+        ),
         ("a_kind_of_ones_own", a_kind_of_ones_own),
         ("one_wins_over_a_built_in_one", one_wins_over_a_built_in_one),
         ("mistakes_have_their_place", mistakes_have_their_place),
@@ -240,4 +244,31 @@ fn a_new_column_is_followed() {
         live.run("SELECT new_row FROM t_audit"),
         "{\"id\":1,\"a\":\"x\",\"phone\":\"123\"}\n"
     );
+}
+
+/// `mirror` has a trigger on the parent, which is not mirrored for that.
+fn a_trigger_on_another_table_is_no_use_there() {
+    let sandbox = Sandbox::with_spec(
+        r#"version = 1
+[[trigger]]
+use   = "mirror"
+table = "comments"
+with  = { parent = "users", key = "author_id", columns = { author_name = "name" } }
+
+[[require]]
+tables = ["comments", "users"]
+use    = "mirror"
+"#,
+    );
+    let mut live = Sqlite::new();
+    live.batch(
+        "CREATE TABLE users (id integer PRIMARY KEY, name text);
+         CREATE TABLE comments (id integer PRIMARY KEY, author_id integer, author_name text);",
+    );
+    sandbox.on(&live, &["apply", "--yes"]).ok();
+    let triggers = "SELECT DISTINCT tbl_name FROM sqlite_schema WHERE type = 'trigger' ORDER BY 1";
+    assert_eq!(live.run(triggers), "comments\nusers\n");
+    let run = sandbox.on(&live, &["check"]).code(2);
+    let run = run.says(&["users: no trigger of the kind `mirror`"]);
+    assert!(!run.stdout.contains("comments: no trigger"), "{run}");
 }

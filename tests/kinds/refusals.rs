@@ -8,6 +8,28 @@ use crate::common::Sandbox;
 /// An engine, the use, and what is said of it.
 const REFUSED: &[(&str, &str, &[&str])] = &[
     (
+        "postgres",
+        "use = \"deferred_check\"\ntable = \"c\"\nwith = { parent = \"p\", key = \"pid\", parent_key = \"xx\", condition = \"NEW.x <> ''\" }",
+        &["`p` has no column `xx`", "triggers.toml:5:"],
+    ),
+    (
+        "postgres",
+        "use = \"audit\"\ntable = \"none\"\ncreate_table = true\nwith = { for_each = \"statement\" }",
+        &[
+            "`none` has no primary key",
+            "triggers.toml:6:",
+            "take `for_each` away",
+        ],
+    ),
+    (
+        "mysql",
+        "use = \"validate\"\ntable = \"c\"\nwith = { condition = \"NEW.id > 0\", message = \"an order must have been paid, packed, weighed, insured, labelled and handed over to somebody who signs for it before it can be called sent\" }",
+        &[
+            "at most 128 characters, and this one has 138",
+            "triggers.toml:5:",
+        ],
+    ),
+    (
         "sqlite",
         "use = \"mirror\"\ntable = \"c\"\nwhen = \"NEW.id > 1\"\nwith = { parent = \"p\", key = \"pid\", columns = { a = \"x\" } }",
         &["wrong in the others", "take `when` away"],

@@ -135,6 +135,7 @@ impl Here<'_> {
                 also,
                 follows: self.follows,
                 used: self.used.usage.kind.span.clone(),
+                used_on: elsewhere.then(|| self.table.id.clone()),
             },
         }))
     }

@@ -13,7 +13,7 @@ use self::here::Here;
 use self::values::{Values, described};
 use super::parameters::Bound;
 use super::tables::Needed;
-use super::{Kind, KindTrigger, Type, tables};
+use super::{Kind, KindTrigger, Parameter, Type, tables};
 use crate::dialect::{Dialect, Note, OfTable, Table, TableKind, scope};
 use crate::error::{Diagnostic, Error, Located, Span};
 use crate::model::TableId;
@@ -61,6 +61,8 @@ pub struct Use<'a> {
     pub kind: &'a Kind,
     /// Its parameters.
     pub bound: Bound<'a>,
+    /// The columns of the table that other uses on it keep; empty where this one does not ask.
+    pub kept_by_others: Vec<String>,
 }
 
 /// What a kind adds to a request.
@@ -74,6 +76,8 @@ pub struct Addition {
     pub follows: bool,
     /// `use` in the spec, for errors in the kind.
     pub used: Span,
+    /// The table of the use, where the trigger is on another.
+    pub used_on: Option<TableId>,
 }
 
 /// One trigger of a kind, on one table.
@@ -128,6 +132,7 @@ impl<'a> Use<'a> {
                 usage,
                 kind,
                 bound,
+                kept_by_others: vec![],
             })
         } else {
             Err(problems)
@@ -144,6 +149,65 @@ impl<'a> Use<'a> {
         let mut values = Values::new(self, table, site, &unknown);
         values.fill();
         values.references
+    }
+
+    /// The columns of this table of the trigger that the kind gives their values.
+    pub fn kept(&self, table: &Table, site: &Site<'_>, looked: &Looked) -> Vec<String> {
+        let is_kept = |parameter: &&Parameter| parameter.kept;
+        let kept: Vec<&str> = self
+            .kind
+            .parameters
+            .iter()
+            .filter(is_kept)
+            .map(|one| one.name.value.as_str())
+            .collect();
+        if kept.is_empty() {
+            return vec![];
+        }
+        if let Some(columns) = self.columns_to_the_letter(&kept) {
+            let spelled = |name: String| {
+                let mut columns = table.facts.iter().flat_map(|facts| &facts.columns);
+                let found = columns.find(|column| site.dialect.same_name(column, &name));
+                found.cloned().unwrap_or(name)
+            };
+            return columns.into_iter().map(spelled).collect();
+        }
+        let mut values = Values::new(self, table, site, looked);
+        values.fill();
+        let named = values
+            .done
+            .iter()
+            .filter(|(name, _)| kept.contains(&name.as_str()));
+        named
+            .flat_map(|(_, value)| match value.as_str() {
+                Some(column) => vec![column.to_owned()],
+                // A list of columns, or a map whose keys are.
+                None => value
+                    .try_iter()
+                    .into_iter()
+                    .flatten()
+                    .filter_map(|one| Some(one.as_str()?.to_owned()))
+                    .collect(),
+            })
+            .collect()
+    }
+
+    /// The columns that these parameters name, where no template need be rendered to know them.
+    fn columns_to_the_letter(&self, parameters: &[&str]) -> Option<Vec<String>> {
+        let mut columns = vec![];
+        for name in parameters {
+            let Some(given) = self.bound.get(name) else {
+                continue;
+            };
+            match &given.tree.node {
+                Node::Text(text) if !is_template(text) => columns.push(text.clone()),
+                Node::Table(entries) => {
+                    columns.extend(entries.iter().map(|(key, _)| key.value.clone()));
+                }
+                _ => return None,
+            }
+        }
+        Some(columns)
     }
 
     /// The parameters that name tables, with the tables, where each is named to the letter: no template need be rendered to

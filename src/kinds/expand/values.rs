@@ -5,10 +5,10 @@ use std::collections::HashMap;
 use minijinja::Value;
 
 use super::{Looked, Site, Use, blamed};
-use crate::dialect::{Note, Table, TableFacts, scope};
-use crate::error::{Diagnostic, Error, Located};
+use crate::dialect::{Note, OfTable, Table, TableFacts, scope};
+use crate::error::{Diagnostic, Error, Located, Span};
 use crate::kinds::parameters::Given;
-use crate::kinds::{Parameter, Type};
+use crate::kinds::{KEPT_BY_OTHERS, Parameter, Type};
 use crate::model::TableId;
 use crate::render::{is_template, map};
 use crate::spec::{Node, TableRef, Tree, bare_expression};
@@ -59,6 +59,10 @@ impl<'a> Values<'a> {
     }
 
     pub(super) fn fill(&mut self) {
+        if self.used.kind.asks_what_is_kept {
+            let kept = Value::from(self.used.kept_by_others.clone());
+            self.done.push((KEPT_BY_OTHERS.to_owned(), kept));
+        }
         for parameter in &self.used.kind.parameters {
             let name = parameter.name.value.clone();
             let value = match self.used.bound.get(&name) {
@@ -127,15 +131,18 @@ impl<'a> Values<'a> {
                     span: tree.span.clone(),
                 };
                 if is_template(&text.value) {
+                    if kind == Type::Table && is_odd(self.table) {
+                        return self.told_apart(parameter, text);
+                    }
                     text.value = match kind {
                         Type::Sql => self.site.renderer.inline_value(&text, self.scope())?,
                         _ => self.site.renderer.name(&text, self.scope())?,
                     };
                 }
                 match kind {
-                    Type::Table => self.table(parameter, &text)?,
+                    Type::Table => self.table(parameter, &text.span, reference(&text)?)?,
                     Type::Column | Type::Columns => {
-                        Value::from(self.column(parameter.of.as_ref(), &text))
+                        Value::from(self.column(parameter, parameter.of.as_ref(), &text))
                     }
                     _ => Value::from(text.value),
                 }
@@ -154,7 +161,7 @@ impl<'a> Values<'a> {
                 let mut pairs = Vec::with_capacity(entries.len());
                 for (key, value) in entries {
                     let key = match parameter.keys {
-                        Type::Column => self.column(None, key),
+                        Type::Column => self.column(parameter, None, key),
                         _ => key.value.clone(),
                     };
                     let value = self.typed(parameter, parameter.values, value)?;
@@ -166,7 +173,12 @@ impl<'a> Values<'a> {
     }
 
     /// A column, as the catalog spells it where it is known.
-    fn column(&mut self, of: Option<&Located<String>>, text: &Located<String>) -> String {
+    fn column(
+        &mut self,
+        parameter: &Parameter,
+        of: Option<&Located<String>>,
+        text: &Located<String>,
+    ) -> String {
         let table = match of {
             Some(of) => self.named.get(of.value.as_str()),
             None => Some(self.table),
@@ -181,27 +193,61 @@ impl<'a> Values<'a> {
             return column.clone();
         }
         if self.check {
-            let problem = missing_column(&table.id, facts, text);
+            let mut problem = missing_column(&table.id, facts, text);
             let used = &self.used.usage.kind.span;
+            let name = &parameter.name.value;
+            let given = self.used.bound.get(name);
+            if given.is_some_and(|given| given.is_default) {
+                // The place of the default helps nobody: it is for the use to say another.
+                problem.place = None;
+                let label = format!("its `{name}` is `{}` by default", text.value);
+                let way = format!("name the column: `with = {{ {name} = \"…\" }}`, or create it");
+                problem = problem.labelled(used, label).help(way);
+            }
             self.problems.extend(blamed(vec![problem], used));
         }
         text.value.clone()
     }
 
-    /// A table, with what is known of it.
-    fn table(&mut self, parameter: &'a Parameter, text: &Located<String>) -> Result<Value, Error> {
-        let name = &parameter.name.value;
-        let reference = TableRef::parse(&text.value).map_err(|error| {
-            Diagnostic::new(format!("the name `{}` {}", text.value, error.message))
-                .at(&text.span)
-                .help(error.help)
+    /// A table by a template, on a table whose own name holds what would take a name apart: a dot of `{{ table }}` is one of
+    /// the name, and not what stands between schema and name.
+    fn told_apart(
+        &mut self,
+        parameter: &'a Parameter,
+        mut text: Located<String>,
+    ) -> Result<Value, Error> {
+        let mut table = self.table.clone();
+        table.id.name = hidden(&table.id.name);
+        table.id.schema = hidden(&table.id.schema);
+        let of = OfTable {
+            table: &table,
+            ..self.site.of(self.table)
+        };
+        let values = self.done.iter();
+        let with = map(values.map(|(name, value)| (name.as_str(), value.clone())));
+        let scope = scope(&of, Some(&with), &self.note);
+        text.value = self.site.renderer.name(&text, scope)?;
+        let reference = reference(&text).map(|found| TableRef {
+            schema: found.schema.as_deref().map(shown),
+            name: shown(&found.name),
+            ..found
         })?;
+        self.table(parameter, &text.span, reference)
+    }
+
+    /// A table, with what is known of it.
+    fn table(
+        &mut self,
+        parameter: &'a Parameter,
+        at: &Span,
+        reference: TableRef,
+    ) -> Result<Value, Error> {
+        let name = &parameter.name.value;
         if reference.is_glob() {
             return Err(Diagnostic::new(format!(
-                "`{name}` takes one table, and `{}` is a pattern",
-                text.value
+                "`{name}` takes one table, and `{reference}` is a pattern"
             ))
-            .at(&text.span)
+            .at(at)
             .help("name the table")
             .into());
         }
@@ -216,7 +262,7 @@ impl<'a> Values<'a> {
             return Err(Diagnostic::new(format!(
                 "there is no table or view `{reference}` in the database"
             ))
-            .labelled(&text.span, "not in the database")
+            .labelled(at, "not in the database")
             .help("create the table first, or correct its name here")
             .into());
         }
@@ -234,6 +280,50 @@ impl<'a> Values<'a> {
         self.named.insert(name, table);
         Ok(value)
     }
+}
+
+/// What a name in a spec is taken apart by, each with what stands for it meanwhile: characters that no text has (Unicode keeps
+/// them for what is internal to a program).
+const APART: [(char, char); 5] = [
+    ('.', '\u{FDD0}'),
+    ('"', '\u{FDD1}'),
+    ('*', '\u{FDD2}'),
+    ('?', '\u{FDD3}'),
+    (' ', '\u{FDD4}'),
+];
+
+/// Whether the name of the table, or of its schema, is one that a template must not put into a name as it is.
+fn is_odd(table: &Table) -> bool {
+    let TableId { schema, name } = &table.id;
+    let apart = |c| APART.iter().any(|(of, _)| *of == c);
+    name.contains(apart) || schema.contains(apart)
+}
+
+fn hidden(name: &str) -> String {
+    let of = |c| APART.iter().find(|(of, _)| *of == c);
+    name.chars()
+        .map(|c| of(c).map_or(c, |pair| pair.1))
+        .collect()
+}
+
+fn shown(name: &str) -> String {
+    let by = |c| APART.iter().find(|(_, by)| *by == c);
+    name.chars()
+        .map(|c| by(c).map_or(c, |pair| pair.0))
+        .collect()
+}
+
+fn reference(text: &Located<String>) -> Result<TableRef, Error> {
+    TableRef::parse(&text.value).map_err(|error| {
+        Diagnostic::new(format!(
+            "the name `{}` {}",
+            shown(&text.value),
+            error.message
+        ))
+        .at(&text.span)
+        .help(error.help)
+        .into()
+    })
 }
 
 /// The table that a name stands for, with what is known of it.

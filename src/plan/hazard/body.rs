@@ -20,6 +20,8 @@ pub(super) struct Effects {
     pub(super) inserts: BTreeSet<String>,
     /// Tables that it updates or deletes from, lower case.
     pub(super) changes: BTreeSet<String>,
+    /// Columns that it puts back to what they were: `NEW.a := OLD.a`, lower case.
+    pub(super) keeps: BTreeSet<String>,
     /// It speaks of OLD or NEW, a transition table, or the event (`TG_OP`).
     pub(super) names_row: bool,
 }
@@ -61,6 +63,7 @@ pub(super) fn effects(text: &str, syntax: &Syntax, transition_tables: &[&str]) -
         if after_dot {
             continue;
         }
+        effects.keeps.extend(body.kept(index));
         match token.kind {
             TokenKind::Word => body.word(index, &mut effects),
             TokenKind::QuotedName => {}
@@ -79,6 +82,62 @@ pub(super) fn effects(text: &str, syntax: &Syntax, transition_tables: &[&str]) -
                     .any(|table| table.eq_ignore_ascii_case(&name)));
     }
     effects
+}
+
+/// Whether a condition holds only for a row that an UPDATE leaves as it is: `NOT (OLD.a IS NOT NEW.a OR …)`, over the same
+/// columns on both sides.
+pub(super) fn is_unchanged(condition: &str, syntax: &Syntax) -> bool {
+    let all: Vec<Token> = tokens(condition, syntax)
+        .filter(|token| !token.is_blank())
+        .collect();
+    let body = Body {
+        text: condition,
+        syntax,
+        tokens: all,
+    };
+    let mut index = 0;
+    while body.is_operator(index, "(") {
+        index += 1;
+    }
+    if !body.is_word(index, "not") || !body.is_operator(index + 1, "(") {
+        return false;
+    }
+    index += 1;
+    let (mut old, mut new) = (BTreeSet::new(), BTreeSet::new());
+    while let Some(token) = body.tokens.get(index) {
+        let row = ["old", "new"]
+            .into_iter()
+            .find(|row| body.is_word(index, row));
+        if let Some(row) = row {
+            let (true, Some(column)) = (body.is_operator(index + 1, "."), body.name(index + 2))
+            else {
+                return false;
+            };
+            if row == "old" { &mut old } else { &mut new }.insert(column);
+            index += 3;
+            continue;
+        }
+        if body.is_word(index, "is") {
+            // `IS NOT` and `IS DISTINCT FROM` say that there is a difference; `IS`, and `IS NOT DISTINCT FROM`, that there is none.
+            let differs = body.is_word(index + 1, "distinct")
+                || (body.is_word(index + 1, "not") && !body.is_word(index + 2, "distinct"));
+            if !differs {
+                return false;
+            }
+            index += 2;
+            continue;
+        }
+        let others = ["or", "from", "row", "record", "collate", "binary"];
+        let fits = body.is_any(index, &others)
+            || ["(", ")", ",", "::", "*<>"]
+                .iter()
+                .any(|operator| token.is_operator(condition, operator));
+        if !fits {
+            return false;
+        }
+        index += 1;
+    }
+    !old.is_empty() && old == new
 }
 
 /// Whether a name that a body writes is this table.
@@ -150,7 +209,12 @@ impl Body<'_> {
         } else if is("insert")
             || ((is("merge") || is("replace")) && self.is_word(index + 1, "into"))
         {
-            effects.inserts.extend(self.table(index + 1));
+            let (table, is_index) = (self.table(index + 1), self.is_of_an_index(index + 1));
+            if is_index {
+                effects.changes.extend(table);
+            } else {
+                effects.inserts.extend(table);
+            }
         } else if (is("update") && !follows(&["for", "do", "key", "on", "then"]))
             || (is("delete") && !follows(&["on", "then"]))
         {
@@ -158,6 +222,40 @@ impl Body<'_> {
         } else if is("execute") && self.starts_statement(index) && self.inserts_by_text(index) {
             effects.inserts.insert(DYNAMIC.to_owned());
         }
+    }
+
+    /// The column of an assignment that begins here and leaves it as it was: `NEW.a := OLD.a`, or `coalesce(OLD.a, NEW.a)`.
+    fn kept(&self, index: usize) -> Option<String> {
+        let column = |row: &str, at: usize| {
+            let is_it = self.is_word(at, row) && self.is_operator(at + 1, ".");
+            is_it.then(|| self.name(at + 2)).flatten()
+        };
+        let kept = column("new", index)?;
+        let before = index.checked_sub(1);
+        let assigns = self.is_operator(index + 3, ":=")
+            || (self.is_operator(index + 3, "=")
+                && (self.starts_statement(index)
+                    || before.is_some_and(|at| self.is_word(at, "set"))));
+        let mut value = index + 4;
+        if self.is_word(value, "coalesce") && self.is_operator(value + 1, "(") {
+            value += 2;
+        }
+        (assigns && column("old", value)? == kept).then_some(kept)
+    }
+
+    /// Whether what is inserted here goes into an index of texts (FTS5), by its rowid or as a command to it: that keeps the
+    /// index in step, and writes nothing down.
+    fn is_of_an_index(&self, mut index: usize) -> bool {
+        while self.is_any(index, &MODIFIERS) {
+            index += 1;
+        }
+        while self.is_operator(index + 1, ".") {
+            index += 2;
+        }
+        self.is_operator(index + 1, "(")
+            && self.name(index + 2).is_some_and(|first| {
+                first == "rowid" || self.name(index).is_some_and(|table| table == first)
+            })
     }
 
     /// `SIGNAL SQLSTATE [VALUE] '01…'` is a warning.
@@ -275,8 +373,52 @@ mod tests {
         ] {
             assert_eq!(raises(text, syntax), expected, "{text}");
         }
+        let keeps = |text: &str, syntax: &Syntax| effects(text, syntax, &[]).keeps.len();
+        assert_eq!(
+            keeps(
+                "NEW.a := OLD.a; NEW.\"B\" := coalesce(OLD.\"B\", NEW.\"B\"); NEW.c := OLD.d; NEW.e := 1;",
+                &POSTGRES
+            ),
+            2
+        );
+        assert_eq!(
+            keeps(
+                "SET NEW.a = OLD.a; SET NEW.`b` = OLD.c; IF NEW.d = OLD.d THEN SET @x = 1; END IF",
+                &MYSQL
+            ),
+            1
+        );
+        assert_eq!(
+            keeps("UPDATE t SET a = OLD.a WHERE NEW.b = OLD.b", &SQLITE),
+            0
+        );
         assert!(effects("SELECT RAISE ( ignore )", &SQLITE, &[]).skips);
         assert!(effects("BEGIN RETURN NULL; END", &POSTGRES, &[]).returns_null);
+    }
+
+    #[test]
+    fn conditions_that_only_an_unchanged_row_meets() {
+        let is = |condition: &str| is_unchanged(condition, &POSTGRES);
+        assert!(is(
+            "NOT (OLD.a IS NOT NEW.a OR OLD.\"b c\" COLLATE BINARY IS NOT NEW.\"b c\")"
+        ));
+        assert!(is(
+            "(NOT (ROW(OLD.a, OLD.b)::record *<> ROW(NEW.a, NEW.b)::record))"
+        ));
+        assert!(is("NOT (OLD.a IS DISTINCT FROM NEW.a)"));
+        for other in [
+            "NOT (OLD.a IS NOT DISTINCT FROM NEW.a)",
+            "NOT (OLD.a IS NEW.a)",
+            "NOT (OLD.a = NEW.a)",
+            "NOT (OLD.a IS NOT NEW.b)",
+            "NOT (OLD.a IS NOT NEW.a) OR NEW.b > 1",
+            "NOT (OLD.a IS NOT NEW.a AND OLD.b IS NOT NEW.b)",
+            "OLD.a IS NOT NEW.a",
+            "NOT (OLD.a IS NOT NULL)",
+            "",
+        ] {
+            assert!(!is(other), "{other}");
+        }
     }
 
     #[test]

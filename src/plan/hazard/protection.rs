@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::Severity;
-use super::body::{Effects, effects, is_table};
+use super::body::{Effects, effects, is_table, is_unchanged};
 use crate::dialect::Dialect;
 use crate::model::{
     Action, Condition, EnabledState, Event, Function, FunctionId, FunctionSource, Orientation,
@@ -23,6 +23,8 @@ pub(super) struct Protection {
     raises: usize,
     /// It skips rows.
     skips: bool,
+    /// Columns that it puts back to what they were.
+    keeps: BTreeSet<String>,
     /// Other tables that get a row about each change.
     pub(super) audits: BTreeSet<String>,
     /// Other tables that it inserts into, whether or not what it inserts is about the change.
@@ -34,7 +36,7 @@ pub(super) struct Protection {
 impl Protection {
     /// Whether it refuses anything.
     pub(super) fn is_guard(&self) -> bool {
-        self.raises > 0 || self.skips
+        self.raises > 0 || self.skips || !self.keeps.is_empty()
     }
 
     /// Whether it guards or audits.
@@ -58,6 +60,9 @@ impl Protection {
             parts.push("raises an error".to_owned());
         } else if self.skips {
             parts.push("skips rows".to_owned());
+        }
+        if !self.keeps.is_empty() {
+            parts.push(format!("keeps {} as it was", list(self.keeps.iter())));
         }
         if !self.audits.is_empty() {
             parts.push(format!("writes to {}", list(self.audits.iter())));
@@ -130,6 +135,7 @@ impl Side<'_> {
             returns_null,
             inserts,
             changes,
+            keeps,
             names_row,
         } = effects(text, self.syntax(), &transition_tables);
         // TRUNCATE has no row to speak of. INSTEAD OF makes the change itself: that is no record of it.
@@ -151,9 +157,15 @@ impl Side<'_> {
         let inserts = others(inserts);
         let before_row =
             trigger.timing == Timing::Before && trigger.orientation == Orientation::Row;
+        // What an update leaves as it is is skipped to spare the work.
+        let spares = match &trigger.condition {
+            Some(Condition::Sql(when)) => is_unchanged(when, self.syntax()),
+            Some(Condition::Unread) | None => false,
+        };
         Protection {
             raises,
-            skips: skips || (returns_null && before_row),
+            skips: (skips || (returns_null && before_row)) && !spares,
+            keeps: if before_row { keeps } else { BTreeSet::new() },
             audits: if_about(inserts.clone()),
             inserts,
             upkeep: if_about(others(changes)),
@@ -354,9 +366,11 @@ fn does_less(was: &Protection, is: &Protection) -> Vec<Loss> {
     let mut losses = vec![];
     if was.is_guard() && !is.is_guard() {
         let what = if was.raises > 0 {
-            "no longer raises an error"
+            "no longer raises an error".to_owned()
+        } else if was.skips {
+            "no longer skips rows".to_owned()
         } else {
-            "no longer skips rows"
+            format!("no longer keeps {} as it was", list(was.keeps.iter()))
         };
         losses.push(loss(Severity::High, what));
     } else if is.raises < was.raises && !is.skips {
@@ -366,6 +380,13 @@ fn does_less(was: &Protection, is: &Protection) -> Vec<Loss> {
                 "raises errors in fewer places: {} instead of {}",
                 is.raises, was.raises
             ),
+        ));
+    }
+    let free: Vec<&String> = was.keeps.difference(&is.keeps).collect();
+    if is.is_guard() && is.raises == 0 && !free.is_empty() {
+        losses.push(loss(
+            Severity::High,
+            format!("no longer keeps {} as it was", list(free.into_iter())),
         ));
     }
     let missing: Vec<&String> = was.audits.difference(&is.inserts).collect();
@@ -398,6 +419,7 @@ pub(super) fn function_losses(
         Protection {
             raises: effects.raises,
             skips: effects.skips,
+            keeps: effects.keeps,
             // Which table the trigger is on, and whether it has transition tables, a function does not know.
             audits: effects.inserts.clone(),
             inserts: effects.inserts,
