@@ -3,7 +3,8 @@
 use std::fmt::Write as _;
 
 use anstyle::Style;
-use similar::{ChangeTag, TextDiff};
+use similar::ChangeTag;
+use similar::algorithms::{Capture, Compact, Replace, myers};
 
 use crate::db::Migration;
 use crate::db::size::TableSize;
@@ -355,12 +356,26 @@ fn ends_left_out<'a>(before: &'a str, after: &'a str) -> (&'a str, &'a str) {
 fn difference(out: &mut String, before: &str, after: &str, palette: &Palette) {
     // A last line without a line end would count as another one than the same with it, and look the same.
     let (before, after) = (with_line_end(before), with_line_end(after));
-    let diff = TextDiff::from_lines(&*before, &*after);
-    for (index, group) in diff.grouped_ops(2).iter().enumerate() {
+    let [before, after]: [Vec<&str>; 2] =
+        [&before, &after].map(|text| text.split_inclusive('\n').collect());
+    // One algorithm by name: `TextDiff` brings all of them along, a third of a megabyte.
+    let mut found = Compact::new(Replace::new(Capture::new()), &*before, &*after);
+    let Ok(()) = myers::diff(
+        &mut found,
+        &*before,
+        0..before.len(),
+        &*after,
+        0..after.len(),
+    );
+    let groups = found.into_inner().into_inner().into_grouped_ops(2);
+    for (index, group) in groups.iter().enumerate() {
         if index > 0 {
             out.push_str("      …\n");
         }
-        for change in group.iter().flat_map(|op| diff.iter_changes(op)) {
+        for change in group
+            .iter()
+            .flat_map(|op| op.iter_changes(&*before, &*after))
+        {
             let (sign, style) = match change.tag() {
                 ChangeTag::Delete => ("-", palette.removed),
                 ChangeTag::Insert => ("+", palette.added),
