@@ -3,7 +3,7 @@
 
 use libtest_mimic::Trial;
 
-use crate::common::{Live as _, Sandbox, sqlite::Sqlite};
+use crate::common::{Live as _, Sandbox, assert_same, repository, sqlite::Sqlite};
 
 const KIND: &str = r#"
 description = "Counts in a table of its own."
@@ -49,7 +49,7 @@ dialects = ["sqlite", "postgres"]
 
 pub(crate) fn trials() -> Vec<Trial> {
     type Test = fn();
-    let tests: [(&str, Test); 8] = [
+    let tests: [(&str, Test); 9] = [
         (
             "a_trigger_on_another_table_is_no_use_there",
             a_trigger_on_another_table_is_no_use_there,
@@ -57,6 +57,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         ("a_kind_of_ones_own", a_kind_of_ones_own),
         ("one_wins_over_a_built_in_one", one_wins_over_a_built_in_one),
         ("mistakes_have_their_place", mistakes_have_their_place),
+        ("every_mistake_is_explained", every_mistake_is_explained),
         (
             "a_template_error_shows_both_places",
             a_template_error_shows_both_places,
@@ -161,6 +162,114 @@ fn mistakes_have_their_place() {
         .run(&["validate"])
         .code(1)
         .says(&["this kind has no `trigger`", "this kind has no `example`"]);
+}
+
+/// One mistake at a time, and all that is said of it, in `mistakes.txt`. `SNAPSHOTS=overwrite` writes it.
+#[allow(clippy::too_many_lines)] // A list.
+fn every_mistake_is_explained() {
+    let end = KIND.trim_end();
+    let edits: [(&str, String); 17] = [
+        (
+            "no TOML",
+            KIND.replace("type    = \"integer\"", "type    = integer\""),
+        ),
+        ("an unknown key", KIND.replace("description =", "descr =")),
+        (
+            "no description",
+            KIND.replace("description = \"Counts in a table of its own.\"", ""),
+        ),
+        (
+            "a wrong type",
+            KIND.replace(
+                "description = \"Counts in a table of its own.\"",
+                "description = 7",
+            ),
+        ),
+        (
+            "a parameter without a type",
+            KIND.replace("type    = \"integer\"\n", ""),
+        ),
+        (
+            "a parameter without a doc",
+            KIND.replace("doc     = \"How much.\"\n", ""),
+        ),
+        (
+            "a default of another type",
+            KIND.replace("default = 1", "default = [1]"),
+        ),
+        (
+            "words of no word",
+            KIND.replace("default = 1", "default = 1\nwords = [\"a\"]"),
+        ),
+        (
+            "a dialect that is none",
+            KIND.replace("mysql = \"it", "mysq = \"it"),
+        ),
+        (
+            "an event that is none",
+            KIND.replace("[\"insert\"]", "[\"insret\"]"),
+        ),
+        (
+            "a trigger without a body",
+            KIND.replace("body   = \"{% include 'kinds/tally/body.sql' %}\"\n", ""),
+        ),
+        (
+            "a body that is no template",
+            KIND.replace("body.sql' %}", "body.sql' }"),
+        ),
+        (
+            "a file that is not there",
+            KIND.replace("tally/body.sql", "tally/boddy.sql"),
+        ),
+        (
+            "a table of no parameter",
+            KIND.replace("parameter = \"target\"", "parameter = \"targett\""),
+        ),
+        (
+            "an example of something else",
+            KIND.replace(
+                "with = { target = \"tally\" }",
+                "with = { tarrget = \"tally\" }",
+            ),
+        ),
+        (
+            "a test that is none",
+            format!("{end}\n[[test]]\nname = \"x\"\nexpect = 1\n"),
+        ),
+        (
+            "a need that is none",
+            format!("{end}\n[needs]\nprimary_kee = \"it counts\"\n"),
+        ),
+    ];
+    let mut all = String::new();
+    for (what, kind) in edits {
+        assert_ne!(kind, KIND, "{what}");
+        let sandbox = sandbox();
+        sandbox.write("templates/kinds/tally/kind.toml", kind);
+        // What only shows how it is used, and tries it, is read where that is asked for.
+        let command = match what {
+            "an example of something else" => &["kinds", "tally"][..],
+            "a test that is none" => &["test", "--kind", "tally"],
+            _ => &["plan"],
+        };
+        let shown = sandbox.on(&database(), command).code(1).stderr;
+        all.extend(["# ", what, "\n\n", &shown, "\n"]);
+    }
+    let wide: Vec<&str> = all
+        .lines()
+        .filter(|line| line.chars().count() > 80)
+        .collect();
+    assert!(wide.is_empty(), "{wide:#?}");
+    let path = repository().join("tests/kinds/mistakes.txt");
+    if std::env::var_os("SNAPSHOTS").is_some_and(|value| value == "overwrite") {
+        std::fs::write(path, all).unwrap();
+    } else {
+        assert_same(
+            "mistakes.txt",
+            &std::fs::read_to_string(path).unwrap(),
+            &all,
+        );
+    }
 }
 
 fn a_template_error_shows_both_places() {
