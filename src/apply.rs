@@ -286,13 +286,7 @@ fn attempt(
     database.begin(settings.patience)?;
 
     let scope = job_scope(&job.expected);
-    let history = database.history()?;
-    let catalog = database.catalog(&scope)?;
-    let moved = (job.moved)(&catalog, &history);
-    if !moved.is_empty() {
-        return Err(stale(&moved));
-    }
-    not_there(&job.tables, database)?;
+    let (history, _) = must_fit(&scope, &job.moved, &job.tables, database)?;
     signal::check()?;
 
     create_tables(&job.tables, database)?;
@@ -364,13 +358,27 @@ pub fn refuse_stale(plan: &Plan, database: &mut dyn Database) -> Result<(), Erro
         .iter()
         .map(|rested| ObjectId::from(&rested.object))
         .collect();
+    let moved = |catalog: &Catalog, history: &History| {
+        plan::moved(plan.base_version, &rests_on, catalog, history)
+    };
+    must_fit(&scope_of(ids.iter()), &moved, &plan.tables, database).map(|_| ())
+}
+
+/// Read what a migration rests on; refuse it when that has moved.
+pub(crate) fn must_fit(
+    scope: &Scope<'_>,
+    moved: &dyn Fn(&Catalog, &History) -> Vec<String>,
+    tables: &[NewTable],
+    database: &mut dyn Database,
+) -> Result<(History, Catalog), Error> {
     let history = database.history()?;
-    let catalog = database.catalog(&scope_of(ids.iter()))?;
-    let moved = plan::moved(plan.base_version, &rests_on, &catalog, &history);
+    let catalog = database.catalog(scope)?;
+    let moved = moved(&catalog, &history);
     if !moved.is_empty() {
         return Err(stale(&moved));
     }
-    not_there(&plan.tables, database)
+    not_there(tables, database)?;
+    Ok((history, catalog))
 }
 
 /// Run the statements of a job. What is to be recorded of them is written out while the database is at them.

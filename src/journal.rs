@@ -12,8 +12,8 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::apply::{
-    Expected, Job, Reader, Settings, create_tables, differences, existing, job_scope, not_there,
-    rows, scope_of, stale, started_row, verdicts,
+    Expected, Job, Reader, Settings, create_tables, differences, existing, job_scope, must_fit,
+    rows, scope_of, started_row, verdicts,
 };
 use crate::db::{
     Catalog, Database, Depth, Fingerprint, Migration, Patience, Scope, Statement, Unfinished,
@@ -157,13 +157,7 @@ pub(crate) fn attempt(
         return Err(unfinished_error(unfinished.migration.version));
     }
     let scope = job_scope(&job.expected);
-    let history = database.history()?;
-    let catalog = database.catalog(&scope)?;
-    let moved = (job.moved)(&catalog, &history);
-    if !moved.is_empty() {
-        return Err(stale(&moved));
-    }
-    not_there(&job.tables, database)?;
+    let (history, catalog) = must_fit(&scope, &job.moved, &job.tables, database)?;
     signal::check()?;
 
     let journal = write_down(job, &catalog, database)?;

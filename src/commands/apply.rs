@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use crate::apply::{Job, Settings, refuse_stale, run};
+use crate::apply::{Job, Settings, refuse_stale, run, stale};
 use crate::db::{Database, Intent, Migration, Patience, Protocol};
 use crate::error::{Diagnostic, Error, Kind};
 use crate::history::Writer;
@@ -323,14 +323,9 @@ impl Context {
             return Ok(Some(spec));
         }
         let name = self.common.config.display();
-        Err(
-            Diagnostic::new("the plan does not fit any more: what it rests on has changed")
-                .note(format!(
-                    "`{name}`, or a file that it names, was changed since the plan was made"
-                ))
-                .help("plan again, and look at what it says now")
-                .into_error(Kind::Refused),
-        )
+        Err(stale(&[format!(
+            "`{name}`, or a file that it names, was changed since the plan was made"
+        )]))
     }
 }
 

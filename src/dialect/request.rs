@@ -221,6 +221,11 @@ impl<'a> Reader<'a> {
         self.refuse(message, &self.request.spec.span, format!("add `{example}`"));
     }
 
+    /// Where a field stands; where it was left out, the trigger.
+    pub(super) fn span_of<T>(&self, field: Option<&crate::error::Located<T>>) -> Span {
+        field.map_or_else(|| self.request.spec.span.clone(), |it| it.span.clone())
+    }
+
     /// Where an event was asked for.
     pub(super) fn event_span(&self, event: Event) -> Span {
         let events = self.request.fields.events.as_ref();

@@ -3,7 +3,7 @@
 
 use libtest_mimic::Trial;
 
-use crate::common::{Live as _, Sandbox, assert_same, repository, sqlite::Sqlite};
+use crate::common::{Live as _, Sandbox, compare_file, repository, sqlite::Sqlite};
 
 const KIND: &str = r#"
 description = "Counts in a table of its own."
@@ -167,82 +167,65 @@ fn mistakes_have_their_place() {
 /// One mistake at a time, and all that is said of it, in `mistakes.txt`. `SNAPSHOTS=overwrite` writes it.
 #[allow(clippy::too_many_lines)] // A list.
 fn every_mistake_is_explained() {
-    let end = KIND.trim_end();
-    let edits: [(&str, String); 17] = [
-        (
-            "no TOML",
-            KIND.replace("type    = \"integer\"", "type    = integer\""),
-        ),
-        ("an unknown key", KIND.replace("description =", "descr =")),
+    const END: &str = "columns = { id = \"integer\" }\n";
+    let edits: [(&str, &str, &str); 17] = [
+        ("no TOML", "type    = \"integer\"", "type    = integer\""),
+        ("an unknown key", "description =", "descr ="),
         (
             "no description",
-            KIND.replace("description = \"Counts in a table of its own.\"", ""),
+            "description = \"Counts in a table of its own.\"",
+            "",
         ),
         (
             "a wrong type",
-            KIND.replace(
-                "description = \"Counts in a table of its own.\"",
-                "description = 7",
-            ),
+            "description = \"Counts in a table of its own.\"",
+            "description = 7",
         ),
-        (
-            "a parameter without a type",
-            KIND.replace("type    = \"integer\"\n", ""),
-        ),
-        (
-            "a parameter without a doc",
-            KIND.replace("doc     = \"How much.\"\n", ""),
-        ),
-        (
-            "a default of another type",
-            KIND.replace("default = 1", "default = [1]"),
-        ),
+        ("a parameter without a type", "type    = \"integer\"\n", ""),
+        ("a parameter without a doc", "doc     = \"How much.\"\n", ""),
+        ("a default of another type", "default = 1", "default = [1]"),
         (
             "words of no word",
-            KIND.replace("default = 1", "default = 1\nwords = [\"a\"]"),
+            "default = 1",
+            "default = 1\nwords = [\"a\"]",
         ),
-        (
-            "a dialect that is none",
-            KIND.replace("mysql = \"it", "mysq = \"it"),
-        ),
-        (
-            "an event that is none",
-            KIND.replace("[\"insert\"]", "[\"insret\"]"),
-        ),
+        ("a dialect that is none", "mysql = \"it", "mysq = \"it"),
+        ("an event that is none", "[\"insert\"]", "[\"insret\"]"),
         (
             "a trigger without a body",
-            KIND.replace("body   = \"{% include 'kinds/tally/body.sql' %}\"\n", ""),
+            "body   = \"{% include 'kinds/tally/body.sql' %}\"\n",
+            "",
         ),
-        (
-            "a body that is no template",
-            KIND.replace("body.sql' %}", "body.sql' }"),
-        ),
+        ("a body that is no template", "body.sql' %}", "body.sql' }"),
         (
             "a file that is not there",
-            KIND.replace("tally/body.sql", "tally/boddy.sql"),
+            "tally/body.sql",
+            "tally/boddy.sql",
         ),
         (
             "a table of no parameter",
-            KIND.replace("parameter = \"target\"", "parameter = \"targett\""),
+            "parameter = \"target\"",
+            "parameter = \"targett\"",
         ),
         (
             "an example of something else",
-            KIND.replace(
-                "with = { target = \"tally\" }",
-                "with = { tarrget = \"tally\" }",
-            ),
+            "with = { target = \"tally\" }",
+            "with = { tarrget = \"tally\" }",
         ),
         (
             "a test that is none",
-            format!("{end}\n[[test]]\nname = \"x\"\nexpect = 1\n"),
+            END,
+            &format!("{END}[[test]]\nname = \"x\"\nexpect = 1\n"),
         ),
         (
             "a need that is none",
-            format!("{end}\n[needs]\nprimary_kee = \"it counts\"\n"),
+            END,
+            &format!("{END}[needs]\nprimary_kee = \"it counts\"\n"),
         ),
     ];
     let mut all = String::new();
-    for (what, kind) in edits {
+    for (what, from, to) in edits {
+        let kind = KIND.replace(from, to);
         assert_ne!(kind, KIND, "{what}");
         let sandbox = sandbox();
         sandbox.write("templates/kinds/tally/kind.toml", kind);
@@ -260,16 +243,7 @@ fn every_mistake_is_explained() {
         .filter(|line| line.chars().count() > 80)
         .collect();
     assert!(wide.is_empty(), "{wide:#?}");
-    let path = repository().join("tests/kinds/mistakes.txt");
-    if std::env::var_os("SNAPSHOTS").is_some_and(|value| value == "overwrite") {
-        std::fs::write(path, all).unwrap();
-    } else {
-        assert_same(
-            "mistakes.txt",
-            &std::fs::read_to_string(path).unwrap(),
-            &all,
-        );
-    }
+    compare_file(&repository().join("tests/kinds/mistakes.txt"), &all);
 }
 
 fn a_template_error_shows_both_places() {

@@ -202,7 +202,16 @@ impl Mysql {
 
     /// Whether two names of tables or databases are the same to this server.
     fn same_table_name(&self, left: &str, right: &str) -> bool {
-        left == right || (!self.names_keep_case && left.to_lowercase() == right.to_lowercase())
+        left == right || (!self.names_keep_case && self.folded(left) == self.folded(right))
+    }
+
+    /// The name of a table or database as this server tells it from others.
+    fn folded(&self, name: &str) -> String {
+        if self.names_keep_case {
+            name.to_owned()
+        } else {
+            name.to_lowercase()
+        }
     }
 }
 

@@ -68,19 +68,12 @@ impl Mysql {
                     return false;
                 }
                 if reference.is_glob() {
-                    let folded = |name: &str| {
-                        if self.names_keep_case {
-                            name.to_owned()
-                        } else {
-                            name.to_lowercase()
-                        }
-                    };
                     let bare = TableRef {
                         schema: None,
-                        name: folded(&reference.name),
+                        name: self.folded(&reference.name),
                         is_pattern: true,
                     };
-                    bare.matches(&id.schema, &folded(&id.name))
+                    bare.matches(&id.schema, &self.folded(&id.name))
                         && !HISTORY_TABLES.contains(&id.name.as_str())
                 } else {
                     self.same_table_name(&id.name, &reference.name)

@@ -24,7 +24,8 @@ const BATCH: usize = 500;
 
 /// What a text means must not depend on who runs it, whatever the role, the database or the server are set to: a backslash
 /// in a literal is one, `= NULL` is what it says, and a literal of a date, a moment, an interval, an array, XML or money
-/// is read (when a WHEN is made, its value is stored, not its text) and printed in one way. Nobody's idle time ends it.
+/// is read (when a WHEN is made, its value is stored, not its text) and printed in one way. The
+/// server keeps the transaction of a client that went silent for a minute, whatever else is set.
 pub(super) const READING: &str = "SET LOCAL standard_conforming_strings = on; \
     SET LOCAL transform_null_equals = off; SET LOCAL array_nulls = on; SET LOCAL xmloption = content; \
     SET LOCAL DateStyle = 'ISO, MDY'; SET LOCAL IntervalStyle = 'postgres'; SET LOCAL TimeZone = 'UTC'; \
@@ -38,9 +39,6 @@ const LONG: usize = 500_000;
 /// both, whatever the setting.
 const FAST_COMPRESSION: &str = "SELECT pg_catalog.set_config(name, 'lz4', true) FROM pg_catalog.pg_settings \
      WHERE name = 'default_toast_compression' AND 'lz4' = ANY (enumvals)";
-
-/// How long the server keeps the transaction of a client that went silent.
-const IDLE_LIMIT: &str = "60s";
 
 fn migration_lock(history_schema: &str) -> LockKey {
     let digest = Sha256::digest(history_schema.as_bytes());
@@ -95,8 +93,7 @@ impl Postgres {
                 "begin the migration",
                 &format!(
                     "BEGIN ISOLATION LEVEL READ COMMITTED; {READING}; SET LOCAL lock_timeout = {timeout}; \
-                     SET LOCAL statement_timeout = 0; \
-                     SET LOCAL idle_in_transaction_session_timeout = '{IDLE_LIMIT}'{connection_check}"
+                     SET LOCAL statement_timeout = 0{connection_check}"
                 ),
             )
             .and_then(|()| self.take_migration_lock(patience));

@@ -231,12 +231,7 @@ fn check_events(reader: &mut Reader<'_>, timing: Timing, events: &BTreeSet<Event
         );
     }
     if timing == Timing::InsteadOf {
-        let request = reader.request;
-        let at = request
-            .fields
-            .timing
-            .as_ref()
-            .map_or_else(|| request.spec.span.clone(), |timing| timing.span.clone());
+        let at = reader.span_of(reader.request.fields.timing.as_ref());
         reader.refuse(
             "MySQL has no INSTEAD OF triggers",
             &at,
@@ -314,12 +309,7 @@ fn guarded(
         return Some(body);
     }
     if check::is_nothing(&body, syntax) {
-        let request = reader.request;
-        let at = request
-            .fields
-            .body
-            .as_ref()
-            .map_or_else(|| request.spec.span.clone(), |body| body.span.clone());
+        let at = reader.span_of(reader.request.fields.body.as_ref());
         reader.refuse(
             "the `body` is empty, and MySQL takes no IF around nothing",
             &at,

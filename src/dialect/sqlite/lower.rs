@@ -202,11 +202,7 @@ fn check_reserved(reader: &mut Reader<'_>, name: &str) {
 fn check_table(reader: &mut Reader<'_>, timing: Timing) {
     let request = reader.request;
     let table = &request.table.id.name;
-    let at = request
-        .fields
-        .timing
-        .as_ref()
-        .map_or_else(|| request.spec.span.clone(), |timing| timing.span.clone());
+    let at = reader.span_of(reader.request.fields.timing.as_ref());
     let kind = request.table.facts.as_ref().map(|facts| facts.kind);
     match (kind, timing) {
         (Some(TableKind::Virtual), _) => reader.refuse(
