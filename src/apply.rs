@@ -5,6 +5,7 @@ mod verify;
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -192,7 +193,7 @@ fn statements<'a>(tables: &'a [NewTable], up: &'a [Statement]) -> impl Iterator<
 /// What is recorded of what is taken over: what the spec asks for, with the text that is there.
 fn laid_out(mut definition: Definition, text: Option<String>) -> Definition {
     if let (Definition::Trigger(trigger), Some(text)) = (&mut definition, text) {
-        trigger.verbatim = Some(text);
+        Arc::make_mut(trigger).verbatim = Some(text);
     }
     definition
 }
@@ -212,10 +213,10 @@ fn as_it_was(mut definition: Definition, renamed: &BTreeMap<FunctionId, Function
         && let TriggerAction::Call {
             function,
             arguments: _,
-        } = &mut trigger.action
+        } = &trigger.action
         && let Some(old) = renamed.get(function)
     {
-        function.clone_from(old);
+        Arc::make_mut(trigger).action.call_instead(old);
     }
     definition
 }

@@ -1,7 +1,6 @@
 //! The desired side: the spec, resolved against the live tables where there is a database, as one engine's objects with
 //! the DDL that makes them. Everything that is wrong with the spec in this dialect is reported together.
 
-use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
@@ -17,7 +16,7 @@ use crate::model::{Definition, FunctionSource, ObjectId, TableId};
 use crate::parallel;
 use crate::render::Renderer;
 use crate::selectors::{self, Chosen, Covering, Uncovered};
-use crate::spec::{AllowSpec, Fields, FunctionSpec, Spec, TableRef, TriggerSpec};
+use crate::spec::{AllowSpec, Fields, Merged, FunctionSpec, Spec, TableRef, TriggerSpec};
 
 /// The table that holds what is switched off, where the engine has no settings of a session.
 const BYPASS_TABLE: &str = "triggerctl_bypass";
@@ -34,7 +33,7 @@ pub struct Desired {
     /// SHA-256 of that DDL, lower-case hex: changes whenever what the spec renders to does.
     pub digest: String,
     /// The identity that it had before.
-    pub renamed_from: Option<ObjectId>,
+    pub renamed_from: Option<Box<ObjectId>>,
     /// Where it is named in the spec.
     pub span: Span,
     /// The selector that its table was chosen by, as it is written; `None` where the table is named.
@@ -155,7 +154,7 @@ pub fn outline<'a>(
         let lowered = lowered.map(|found| found.into_iter().collect());
         collector.take(lowered, &source, &mut problems);
     }
-    let wanted: Vec<(&'a TriggerSpec, Cow<'a, Fields>)> = spec
+    let wanted: Vec<(&'a TriggerSpec, Merged<'a>)> = spec
         .triggers
         .iter()
         .filter_map(|trigger| Some((trigger, trigger.for_dialect(dialect.name())?)))
@@ -263,7 +262,7 @@ type Wanted<'a> = (
 
 /// Every trigger on every one of its tables.
 fn all_requests<'a>(
-    wanted: &'a [(&'a TriggerSpec, Cow<'a, Fields>)],
+    wanted: &'a [(&'a TriggerSpec, Merged<'a>)],
     chosen: &'a [Vec<Chosen>],
     expanded: &'a AllExpanded<'a>,
 ) -> impl Iterator<Item = Wanted<'a>> {
@@ -337,7 +336,7 @@ fn tell_what_is_kept(uses: &mut [(Use<'_>, &Chosen)], site: &Site<'_>, looked: &
 /// The triggers that every `use` stands for, on every table.
 fn expanded<'a>(
     spec: &'a Spec,
-    wanted: &'a [(&'a TriggerSpec, Cow<'a, Fields>)],
+    wanted: &'a [(&'a TriggerSpec, Merged<'a>)],
     resolved: &'a [Vec<Chosen>],
     site: &Site<'_>,
     tables: &mut Tables<'_>,
@@ -448,7 +447,7 @@ impl Outline<'_> {
     pub fn ids(&self) -> impl Iterator<Item = &ObjectId> {
         self.objects
             .iter()
-            .flat_map(|(id, object)| std::iter::once(id).chain(&object.renamed_from))
+            .flat_map(|(id, object)| std::iter::once(id).chain(object.renamed_from.as_deref()))
     }
 
     /// Render the DDL of all objects, as `server` needs it, while `meanwhile` does something else. When there are
@@ -618,7 +617,7 @@ impl Collector {
                 definition,
                 ddl: Ddl::default(),
                 digest: String::new(),
-                renamed_from,
+                renamed_from: renamed_from.map(Box::new),
                 span: span.clone(),
                 selected_by: selected_by.filter(|_| is_trigger).cloned(),
                 faults_allowed,
@@ -734,7 +733,7 @@ fn twice(id: &ObjectId, span: &Span, first: &Span) -> Diagnostic {
 /// What the triggers name beside their tables, as the database resolves it. A table that is not there is a problem.
 fn beside(
     spec: &Spec,
-    wanted: &[(&TriggerSpec, Cow<'_, Fields>)],
+    wanted: &[(&TriggerSpec, Merged<'_>)],
     tables: &mut Tables<'_>,
     schema: &str,
     problems: &mut Vec<Diagnostic>,

@@ -8,6 +8,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
@@ -260,6 +261,19 @@ pub enum Action {
     },
 }
 
+impl Action {
+    /// Call this function, where one is called; the arguments stay.
+    pub fn call_instead(&mut self, other: &FunctionId) {
+        match self {
+            Self::Call {
+                function,
+                arguments: _,
+            } => function.clone_from(other),
+            Self::Body(_) => {}
+        }
+    }
+}
+
 /// One trigger with all that a catalog holds about it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Trigger {
@@ -368,6 +382,26 @@ impl Place {
             }
             (left, right) => left == right,
         }
+    }
+}
+
+/// What is shared is written down as what it is.
+mod shared {
+    use std::sync::Arc;
+
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    pub(super) fn serialize<T: Serialize, S: Serializer>(
+        value: &Arc<T>,
+        to: S,
+    ) -> Result<S::Ok, S::Error> {
+        T::serialize(value, to)
+    }
+
+    pub(super) fn deserialize<'de, T: Deserialize<'de>, D: Deserializer<'de>>(
+        from: D,
+    ) -> Result<Arc<T>, D::Error> {
+        T::deserialize(from).map(Arc::new)
     }
 }
 
@@ -498,14 +532,26 @@ pub struct Function {
     pub seen: Option<Box<Seen>>,
 }
 
-/// A trigger or a function.
+/// A trigger or a function. It is shared by all who hold it: the desired side, the plan, the migration and its records.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Definition {
     /// A trigger function.
-    Function(Function),
+    Function(#[serde(with = "shared")] Arc<Function>),
     /// A trigger.
-    Trigger(Trigger),
+    Trigger(#[serde(with = "shared")] Arc<Trigger>),
+}
+
+impl From<Function> for Definition {
+    fn from(function: Function) -> Self {
+        Self::Function(Arc::new(function))
+    }
+}
+
+impl From<Trigger> for Definition {
+    fn from(trigger: Trigger) -> Self {
+        Self::Trigger(Arc::new(trigger))
+    }
 }
 
 impl Definition {
@@ -536,19 +582,19 @@ impl Definition {
     /// Say what its texts were rendered from.
     pub fn set_seen(&mut self, seen: Option<Box<Seen>>) {
         match self {
-            Self::Trigger(trigger) => trigger.seen = seen,
-            Self::Function(function) => function.seen = seen,
+            Self::Trigger(trigger) => Arc::make_mut(trigger).seen = seen,
+            Self::Function(function) => Arc::make_mut(function).seen = seen,
         }
     }
 
     /// The function that a trigger calls.
     pub fn calls(&self) -> Option<&FunctionId> {
         match self {
-            Self::Trigger(Trigger {
-                action: Action::Call { function, .. },
-                ..
-            }) => Some(function),
-            _ => None,
+            Self::Trigger(trigger) => match &trigger.action {
+                Action::Call { function, .. } => Some(function),
+                Action::Body(_) => None,
+            },
+            Self::Function(_) => None,
         }
     }
 }

@@ -5,11 +5,12 @@
 //! letter; what was recorded may say less: what was asked for, and not who owns it or how it was laid out.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use crate::apply::{Expected, Job, differences, scope_of};
 use crate::db::{Catalog, Database, Depth, Fingerprint, History, Migration, Record};
 use crate::error::{Diagnostic, Error, Kind};
-use crate::model::{Action as TriggerAction, Definition, FunctionId, ObjectId, Place};
+use crate::model::{Action as TriggerAction, Definition, ObjectId, Place};
 use crate::plan::hazard::{Around, assess};
 use crate::plan::{self, Action, Change, ObjectRef, Plan, RestsOn, Step};
 use crate::render::Renderer;
@@ -194,7 +195,9 @@ fn with_its_own_words(
     if let Definition::Trigger(trigger) = &mut before
         && !is_another
     {
-        trigger.condition.clone_from(&of.condition);
+        Arc::make_mut(trigger)
+            .condition
+            .clone_from(&of.condition);
     }
     Ok(before)
 }
@@ -398,14 +401,11 @@ impl Names {
             && let TriggerAction::Call {
                 function,
                 arguments: _,
-            } = &mut trigger.action
+            } = &trigger.action
             && let Some(ObjectId::Function(old)) =
-                self.leaving.get(&ObjectId::Function(FunctionId {
-                    schema: function.schema.clone(),
-                    name: function.name.clone(),
-                }))
+                self.leaving.get(&ObjectId::Function(function.clone()))
         {
-            function.clone_from(old);
+            Arc::make_mut(trigger).action.call_instead(old);
         }
         definition
     }

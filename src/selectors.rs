@@ -87,6 +87,7 @@ pub fn resolve<'a, 'b>(
     let known = known(all(), tables, schema, problems)?;
 
     let mut selection = Selection::default();
+    selection.triggers.reserve_exact(triggers.len());
     for wanted in &triggers {
         let chosen = chosen(
             wanted,
@@ -283,7 +284,7 @@ fn chosen(
     let dialect = tables.dialect();
     let is_live = matches!(tables, Tables::Live(_));
     let said = warnings.len() + problems.len();
-    let mut chosen: Vec<Chosen> = vec![];
+    let mut chosen: Vec<Chosen> = Vec::with_capacity(1);
     let mut known_ids: BTreeSet<&TableId> = BTreeSet::new();
     for reference in wanted.tables.included() {
         let is_glob = reference.value.is_glob();

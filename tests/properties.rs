@@ -345,7 +345,7 @@ fn a_trigger() -> impl Strategy<Value = Definition> {
             schema: "public".into(),
             name: "t".into(),
         };
-        Definition::Trigger(Trigger {
+        Definition::from(Trigger {
             creation: None,
             id: TriggerId {
                 table,

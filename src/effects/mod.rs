@@ -16,11 +16,102 @@ pub struct Effects {
     /// Tables that it writes.
     pub writes: Vec<Write>,
     /// Tables that it reads, with the column where it is known.
-    pub reads: BTreeSet<(TableId, Option<String>)>,
+    pub reads: Vec<(TableId, Option<String>)>,
     /// What could not be found out, and where.
     pub unknown: Vec<Unknown>,
     /// It asks how deep in triggers it is, which ends any cycle.
     pub asks_depth: bool,
+}
+
+impl Effects {
+    /// The same, in no more memory than it takes: there are as many as triggers.
+    #[must_use]
+    pub fn fitted(mut self) -> Self {
+        let Self {
+            writes,
+            reads,
+            unknown,
+            asks_depth: _,
+        } = &mut self;
+        writes.shrink_to_fit();
+        reads.shrink_to_fit();
+        unknown.shrink_to_fit();
+        self
+    }
+}
+
+/// What is known for each event that fires a trigger. There are four at most, and mostly one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ByEvent<T>(Vec<(Event, T)>);
+
+impl<T> ByEvent<T> {
+    /// What is known for this event.
+    pub fn get(&self, event: &Event) -> Option<&T> {
+        self.iter()
+            .find(|(of, _)| *of == event)
+            .map(|(_, value)| value)
+    }
+
+    /// Say what is known for this event.
+    pub fn insert(&mut self, event: Event, value: T) {
+        match self.0.binary_search_by_key(&event, |(of, _)| *of) {
+            Ok(at) => {
+                if let Some((_, known)) = self.0.get_mut(at) {
+                    *known = value;
+                }
+            }
+            Err(at) => {
+                self.0.reserve_exact(1);
+                self.0.insert(at, (event, value));
+            }
+        }
+    }
+
+    /// All that is known, in the order of the events.
+    pub fn iter(&self) -> impl Iterator<Item = (&Event, &T)> {
+        self.0.iter().map(|(event, value)| (event, value))
+    }
+
+    /// The same, without the events.
+    pub fn values(&self) -> impl Iterator<Item = &T> {
+        self.0.iter().map(|(_, value)| value)
+    }
+
+    /// Whether nothing is known.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+impl<T> Default for ByEvent<T> {
+    fn default() -> Self {
+        Self(vec![])
+    }
+}
+
+impl<T> Extend<(Event, T)> for ByEvent<T> {
+    fn extend<I: IntoIterator<Item = (Event, T)>>(&mut self, known: I) {
+        for (event, value) in known {
+            self.insert(event, value);
+        }
+    }
+}
+
+impl<T> FromIterator<(Event, T)> for ByEvent<T> {
+    fn from_iter<I: IntoIterator<Item = (Event, T)>>(known: I) -> Self {
+        let mut all = Self::default();
+        all.extend(known);
+        all
+    }
+}
+
+impl<T> IntoIterator for ByEvent<T> {
+    type Item = (Event, T);
+    type IntoIter = std::vec::IntoIter<(Event, T)>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.0.into_iter()
+    }
 }
 
 /// A table that a trigger writes.

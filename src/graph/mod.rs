@@ -127,7 +127,7 @@ pub fn of(subject: &Subject<'_>) -> Graph {
         };
         let mut unknown: Vec<String> = vec![];
         let mut writes: BTreeMap<usize, Write> = BTreeMap::new();
-        for (event, effects) in &item.effects {
+        for (event, effects) in item.effects.iter() {
             for reason in &effects.unknown {
                 if !unknown.contains(&reason.reason) {
                     unknown.push(reason.reason.clone());

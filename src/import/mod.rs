@@ -131,19 +131,21 @@ pub fn read(
     let wanted: Vec<&Trigger> = definitions
         .iter()
         .filter_map(|(id, definition)| match definition {
-            Definition::Trigger(trigger) if !covered(id) => Some(trigger),
+            Definition::Trigger(trigger) if !covered(id) => Some(&**trigger),
             _ => None,
         })
         .collect();
-    let spared: BTreeMap<TriggerId, Trigger> = wanted
+    let spared: BTreeMap<TriggerId, Arc<Trigger>> = definitions
         .iter()
-        .filter(|trigger| trigger.creation.is_some())
-        .filter_map(|trigger| {
-            let definition = Definition::Trigger((*trigger).clone());
-            match database.spared(&definition).into_owned() {
-                Definition::Trigger(spared) => Some((spared.id.clone(), spared)),
-                Definition::Function(_) => None,
+        .filter(|(id, _)| !covered(id))
+        .filter_map(|(_, definition)| match definition {
+            Definition::Trigger(trigger) if trigger.creation.is_some() => {
+                match database.spared(definition).into_owned() {
+                    Definition::Trigger(spared) => Some((spared.id.clone(), spared)),
+                    Definition::Function(_) => None,
+                }
             }
+            _ => None,
         })
         .collect();
     let source = Source {

@@ -2,6 +2,7 @@
 //! by lowering the draft again: where what comes out is not what went in, another form is taken.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use crate::dialect::{Beside, Dialect, Request, Server, Table};
 use crate::diff::{self, Judge};
@@ -28,7 +29,7 @@ pub(super) struct Source<'a> {
     /// The live triggers and the functions that they call.
     pub(super) definitions: &'a BTreeMap<ObjectId, Definition>,
     /// The triggers without what a new one has anyway on this connection.
-    pub(super) spared: &'a BTreeMap<TriggerId, Trigger>,
+    pub(super) spared: &'a BTreeMap<TriggerId, Arc<Trigger>>,
     /// Which triggers call a function, in all schemas.
     pub(super) callers: &'a BTreeMap<FunctionId, Vec<TriggerId>>,
     /// The schema of names that are written without one.
@@ -59,6 +60,7 @@ impl Source<'_> {
         let triggers: Vec<&Trigger> = triggers.collect();
         let (made, ()) = parallel::map(&triggers, |trigger| self.draft(trigger), || ());
         let mut drafts = Drafts::default();
+        drafts.triggers.reserve_exact(made.len());
         let mut seen = self.declared.clone();
         let mut problems = vec![];
         for (trigger, (mut draft, found)) in triggers.into_iter().zip(made) {
@@ -256,10 +258,10 @@ impl Source<'_> {
                 Some(plain) => plain,
                 None => self.generated(&probe)?,
             };
-            let FunctionSource::Body(shell) = shell.source else {
+            let FunctionSource::Body(shell) = &shell.source else {
                 return None;
             };
-            let Some((declare, body)) = unwrapped(live, &shell, declares) else {
+            let Some((declare, body)) = unwrapped(live, shell, declares) else {
                 continue;
             };
             let mut candidate = probe.clone();
@@ -276,7 +278,7 @@ impl Source<'_> {
     }
 
     /// The function that would be generated for this draft.
-    fn generated(&self, draft: &TriggerDraft) -> Option<Function> {
+    fn generated(&self, draft: &TriggerDraft) -> Option<Arc<Function>> {
         let lowered = self.lower(draft).ok()?;
         lowered.into_iter().find_map(|definition| match definition {
             Definition::Function(function) => Some(function),
@@ -318,8 +320,8 @@ impl Source<'_> {
             verdicts: &verdicts,
         };
         diff::compare(
-            &Definition::Function(live.clone()),
-            &Definition::Function(generated.clone()),
+            &Definition::from(live.clone()),
+            &Definition::from(generated.clone()),
             &judge,
         )
     }
@@ -402,7 +404,10 @@ impl Source<'_> {
         draft
     }
 
-    fn lower_function(&self, draft: &FunctionDraft) -> Result<Option<Function>, Vec<Diagnostic>> {
+    fn lower_function(
+        &self,
+        draft: &FunctionDraft,
+    ) -> Result<Option<Arc<Function>>, Vec<Diagnostic>> {
         let vars = minijinja::Value::UNDEFINED;
         let lowered =
             self.dialect
@@ -418,7 +423,7 @@ impl Source<'_> {
         if !sql.contains("--") && !sql.contains("/*") {
             return vec![];
         }
-        let again = Definition::Trigger(Trigger {
+        let again = Definition::from(Trigger {
             verbatim: None,
             ..trigger.clone()
         });

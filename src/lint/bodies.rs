@@ -2,8 +2,10 @@
 //! spec costs: so bodies are read on all processors, and a tree is kept no longer than it is followed.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use super::subject::Item;
+use crate::effects::ByEvent;
 use crate::model::{Condition, Event, Function, FunctionId, FunctionSource};
 use crate::parallel;
 use crate::plpgsql::{self, Situation, Unread, Walk};
@@ -14,12 +16,12 @@ const PART: usize = 64;
 const BEFORE: &str = "BEGIN IF ";
 
 /// How functions run for triggers, by the number of the item.
-pub(super) type Walks = Vec<(usize, BTreeMap<Event, Walk>)>;
+pub(super) type Walks = Vec<(usize, ByEvent<Walk>)>;
 
 /// How each trigger's function runs, and the functions that could not be read.
 pub(super) fn walks(
     items: &[Item<'_>],
-    functions: &BTreeMap<FunctionId, Function>,
+    functions: &BTreeMap<FunctionId, Arc<Function>>,
 ) -> (Walks, BTreeMap<FunctionId, Unread>) {
     let mut callers: BTreeMap<&FunctionId, Vec<usize>> = BTreeMap::new();
     for (number, item) in items.iter().enumerate() {
@@ -29,7 +31,7 @@ pub(super) fn walks(
     }
     let parts: Vec<(&Function, &[usize])> = callers
         .iter()
-        .filter_map(|(id, numbers)| Some((functions.get(*id)?, numbers)))
+        .filter_map(|(id, numbers)| Some((&**functions.get(*id)?, numbers)))
         .flat_map(|(function, numbers)| numbers.chunks(PART).map(move |part| (function, part)))
         .collect();
     let read = |(function, numbers): &(&Function, &[usize])| {

@@ -97,7 +97,7 @@ impl Calls {
         let Some(id) = item.function() else {
             return effects;
         };
-        let function = subject.functions.get(id);
+        let function = subject.functions.get(id).map(AsRef::as_ref);
         let trigger = &item.trigger;
         let place = |range: &std::ops::Range<usize>| {
             Some(Place {
@@ -139,7 +139,10 @@ impl Calls {
         }
         for read in walk.reads.iter().filter(|read| !is_own(&read.name)) {
             if let Some(table) = subject.names.table(&read.name, function) {
-                effects.reads.insert((table, None));
+                let read = (table, None);
+                if !effects.reads.contains(&read) {
+                    effects.reads.push(read);
+                }
             }
         }
         for range in &walk.dynamic {
@@ -158,7 +161,7 @@ impl Calls {
             self.call(&name, at.as_ref(), &mut vec![], &mut seen, &mut effects);
         }
         cascades(subject, &mut effects);
-        effects
+        effects.fitted()
     }
 
     fn call(

@@ -65,7 +65,7 @@ pub fn steps<'a>(subject: &'a Subject<'_>) -> BTreeMap<Node, Vec<Step<'a>>> {
         if !item.fires() {
             continue;
         }
-        for (event, effects) in &item.effects {
+        for (event, effects) in item.effects.iter() {
             let from = (index, *event);
             let list = steps.entry(from).or_default();
             for write in &effects.writes {

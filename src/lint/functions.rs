@@ -13,7 +13,7 @@ use crate::plpgsql::{Returned, Walk};
 pub(super) fn look(subject: &Subject<'_>, findings: &mut Findings) {
     for item in subject.items.iter().filter(|item| item.source.is_some()) {
         unanalysed(subject, item, findings);
-        for (event, walk) in &item.walks {
+        for (event, walk) in item.walks.iter() {
             ends(subject, item, *event, walk, findings);
             assigns(subject, item, walk, findings);
             compares(subject, item, walk, findings);

@@ -1,6 +1,7 @@
 //! Which table a name in a PL/pgSQL body stands for.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
 
 use crate::db::Database;
 use crate::dialect::Dialect;
@@ -46,7 +47,7 @@ impl Names {
         known: BTreeSet<TableId>,
         dialect: &dyn Dialect,
         database: Option<&mut (dyn Database + '_)>,
-        functions: &BTreeMap<FunctionId, Function>,
+        functions: &BTreeMap<FunctionId, Arc<Function>>,
     ) -> Result<Self, Error> {
         let default_schema = dialect.default_schema().to_owned();
         let Some(database) = database else {
@@ -59,7 +60,7 @@ impl Names {
             });
         };
         let mut asked = names.clone();
-        for schema in functions.values().filter_map(path).flatten() {
+        for schema in functions.values().filter_map(|it| path(it)).flatten() {
             asked.extend(
                 names
                     .iter()

@@ -9,16 +9,16 @@ use std::sync::Arc;
 use crate::db::{Database, Depth, Listed, Scope};
 use crate::desired::{self, Asked, DesiredSet, Tables, from_spec};
 use crate::dialect::Dialect;
-use crate::effects::{self, Effects, Place, Surroundings};
+use crate::effects::{self, ByEvent, Effects, Place, Surroundings};
 use crate::error::{Diagnostic, Error, Located, Span};
 use crate::kinds::tables::NewTable;
 use crate::model::{
-    Action, Definition, EnabledState, Event, Function, FunctionId, FunctionSource, ObjectId,
+    Action, Definition, EnabledState, Function, FunctionId, FunctionSource, ObjectId,
     TableId, Trigger, TriggerId,
 };
 use crate::plpgsql::{Unread, Walk};
 use crate::render::Renderer;
-use crate::spec::{Fields, FunctionSpec, Spec, TableRef, TriggerSpec, inner_span};
+use crate::spec::{FunctionSpec, Merged, Spec, TableRef, TriggerSpec, inner_span};
 
 use super::bodies;
 use super::names::Names;
@@ -34,7 +34,7 @@ pub struct Subject<'a> {
     /// The triggers, those of the spec first.
     pub items: Vec<Item<'a>>,
     /// The functions that they call.
-    pub functions: BTreeMap<FunctionId, Function>,
+    pub functions: BTreeMap<FunctionId, Arc<Function>>,
     /// What the catalog holds around them; empty without a database.
     pub surroundings: Surroundings,
     /// What the engine says of the bodies of the spec.
@@ -56,15 +56,15 @@ pub struct Subject<'a> {
 /// A trigger.
 pub struct Item<'a> {
     /// What it is.
-    pub trigger: Trigger,
+    pub trigger: Arc<Trigger>,
     /// Where it comes from; `None` for one that is live and not in the spec.
     pub source: Option<Source<'a>>,
     /// What it does, by the event that fires it.
-    pub effects: BTreeMap<Event, Effects>,
+    pub effects: ByEvent<Effects>,
     /// How its function runs, by the event (PL/pgSQL).
-    pub walks: BTreeMap<Event, Walk>,
+    pub walks: ByEvent<Walk>,
     /// Its condition, read as if it stood in a function (PL/pgSQL).
-    pub condition: Option<Walk>,
+    pub condition: Option<Box<Walk>>,
 }
 
 /// The `[[trigger]]` that a trigger comes from.
@@ -74,7 +74,7 @@ pub struct Source<'a> {
     /// It.
     pub spec: &'a TriggerSpec,
     /// Its fields in the dialect.
-    pub fields: Cow<'a, Fields>,
+    pub fields: Merged<'a>,
 }
 
 impl Item<'_> {
@@ -193,6 +193,8 @@ impl<'a> Subject<'a> {
             first_of: HashMap::new(),
             unread: BTreeMap::new(),
         };
+        let triggers = desired.keys().filter(|id| id.table().is_some());
+        subject.items.reserve_exact(triggers.count());
         for (id, desired) in desired {
             subject.places.insert(id, desired.span.clone());
             match desired.definition {
@@ -330,7 +332,7 @@ impl<'a> Subject<'a> {
         }
         if self.dialect.name() == "postgres" {
             for (item, walk) in bodies::conditions(&mut self.items) {
-                item.condition = Some(walk);
+                item.condition = Some(Box::new(walk));
             }
         }
         let tables: BTreeSet<TableId> = self
@@ -348,8 +350,8 @@ impl<'a> Subject<'a> {
         let mut calls = super::calls::Calls::read(self, database)?;
         let mut all = vec![];
         for item in &self.items {
-            let mut effects = BTreeMap::new();
-            for (event, walk) in &item.walks {
+            let mut effects = ByEvent::default();
+            for (event, walk) in item.walks.iter() {
                 effects.insert(*event, calls.effects(self, item, walk));
             }
             if let (Action::Body(body), "mysql") = (&item.trigger.action, self.dialect.name()) {
@@ -453,12 +455,12 @@ impl<'a> Subject<'a> {
 }
 
 impl<'a> Item<'a> {
-    fn new(trigger: Trigger, source: Option<Source<'a>>) -> Self {
+    fn new(trigger: Arc<Trigger>, source: Option<Source<'a>>) -> Self {
         Self {
             trigger,
             source,
-            effects: BTreeMap::new(),
-            walks: BTreeMap::new(),
+            effects: ByEvent::default(),
+            walks: ByEvent::default(),
             condition: None,
         }
     }
@@ -481,7 +483,7 @@ fn with_ddl(desired: &DesiredSet) -> Vec<Definition> {
             if let Definition::Trigger(trigger) = &mut definition
                 && let [only] = desired.ddl.statements.as_slice()
             {
-                trigger.verbatim = Some(only.clone());
+                Arc::make_mut(trigger).verbatim = Some(only.clone());
             }
             definition
         })
@@ -544,7 +546,7 @@ fn of_mysql(trigger: &Trigger, body: &str) -> Effects {
                 via: vec![],
             })
             .collect(),
-        reads: BTreeSet::new(),
+        reads: vec![],
         unknown: calls
             .into_iter()
             .map(|range| effects::Unknown {

@@ -1,6 +1,8 @@
 //! What a spec does not say and the history knows: how a text was laid out, who owned a function and who might execute it, in
 //! which order it had its settings. It is recorded as it was found, and what somebody dropped comes back with it.
 
+use std::sync::Arc;
+
 use crate::model::{Definition, Function, Setting, Trigger};
 
 /// What is to be made again, with what was recorded of it. `is_as_asked`: the spec asks for what it asked for then.
@@ -9,10 +11,14 @@ pub(crate) fn restore(wanted: &mut Definition, recorded: &Definition, is_as_aske
         (Definition::Trigger(wanted), Definition::Trigger(recorded))
             if is_as_asked && says_all(wanted) =>
         {
-            wanted.verbatim.clone_from(&recorded.verbatim);
+            if wanted.verbatim != recorded.verbatim {
+                Arc::make_mut(wanted)
+                    .verbatim
+                    .clone_from(&recorded.verbatim);
+            }
         }
         (Definition::Function(wanted), Definition::Function(recorded)) => {
-            record_function(wanted, recorded);
+            record_function(Arc::make_mut(wanted), recorded);
         }
         _ => {}
     }
@@ -21,7 +27,7 @@ pub(crate) fn restore(wanted: &mut Definition, recorded: &Definition, is_as_aske
 /// What is recorded of an object, with what is found of it.
 pub(crate) fn record(definition: &mut Definition, found: &Definition) {
     if let (Definition::Function(definition), Definition::Function(found)) = (definition, found) {
-        record_function(definition, found);
+        record_function(Arc::make_mut(definition), found);
     }
 }
 

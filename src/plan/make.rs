@@ -2,6 +2,7 @@
 //! what is to be done about each difference.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use crate::apply::scope_of;
 use crate::db::size::TableState;
@@ -46,8 +47,8 @@ pub struct Options {
 /// What the sides say of one object. `from` is its identity on the recorded and the live side: another one than `id`
 /// where it is to be renamed.
 struct Sides<'a> {
-    id: ObjectId,
-    from: ObjectId,
+    id: &'a ObjectId,
+    from: &'a ObjectId,
     desired: Option<&'a Desired>,
     record: Option<&'a Record>,
     live: Option<&'a Fingerprint>,
@@ -179,40 +180,21 @@ pub fn make(
         history: &history,
         catalog: &catalog,
     };
-    let mut changes = vec![];
-    let mut same: Vec<&ObjectId> = settled.iter().map(|sides| &sides.id).collect();
+    let mut changes = Vec::with_capacity(open.len());
+    let mut same: Vec<&ObjectId> = settled.iter().map(|sides| sides.id).collect();
     for sides in &open {
         match planner.change(sides)? {
             Some(change) => changes.push(change),
-            None => same.push(&sides.id),
+            None => same.push(sides.id),
         }
     }
     let unchanged = targets::counted(same.into_iter(), &options.targets, &catalog);
     keep_called_functions(&mut changes, &catalog);
     let changes = targets::targeted(changes, &options.targets, &catalog);
-    let differing: BTreeSet<ObjectId> = changes
-        .iter()
-        .filter(|change| change.action.differs() && !change.faults_allowed)
-        .map(Change::id)
-        .collect();
     refuse_doubtful(desired, &changes)?;
-    let is_left = options.apply_follows && planner.database.checks_live();
-    let is_checked = |id: &ObjectId, wanted: &Desired| {
-        let all = options.check_all && !wanted.faults_allowed;
-        !is_left && (all || differing.contains(id))
-    };
-    let ends: BTreeMap<ObjectId, &Definition> = changes
-        .iter()
-        .filter(|change| change.action != Action::Conflict)
-        .filter_map(|change| Some((change.id(), change.after.as_ref()?)))
-        .collect();
-    check_bodies(
-        with_called(desired, is_checked)
-            .into_iter()
-            .map(|(id, wanted)| (wanted, ends.get(id).copied())),
-        &options.tables,
-        planner.database,
-    )?;
+    if !(options.apply_follows && planner.database.checks_live()) {
+        check_what_differs(desired, &changes, options, planner.database)?;
+    }
     let tables = written(&options.tables, &options.targets, &changes);
 
     let mut plan = arrange(
@@ -333,11 +315,11 @@ fn sides<'a>(
     catalog: &'a Catalog,
     names_are_per_table: bool,
 ) -> Vec<Sides<'a>> {
-    let mut sides = vec![];
+    let mut sides = Vec::with_capacity(desired.len());
     let mut renamed: BTreeSet<&ObjectId> = BTreeSet::new();
     let mut kept_apart: BTreeMap<&ObjectId, &ObjectId> = BTreeMap::new();
     for (id, wanted) in desired {
-        let beside = wanted.renamed_from.as_ref().filter(|from| {
+        let beside = wanted.renamed_from.as_deref().filter(|from| {
             catalog.fingerprints.contains_key(from)
                 && catalog.fingerprints.contains_key(id)
                 && !desired.contains_key(from)
@@ -345,7 +327,7 @@ fn sides<'a>(
                 && (history.records.contains_key(from) || !history.records.contains_key(id))
         });
         kept_apart.extend(beside.map(|from| (from, id)));
-        let from = wanted.renamed_from.as_ref().filter(|from| {
+        let from = wanted.renamed_from.as_deref().filter(|from| {
             // Once it has happened, `renamed_from` may stay in the spec and says nothing any more.
             catalog.fingerprints.contains_key(from)
                 && !catalog.fingerprints.contains_key(id)
@@ -354,8 +336,8 @@ fn sides<'a>(
         renamed.extend(from);
         let from = from.unwrap_or(id);
         sides.push(Sides {
-            id: id.clone(),
-            from: from.clone(),
+            id,
+            from,
             desired: Some(wanted),
             record: history.records.get(from),
             live: catalog.fingerprints.get(from),
@@ -368,8 +350,8 @@ fn sides<'a>(
         }
         let live = catalog.fingerprints.get(id);
         sides.push(Sides {
-            id: id.clone(),
-            from: id.clone(),
+            id,
+            from: id,
             desired: None,
             record: Some(record),
             live,
@@ -385,7 +367,7 @@ fn sides<'a>(
 /// Where a name is unique in the whole database, a trigger that is to be made may find its name taken on another table
 /// by one that nobody recorded: that one is what it would be in conflict with.
 fn name_taken_elsewhere<'a>(sides: &mut [Sides<'a>], history: &History, catalog: &'a Catalog) {
-    let taken: BTreeMap<(&str, String), (&ObjectId, &Fingerprint)> = catalog
+    let taken: BTreeMap<(&str, String), (&'a ObjectId, &'a Fingerprint)> = catalog
         .fingerprints
         .iter()
         .filter(|(id, _)| !history.records.contains_key(id))
@@ -400,10 +382,10 @@ fn name_taken_elsewhere<'a>(sides: &mut [Sides<'a>], history: &History, catalog:
         .iter_mut()
         .filter(|side| side.desired.is_some() && side.live.is_none())
     {
-        if let Some((id, fingerprint)) =
+        if let Some(&(id, fingerprint)) =
             taken.get(&(side.id.schema(), side.id.name().to_ascii_lowercase()))
         {
-            side.from = (*id).clone();
+            side.from = id;
             side.live = Some(fingerprint);
         }
     }
@@ -414,7 +396,7 @@ fn is_settled(sides: &Sides<'_>, catalog: &Catalog) -> bool {
     match (sides.desired, sides.record, sides.live) {
         (Some(desired), Some(record), Some(live)) => {
             let place = desired.definition.place();
-            let stands = place.zip(catalog.places.get(&sides.id));
+            let stands = place.zip(catalog.places.get(sides.id));
             stands.is_none_or(|(wanted, found)| wanted.agrees(found))
                 && sides.id == sides.from
                 && desired.digest == record.rendered_digest
@@ -449,7 +431,7 @@ fn gather(
     // A trigger keeps calling a function that is renamed under it: see it that way, and no difference is left.
     let renamed: BTreeMap<FunctionId, FunctionId> = open
         .iter()
-        .filter_map(|side| match (&side.from, &side.id) {
+        .filter_map(|side| match (side.from, side.id) {
             (ObjectId::Function(from), ObjectId::Function(to)) if from != to => {
                 Some((from.clone(), to.clone()))
             }
@@ -461,16 +443,16 @@ fn gather(
             && let TriggerAction::Call {
                 function,
                 arguments: _,
-            } = &mut trigger.action
+            } = &trigger.action
             && let Some(to) = renamed.get(function)
         {
-            function.clone_from(to);
+            Arc::make_mut(trigger).action.call_instead(to);
         }
     }
 
     let mut pairs = BTreeSet::new();
     for side in open {
-        let (live, recorded) = (live.get(&side.from), recorded.get(&side.from));
+        let (live, recorded) = (live.get(side.from), recorded.get(side.from));
         let desired = side.desired.map(|desired| &desired.definition);
         pairs.extend(
             live.zip(desired)
@@ -513,7 +495,7 @@ impl Planner<'_> {
             Some(_) => Some(
                 self.evidence
                     .live
-                    .get(&sides.from)
+                    .get(sides.from)
                     .cloned()
                     .ok_or_else(|| {
                         Error::failed(format!(
@@ -532,7 +514,7 @@ impl Planner<'_> {
                 format!(
                     "gone from the database since version {}{}",
                     record.version,
-                    self.renamed_by_hand(&sides.id, record)
+                    self.renamed_by_hand(sides.id, record)
                 ),
             ),
             (Some(desired), record, Some(live)) => {
@@ -561,7 +543,7 @@ impl Planner<'_> {
                 Action::Forget,
                 format!(
                     "no longer in the spec, and gone from the database already{}",
-                    self.renamed_by_hand(&sides.id, record)
+                    self.renamed_by_hand(sides.id, record)
                 ),
             ),
             (None, None, _) => return Ok(None),
@@ -606,7 +588,7 @@ impl Planner<'_> {
             }
         }
         let names = names(&fields);
-        let followed = followed(self.evidence.recorded.get(&sides.from), &wanted);
+        let followed = followed(self.evidence.recorded.get(sides.from), &wanted);
         let (action, because) = if sides.id != sides.from && sides.id.table() != sides.from.table()
         {
             let message = format!(
@@ -740,7 +722,7 @@ impl Planner<'_> {
         if record.live_fingerprint == *fingerprint {
             return vec![];
         }
-        match self.evidence.recorded.get(&sides.from) {
+        match self.evidence.recorded.get(sides.from) {
             Some(recorded) => diff::compare(recorded, live, &self.judge()),
             None => vec![],
         }
@@ -749,9 +731,9 @@ impl Planner<'_> {
     /// What the spec asks for, with what it leaves open as it was recorded.
     fn wanted(&self, sides: &Sides<'_>, desired: &Desired) -> Definition {
         let mut wanted = desired.definition.clone();
-        if let Some(recorded) = self.evidence.recorded.get(&sides.from) {
+        if let Some(recorded) = self.evidence.recorded.get(sides.from) {
             self.database.dialect().complete(&mut wanted, recorded);
-        } else if let Some(live) = self.evidence.live.get(&sides.from) {
+        } else if let Some(live) = self.evidence.live.get(sides.from) {
             keep_definer(&mut wanted, live);
         }
         wanted
@@ -776,13 +758,13 @@ impl Planner<'_> {
             fields,
             drift,
         } = decision;
-        let mut rested = vec![rests_on(&sides.id, self.catalog, self.history)];
+        let mut rested = vec![rests_on(sides.id, self.catalog, self.history)];
         if sides.from != sides.id {
-            rested.push(rests_on(&sides.from, self.catalog, self.history));
+            rested.push(rests_on(sides.from, self.catalog, self.history));
         }
         let mut after = sides.desired.map(|desired| self.wanted(sides, desired));
         // What was dropped by hand comes back to where it was.
-        let recorded = self.evidence.recorded.get(&sides.from);
+        let recorded = self.evidence.recorded.get(sides.from);
         if let (None, Some(after), Some(recorded)) = (&live, &mut after, recorded)
             && after.place().is_none()
         {
@@ -800,7 +782,7 @@ impl Planner<'_> {
             .filter(|desired| desired.ddl.custom || after.as_ref() == Some(&desired.definition));
         let step = Step {
             action,
-            id: &sides.id,
+            id: sides.id,
             before: live,
             after,
             fields,
@@ -825,8 +807,10 @@ impl Planner<'_> {
 /// so are the settings that it is read under.
 fn keep_definer(wanted: &mut Definition, live: &Definition) {
     if let (Definition::Trigger(wanted), Definition::Trigger(live)) = (wanted, live)
-        && let (Some(wanted), Some(live)) = (&mut wanted.creation, &live.creation)
-        && wanted.definer.is_none()
+        && let (Some(open), Some(live)) = (&wanted.creation, &live.creation)
+        && open.definer.is_none()
+        && live.definer.is_some()
+        && let Some(wanted) = &mut Arc::make_mut(wanted).creation
     {
         wanted.definer.clone_from(&live.definer);
     }
@@ -903,7 +887,7 @@ fn written(tables: &[NewTable], targets: &[glob::Pattern], changes: &[Change]) -
 fn unmanaged(desired: &DesiredSet, history: &History, catalog: &Catalog) -> Vec<ObjectRef> {
     let renamed: BTreeSet<&ObjectId> = desired
         .values()
-        .filter_map(|desired| desired.renamed_from.as_ref())
+        .filter_map(|desired| desired.renamed_from.as_deref())
         .collect();
     let is_unmanaged = |id: &ObjectId| {
         !desired.contains_key(id) && !history.records.contains_key(id) && !renamed.contains(id)
@@ -986,45 +970,79 @@ fn with_called(
     all
 }
 
+/// Have the engine look at what the changes make, or at everything.
+fn check_what_differs(
+    desired: &DesiredSet,
+    changes: &[Change],
+    options: &Options,
+    database: &mut dyn Database,
+) -> Result<(), Error> {
+    let differing: BTreeSet<ObjectId> = changes
+        .iter()
+        .filter(|change| change.action.differs() && !change.faults_allowed)
+        .map(Change::id)
+        .collect();
+    let is_checked = |id: &ObjectId, wanted: &Desired| {
+        let all = options.check_all && !wanted.faults_allowed;
+        all || differing.contains(id)
+    };
+    let ends: BTreeMap<ObjectId, &Definition> = changes
+        .iter()
+        .filter(|change| change.action != Action::Conflict)
+        .filter_map(|change| Some((change.id(), change.after.as_ref()?)))
+        .collect();
+    let checked: Vec<_> = with_called(desired, is_checked)
+        .into_iter()
+        .map(|(id, wanted)| (id, wanted, ends.get(id).copied()))
+        .collect();
+    drop((differing, ends));
+    check_bodies(&checked, &options.tables, database)
+}
+
 /// Have the engine look at what is about to be made, before anything is. Beside what is desired, what comes of it: with the
 /// definer that the spec leaves open.
-fn check_bodies<'a>(
-    desired: impl Iterator<Item = (&'a Desired, Option<&'a Definition>)>,
+fn check_bodies(
+    desired: &[(&ObjectId, &Desired, Option<&Definition>)],
     tables: &[NewTable],
     database: &mut dyn Database,
 ) -> Result<(), Error> {
-    let mut spans = BTreeMap::new();
-    let mut allowed = BTreeSet::new();
-    let mut definitions = vec![];
-    for (wanted, end) in desired {
-        let mut definition = wanted.definition.clone();
-        if wanted.faults_allowed {
-            allowed.insert(definition.id());
-        }
-        if let Some(end) = end {
-            keep_definer(&mut definition, end);
-        }
-        if let Definition::Trigger(trigger) = &mut definition {
-            trigger.verbatim = wanted.ddl.statements.first().cloned();
-        }
-        spans.insert(definition.id(), &wanted.span);
-        definitions.push(definition);
-    }
-    if definitions.is_empty() {
+    if desired.is_empty() {
         return Ok(());
     }
+    let looks_at_ddl = database.looks_at_ddl();
+    // It is shared with the desired side, but for what is changed here.
+    let definitions: Vec<Definition> = desired
+        .iter()
+        .map(|(_, wanted, end)| {
+            let mut definition = wanted.definition.clone();
+            if let Some(end) = end {
+                keep_definer(&mut definition, end);
+            }
+            if looks_at_ddl && let Definition::Trigger(trigger) = &mut definition {
+                Arc::make_mut(trigger).verbatim = wanted.ddl.statements.first().cloned();
+            }
+            definition
+        })
+        .collect();
     let references: Vec<&Definition> = definitions.iter().collect();
-    let problems: Vec<Diagnostic> = database
-        .check(&references, tables)?
+    let found = database.check(&references, tables)?;
+    if found.is_empty() {
+        return Ok(());
+    }
+    let known: BTreeMap<&ObjectId, &Desired> = desired
+        .iter()
+        .map(|(id, wanted, _)| (*id, *wanted))
+        .collect();
+    let is_allowed = |id: &ObjectId| known.get(id).is_some_and(|wanted| wanted.faults_allowed);
+    let span = |id: &ObjectId| known.get(id).map(|wanted| &wanted.span);
+    let problems: Vec<Diagnostic> = found
         .into_iter()
-        .filter(|(id, _)| !allowed.contains(id))
-        .map(
-            |(id, diagnostic)| match (spans.get(&id), &diagnostic.place) {
-                (Some(span), None) => diagnostic.at(span),
-                (Some(span), Some(_)) => diagnostic.related(span, "the trigger is named here"),
-                (None, _) => diagnostic,
-            },
-        )
+        .filter(|(id, _)| !is_allowed(id))
+        .map(|(id, diagnostic)| match (span(&id), &diagnostic.place) {
+            (Some(span), None) => diagnostic.at(span),
+            (Some(span), Some(_)) => diagnostic.related(span, "the trigger is named here"),
+            (None, _) => diagnostic,
+        })
         .collect();
     Error::collected(problems)
 }

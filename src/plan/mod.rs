@@ -441,25 +441,28 @@ fn digest_of(part: &impl Serialize) -> Result<[u8; 32], Error> {
 /// Digest over the target, the version and what each change rests on.
 pub(crate) fn base_fingerprint(target: &Target, version: i64, changes: &[Change]) -> String {
     let version = version.to_string();
-    let mut texts: Vec<&str> = vec![&target.dialect, &target.database, &version];
-    for rests_on in changes.iter().flat_map(|change| &change.rests_on) {
+    let texts = [
+        target.dialect.as_str(),
+        target.database.as_str(),
+        version.as_str(),
+    ];
+    let rested = changes.iter().flat_map(|change| &change.rests_on);
+    let rested = rested.flat_map(|rests_on| {
         let RestsOn {
             object,
             live,
             recorded,
         } = rests_on;
-        texts.extend([
+        [
             object.kind.as_str(),
-            &object.schema,
+            object.schema.as_str(),
             object.table.as_deref().unwrap_or(""),
-            &object.name,
-        ]);
-        texts.extend([
+            object.name.as_str(),
             live.as_deref().unwrap_or("-"),
             recorded.as_deref().unwrap_or("-"),
-        ]);
-    }
-    digest(texts)
+        ]
+    });
+    digest(texts.into_iter().chain(rested))
 }
 
 /// What the two sides say of one object now.

@@ -2,6 +2,7 @@
 //! One that was read from the catalog may be dropped, renamed or not yet made by then.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use super::Change;
 use super::siblings::takers;
@@ -256,7 +257,10 @@ pub(crate) fn set_place(definition: &mut Definition, place: Option<Place>) {
     if let Definition::Trigger(trigger) = definition
         && (place.is_some() || trigger.creation.is_some())
     {
-        trigger.creation.get_or_insert_default().place = place;
+        Arc::make_mut(trigger)
+            .creation
+            .get_or_insert_default()
+            .place = place;
     }
 }
 

@@ -3,6 +3,7 @@
 //! the order changes. A dropped one takes its place down, so that a rollback can give it back.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
 
 use crate::db::{Database, Protocol, Sibling};
 use crate::error::Error;
@@ -126,7 +127,7 @@ fn remember_places(
             after: newest_first(live.get(..index)),
         };
         if let Some(Definition::Trigger(before)) = &mut change.before {
-            before.creation = Some(Box::new(Creation {
+            Arc::make_mut(before).creation = Some(Box::new(Creation {
                 place: Some(place),
                 ..Creation::default()
             }));

@@ -1,5 +1,7 @@
 //! One step of a plan: from two definitions to the statements both ways, the locks and the hazards.
 
+use std::sync::Arc;
+
 use crate::db::Database;
 use crate::dialect::{Ddl, Dialect};
 use crate::diff::FieldChange;
@@ -116,7 +118,11 @@ fn with_known_condition(
     if let (Definition::Trigger(before), Definition::Trigger(after)) = (&mut before, after)
         && !fields.iter().any(|change| change.field == "when")
     {
-        before.condition.clone_from(&after.condition);
+        if before.condition != after.condition {
+            Arc::make_mut(before)
+                .condition
+                .clone_from(&after.condition);
+        }
     }
     before
 }

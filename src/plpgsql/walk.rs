@@ -78,6 +78,36 @@ pub struct Walk {
 }
 
 impl Walk {
+    /// The same, in no more memory than it takes: there are as many as triggers.
+    fn fitted(mut self) -> Self {
+        let Self {
+            writes,
+            reads,
+            calls,
+            creates: _,
+            dynamic,
+            returns,
+            falls_through: _,
+            assigns,
+            reads_new,
+            reads_old,
+            compares,
+            asks_depth: _,
+            doubtful,
+        } = &mut self;
+        writes.shrink_to_fit();
+        reads.shrink_to_fit();
+        calls.shrink_to_fit();
+        dynamic.shrink_to_fit();
+        returns.shrink_to_fit();
+        assigns.shrink_to_fit();
+        reads_new.shrink_to_fit();
+        reads_old.shrink_to_fit();
+        compares.shrink_to_fit();
+        doubtful.shrink_to_fit();
+        self
+    }
+
     /// Whether a failure of what stands here would be one of the trigger.
     pub fn is_certain(&self, range: &Range<usize>) -> bool {
         let mut doubtful = self.doubtful.iter();
@@ -115,7 +145,7 @@ pub fn walk(tree: &Tree, situation: &Situation<'_>) -> Walk {
             .map_or(last, |id| tree.range(*id));
         walker.walk.falls_through = Some((last, path.sure && path.quiet));
     }
-    walker.walk
+    walker.walk.fitted()
 }
 
 /// How a statement is reached.

@@ -118,6 +118,11 @@ impl Renderer {
         self.environment
             .get_template(template)
             .and_then(|compiled| compiled.render(context))
+            // It is rendered into more room than it takes, and there are many of these in memory together.
+            .map(|mut text| {
+                text.shrink_to_fit();
+                text
+            })
             .map_err(|error| self.failed(&error, &Origin::File(template)))
     }
 

@@ -11,7 +11,7 @@ use crate::db::size::TableSize;
 use crate::dialect::Dialect;
 use crate::diff::{FieldChange, show_constraint, show_state};
 use crate::model::{
-    Action as TriggerAction, Condition, Definition, EnabledState, Function, ObjectId, Orientation,
+    Action as TriggerAction, Condition, Definition, EnabledState, ObjectId, Orientation,
     Trigger,
 };
 use crate::plan::{Action, Change, Hazard, Lock, ObjectRef, Plan, Severity};
@@ -489,7 +489,8 @@ fn describe(
                 schemas,
             ))
         }
-        Definition::Function(Function { language, .. }) => {
+        Definition::Function(function) => {
+            let language = &function.language;
             (language != "plpgsql").then(|| format!("language {language}"))
         }
     }

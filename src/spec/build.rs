@@ -325,27 +325,31 @@ impl Builder<'_> {
             for_each: record.take("for_each").and_then(chosen),
             when: record.take("when").and_then(text),
             body: record.take("body").and_then(text),
-            description: record.take("description").and_then(text),
-            renamed_from: record.take("renamed_from").and_then(text),
-            bypass: self.bypass(record),
-            enabled: record.take("enabled").and_then(chosen),
-            constraint: self.constraint(record.take("constraint")),
-            referencing: self.referencing(record.take("referencing")),
-            function: record.take("function").and_then(name),
-            args: record.take("args").and_then(|value| list(value, text)),
-            shared: record.take("shared").and_then(flag),
-            function_name: record.take("function_name").and_then(name),
-            declare: record.take("declare").and_then(text),
-            security: record.take("security").and_then(chosen),
-            search_path: self.search_path(record),
-            definer: record.take("definer").and_then(text),
-            enabled_on: enabled_on(record.take("enabled_on")),
+            description: record.take("description").and_then(text).map(Box::new),
+            renamed_from: record.take("renamed_from").and_then(text).map(Box::new),
+            bypass: self.bypass(record).map(Box::new),
+            enabled: record.take("enabled").and_then(chosen).map(Box::new),
+            constraint: self.constraint(record.take("constraint")).map(Box::new),
+            referencing: self.referencing(record.take("referencing")).map(Box::new),
+            function: record.take("function").and_then(name).map(Box::new),
+            args: record
+                .take("args")
+                .and_then(|value| list(value, text))
+                .map(Box::new),
+            shared: record.take("shared").and_then(flag).map(Box::new),
+            function_name: record.take("function_name").and_then(name).map(Box::new),
+            declare: record.take("declare").and_then(text).map(Box::new),
+            security: record.take("security").and_then(chosen).map(Box::new),
+            search_path: self.search_path(record).map(Box::new),
+            definer: record.take("definer").and_then(text).map(Box::new),
+            enabled_on: enabled_on(record.take("enabled_on")).map(Box::new),
             depends_on_extensions: record
                 .take("depends_on_extensions")
-                .and_then(|value| list(value, text)),
-            order: self.order(record.take("order")),
-            sql_mode: record.take("sql_mode").and_then(text),
-            collation: record.take("collation").and_then(text),
+                .and_then(|value| list(value, text))
+                .map(Box::new),
+            order: self.order(record.take("order")).map(Box::new),
+            sql_mode: record.take("sql_mode").and_then(text).map(Box::new),
+            collation: record.take("collation").and_then(text).map(Box::new),
         }
     }
 

@@ -109,13 +109,13 @@ pub(super) fn usage(trigger: &TriggerSpec, problems: &mut Vec<Diagnostic>) {
             ("update_of", span(update_of.as_ref())),
             ("for_each", span(for_each.as_ref())),
             ("body", span(body.as_ref())),
-            ("constraint", span(constraint.as_ref())),
-            ("referencing", span(referencing.as_ref())),
-            ("function", span(function.as_ref())),
-            ("args", span(args.as_ref())),
-            ("function_name", span(function_name.as_ref())),
-            ("declare", span(declare.as_ref())),
-            ("shared", span(shared.as_ref())),
+            ("constraint", span(constraint.as_deref())),
+            ("referencing", span(referencing.as_deref())),
+            ("function", span(function.as_deref())),
+            ("args", span(args.as_deref())),
+            ("function_name", span(function_name.as_deref())),
+            ("declare", span(declare.as_deref())),
+            ("shared", span(shared.as_deref())),
         ];
         for (key, at) in of_the_kind {
             let (Some(at), Some(usage)) = (at, &trigger.usage) else {

@@ -1,18 +1,38 @@
 //! What is said for one dialect, laid over what is said for all.
 
-use std::borrow::Cow;
+use std::ops::Deref;
 
 use super::{Fields, TriggerSpec};
 
+/// The fields that hold in one dialect.
+#[derive(Debug, Clone)]
+pub enum Merged<'a> {
+    /// Those that are said for all dialects: nothing is said for this one alone.
+    Common(&'a Fields),
+    /// With what is said for this one.
+    Own(Box<Fields>),
+}
+
+impl Deref for Merged<'_> {
+    type Target = Fields;
+
+    fn deref(&self) -> &Fields {
+        match self {
+            Self::Common(fields) => fields,
+            Self::Own(fields) => fields,
+        }
+    }
+}
+
 impl TriggerSpec {
     /// The fields that hold in `dialect`; `None` where `dialects` leaves it out.
-    pub fn for_dialect(&self, dialect: &str) -> Option<Cow<'_, Fields>> {
+    pub fn for_dialect(&self, dialect: &str) -> Option<Merged<'_>> {
         if !self.is_for(dialect) {
             return None;
         }
         Some(match self.overrides.get(dialect) {
-            Some(own) => Cow::Owned(own.as_ref().clone().over(&self.fields)),
-            None => Cow::Borrowed(&self.fields),
+            Some(own) => Merged::Own(Box::new(own.as_ref().clone().over(&self.fields))),
+            None => Merged::Common(&self.fields),
         })
     }
 }

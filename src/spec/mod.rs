@@ -38,6 +38,7 @@ pub use keys::{DIALECTS, DialectKeys, KEYS, Key, Section, Shape};
 pub(crate) use kind::read as read_kind;
 pub use lint::{AllowSpec, LintSpec};
 pub use load::{Draft, LoadOptions};
+pub use merge::Merged;
 pub use names::NameError;
 pub use stand::{Stand, Stands};
 pub(crate) use test::bytes;
@@ -230,7 +231,8 @@ pub enum Node {
     Table(Vec<(Located<String>, Tree)>),
 }
 
-/// The fields of a trigger, each one where it was written. Merged by [`Fields::over`].
+/// The fields of a trigger, each one where it was written. Merged by [`Fields::over`]. There are as many of these as triggers:
+/// what few of them say is in a box.
 #[derive(Debug, Clone, Default)]
 pub struct Fields {
     /// `timing`.
@@ -246,43 +248,43 @@ pub struct Fields {
     /// `body`, a template.
     pub body: Option<Located<String>>,
     /// `description`.
-    pub description: Option<Located<String>>,
+    pub description: Option<Box<Located<String>>>,
     /// `renamed_from`, a template like `name`.
-    pub renamed_from: Option<Located<String>>,
+    pub renamed_from: Option<Box<Located<String>>>,
     /// `bypass`: the setting that keeps it from running.
-    pub bypass: Option<Located<String>>,
+    pub bypass: Option<Box<Located<String>>>,
     /// `enabled`.
-    pub enabled: Option<Located<EnabledState>>,
+    pub enabled: Option<Box<Located<EnabledState>>>,
     /// `enabled_on = { partition = state }`; not empty, no partition twice.
-    pub enabled_on: Option<Located<Vec<EnabledOn>>>,
+    pub enabled_on: Option<Box<Located<Vec<EnabledOn>>>>,
     /// `constraint = { deferrable, initially, from }`; `true` alone is not accepted.
-    pub constraint: Option<Located<ConstraintSpec>>,
+    pub constraint: Option<Box<Located<ConstraintSpec>>>,
     /// `referencing = { old_table, new_table }`.
-    pub referencing: Option<Located<ReferencingSpec>>,
+    pub referencing: Option<Box<Located<ReferencingSpec>>>,
     /// `function`: call this one instead of a generated one.
-    pub function: Option<Located<TableRef>>,
+    pub function: Option<Box<Located<TableRef>>>,
     /// `args`; only together with `function`.
-    pub args: Option<Located<Vec<Located<String>>>>,
+    pub args: Option<Box<Located<Vec<Located<String>>>>>,
     /// `shared`: one generated function for all tables.
-    pub shared: Option<Located<bool>>,
+    pub shared: Option<Box<Located<bool>>>,
     /// `function_name`: the name of the generated function.
-    pub function_name: Option<Located<TableRef>>,
+    pub function_name: Option<Box<Located<TableRef>>>,
     /// `declare`, a template: goes before BEGIN.
-    pub declare: Option<Located<String>>,
+    pub declare: Option<Box<Located<String>>>,
     /// `security`.
-    pub security: Option<Located<Security>>,
+    pub security: Option<Box<Located<Security>>>,
     /// `search_path`.
-    pub search_path: Option<Located<Vec<Located<String>>>>,
+    pub search_path: Option<Box<Located<Vec<Located<String>>>>>,
     /// `definer` (MySQL).
-    pub definer: Option<Located<String>>,
+    pub definer: Option<Box<Located<String>>>,
     /// `depends_on_extensions`; not empty.
-    pub depends_on_extensions: Option<Located<Vec<Located<String>>>>,
+    pub depends_on_extensions: Option<Box<Located<Vec<Located<String>>>>>,
     /// `order = { follows | precedes }` (MySQL).
-    pub order: Option<Located<OrderSpec>>,
+    pub order: Option<Box<Located<OrderSpec>>>,
     /// `sql_mode` (MySQL).
-    pub sql_mode: Option<Located<String>>,
+    pub sql_mode: Option<Box<Located<String>>>,
     /// `collation` (MySQL).
-    pub collation: Option<Located<String>>,
+    pub collation: Option<Box<Located<String>>>,
 }
 
 /// One entry of `enabled_on`.

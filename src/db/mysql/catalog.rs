@@ -148,7 +148,7 @@ impl Mysql {
         } else {
             stored::qualified(&text, &id.table.schema, &syntax)
         };
-        Ok(Definition::Trigger(Trigger {
+        Ok(Definition::from(Trigger {
             id,
             timing,
             events: BTreeSet::from([event]),

@@ -43,7 +43,7 @@ impl Mysql {
                 action: Action::Body(body),
                 creation,
                 ..
-            } = trigger
+            } = &**trigger
             else {
                 continue;
             };

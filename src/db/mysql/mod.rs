@@ -342,7 +342,7 @@ impl Database for Mysql {
         let Some(creation) = &trigger.creation else {
             return Cow::Borrowed(definition);
         };
-        let mut spared = trigger.clone();
+        let mut spared = crate::model::Trigger::clone(trigger);
         let mut creation = creation.clone();
         let own = &self.session;
         for (theirs, ours) in [
@@ -362,7 +362,7 @@ impl Database for Mysql {
             }
         }
         spared.creation = Some(creation);
-        Cow::Owned(Definition::Trigger(spared))
+        Cow::Owned(Definition::from(spared))
     }
 
     fn same_conditions(&mut self, pairs: &[ConditionPair]) -> Result<Vec<Verdict>, Error> {

@@ -236,6 +236,7 @@ impl Postgres {
         }
         let called = callers.into_values().filter_map(|(id, mut callers)| {
             callers.sort_unstable();
+            callers.shrink_to_fit();
             (!callers.is_empty()).then_some((id, callers))
         });
         catalog.callers = called.collect();

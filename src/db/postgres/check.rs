@@ -208,12 +208,11 @@ impl Postgres {
         let bodies: BTreeMap<&FunctionId, &str> = definitions
             .iter()
             .filter_map(|definition| match definition {
-                Definition::Function(Function {
-                    id,
-                    source: FunctionSource::Body(body),
-                    ..
-                }) => Some((id, body.as_str())),
-                _ => None,
+                Definition::Function(function) => match &function.source {
+                    FunctionSource::Body(body) => Some((&function.id, body.as_str())),
+                    FunctionSource::Library { .. } => None,
+                },
+                Definition::Trigger(_) => None,
             })
             .collect();
         let mut asked: Vec<(&FunctionId, &Trigger, &str)> = vec![];

@@ -139,7 +139,7 @@ impl Postgres {
             &query,
             &[(&schemas, Type::TEXT_ARRAY), (&names, Type::TEXT_ARRAY)],
             |row| {
-                let definition = Definition::Function(function(row)?);
+                let definition = Definition::from(function(row)?);
                 found.push((definition.id(), (definition, get(row, 19)?)));
                 Ok(())
             },
@@ -215,7 +215,7 @@ impl Postgres {
             rows.retain(|(_, trigger, _)| trigger.condition != Some(Condition::Unread));
         }
         found.extend(rows.into_iter().map(|(_, trigger, fingerprint)| {
-            let definition = Definition::Trigger(trigger);
+            let definition = Definition::from(trigger);
             (definition.id(), (definition, fingerprint))
         }));
         Ok(())

@@ -279,5 +279,5 @@ fn definition(id: &TriggerId, sql: &str) -> Result<Definition, Error> {
     let mut trigger =
         parse(sql, id.table.clone()).map_err(|error| error.note(format!("it is trigger {id}")))?;
     trigger.id = id.clone();
-    Ok(Definition::Trigger(trigger))
+    Ok(Definition::from(trigger))
 }

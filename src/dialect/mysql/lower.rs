@@ -87,11 +87,11 @@ fn read(reader: &mut Reader<'_>) -> Option<Vec<Lowered>> {
     let creation = Creation {
         sql_mode,
         collation_connection: collation.as_ref().map(|collation| collation.value.clone()),
-        ..creation(definer.as_ref(), order.as_ref())
+        ..creation(definer.as_deref(), order.as_deref())
     };
     let syntax = Mysql.syntax_of(&creation);
 
-    let mut lowered = vec![];
+    let mut lowered = Vec::with_capacity(events.len());
     let several = events.len() > 1;
     for &event in events.iter().filter(|event| **event != Event::Truncate) {
         let name_of = |name: &str| {
@@ -124,7 +124,7 @@ fn read(reader: &mut Reader<'_>) -> Option<Vec<Lowered>> {
             _ => None,
         };
         lowered.push(Lowered {
-            definition: Definition::Trigger(Trigger {
+            definition: Definition::from(Trigger {
                 id: id_now,
                 timing,
                 events: BTreeSet::from([event]),
@@ -173,31 +173,31 @@ fn refuse_fields(reader: &mut Reader<'_>, fields: &Fields) {
     }
     let elsewhere = "put it under the dialect that has it, or leave mysql out of `dialects`";
     let body = "write the statements in `body` instead";
-    reader.refuse_field(fields.constraint.as_ref(), "constraint triggers", elsewhere);
-    reader.refuse_field(fields.referencing.as_ref(), "transition tables", elsewhere);
-    reader.refuse_field(fields.function.as_ref(), "trigger functions", body);
-    reader.refuse_field(fields.args.as_ref(), "trigger arguments", body);
-    reader.refuse_field(fields.shared.as_ref(), "trigger functions", elsewhere);
+    reader.refuse_field(fields.constraint.as_deref(), "constraint triggers", elsewhere);
+    reader.refuse_field(fields.referencing.as_deref(), "transition tables", elsewhere);
+    reader.refuse_field(fields.function.as_deref(), "trigger functions", body);
+    reader.refuse_field(fields.args.as_deref(), "trigger arguments", body);
+    reader.refuse_field(fields.shared.as_deref(), "trigger functions", elsewhere);
     reader.refuse_field(
-        fields.function_name.as_ref(),
+        fields.function_name.as_deref(),
         "trigger functions",
         elsewhere,
     );
     reader.refuse_field(
-        fields.declare.as_ref(),
+        fields.declare.as_deref(),
         "place for variables before BEGIN",
         "begin the `body` with DECLARE instead",
     );
     reader.refuse_field(
-        fields.security.as_ref(),
+        fields.security.as_deref(),
         "choice of security for a trigger: it always runs with its definer's rights",
         "name the `definer` in `[trigger.mysql]`",
     );
-    reader.refuse_field(fields.search_path.as_ref(), "search path", elsewhere);
+    reader.refuse_field(fields.search_path.as_deref(), "search path", elsewhere);
     let what = "state of a trigger on each partition";
-    reader.refuse_field(fields.enabled_on.as_ref(), what, elsewhere);
+    reader.refuse_field(fields.enabled_on.as_deref(), what, elsewhere);
     let what = "extensions that a trigger could depend on";
-    reader.refuse_field(fields.depends_on_extensions.as_ref(), what, elsewhere);
+    reader.refuse_field(fields.depends_on_extensions.as_deref(), what, elsewhere);
 }
 
 fn creation(definer: Option<&Located<String>>, order: Option<&Located<OrderSpec>>) -> Creation {

@@ -9,6 +9,8 @@ mod lower;
 mod modes;
 pub mod stored;
 
+use std::sync::Arc;
+
 use minijinja::context;
 
 use super::inspect;
@@ -219,7 +221,10 @@ impl Dialect for Mysql {
             // Nobody can set it: it is the database's.
             database_collation: _,
             place: _,
-        } = trigger.creation.get_or_insert_default().as_mut();
+        } = Arc::make_mut(trigger)
+            .creation
+            .get_or_insert_default()
+            .as_mut();
         fill(definer, from.definer.as_ref());
         fill(sql_mode, from.sql_mode.as_ref());
         fill(character_set_client, from.character_set_client.as_ref());
@@ -253,10 +258,10 @@ impl Dialect for Mysql {
             (None, inspect::statements(body, &MYSQL))
         };
         let context = context! { mark => mark.text, guard, body };
-        let mut marked = trigger.clone();
+        let mut marked = Trigger::clone(trigger);
         marked.action = Action::Body(renderer.text("mark.sql", context)?);
         marked.verbatim = None;
-        Ok(Some(Definition::Trigger(marked)))
+        Ok(Some(Definition::from(marked)))
     }
 
     fn opened(&self, trigger: &Trigger) -> Option<Trigger> {

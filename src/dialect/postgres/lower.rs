@@ -82,18 +82,18 @@ fn read(reader: &mut Reader<'_>) -> Option<Vec<Lowered>> {
     } = request.fields;
 
     reader.refuse_field(
-        definer.as_ref(),
+        definer.as_deref(),
         "definer of a trigger",
         "use `security = \"definer\"` under `[trigger.postgres]`",
     );
     reader.refuse_field(
-        order.as_ref(),
+        order.as_deref(),
         "order among triggers but that of their names",
         "choose the name so that it sorts where it is to fire",
     );
     let elsewhere = "put it under `[trigger.mysql]`";
-    reader.refuse_field(sql_mode.as_ref(), "`sql_mode`", elsewhere);
-    reader.refuse_field(collation.as_ref(), "collation of a trigger", elsewhere);
+    reader.refuse_field(sql_mode.as_deref(), "`sql_mode`", elsewhere);
+    reader.refuse_field(collation.as_deref(), "collation of a trigger", elsewhere);
     let name = reader.name(&request.spec.name);
     let old_name = match renamed_from {
         Some(text) => Some(reader.name(text)?),
@@ -148,14 +148,14 @@ fn read(reader: &mut Reader<'_>) -> Option<Vec<Lowered>> {
             function: called,
             arguments,
         },
-        transition_tables: transition_tables(reader, referencing.as_ref()),
+        transition_tables: transition_tables(reader, referencing.as_deref()),
         constraint: constraint
             .as_ref()
             .map(|constraint| resolved(&constraint.value, request.beside)),
         enabled,
         enabled_on_partitions: on_partitions,
-        comment: comment_text(description.as_ref()),
-        depends_on_extensions: extensions(depends_on_extensions.as_ref()),
+        comment: comment_text(description.as_deref()),
+        depends_on_extensions: extensions(depends_on_extensions.as_deref()),
         verbatim: None,
         creation: None,
         seen,
@@ -167,12 +167,16 @@ fn read(reader: &mut Reader<'_>) -> Option<Vec<Lowered>> {
         })
     });
     let trigger = Lowered {
-        definition: Definition::Trigger(trigger),
+        definition: Definition::from(trigger),
         renamed_from,
         generated: false,
         doubts: vec![],
     };
-    Some(generated.into_iter().chain([trigger]).collect())
+    // Exactly as many as there are: all of them are in memory together.
+    Some(match generated {
+        Some(generated) => vec![generated, trigger],
+        None => vec![trigger],
+    })
 }
 
 /// The function that the trigger calls and, where it holds the trigger's body, what it is to be.
@@ -209,7 +213,7 @@ fn called(
         name,
     });
     let lowered = Lowered {
-        definition: Definition::Function(function),
+        definition: Definition::from(function),
         renamed_from: old_id.filter(|old| *old != id).map(ObjectId::Function),
         generated: true,
         doubts: vec![],

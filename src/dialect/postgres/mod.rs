@@ -192,10 +192,10 @@ impl Dialect for Postgres {
         let Some(body) = shared::block(body) else {
             return Ok(None);
         };
-        let mut marked = function.clone();
+        let mut marked = crate::model::Function::clone(function);
         let context = minijinja::context! { mark => mark.text, body };
         marked.source = FunctionSource::Body(renderer.text("mark.sql", context)?);
-        Ok(Some(Definition::Function(marked)))
+        Ok(Some(Definition::from(marked)))
     }
 
     fn fires_by_name(&self) -> bool {

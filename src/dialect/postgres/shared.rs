@@ -152,7 +152,7 @@ pub(super) fn lower(
         function.cost = stored;
     }
     Ok(Lowered {
-        definition: Definition::Function(function),
+        definition: Definition::from(function),
         renamed_from: None,
         generated: false,
         doubts: vec![],

@@ -54,7 +54,7 @@ fn read(reader: &mut Reader<'_>) -> Option<Vec<Lowered>> {
     check_reserved(reader, &name);
 
     let several = events.len() > 1;
-    let mut lowered = vec![];
+    let mut lowered = Vec::with_capacity(events.len());
     for &event in events.iter().filter(|event| **event != Event::Truncate) {
         let id = |name: &str| TriggerId {
             table: request.table.id.clone(),
@@ -92,7 +92,7 @@ fn read(reader: &mut Reader<'_>) -> Option<Vec<Lowered>> {
             seen: reader.take_seen(),
         };
         lowered.push(Lowered {
-            definition: Definition::Trigger(trigger),
+            definition: Definition::from(trigger),
             renamed_from: old_name.as_deref().map(|old| ObjectId::Trigger(id(old))),
             generated: false,
             doubts: match event {
@@ -153,24 +153,24 @@ fn refuse_others_fields(reader: &mut Reader<'_>) {
         );
     }
     let body = "write the statements in `body` instead";
-    reader.refuse_field(function.as_ref(), "trigger functions", body);
-    reader.refuse_field(args.as_ref(), "trigger arguments", body);
+    reader.refuse_field(function.as_deref(), "trigger functions", body);
+    reader.refuse_field(args.as_deref(), "trigger arguments", body);
     let elsewhere = "put it under the dialect that has it, or leave sqlite out of `dialects`";
-    reader.refuse_field(constraint.as_ref(), "constraint triggers", elsewhere);
-    reader.refuse_field(referencing.as_ref(), "transition tables", elsewhere);
-    reader.refuse_field(shared.as_ref(), "trigger functions", elsewhere);
-    reader.refuse_field(function_name.as_ref(), "trigger functions", elsewhere);
-    reader.refuse_field(declare.as_ref(), "variables in a trigger", elsewhere);
+    reader.refuse_field(constraint.as_deref(), "constraint triggers", elsewhere);
+    reader.refuse_field(referencing.as_deref(), "transition tables", elsewhere);
+    reader.refuse_field(shared.as_deref(), "trigger functions", elsewhere);
+    reader.refuse_field(function_name.as_deref(), "trigger functions", elsewhere);
+    reader.refuse_field(declare.as_deref(), "variables in a trigger", elsewhere);
     let what = "security context of a trigger";
-    reader.refuse_field(security.as_ref(), what, elsewhere);
-    reader.refuse_field(search_path.as_ref(), "search path", elsewhere);
-    reader.refuse_field(enabled_on.as_ref(), "partitions", elsewhere);
+    reader.refuse_field(security.as_deref(), what, elsewhere);
+    reader.refuse_field(search_path.as_deref(), "search path", elsewhere);
+    reader.refuse_field(enabled_on.as_deref(), "partitions", elsewhere);
     let what = "extensions of that kind";
-    reader.refuse_field(depends_on_extensions.as_ref(), what, elsewhere);
-    reader.refuse_field(definer.as_ref(), "definer of a trigger", elsewhere);
-    reader.refuse_field(order.as_ref(), "order among triggers", elsewhere);
-    reader.refuse_field(sql_mode.as_ref(), "`sql_mode`", elsewhere);
-    reader.refuse_field(collation.as_ref(), "collation of a trigger", elsewhere);
+    reader.refuse_field(depends_on_extensions.as_deref(), what, elsewhere);
+    reader.refuse_field(definer.as_deref(), "definer of a trigger", elsewhere);
+    reader.refuse_field(order.as_deref(), "order among triggers", elsewhere);
+    reader.refuse_field(sql_mode.as_deref(), "`sql_mode`", elsewhere);
+    reader.refuse_field(collation.as_deref(), "collation of a trigger", elsewhere);
 }
 
 fn check_truncate(reader: &mut Reader<'_>, events: &BTreeSet<Event>) {

@@ -173,7 +173,7 @@ impl Dialect for Sqlite {
         let mut marked = trigger.clone();
         marked.action = Action::Body(renderer.text("mark.sql", context)?);
         marked.verbatim = None;
-        Ok(Some(Definition::Trigger(marked)))
+        Ok(Some(Definition::from(marked)))
     }
 
     fn lock_name(&self, _mode: LockMode) -> &'static str {

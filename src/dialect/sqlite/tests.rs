@@ -403,7 +403,7 @@ fn sqlite_reads_back_what_was_written() {
                 schema: "main".to_owned(),
                 name: table,
             };
-            let live = Definition::Trigger(parse::parse(&sql, table).unwrap());
+            let live = Definition::from(parse::parse(&sql, table).unwrap());
             let judge = Judge {
                 dialect: &Sqlite,
                 verdicts: &std::collections::BTreeMap::new(),

@@ -104,12 +104,15 @@ impl Here<'_> {
             "timing" => fields.timing = one_word!("`before`, `after` or `instead_of`"),
             "for_each" => fields.for_each = one_word!("`row` or `statement`"),
             "enabled" => {
-                fields.enabled = one_word!("`origin`, `disabled`, `replica` or `always`");
+                let state = one_word!("`origin`, `disabled`, `replica` or `always`");
+                fields.enabled = state.map(Box::new);
             }
-            "security" => fields.security = one_word!("`invoker` or `definer`"),
+            "security" => {
+                fields.security = one_word!("`invoker` or `definer`").map(Box::new);
+            }
             "update_of" => fields.update_of = whole(list()?),
-            "args" => fields.args = whole(list()?),
-            "search_path" => fields.search_path = whole(list()?),
+            "args" => fields.args = whole(list()?).map(Box::new),
+            "search_path" => fields.search_path = whole(list()?).map(Box::new),
             "events" => {
                 let mut events: Vec<Located<Event>> = vec![];
                 for text in list()? {

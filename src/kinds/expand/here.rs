@@ -116,15 +116,15 @@ impl Here<'_> {
                 .map_err(|error| self.used.blamed(error))
         };
         self.of_the_user(&mut fields);
-        let renamed_from = self.used.fields.renamed_from.as_ref();
-        fields.renamed_from = renamed_from.map(&named).transpose()?;
+        let renamed_from = self.used.fields.renamed_from.as_deref();
+        fields.renamed_from = renamed_from.map(&named).transpose()?.map(Box::new);
         let also = self.used.fields.when.clone().filter(|_| !elsewhere);
         if fields.shared.as_ref().is_some_and(|shared| shared.value) {
             let name = self.shared_function(trigger, &fields);
-            fields.function_name = Some(Located {
+            fields.function_name = Some(Box::new(Located {
                 value: TableRef::exactly(None, name),
                 span: trigger.span.clone(),
-            });
+            }));
         }
         Ok(Some(Expanded {
             table,

@@ -2,6 +2,7 @@
 //! nothing is to be done it asks nothing.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use super::gather::{called_functions, functions, made, may_reorder, siblings, states};
 use super::protection::{Side, Weakening, dropped, fires, function_losses, list, lost_with};
@@ -93,7 +94,7 @@ pub(super) struct Assessor<'a> {
     around: &'a Around<'a>,
     changes: &'a [Change],
     pub(super) states: &'a BTreeMap<TableId, TableState>,
-    siblings: &'a BTreeMap<TableId, Vec<Trigger>>,
+    siblings: &'a BTreeMap<TableId, Vec<Arc<Trigger>>>,
     pub(super) protocol: Protocol,
     before: Side<'a>,
     after: Side<'a>,

@@ -1,6 +1,7 @@
 //! What must be known besides the plan itself, read only where the plan makes it matter.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use super::protection::Functions;
 use crate::db::size::TableState;
@@ -109,7 +110,7 @@ pub(super) fn siblings(
     changes: &[Change],
     catalog: &Catalog,
     database: &mut dyn Database,
-) -> Result<BTreeMap<TableId, Vec<Trigger>>, Error> {
+) -> Result<BTreeMap<TableId, Vec<Arc<Trigger>>>, Error> {
     if !database.dialect().fires_by_name() {
         return Ok(BTreeMap::new());
     }
@@ -137,7 +138,7 @@ pub(super) fn siblings(
         .filter(|id| !touched.contains(id))
         .cloned()
         .collect();
-    let mut siblings: BTreeMap<TableId, Vec<Trigger>> = BTreeMap::new();
+    let mut siblings: BTreeMap<TableId, Vec<Arc<Trigger>>> = BTreeMap::new();
     if ids.is_empty() {
         return Ok(siblings);
     }

@@ -24,7 +24,7 @@ fn the_latest_record_counts() {
     database.execute(TABLES);
     let history = database.history().expect("reads");
     assert!(history.exists && history.version == 0);
-    let definition = serde_json::to_string(&Definition::Function(function.clone())).expect("json");
+    let definition = serde_json::to_string(&Definition::from(function.clone())).expect("json");
     database.execute(&format!(
         "INSERT INTO triggerctl.migrations VALUES
           (1, 'applied', NULL, '1 created', 'p', 's', 'f', 't', '[\"CREATE 1\", \"a;b\"]', '[\"DROP 1\"]',
@@ -53,7 +53,7 @@ fn the_latest_record_counts() {
         .expect("reads");
     assert_eq!(
         recorded.into_iter().collect::<Vec<_>>(),
-        [(id, Definition::Function(function))]
+        [(id, Definition::from(function))]
     );
     let failure = database
         .recorded(&[trigger], 1)

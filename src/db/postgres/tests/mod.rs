@@ -9,6 +9,7 @@ mod migrations;
 mod tables;
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
@@ -130,14 +131,14 @@ impl Postgres {
 
     fn trigger(&mut self, schema: &str, table: &str, name: &str) -> Trigger {
         match self.definition(&trigger_id(schema, table, name)) {
-            Definition::Trigger(trigger) => trigger,
+            Definition::Trigger(trigger) => Arc::unwrap_or_clone(trigger),
             Definition::Function(_) => panic!("not a trigger"),
         }
     }
 
     fn function(&mut self, schema: &str, name: &str) -> Function {
         match self.definition(&function_id(schema, name)) {
-            Definition::Function(function) => function,
+            Definition::Function(function) => Arc::unwrap_or_clone(function),
             Definition::Trigger(_) => panic!("not a function"),
         }
     }

@@ -139,9 +139,9 @@ fn faults_are_found_before_anything_runs() {
             .map(|(_, fault)| format!("{} | {}", fault.message, fault.help.join("; ")))
             .collect()
     };
-    assert!(messages(&mut database, &[&Definition::Trigger(good)]).is_empty());
+    assert!(messages(&mut database, &[&Definition::from(good)]).is_empty());
     assert_eq!(
-        messages(&mut database, &[&Definition::Trigger(missing)]),
+        messages(&mut database, &[&Definition::from(missing)]),
         [
             "function `public.ff` does not exist | did you mean `public.f`?",
             "table `public.t` has no column `aa` | did you mean `a`?",
@@ -150,14 +150,14 @@ fn faults_are_found_before_anything_runs() {
         ]
     );
     assert_eq!(
-        messages(&mut database, &[&Definition::Trigger(wrong)]),
+        messages(&mut database, &[&Definition::from(wrong)]),
         [
             "function `public.number` returns integer, not trigger | a trigger can only call a function that returns `trigger`",
             "table `public.nowhere` does not exist | ",
         ]
     );
     assert_eq!(
-        messages(&mut database, &[&Definition::Function(function)]),
+        messages(&mut database, &[&Definition::from(function)]),
         [
             "function `public.number` exists already, and returns integer | choose another name for the trigger function",
             "the language `plnothing` is not installed in this database | CREATE EXTENSION plnothing",

@@ -39,7 +39,7 @@ pub(in crate::db::sqlite) fn effects(
     let triggers: Vec<&Trigger> = definitions
         .iter()
         .filter_map(|definition| match definition {
-            Definition::Trigger(trigger) => Some(trigger),
+            Definition::Trigger(trigger) => Some(&**trigger),
             Definition::Function(_) => None,
         })
         .collect();
@@ -86,11 +86,16 @@ fn report(
             }
         }
     }
-    let log = log.lock().map(|log| log.clone()).unwrap_or_default();
+    // Neither the copy nor what was noted is needed beside what comes of it.
+    drop(copy);
+    let mut log = log
+        .lock()
+        .map(|mut log| std::mem::take(&mut *log))
+        .unwrap_or_default();
     Ok(triggers
         .iter()
         .map(|trigger| {
-            let acts = log.get(&trigger.id.name.to_ascii_lowercase());
+            let acts = log.remove(&trigger.id.name.to_ascii_lowercase());
             let mut effects = told(trigger, acts.into_iter().flatten());
             if let Some(reason) = unknown.get(&trigger.id) {
                 effects.unknown.push(Unknown {
@@ -151,23 +156,23 @@ fn note(context: &AuthContext<'_>, log: &Log) {
     }
 }
 
-fn told<'a>(trigger: &Trigger, acts: impl Iterator<Item = &'a Act>) -> Effects {
+fn told(trigger: &Trigger, acts: impl Iterator<Item = Act>) -> Effects {
     let mut effects = Effects::default();
-    let mut updated: BTreeMap<&str, BTreeSet<String>> = BTreeMap::new();
-    let id = |name: &str| TableId {
+    let mut updated: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    let id = |name: String| TableId {
         schema: MAIN.to_owned(),
-        name: name.to_owned(),
+        name,
     };
     for act in acts {
         let (table, event) = match act {
             Act::Insert(table) => (table, Event::Insert),
             Act::Delete(table) => (table, Event::Delete),
             Act::Update(table, column) => {
-                updated.entry(table).or_default().insert(column.clone());
+                updated.entry(table).or_default().insert(column);
                 continue;
             }
             Act::Read(table, column) => {
-                effects.reads.insert((id(table), Some(column.clone())));
+                effects.reads.push((id(table), Some(column)));
                 continue;
             }
         };
@@ -177,7 +182,7 @@ fn told<'a>(trigger: &Trigger, acts: impl Iterator<Item = &'a Act>) -> Effects {
         let write = write(trigger, id(table), Event::Update, Some(columns));
         effects.writes.push(write);
     }
-    effects
+    effects.fitted()
 }
 
 fn write(

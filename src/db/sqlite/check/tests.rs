@@ -40,7 +40,7 @@ fn definition(sql: &str) -> Definition {
         name: table.trim_matches('"').to_owned(),
     };
     let trigger = parse(sql, table).unwrap_or_else(|error| panic!("{error}: {sql}"));
-    Definition::Trigger(trigger)
+    Definition::from(trigger)
 }
 
 /// What is said of these triggers: name, message, the text that is underlined, help.
@@ -312,7 +312,7 @@ fn a_definition_without_ddl_cannot_be_checked() {
     else {
         panic!("a trigger");
     };
-    trigger.verbatim = None;
+    std::sync::Arc::make_mut(&mut trigger).verbatim = None;
     assert!(check(&database(), &[&Definition::Trigger(trigger)], &[]).is_err());
 }
 

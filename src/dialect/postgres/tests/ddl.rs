@@ -21,8 +21,8 @@ const V15: Server = Server {
 fn alter(before: &Trigger, after: &Trigger, server: Server) -> (Vec<String>, Option<LockMode>) {
     let renderer = Renderer::new(&Postgres, None).unwrap();
     let (before, after) = (
-        Definition::Trigger(before.clone()),
-        Definition::Trigger(after.clone()),
+        Definition::from(before.clone()),
+        Definition::from(after.clone()),
     );
     let ddl = Postgres.alter(&before, &after, &renderer, server).unwrap();
     assert!(!ddl.custom);
@@ -39,8 +39,8 @@ fn alter(before: &Trigger, after: &Trigger, server: Server) -> (Vec<String>, Opt
 fn alter_function(before: &Function, after: &Function) -> Vec<String> {
     let renderer = Renderer::new(&Postgres, None).unwrap();
     let (before, after) = (
-        Definition::Function(before.clone()),
-        Definition::Function(after.clone()),
+        Definition::from(before.clone()),
+        Definition::from(after.clone()),
     );
     let ddl = Postgres.alter(&before, &after, &renderer, V15).unwrap();
     assert_eq!(ddl.lock, None);
@@ -257,7 +257,7 @@ fn partitions_keep_their_states() {
     assert_eq!(alter(&two, &three, V15).0[1..], states);
     let renderer = Renderer::new(&Postgres, None).unwrap();
     let created = Postgres
-        .create(&Definition::Trigger(two), &renderer, V15)
+        .create(&Definition::from(two), &renderer, V15)
         .unwrap();
     assert_eq!(created.statements[1..], states);
 }
@@ -297,10 +297,10 @@ fn extensions_come_and_go() {
 fn drops_never_cascade() {
     let renderer = Renderer::new(&Postgres, None).unwrap();
     let drop = |definition| Postgres.drop(&definition, &renderer, V15).unwrap();
-    let ddl = drop(Definition::Trigger(trigger("")));
+    let ddl = drop(Definition::from(trigger("")));
     assert_eq!(ddl.statements, ["DROP TRIGGER audit ON public.users"]);
     assert_eq!(ddl.lock, Some(LockMode::AccessExclusive));
-    let ddl = drop(Definition::Function(function("")));
+    let ddl = drop(Definition::from(function("")));
     assert_eq!(ddl.statements, ["DROP FUNCTION public.users_audit()"]);
     assert_eq!(ddl.lock, None);
 }
@@ -363,7 +363,7 @@ fn owner_and_rights_come_back_after_a_drop() {
             grantable: false,
         },
     ]);
-    let created = create_all(&Postgres, &[Definition::Function(restored.clone())], V15);
+    let created = create_all(&Postgres, &[Definition::from(restored.clone())], V15);
     let function = "FUNCTION public.users_audit()";
     assert_eq!(
         created[1..],
@@ -378,7 +378,7 @@ fn owner_and_rights_come_back_after_a_drop() {
     );
     restored.grants = None;
     assert_eq!(
-        create_all(&Postgres, &[Definition::Function(restored)], V15).len(),
+        create_all(&Postgres, &[Definition::from(restored)], V15).len(),
         2
     );
 }
@@ -392,7 +392,7 @@ fn a_function_in_c_is_restored() {
         file: "$libdir/refint".to_owned(),
         symbol: "check_primary_key".to_owned(),
     };
-    let created = create_all(&Postgres, &[Definition::Function(c)], V15).remove(0);
+    let created = create_all(&Postgres, &[Definition::from(c)], V15).remove(0);
     assert!(
         created.ends_with("COST 1\nAS '$libdir/refint', 'check_primary_key'"),
         "{created}"
@@ -405,7 +405,7 @@ fn what_cannot_be_written_is_an_error() {
     let mut unread = trigger("");
     unread.condition = Some(Condition::Unread);
     let error = Postgres
-        .create(&Definition::Trigger(unread), &renderer, V15)
+        .create(&Definition::from(unread), &renderer, V15)
         .unwrap_err();
     assert_eq!(
         error.to_string(),
@@ -413,8 +413,8 @@ fn what_cannot_be_written_is_an_error() {
     );
     let error = Postgres
         .alter(
-            &Definition::Trigger(trigger("")),
-            &Definition::Function(function("")),
+            &Definition::from(trigger("")),
+            &Definition::from(function("")),
             &renderer,
             V15,
         )

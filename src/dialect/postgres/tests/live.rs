@@ -220,7 +220,7 @@ fn from_every_kind_to_every_other() {
         })
         .collect();
     let (mut client, mut database) = (scratch.client(), scratch.open());
-    let first = Definition::Trigger(kinds[0].clone());
+    let first = Definition::from(kinds[0].clone());
     scratch.run(
         &Postgres
             .create(&first, &renderer, Postgres.newest())
@@ -242,7 +242,7 @@ fn from_every_kind_to_every_other() {
         for one in kinds.iter().step_by(step) {
             for other in kinds.iter().step_by(step) {
                 for next in [one, other] {
-                    let next = Definition::Trigger(next.clone());
+                    let next = Definition::from(next.clone());
                     let ddl = Postgres.alter(&now, &next, &renderer, server).unwrap();
                     for statement in &ddl.statements {
                         if let Err(error) = client.execute(statement.as_str(), &[]) {
@@ -284,14 +284,14 @@ fn functions_alter_and_come_back() {
     let mut kept = other.clone();
     kept.source = FunctionSource::Body("BEGIN END".to_owned());
     kept.comment = Some("x".to_owned());
-    let mut now = Definition::Function(plain.clone());
+    let mut now = Definition::from(plain.clone());
     scratch.run(&create_all(
         &Postgres,
         std::slice::from_ref(&now),
         Postgres.newest(),
     ));
     for next in [&other, &kept, &plain, &kept, &other, &plain] {
-        let next = Definition::Function(next.clone());
+        let next = Definition::from(next.clone());
         scratch.run(
             &Postgres
                 .alter(&now, &next, &renderer, Postgres.newest())
@@ -322,7 +322,7 @@ fn functions_alter_and_come_back() {
     );
     scratch.run(&create_all(
         &Postgres,
-        &[Definition::Function(restored)],
+        &[Definition::from(restored)],
         Postgres.newest(),
     ));
     let row = scratch
@@ -362,14 +362,14 @@ fn states_of_partitions() {
     three
         .enabled_on_partitions
         .insert(partition("part_2"), EnabledState::Replica);
-    let mut now = Definition::Trigger(one.clone());
+    let mut now = Definition::from(one.clone());
     scratch.run(&create_all(
         &Postgres,
         std::slice::from_ref(&now),
         Postgres.newest(),
     ));
     for next in [&two, &three, &one, &three, &two, &one] {
-        let next = Definition::Trigger(next.clone());
+        let next = Definition::from(next.clone());
         scratch.run(
             &Postgres
                 .alter(&now, &next, &renderer, Postgres.newest())

@@ -140,7 +140,7 @@ constraint = { deferrable = true, initially = 'deferred', from = 'other' }",
     );
     let renderer = Renderer::new(&Postgres, None).unwrap();
     let ddl = Postgres
-        .create(&Definition::Trigger(trigger), &renderer, Postgres.newest())
+        .create(&Definition::from(trigger), &renderer, Postgres.newest())
         .unwrap();
     assert_eq!(
         ddl.statements,
@@ -210,7 +210,7 @@ fn the_generated_function_can_be_named_and_secured() {
     assert_eq!(function.id.to_string(), "app.bump");
     let created = create_all(
         &Postgres,
-        &[Definition::Function(function)],
+        &[Definition::from(function)],
         Postgres.newest(),
     );
     assert!(created[0].contains("SECURITY DEFINER"));
@@ -223,7 +223,7 @@ fn the_generated_function_can_be_named_and_secured() {
         other.settings[0].values = values;
         let created = create_all(
             &Postgres,
-            &[Definition::Function(other.clone())],
+            &[Definition::from(other.clone())],
             Postgres.newest(),
         );
         assert!(created[0].contains("\nSET search_path TO ''\n"));
@@ -275,7 +275,7 @@ description = 'Writes it down.'
     assert_eq!(
         create_all(
             &Postgres,
-            &[Definition::Function(function)],
+            &[Definition::from(function)],
             Postgres.newest()
         ),
         [

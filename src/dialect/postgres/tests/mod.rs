@@ -13,6 +13,8 @@ mod live;
 mod lowering;
 mod refusals;
 
+use std::sync::Arc;
+
 use super::*;
 use crate::dialect::testing::{changed, create_all, definitions};
 use crate::model::{Function, Trigger};
@@ -44,7 +46,7 @@ fn trigger(changes: &str) -> Trigger {
 
 fn function(changes: &str) -> Function {
     match both(changes).remove(0) {
-        Definition::Function(function) => function,
+        Definition::Function(function) => Arc::unwrap_or_clone(function),
         Definition::Trigger(_) => panic!("a function comes first"),
     }
 }
