@@ -118,6 +118,12 @@ impl Job {
         let mut reverses = vec![];
         let mut rests_on = vec![];
         let renamed = renamed_functions(&plan.changes);
+        // Exactly as much room as they take: there may be many.
+        let count = |of: fn(&Change) -> usize| plan.changes.iter().map(of).sum();
+        job.up
+            .reserve_exact(count(|change| change.statements.len()));
+        rests_on.reserve_exact(count(|change| change.rests_on.len()));
+        reverses.reserve_exact(plan.changes.len());
         for change in plan.changes {
             let (id, old_id) = (change.id(), change.old_id());
             let faults_allowed = change.faults_allowed;
@@ -179,6 +185,19 @@ impl Job {
 }
 
 impl Job {
+    /// The row of the migration that came of it, with the statements, which are not needed here any more.
+    #[must_use]
+    pub fn recorded(self, migration: Migration) -> Migration {
+        let tables = self.tables.iter().flat_map(NewTable::statements);
+        let tables: Vec<String> = tables.map(str::to_owned).collect();
+        let up = self.up.into_iter().map(|statement| statement.sql);
+        Migration {
+            up: tables.into_iter().chain(up).collect(),
+            down: self.down,
+            ..migration
+        }
+    }
+
     /// All statements in the order in which they run.
     pub fn statements(&self) -> impl Iterator<Item = &str> {
         statements(&self.tables, &self.up)
@@ -231,7 +250,8 @@ pub struct Settings<'a> {
     pub writer: Writer<'a>,
 }
 
-/// Run a job as the next migration. On an error nothing has changed, unless it is [`Kind::Uncertain`].
+/// Run a job as the next migration; its statements are not in the answer (see [`Job::recorded`]). On an error nothing has
+/// changed, unless it is [`Kind::Uncertain`].
 pub fn run(
     job: &Job,
     settings: &Settings<'_>,
@@ -286,8 +306,7 @@ fn attempt(
     let clock = Instant::now();
     database.begin(settings.patience)?;
 
-    let scope = job_scope(&job.expected);
-    let (history, _) = must_fit(&scope, &job.moved, &job.tables, database)?;
+    let (history, _) = must_fit(&job_scope(&job.expected), &job.moved, &job.tables, database)?;
     signal::check()?;
 
     create_tables(&job.tables, database)?;
@@ -345,7 +364,7 @@ fn attempt(
     record(sql, database)?;
     signal::check()?;
     database.commit()?;
-    Ok(with_statements(job, migration))
+    Ok(migration)
 }
 
 /// Refuse a plan that was saved and does not fit any more. The migration looks again, under its lock; this is so that
@@ -466,15 +485,10 @@ pub(crate) fn started_row(
     started: Timestamp,
     database: &dyn Database,
 ) -> Migration {
-    with_statements(job, row(job, settings, version, started, database))
-}
-
-/// A migration with its statements, of which there may be many.
-fn with_statements(job: &Job, migration: Migration) -> Migration {
     Migration {
         up: job.statements().map(str::to_owned).collect(),
         down: job.down.clone(),
-        ..migration
+        ..row(job, settings, version, started, database)
     }
 }
 

@@ -16,7 +16,7 @@ use crate::model::{Definition, FunctionSource, ObjectId, TableId};
 use crate::parallel;
 use crate::render::Renderer;
 use crate::selectors::{self, Chosen, Covering, Uncovered};
-use crate::spec::{AllowSpec, Fields, Merged, FunctionSpec, Spec, TableRef, TriggerSpec};
+use crate::spec::{AllowSpec, Fields, FunctionSpec, Merged, Spec, TableRef, TriggerSpec};
 
 /// The table that holds what is switched off, where the engine has no settings of a session.
 const BYPASS_TABLE: &str = "triggerctl_bypass";
@@ -819,10 +819,15 @@ fn in_file_order(spec: &Spec, problems: &mut Vec<Diagnostic>) {
 pub fn digest<'a>(texts: impl IntoIterator<Item = &'a str>) -> String {
     let mut hasher = Sha256::new();
     for text in texts {
-        hasher.update(text.len().to_le_bytes());
-        hasher.update(text);
+        digest_more(&mut hasher, text);
     }
     hex(&hasher.finalize())
+}
+
+/// Take one more text into such a digest.
+pub(crate) fn digest_more(hasher: &mut Sha256, text: &str) {
+    hasher.update(text.len().to_le_bytes());
+    hasher.update(text);
 }
 
 /// Bytes in lower-case hex.

@@ -195,9 +195,7 @@ fn with_its_own_words(
     if let Definition::Trigger(trigger) = &mut before
         && !is_another
     {
-        Arc::make_mut(trigger)
-            .condition
-            .clone_from(&of.condition);
+        Arc::make_mut(trigger).condition.clone_from(&of.condition);
     }
     Ok(before)
 }

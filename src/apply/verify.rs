@@ -2,8 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use sha2::{Digest as _, Sha256};
+
 use crate::db::{Catalog, ConditionPair, Database, Depth, Live, Verdict};
-use crate::desired::digest;
+use crate::desired::{digest_more, hex};
 use crate::dialect::Dialect;
 use crate::diff::{self, FieldChange, Judge};
 use crate::error::{Diagnostic, Error, Kind};
@@ -22,8 +24,8 @@ type Befores = BTreeMap<ObjectId, Option<Definition>>;
 pub(crate) struct Reader {
     /// Where an engine reads its catalog as a whole, what that said.
     catalog: Option<Catalog>,
-    /// What was read, for the digest of all of it.
-    seen: Vec<String>,
+    /// The digest of all that was read so far.
+    seen: Sha256,
 }
 
 impl Reader {
@@ -49,10 +51,11 @@ impl Reader {
             Some(live) => live,
             None => self.read_by_catalog(some, (&structure, &whole), all, database)?,
         };
-        self.seen.extend(some.iter().map(|(id, _)| {
+        for (id, _) in some {
             let live = live.get(*id);
-            format!("{id} {}", live.map_or("-", |live| &live.fingerprint))
-        }));
+            let seen = format!("{id} {}", live.map_or("-", |live| &live.fingerprint));
+            digest_more(&mut self.seen, &seen);
+        }
         Ok(live)
     }
 
@@ -102,7 +105,7 @@ impl Reader {
 
     /// Digest of all objects that were read, as they are now.
     pub(crate) fn digest(&self) -> String {
-        digest(self.seen.iter().map(String::as_str))
+        hex(&self.seen.clone().finalize())
     }
 }
 

@@ -131,7 +131,7 @@ impl How {
     pub fn run(
         &self,
         context: &Context,
-        job: &Job,
+        job: Job,
         writer: Writer<'_>,
         database: &mut dyn Database,
     ) -> Result<Migration, Error> {
@@ -146,11 +146,11 @@ impl How {
             writer,
         };
         let bar = bar(context, job.up.len());
-        let result = run(job, &settings, database, &mut |done| {
+        let result = run(&job, &settings, database, &mut |done| {
             bar.set_position(done as u64);
         });
         bar.finish_and_clear();
-        result
+        Ok(job.recorded(result?))
     }
 }
 
@@ -227,7 +227,7 @@ impl Apply {
         };
         let mut job = Job::from_plan(plan)?;
         job.rendering = rendering;
-        let migration = match self.how.run(context, &job, writer, &mut *database) {
+        let migration = match self.how.run(context, job, writer, &mut *database) {
             Ok(migration) => migration,
             Err(error) => {
                 // What is wrong with a body was left to the migration to find; the check says it with its place in the

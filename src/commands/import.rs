@@ -15,7 +15,7 @@ use crate::render::Renderer;
 use crate::report::{Format, json};
 use crate::spec::Spec;
 
-use super::{Context, Outcome, connect_settings};
+use super::{Context, Outcome, connect_settings, free_objects};
 
 /// Write a spec from the triggers that are there.
 ///
@@ -59,11 +59,19 @@ impl ImportCommand {
             (None, None) => None,
         };
         let options = context.load_options(true);
-        let spec = if config.exists() {
+        let mut spec = if config.exists() {
             context.spec_if_any()?
         } else {
             None
         };
+        let is_part = |spec: &Spec| {
+            let out = out.filter(|out| out.exists());
+            out.is_some_and(|out| import::includes(spec, out))
+        };
+        if let Some(spec) = spec.as_mut().filter(|spec| !is_part(spec)) {
+            // It says where the database is, and no more.
+            free_objects(spec);
+        }
         // What the file that is written to belongs to: to the spec, or it is one by itself.
         let own;
         let (target, main) = match out {

@@ -58,7 +58,7 @@ impl Rollback {
         };
         let migration = self
             .how
-            .run(context, &rollback.job, writer, &mut *database)?;
+            .run(context, rollback.job, writer, &mut *database)?;
         report(context, &migration)?;
         Ok(Outcome::Done)
     }

@@ -143,30 +143,45 @@ impl TriggerDraft {
             description: description.clone().map(at).map(Box::new),
             renamed_from: None,
             bypass: None,
-            enabled: (*enabled != EnabledState::Origin).then(|| at(*enabled)).map(Box::new),
-            constraint: constraint.as_ref().map(|constraint| {
-                at(ConstraintSpec {
-                    deferral: constraint.deferral,
-                    from: constraint_from.clone().map(at),
+            enabled: (*enabled != EnabledState::Origin)
+                .then(|| at(*enabled))
+                .map(Box::new),
+            constraint: constraint
+                .as_ref()
+                .map(|constraint| {
+                    at(ConstraintSpec {
+                        deferral: constraint.deferral,
+                        from: constraint_from.clone().map(at),
+                    })
                 })
-            }).map(Box::new),
-            referencing: (old.is_some() || new.is_some()).then(|| {
-                at(ReferencingSpec {
-                    old_table: old.clone().map(at),
-                    new_table: new.clone().map(at),
+                .map(Box::new),
+            referencing: (old.is_some() || new.is_some())
+                .then(|| {
+                    at(ReferencingSpec {
+                        old_table: old.clone().map(at),
+                        new_table: new.clone().map(at),
+                    })
                 })
-            }).map(Box::new),
+                .map(Box::new),
             function: function.clone().map(at).map(Box::new),
             args: texts(args).map(Box::new),
             shared: None,
             function_name: function_name.clone().map(at).map(Box::new),
             declare: declare.clone().map(at).map(Box::new),
-            security: (*security != Security::Invoker).then(|| at(*security)).map(Box::new),
+            security: (*security != Security::Invoker)
+                .then(|| at(*security))
+                .map(Box::new),
             search_path: texts(search_path).map(Box::new),
             definer: definer.clone().map(at).map(Box::new),
-            enabled_on: (!enabled_on.is_empty()).then(|| at(states(enabled_on))).map(Box::new),
+            enabled_on: (!enabled_on.is_empty())
+                .then(|| at(states(enabled_on)))
+                .map(Box::new),
             depends_on_extensions: texts(depends_on_extensions).map(Box::new),
-            order: follows.clone().map(OrderSpec::Follows).map(at).map(Box::new),
+            order: follows
+                .clone()
+                .map(OrderSpec::Follows)
+                .map(at)
+                .map(Box::new),
             sql_mode: sql_mode.clone().map(at).map(Box::new),
             collation: collation.clone().map(at).map(Box::new),
         };

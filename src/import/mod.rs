@@ -316,17 +316,22 @@ impl Import {
     /// A whole new spec.
     pub fn text(&self, header: &Header) -> String {
         let mut out = header.text();
-        out.push_str(&self.parts());
+        self.add_parts(&mut out);
         out
     }
 
     /// All of it, to follow what a spec has already.
     fn parts(&self) -> String {
         let mut out = String::new();
-        for group in self.groups() {
-            group.write(self.qualifies, &mut out);
-        }
+        self.add_parts(&mut out);
         out
+    }
+
+    fn add_parts(&self, out: &mut String) {
+        for group in self.groups() {
+            group.write(self.qualifies, out);
+        }
+        out.shrink_to_fit();
     }
 
     fn groups(&self) -> Vec<Group<'_>> {
@@ -340,12 +345,13 @@ impl Import {
         live: &BTreeMap<ObjectId, Definition>,
         renderer: &Renderer,
     ) -> Result<(Spec, Asked), Error> {
-        let text = format!("version = 1\n{}", self.parts());
-        let spec = parse(&text)?;
+        let mut text = "version = 1\n".to_owned();
+        self.add_parts(&mut text);
         let shown = Arc::new(SourceFile {
             name: "<imported spec>".to_owned(),
             text,
         });
+        let spec = parse(&shown)?;
         let asked =
             desired::asked(&spec, renderer, database).map_err(|error| renamed(error, &shown))?;
         let wanted = &asked.desired;
@@ -419,18 +425,14 @@ fn lost(id: &ObjectId, differences: &[diff::FieldChange]) -> Option<Diagnostic> 
 }
 
 /// Read a spec that is in no file.
-fn parse(text: &str) -> Result<Spec, Error> {
+fn parse(shown: &Arc<SourceFile>) -> Result<Spec, Error> {
     let failed = |error: std::io::Error| {
         Error::failed(format!("a temporary file cannot be written: {error}"))
     };
     let folder = tempfile::tempdir().map_err(failed)?;
     let path = folder.path().join("import.toml");
-    std::fs::write(&path, text).map_err(failed)?;
-    let shown = Arc::new(SourceFile {
-        name: "<imported spec>".to_owned(),
-        text: text.to_owned(),
-    });
-    Spec::load(&path, &LoadOptions::default()).map_err(|error| renamed(error, &shown))
+    std::fs::write(&path, &shown.text).map_err(failed)?;
+    Spec::load(&path, &LoadOptions::default()).map_err(|error| renamed(error, shown))
 }
 
 /// Say of every place that it is in a text that was not written, and why it matters.

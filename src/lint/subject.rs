@@ -13,8 +13,8 @@ use crate::effects::{self, ByEvent, Effects, Place, Surroundings};
 use crate::error::{Diagnostic, Error, Located, Span};
 use crate::kinds::tables::NewTable;
 use crate::model::{
-    Action, Definition, EnabledState, Function, FunctionId, FunctionSource, ObjectId,
-    TableId, Trigger, TriggerId,
+    Action, Definition, EnabledState, Function, FunctionId, FunctionSource, ObjectId, TableId,
+    Trigger, TriggerId,
 };
 use crate::plpgsql::{Unread, Walk};
 use crate::render::Renderer;

@@ -492,19 +492,13 @@ impl Planner<'_> {
     fn change(&mut self, sides: &Sides<'_>) -> Result<Option<Change>, Error> {
         let live = match sides.live {
             None => None,
-            Some(_) => Some(
-                self.evidence
-                    .live
-                    .get(sides.from)
-                    .cloned()
-                    .ok_or_else(|| {
-                        Error::failed(format!(
-                            "{} was changed while it was being read",
-                            sides.from
-                        ))
-                        .help("try again")
-                    })?,
-            ),
+            Some(_) => Some(self.evidence.live.get(sides.from).cloned().ok_or_else(|| {
+                Error::failed(format!(
+                    "{} was changed while it was being read",
+                    sides.from
+                ))
+                .help("try again")
+            })?),
         };
         let drift = self.drift(sides, live.as_ref());
         let (action, because) = match (sides.desired, sides.record, &live) {

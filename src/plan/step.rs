@@ -119,9 +119,7 @@ fn with_known_condition(
         && !fields.iter().any(|change| change.field == "when")
     {
         if before.condition != after.condition {
-            Arc::make_mut(before)
-                .condition
-                .clone_from(&after.condition);
+            Arc::make_mut(before).condition.clone_from(&after.condition);
         }
     }
     before

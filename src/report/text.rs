@@ -11,8 +11,7 @@ use crate::db::size::TableSize;
 use crate::dialect::Dialect;
 use crate::diff::{FieldChange, show_constraint, show_state};
 use crate::model::{
-    Action as TriggerAction, Condition, Definition, EnabledState, ObjectId, Orientation,
-    Trigger,
+    Action as TriggerAction, Condition, Definition, EnabledState, ObjectId, Orientation, Trigger,
 };
 use crate::plan::{Action, Change, Hazard, Lock, ObjectRef, Plan, Severity};
 use crate::rollback::Rollback;

@@ -37,7 +37,9 @@ pub(super) fn read(path: &Path) -> Result<Vec<u8>, Box<Diagnostic>> {
             Diagnostic::new(message).help("name the file in it"),
         ));
     }
-    let mut bytes = vec![];
+    // One more than there is, where the end is seen: no room is made that is not needed.
+    let length = file.metadata().map_or(0, |metadata| metadata.len());
+    let mut bytes = Vec::with_capacity(usize::try_from(length.min(LARGEST)).unwrap_or(0) + 1);
     file.take(LARGEST + 1)
         .read_to_end(&mut bytes)
         .map_err(|error| failed(&error))?;

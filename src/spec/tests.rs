@@ -122,7 +122,7 @@ description = "f"
     };
     assert!(!include[0].value.is_glob() && include[1].value.is_glob());
     assert!(exclude[0].value.matches("sales", "tmp1"));
-    let postgres = trigger.for_dialect("postgres").unwrap();
+    let postgres = trigger.for_dialect("postgres").as_deref().cloned().unwrap();
     assert_eq!(postgres.timing.unwrap().value, Timing::Before);
     assert!(postgres.body.is_none());
     assert_eq!(postgres.function.unwrap().value.name, "Log");
@@ -131,12 +131,12 @@ description = "f"
     let constraint = postgres.constraint.unwrap().value;
     assert_eq!(constraint.deferral, Deferral::InitiallyDeferred);
     assert_eq!(constraint.from.unwrap().value.to_string(), "app.other");
-    let sqlite = trigger.for_dialect("sqlite").unwrap();
+    let sqlite = trigger.for_dialect("sqlite").as_deref().cloned().unwrap();
     assert_eq!(sqlite.timing.unwrap().value, Timing::After);
     assert_eq!(sqlite.when.unwrap().value, "NEW.${env:NOT_FILLED} IS NULL");
     assert_eq!(sqlite.events.unwrap().value[1].value, Event::Update);
     assert!(sqlite.enabled.is_none());
-    let mysql = trigger.for_dialect("mysql").unwrap();
+    let mysql = trigger.for_dialect("mysql").as_deref().cloned().unwrap();
     assert_eq!(mysql.order.unwrap().value, OrderSpec::Precedes("z".into()));
     let function = &spec.functions[0];
     let settings: Vec<_> = function

@@ -173,8 +173,16 @@ fn refuse_fields(reader: &mut Reader<'_>, fields: &Fields) {
     }
     let elsewhere = "put it under the dialect that has it, or leave mysql out of `dialects`";
     let body = "write the statements in `body` instead";
-    reader.refuse_field(fields.constraint.as_deref(), "constraint triggers", elsewhere);
-    reader.refuse_field(fields.referencing.as_deref(), "transition tables", elsewhere);
+    reader.refuse_field(
+        fields.constraint.as_deref(),
+        "constraint triggers",
+        elsewhere,
+    );
+    reader.refuse_field(
+        fields.referencing.as_deref(),
+        "transition tables",
+        elsewhere,
+    );
     reader.refuse_field(fields.function.as_deref(), "trigger functions", body);
     reader.refuse_field(fields.args.as_deref(), "trigger arguments", body);
     reader.refuse_field(fields.shared.as_deref(), "trigger functions", elsewhere);

@@ -134,7 +134,7 @@ fn replaces_in_place_on_mariadb_and_keeps_the_order() {
     let Definition::Trigger(trigger) = &mut before else {
         unreachable!()
     };
-    trigger.creation = Some(Box::new(Creation {
+    std::sync::Arc::make_mut(trigger).creation = Some(Box::new(Creation {
         place: Some(Place::Among {
             before: vec!["a".into()],
             after: vec!["b".into(), "c".into()],

@@ -305,7 +305,7 @@ fn drop_and_alter() {
     let Definition::Trigger(trigger) = &mut stored else {
         panic!("a trigger");
     };
-    trigger.verbatim =
+    std::sync::Arc::make_mut(trigger).verbatim =
         Some("CREATE TRIGGER audit after insert on users begin select 1; end".to_owned());
     let back = Sqlite.alter(&before, &stored, &renderer, server).unwrap();
     assert_eq!(back.statements[1], trigger_text(&stored));

@@ -284,7 +284,7 @@ fn functions_alter_and_come_back() {
     let mut kept = other.clone();
     kept.source = FunctionSource::Body("BEGIN END".to_owned());
     kept.comment = Some("x".to_owned());
-    let mut now = Definition::from(plain.clone());
+    let mut now = Definition::Function(plain.clone());
     scratch.run(&create_all(
         &Postgres,
         std::slice::from_ref(&now),
@@ -302,7 +302,7 @@ fn functions_alter_and_come_back() {
         now = next;
     }
     // Owner and rights are not compared, so ask for them.
-    let mut restored = plain;
+    let mut restored = Function::clone(&plain);
     restored.owner = Some("triggerctl_clerk".to_owned());
     restored.grants = Some(vec![
         Grant {

@@ -208,11 +208,7 @@ fn the_generated_function_can_be_named_and_secured() {
          'pg_temp']",
     );
     assert_eq!(function.id.to_string(), "app.bump");
-    let created = create_all(
-        &Postgres,
-        &[Definition::from(function)],
-        Postgres.newest(),
-    );
+    let created = create_all(&Postgres, &[Definition::from(function)], Postgres.newest());
     assert!(created[0].contains("SECURITY DEFINER"));
     assert!(created[0].contains("\nSET search_path TO \"$user\", pg_temp\n"));
     let mut other =
@@ -275,7 +271,7 @@ description = 'Writes it down.'
     assert_eq!(
         create_all(
             &Postgres,
-            &[Definition::from(function)],
+            &[Definition::Function(function)],
             Postgres.newest()
         ),
         [

@@ -39,7 +39,7 @@ fn both(changes: &str) -> Vec<Definition> {
 
 fn trigger(changes: &str) -> Trigger {
     match both(changes).pop() {
-        Some(Definition::Trigger(trigger)) => trigger,
+        Some(Definition::Trigger(trigger)) => Arc::unwrap_or_clone(trigger),
         _ => panic!("a trigger comes last"),
     }
 }
