@@ -138,15 +138,7 @@ pub fn read(
     let spared: BTreeMap<TriggerId, Arc<Trigger>> = definitions
         .iter()
         .filter(|(id, _)| !covered(id))
-        .filter_map(|(_, definition)| match definition {
-            Definition::Trigger(trigger) if trigger.creation.is_some() => {
-                match database.spared(definition).into_owned() {
-                    Definition::Trigger(spared) => Some((spared.id.clone(), spared)),
-                    Definition::Function(_) => None,
-                }
-            }
-            _ => None,
-        })
+        .filter_map(|(_, definition)| spared(definition, database))
         .collect();
     let source = Source {
         dialect,
@@ -192,6 +184,19 @@ pub fn read(
     let live = whole.then(|| listed.collect());
     import.faulty = faults::allow(&mut import.drafts, &spec, asked, live, database)?;
     Ok(import)
+}
+
+/// A trigger without what a new one has anyway on this connection, where the engine keeps more than its DDL says.
+fn spared(definition: &Definition, database: &dyn Database) -> Option<(TriggerId, Arc<Trigger>)> {
+    match definition {
+        Definition::Trigger(trigger) if trigger.creation.is_some() => {
+            match database.spared(definition).into_owned() {
+                Definition::Trigger(spared) => Some((spared.id.clone(), spared)),
+                Definition::Function(_) => None,
+            }
+        }
+        Definition::Trigger(_) | Definition::Function(_) => None,
+    }
 }
 
 /// A whole new spec of everything that is there.

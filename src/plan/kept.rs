@@ -9,13 +9,11 @@ use crate::model::{Definition, Function, Setting, Trigger};
 pub(crate) fn restore(wanted: &mut Definition, recorded: &Definition, is_as_asked: bool) {
     match (wanted, recorded) {
         (Definition::Trigger(wanted), Definition::Trigger(recorded))
-            if is_as_asked && says_all(wanted) =>
+            if is_as_asked && says_all(wanted) && wanted.verbatim != recorded.verbatim =>
         {
-            if wanted.verbatim != recorded.verbatim {
-                Arc::make_mut(wanted)
-                    .verbatim
-                    .clone_from(&recorded.verbatim);
-            }
+            Arc::make_mut(wanted)
+                .verbatim
+                .clone_from(&recorded.verbatim);
         }
         (Definition::Function(wanted), Definition::Function(recorded)) => {
             record_function(Arc::make_mut(wanted), recorded);

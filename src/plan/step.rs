@@ -117,10 +117,9 @@ fn with_known_condition(
     let mut before = before.clone();
     if let (Definition::Trigger(before), Definition::Trigger(after)) = (&mut before, after)
         && !fields.iter().any(|change| change.field == "when")
+        && before.condition != after.condition
     {
-        if before.condition != after.condition {
-            Arc::make_mut(before).condition.clone_from(&after.condition);
-        }
+        Arc::make_mut(before).condition.clone_from(&after.condition);
     }
     before
 }
