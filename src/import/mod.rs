@@ -73,6 +73,8 @@ pub struct Import {
     pub uncalled: Vec<FunctionId>,
     /// Event triggers, which no spec holds.
     pub event_triggers: Vec<String>,
+    /// Triggers whose name is empty, which no spec can say.
+    pub nameless: Vec<TriggerId>,
     /// Functions whose rights (GRANT) a spec does not hold.
     pub with_rights: Vec<FunctionId>,
     /// How many triggers and functions have faults already, which their `allow` names.
@@ -127,6 +129,20 @@ pub fn read(
         }
         definitions.extend(found);
     }
+    // SQLite takes a trigger without a name, and everything here goes by names.
+    let nameless: Vec<TriggerId> = definitions
+        .keys()
+        .filter_map(|id| match id {
+            ObjectId::Trigger(trigger) if trigger.name.is_empty() => Some(trigger.clone()),
+            _ => None,
+        })
+        .collect();
+    for trigger in &nameless {
+        definitions.remove(&ObjectId::Trigger(trigger.clone()));
+        log::warn!(
+            "{trigger} has an empty name, which no spec can say: it is left out, stays as it is, and counts as not managed"
+        );
+    }
     let covered = |id: &ObjectId| present.contains_key(id);
     let wanted: Vec<&Trigger> = definitions
         .iter()
@@ -178,6 +194,7 @@ pub fn read(
         catalog,
         uncalled,
         event_triggers: database.event_triggers()?,
+        nameless,
         qualifies: dialect.qualifies(),
         with_rights,
         faulty: 0,
