@@ -742,13 +742,13 @@ fn whose_rights_a_function_runs_with_is_no_small_thing() {
     let sql = sandbox.on(&live, &["plan", "--format", "sql"]).ok().stdout;
     script(&live, &sql).ok();
     empty(&sandbox, &live);
-    let query = "SELECT proname, proowner::regrole::text, has_function_privilege('public', oid, 'EXECUTE'), proacl::text
-        FROM pg_proc WHERE proname IN ('users_age', 'users_log') ORDER BY 1";
+    let query = "SELECT proname, proowner::regrole::text, has_function_privilege('public', oid, 'EXECUTE'),
+        coalesce((SELECT string_agg(item::text, ',' ORDER BY item::text) FROM unnest(proacl) AS item), 'default') FROM pg_proc WHERE proname IN ('users_age', 'users_log') ORDER BY 1";
     let whose = |live: &mut Postgres| live.run(query);
     let first = whose(&mut live);
     assert_eq!(
         first,
-        "users_age|postgres|t|NULL\nusers_log|postgres|t|NULL\n"
+        "users_age|postgres|t|default\nusers_log|postgres|t|default\n"
     );
 
     live.batch(&format!(

@@ -170,7 +170,7 @@ fn every_change_shows() {
     database.execute(
         "DROP TRIGGER x ON t; DROP FUNCTION g();
          CREATE FUNCTION g() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS 'BEGIN  RETURN NEW; END';
-         ALTER FUNCTION g() OWNER TO pg_monitor;
+         COMMENT ON FUNCTION g() IS 'x'; ALTER FUNCTION g() OWNER TO pg_monitor;
          CREATE TRIGGER x AFTER UPDATE ON t FOR EACH ROW EXECUTE FUNCTION g()",
     );
     assert_eq!(fingerprints(&mut database), written);
