@@ -199,13 +199,6 @@ pub fn outline<'a>(
                 (chosen, request)
             })
             .unzip();
-    tables_to_come(
-        &wanted,
-        &spec.requires,
-        &expanded.tables,
-        &site,
-        &mut problems,
-    );
     problems.extend(bypass_table(&requests, tables, renderer)?);
     let (lowered, ()) = parallel::map(&requests, |request| dialect.lower(request, renderer), || ());
     for ((request, chosen), lowered) in requests.iter().zip(chosen).zip(lowered) {
@@ -480,6 +473,7 @@ fn expanded<'a>(
             problems.push(needed.missing());
         }
     }
+    tables_to_come(wanted, &spec.requires, &all.tables, site, problems);
     Ok(all)
 }
 

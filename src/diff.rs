@@ -355,8 +355,8 @@ fn compare_functions(before: &Function, after: &Function, judge: &Judge<'_>) -> 
         clauses,
         cost,
         comment,
-        owner,
-        grants: _, // Compared by `rights`.
+        owner: _, // Both by `compare_rights`.
+        grants: _,
         depends_on_extensions,
         seen: _,
     } = before;
@@ -373,7 +373,7 @@ fn compare_functions(before: &Function, after: &Function, judge: &Judge<'_>) -> 
         clauses: after_clauses,
         cost: after_cost,
         comment: after_comment,
-        owner: after_owner,
+        owner: _,
         grants: _,
         depends_on_extensions: after_extensions,
         seen: _,
@@ -408,16 +408,7 @@ fn compare_functions(before: &Function, after: &Function, judge: &Judge<'_>) -> 
             Security::Definer => "definer".to_owned(),
         })
     });
-    // No spec says who owns what: where it was not read either, there is nothing to compare.
-    if after.borrows_rights() && owner.is_some() && after_owner.is_some() {
-        if owner != after_owner {
-            fields.push(OWNER, owner.clone(), after_owner.clone(), None);
-        }
-        let (rights, after_rights) = (show_executors(before), show_executors(after));
-        if rights != after_rights {
-            fields.push(EXECUTE, rights, after_rights, None);
-        }
-    }
+    compare_rights(&mut fields, before, after);
     compare_settings(&mut fields, settings, after_settings);
     fields.values("volatility", volatility, after_volatility, |volatility| {
         Some(match volatility {
@@ -451,6 +442,17 @@ fn compare_functions(before: &Function, after: &Function, judge: &Judge<'_>) -> 
         show_names,
     );
     fields.0
+}
+
+/// Whose rights a function runs with, and who may put it on a table, where that is part of what it does. No spec says who
+/// owns what: where it was not read either, there is nothing to compare.
+fn compare_rights(fields: &mut Fields, before: &Function, after: &Function) {
+    if !after.borrows_rights() || before.owner.is_none() || after.owner.is_none() {
+        return;
+    }
+    fields.texts(OWNER, before.owner.as_deref(), after.owner.as_deref());
+    let (rights, after_rights) = (show_executors(before), show_executors(after));
+    fields.texts(EXECUTE, rights.as_deref(), after_rights.as_deref());
 }
 
 /// The attribute of a function that says whose rights it runs with.

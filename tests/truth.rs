@@ -89,12 +89,12 @@ fn where_a_dropped_trigger_comes_is_said() {
     live.batch("DROP TRIGGER b");
     sandbox.on(&live, &["plan"]).ok().says(&[
         "gone from the database since version 1",
-        "made again it is the newest, and fires before `f`, `e`, `d` and 2 more",
+        "it will fire before `f`, `e`, `d` and 2 more",
     ]);
     live.batch("DROP TRIGGER d");
     sandbox.on(&live, &["plan"]).ok().says(&[
-        "fires before `f`, `e`, `c` and 1 more",
-        "fires before `b`, `f`, `e` and 2 more",
+        "fire before `f`, `e`, `c` and 1 more",
+        "fire before `b`, `f`, `e` and 2 more",
     ]);
     sandbox.on(&live, &["apply", "--yes"]).ok();
     assert_eq!(fired(&mut live), "dbfeca");
@@ -105,7 +105,7 @@ fn where_a_dropped_trigger_comes_is_said() {
         .on(&live, &["plan"])
         .ok()
         .says(&["gone from the database since version 2"])
-        .never_says(&["fires before"]);
+        .never_says(&["fire before"]);
 }
 
 #[test]
@@ -638,8 +638,8 @@ fn what_is_wrong_already_is_no_difference_and_is_named() {
     for line in [
         "table  = \"Books\"",
         "update_of = [\"title\"]",
-        "allow     = { rule = \"missing_reference\", reason = \"so when it was imported: trigger kind on main.Books is for updates of `kind`, a column that `Books` does not have\" }",
-        "no such table: main.archive\" }",
+        "allow     = { rule = \"missing_reference\", reason = \"so when it was imported: trigger kind on Books is for updates of `kind`, a column that `Books` does not have\" }",
+        "no such table: archive\" }",
     ] {
         assert!(spec.contains(line), "{line} is not in\n{spec}");
     }
@@ -677,7 +677,7 @@ fn what_is_wrong_already_is_no_difference_and_is_named() {
     sandbox
         .on(&live, &["plan"])
         .code(1)
-        .says(&["trigger old", "no such table: main.archive"]);
+        .says(&["trigger old", "no such table: archive"]);
 }
 
 #[test]
@@ -695,7 +695,7 @@ fn a_body_that_fails_is_an_error_unless_it_is_allowed() {
     sandbox
         .on(&live, &["check"])
         .code(1)
-        .says(&["trigger old", "no such table: main.archive"]);
+        .says(&["trigger old", "no such table: archive"]);
 }
 
 #[test]

@@ -103,7 +103,7 @@ pub fn read(
         )?,
         None => desired::DesiredSet::new(),
     };
-    let (catalog, mut definitions) = live(database, filters, &present)?;
+    let (catalog, mut definitions, nameless) = live(database, filters, &present)?;
     let declared: BTreeSet<FunctionId> = present
         .keys()
         .filter_map(|id| match id {
@@ -128,20 +128,6 @@ pub fn read(
             }
         }
         definitions.extend(found);
-    }
-    // SQLite takes a trigger without a name, and everything here goes by names.
-    let nameless: Vec<TriggerId> = definitions
-        .keys()
-        .filter_map(|id| match id {
-            ObjectId::Trigger(trigger) if trigger.name.is_empty() => Some(trigger.clone()),
-            _ => None,
-        })
-        .collect();
-    for trigger in &nameless {
-        definitions.remove(&ObjectId::Trigger(trigger.clone()));
-        log::warn!(
-            "{trigger} has an empty name, which no spec can say: it is left out, stays as it is, and counts as not managed"
-        );
     }
     let covered = |id: &ObjectId| present.contains_key(id);
     let wanted: Vec<&Trigger> = definitions
@@ -209,6 +195,25 @@ pub fn read(
     Ok(import)
 }
 
+/// Take out the triggers without a name, which SQLite takes: everything here goes by names.
+fn leave_nameless(definitions: &mut BTreeMap<ObjectId, Definition>) -> Vec<TriggerId> {
+    let nameless: Vec<TriggerId> = definitions
+        .keys()
+        .filter_map(|id| match id {
+            ObjectId::Trigger(trigger) if trigger.name.is_empty() => Some(trigger.clone()),
+            _ => None,
+        })
+        .collect();
+    for trigger in &nameless {
+        let id = ObjectId::Trigger(trigger.clone());
+        definitions.remove(&id);
+        log::warn!(
+            "{id} has an empty name, which no spec can say: it is left out, stays as it is, and counts as not managed"
+        );
+    }
+    nameless
+}
+
 /// A whole new spec of everything that is there.
 pub fn spec_text(
     database: &mut dyn Database,
@@ -245,12 +250,12 @@ fn chosen_schemas(
     Ok(database.schemas()?.into_iter().filter(takes).collect())
 }
 
-/// The live triggers that the filters take, and the functions that they call.
+/// The live triggers that the filters take, and the functions that they call; apart from these, the triggers without a name.
 fn live(
     database: &mut dyn Database,
     filters: &Filters,
     present: &desired::DesiredSet,
-) -> Result<(Catalog, BTreeMap<ObjectId, Definition>), Error> {
+) -> Result<(Catalog, BTreeMap<ObjectId, Definition>, Vec<TriggerId>), Error> {
     let scope = Scope {
         schemas: chosen_schemas(database, filters)?,
         known: present.keys().map(Cow::Borrowed).collect(),
@@ -263,7 +268,8 @@ fn live(
         .filter(|id| id.table().is_some_and(|table| filters.takes(table)))
         .cloned()
         .collect();
-    let triggers = database.definitions(&ids, Depth::Whole)?;
+    let mut triggers = database.definitions(&ids, Depth::Whole)?;
+    let nameless = leave_nameless(&mut triggers);
     let called: BTreeSet<ObjectId> = triggers
         .values()
         .filter_map(Definition::calls)
@@ -273,7 +279,7 @@ fn live(
     ids = called.into_iter().collect();
     let mut definitions = database.definitions(&ids, Depth::Whole)?;
     definitions.extend(triggers);
-    Ok((catalog, definitions))
+    Ok((catalog, definitions, nameless))
 }
 
 /// Whether a spec speaks of other dialects than this one, so that a trigger must say which it is for.

@@ -135,10 +135,7 @@ fn say_order(changes: &mut [Change], live: &BTreeMap<Group, Vec<(&str, &Sibling)
             } else {
                 String::new()
             };
-            let also = format!(
-                "; made again it is the newest, and fires before {}{more}",
-                others.join(", ")
-            );
+            let also = format!("; it will fire before {}{more}", others.join(", "));
             change.because.push_str(&also);
         }
     }

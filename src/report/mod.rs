@@ -41,7 +41,7 @@ pub enum Format {
     Tap,
 }
 
-/// A remark of the log's, as people see it.
+/// A remark, as people see it.
 pub(crate) fn remark(text: &str) -> String {
     safe::short(text).into_owned()
 }

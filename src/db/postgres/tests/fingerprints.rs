@@ -67,6 +67,7 @@ fn they_survive_drop_and_create() {
 }
 
 #[test]
+#[allow(clippy::too_many_lines)] // A list.
 fn every_change_shows() {
     let scratch = Scratch::new();
     let mut database = scratch.after(&format!(
