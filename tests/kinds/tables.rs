@@ -60,7 +60,6 @@ fn a_trigger_on_one_to_come_says_what_to_do(live: &mut dyn Live) {
             "not in the database yet",
             "the kind `audit` says",
             "`create_table = true`: leave this trigger out until then",
-            "leave this trigger out until then",
             "or create it now, and one apply does all",
             "CREATE TABLE",
         ])
