@@ -104,13 +104,7 @@ pub fn read(
         None => desired::DesiredSet::new(),
     };
     let (catalog, mut definitions, nameless) = live(database, filters, &present)?;
-    let declared: BTreeSet<FunctionId> = present
-        .keys()
-        .filter_map(|id| match id {
-            ObjectId::Function(function) => Some(function.clone()),
-            ObjectId::Trigger(_) => None,
-        })
-        .collect();
+    let declared = functions_of(&present);
     let mut uncalled = uncalled(database, filters, &declared)?;
     let mut also = vec![];
     if filters.functions {
@@ -195,6 +189,18 @@ pub fn read(
     Ok(import)
 }
 
+/// What is live, and apart from it the triggers without a name.
+type Found = (Catalog, BTreeMap<ObjectId, Definition>, Vec<TriggerId>);
+
+/// The functions that a spec has.
+fn functions_of(present: &desired::DesiredSet) -> BTreeSet<FunctionId> {
+    let functions = present.keys().filter_map(|id| match id {
+        ObjectId::Function(function) => Some(function.clone()),
+        ObjectId::Trigger(_) => None,
+    });
+    functions.collect()
+}
+
 /// Take out the triggers without a name, which SQLite takes: everything here goes by names.
 fn leave_nameless(definitions: &mut BTreeMap<ObjectId, Definition>) -> Vec<TriggerId> {
     let nameless: Vec<TriggerId> = definitions
@@ -255,7 +261,7 @@ fn live(
     database: &mut dyn Database,
     filters: &Filters,
     present: &desired::DesiredSet,
-) -> Result<(Catalog, BTreeMap<ObjectId, Definition>, Vec<TriggerId>), Error> {
+) -> Result<Found, Error> {
     let scope = Scope {
         schemas: chosen_schemas(database, filters)?,
         known: present.keys().map(Cow::Borrowed).collect(),
