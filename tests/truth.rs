@@ -89,7 +89,8 @@ fn where_a_dropped_trigger_comes_is_said() {
     live.batch("DROP TRIGGER b");
     sandbox.on(&live, &["plan"]).ok().says(&[
         "gone from the database since version 1",
-        "it will fire before `f`, `e`, `d` and 2 more",
+        "it will fire before `f`, `e`, `d`",
+        "and 2 more",
     ]);
     live.batch("DROP TRIGGER d");
     sandbox.on(&live, &["plan"]).ok().says(&[

@@ -756,12 +756,11 @@ impl Planner<'_> {
     /// What the spec asks for, with what it leaves open as it was recorded.
     fn wanted(&self, sides: &Sides<'_>, desired: &Desired) -> Definition {
         let mut wanted = desired.definition.clone();
-        if self.keeps_owner(&wanted)
-            && let Some(live) = self.evidence.live.get(&sides.from)
-        {
-            self.database.dialect().complete(&mut wanted, live);
-        }
-        if let Some(recorded) = self.evidence.recorded.get(&sides.from) {
+        if self.keeps_owner(&wanted) {
+            if let Some(live) = self.evidence.live.get(&sides.from) {
+                self.database.dialect().complete(&mut wanted, live);
+            }
+        } else if let Some(recorded) = self.evidence.recorded.get(&sides.from) {
             self.database.dialect().complete(&mut wanted, recorded);
         } else if let Some(live) = self.evidence.live.get(&sides.from) {
             keep_definer(&mut wanted, live);
