@@ -94,8 +94,9 @@ fn where_a_dropped_trigger_comes_is_said() {
     ]);
     live.batch("DROP TRIGGER d");
     sandbox.on(&live, &["plan"]).ok().says(&[
-        "fire before `f`, `e`, `c` and 1 more",
-        "fire before `b`, `f`, `e` and 2 more",
+        "fire before `f`, `e`, `c`",
+        "and 1 more",
+        "fire before `b`, `f`, `e`",
     ]);
     sandbox.on(&live, &["apply", "--yes"]).ok();
     assert_eq!(fired(&mut live), "dbfeca");
