@@ -213,9 +213,7 @@ fn leave_nameless(definitions: &mut BTreeMap<ObjectId, Definition>) -> Vec<Trigg
     for trigger in &nameless {
         let id = ObjectId::Trigger(trigger.clone());
         definitions.remove(&id);
-        log::warn!(
-            "{id} has an empty name, which no spec can say: it is left out, stays as it is, and counts as not managed"
-        );
+        log::warn!("{id} has an empty name, which no spec can say: it is left alone");
     }
     nameless
 }
