@@ -5,7 +5,6 @@ mod common;
 
 use std::fmt::Write as _;
 use std::process::Stdio;
-use std::time::Duration;
 
 use common::{
     Live, Sandbox, assert_same, eventually,
