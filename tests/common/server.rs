@@ -95,18 +95,15 @@ impl Server {
             .unwrap();
         hand_over(folder.path());
         let data = folder.path().join("data");
-        let mut made = match first_data() {
-            Some(template) => {
-                let mut copy = Command::new("cp");
-                copy.arg("-a").arg(template).arg(&data);
-                copy
-            }
-            None => {
-                let mut initdb = program("initdb", folder.path());
-                initdb.arg("-D").arg(&data).args(["-U", "postgres"]);
-                initdb.args(["--encoding=UTF8", "--locale=C", "--no-sync"]);
-                initdb
-            }
+        let mut made = if let Some(template) = first_data() {
+            let mut copy = Command::new("cp");
+            copy.arg("-a").arg(template).arg(&data);
+            copy
+        } else {
+            let mut initdb = program("initdb", folder.path());
+            initdb.arg("-D").arg(&data).args(["-U", "postgres"]);
+            initdb.args(["--encoding=UTF8", "--locale=C", "--no-sync"]);
+            initdb
         };
         let output = made.output().unwrap();
         assert!(

@@ -43,18 +43,15 @@ impl Server {
         }
         let data = folder.path().join("data");
         // initdb takes seconds; tests/run.sh left what it makes.
-        let mut made = match std::env::var_os("TRIGGERCTL_TEST_POSTGRES_DATA") {
-            Some(template) => {
-                let mut copy = Command::new("cp");
-                copy.arg("-a").arg(template);
-                copy
-            }
-            None => {
-                let mut initdb = run_as(account, "initdb");
-                initdb.args(["-A", "trust", "-U", "postgres", "-E", "UTF8"]);
-                initdb.args(["--locale=C", "--no-sync", "-D"]);
-                initdb
-            }
+        let mut made = if let Some(template) = std::env::var_os("TRIGGERCTL_TEST_POSTGRES_DATA") {
+            let mut copy = Command::new("cp");
+            copy.arg("-a").arg(template);
+            copy
+        } else {
+            let mut initdb = run_as(account, "initdb");
+            initdb.args(["-A", "trust", "-U", "postgres", "-E", "UTF8"]);
+            initdb.args(["--locale=C", "--no-sync", "-D"]);
+            initdb
         };
         let made = made.arg(&data).output().expect("it runs");
         assert!(made.status.success(), "{made:?}");
