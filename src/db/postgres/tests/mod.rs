@@ -61,6 +61,7 @@ impl Scratch {
             history_schema: "triggerctl".into(),
             address: "somewhere:5432".into(),
             canceller,
+            again: Some(connection.again()),
         };
         Postgres::new(connection.client, options).expect("opens")
     }
