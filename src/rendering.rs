@@ -200,7 +200,7 @@ enum Never {}
 /// and mostly the answer is there much earlier.
 const PATIENCE: Duration = Duration::from_millis(60);
 
-/// What was read ahead.
+/// What was read ahead, all of it as of one moment, which lasts where there is more to be read.
 pub struct Reading {
     /// The connection; where there is `more`, a second one that sees what the first one sees.
     pub database: Box<dyn Database>,
@@ -230,22 +230,12 @@ impl More {
         Self { thread }
     }
 
-    /// The connection, which still sees what it saw.
-    fn join(self) -> Box<dyn Database> {
+    /// The connection, when it has read the catalog; it still sees what it saw.
+    pub fn join(self) -> Box<dyn Database> {
         match self.thread.join() {
             Ok(database) => database,
             Err(panic) => std::panic::resume_unwind(panic),
         }
-    }
-
-    /// The connection, when it has read the catalog.
-    ///
-    /// # Errors
-    /// It broke.
-    pub fn finish(self) -> Result<Box<dyn Database>, Error> {
-        let mut database = self.join();
-        database.end_moment()?;
-        Ok(database)
     }
 }
 
@@ -366,8 +356,11 @@ fn look(
     if needless.all {
         written = None;
     }
+    database.begin_moment()?;
     let found = one_by_one(written, &mut *database, &mut needless);
-    database.end_moment()?;
+    if !matches!(found, Found::Recorded(_)) {
+        database.end_moment()?;
+    }
     Ok(Reading {
         database,
         found,
@@ -381,12 +374,21 @@ fn one_by_one(
     database: &mut dyn Database,
     needless: &mut Needless<'_>,
 ) -> Found {
-    let recorded = written.and_then(|(source, rendering)| recorded(source, rendering, database));
+    let recorded = match written.map(|(source, written)| recorded(source, written, database)) {
+        None => None,
+        Some(Ok(recorded)) => recorded,
+        Some(Err(error)) => {
+            log::debug!("reading ahead: {error}");
+            leave(database);
+            None
+        }
+    };
     needless.say(recorded.is_some());
     let history = match database.history() {
         Ok(history) => history,
         Err(error) => {
             needless.say(false);
+            leave(database);
             return Found::Recorded(Err(error));
         }
     };
@@ -405,12 +407,17 @@ fn beside(
     more: More,
     mut needless: Needless<'_>,
 ) -> Result<Reading, Error> {
-    let recorded = written
-        .filter(|_| !needless.all)
-        .and_then(|(source, rendering)| recorded(source, rendering, &mut *second));
-    needless.say(recorded.is_some());
-    match second.history() {
-        Ok(history) if recorded.is_some_and(|recorded| recorded == result_of(&history)) => {
+    let read = || {
+        let written = written.filter(|_| !needless.all);
+        let recorded = written.map(|(source, written)| recorded(source, written, &mut *second));
+        let recorded = recorded.transpose()?.flatten();
+        needless.say(recorded.is_some());
+        let history = second.history()?;
+        let is_result = recorded.is_some_and(|it| it == result_of(&history));
+        Ok::<_, Error>((history, is_result))
+    };
+    match read() {
+        Ok((history, true)) => {
             drop(second);
             let mut database = more.join();
             let found = compare(history, &mut *database, &mut needless);
@@ -421,7 +428,7 @@ fn beside(
                 more: None,
             })
         }
-        Ok(history) => {
+        Ok((history, false)) => {
             needless.say(false);
             Ok(Reading {
                 database: second,
@@ -434,9 +441,10 @@ fn beside(
             log::debug!("over the second connection: {error}");
             needless.say(false);
             drop(second);
-            let mut database = more.finish()?;
+            let mut database = more.join();
+            let found = one_by_one(None, &mut *database, &mut needless);
             Ok(Reading {
-                found: Found::Recorded(database.history()),
+                found,
                 database,
                 more: None,
             })
@@ -458,8 +466,16 @@ fn compare(history: History, database: &mut dyn Database, needless: &mut Needles
         Err(error) => {
             needless.say(false);
             log::debug!("reading ahead: {error}");
+            leave(database);
             Found::Recorded(Ok(history))
         }
+    }
+}
+
+/// After a failure nothing more can be read as of the same moment. That the connection is lost, whoever uses it next will say.
+fn leave(database: &mut dyn Database) {
+    if let Err(error) = database.end_moment() {
+        log::debug!("reading ahead: {error}");
     }
 }
 
@@ -480,16 +496,16 @@ fn written(database: &mut dyn Database) -> Option<Rendering> {
 /// What the desired side comes to, where it is still made from the same.
 fn recorded(
     mut source: Source,
-    rendering: Rendering,
+    written: Rendering,
     database: &mut dyn Database,
-) -> Option<String> {
+) -> Result<Option<String>, Error> {
     let mut lookup = Lookup::new(&mut *database);
-    for question in rendering.questions {
-        lookup.ask_again(question).ok()?;
+    for question in written.questions {
+        lookup.ask_again(question)?;
     }
     let noted = lookup.noted();
     source.add_database(database, &noted);
-    (source.digest() == rendering.source).then_some(rendering.result)
+    Ok((source.digest() == written.source).then_some(written.result))
 }
 
 /// Whether each recorded object is live, and as it was recorded.

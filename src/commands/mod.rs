@@ -280,12 +280,13 @@ pub fn make_plan(context: &Context, options: &Options) -> Result<Planned, Error>
     let (desired, present) = outline.render(&renderer, server, |outline| {
         let history = history?;
         if let Some(more) = more {
-            database = more.finish()?;
+            database = more.join();
         }
         let catalog = match catalog {
             Some(catalog) => catalog,
             None => read(outline.ids(), &history, &mut *database)?,
         };
+        database.end_moment()?;
         let mut present = Present::of(history, catalog);
         if options.targets.is_empty() {
             // While the server answers, the others render.

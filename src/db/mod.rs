@@ -384,8 +384,13 @@ pub trait Database: Send {
 
     /// One read of the catalog.
     fn catalog(&mut self, scope: &Scope<'_>) -> Result<Catalog, Error>;
-    /// Begin to read all as of this moment, and tell how to open a second connection that reads as of the same moment, until
-    /// [`Database::end_moment`]. `None`, and nothing is begun, where the engine does not have that, or does not let us.
+    /// Read all as of this moment, until [`Database::end_moment`]: the sides of a plan must fit together, whoever applies
+    /// something meanwhile. Does nothing where the engine does not have that.
+    fn begin_moment(&mut self) -> Result<(), Error> {
+        Ok(())
+    }
+    /// The same, and how to open a second connection that reads as of the same moment. `None`, and nothing is begun, where
+    /// the engine does not have that, or does not let us.
     fn second(&mut self) -> Result<Option<Second>, Error> {
         Ok(None)
     }
@@ -395,7 +400,7 @@ pub trait Database: Send {
         let _ = reach;
         Ok(())
     }
-    /// The end of what [`Database::second`] began, if it began anything.
+    /// The end of what [`Database::begin_moment`] or [`Database::second`] began, if anything.
     fn end_moment(&mut self) -> Result<(), Error> {
         Ok(())
     }

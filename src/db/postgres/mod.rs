@@ -337,8 +337,12 @@ impl Database for Postgres {
         self.read_catalog(scope)
     }
 
+    fn begin_moment(&mut self) -> Result<(), Error> {
+        self.enter_moment()
+    }
+
     fn second(&mut self) -> Result<Option<super::Second>, Error> {
-        self.begin_moment()
+        self.export_moment()
     }
 
     fn look_ahead(&mut self, reach: &super::Reach) -> Result<(), Error> {

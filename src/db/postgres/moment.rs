@@ -108,8 +108,17 @@ impl Kin {
 const BEGIN: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
 
 impl Postgres {
+    /// See [`crate::db::Database::begin_moment`].
+    pub(super) fn enter_moment(&mut self) -> Result<(), Error> {
+        if !self.in_moment && self.migration.is_none() {
+            self.batch("begin to read", &format!("{BEGIN}; {READING}"))?;
+            self.in_moment = true;
+        }
+        Ok(())
+    }
+
     /// See [`crate::db::Database::second`].
-    pub(super) fn begin_moment(&mut self) -> Result<Option<Second>, Error> {
+    pub(super) fn export_moment(&mut self) -> Result<Option<Second>, Error> {
         let Some(again) = self.again.clone() else {
             return Ok(None);
         };

@@ -6,6 +6,7 @@ mod conditions;
 mod fingerprints;
 mod history;
 mod migrations;
+mod moment;
 mod tables;
 
 use std::collections::BTreeSet;
