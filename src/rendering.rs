@@ -57,6 +57,9 @@ struct Whereabouts {
 /// Reading this many objects takes longer than opening a second connection.
 const WORTH_A_CONNECTION: usize = 400;
 
+/// About what reading one more object of the history takes: so long a second connection is waited for.
+const READING_ONE: Duration = Duration::from_micros(5);
+
 /// What the desired side is made from, as far as the spec and the command line say it.
 #[derive(Debug, Clone)]
 pub struct Source {
@@ -335,20 +338,28 @@ fn look(
         needless.say(true);
         let (sender, events) = mpsc::channel();
         let more = More::start(database, whereabouts.reach.clone(), sender.clone());
+        let objects = u32::try_from(whereabouts.reach.objects).unwrap_or(u32::MAX);
+        let patience = READING_ONE.saturating_mul(objects);
         thread::spawn(move || {
             // Whoever has done without it does not wait any more: then it is closed here.
             let (Ok(()) | Err(_)) = sender.send(Event::Second(second()));
         });
-        match events.recv() {
-            Ok(Event::Second(Ok(second))) => {
+        let mut event = events.recv().ok();
+        if matches!(event, Some(Event::Read)) {
+            event = events.recv_timeout(patience).ok();
+        }
+        match event {
+            Some(Event::Second(Ok(second))) => {
                 log::debug!("the history is read beside the catalog, over a second connection");
                 return beside(written, second, more, needless);
             }
-            Ok(Event::Second(Err(error))) => {
+            Some(Event::Second(Err(error))) => {
                 log::debug!("there is no second connection: {error}");
             }
-            Ok(Event::Read) | Err(_) => {
-                log::debug!("there is no second connection yet, and it is not waited for");
+            Some(Event::Read) | None => {
+                log::debug!(
+                    "there is no second connection yet, and it is not waited for any longer"
+                );
             }
         }
         database = more.join();

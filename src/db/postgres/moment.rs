@@ -8,7 +8,7 @@
 //! taken over only in the same database of the same server, so a pooler or a list of hosts that leads the second connection
 //! elsewhere (to a standby that lags behind) is found out: it is refused. PostgreSQL exports snapshots on a standby as well.
 //!
-//! Nothing depends on the second connection. Where it is refused, or does not come about while the first one reads (a
+//! Nothing depends on the second connection. Where it is refused, or does not come about by the time that it is of use (a
 //! pooler may have no server left for it), all is read on the first, still as of that moment.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
@@ -97,9 +97,10 @@ impl Kin {
             ahead: None,
         };
         let name = snapshot.replace('\'', "''");
+        let settings = settings(server);
         second.batch(
             "begin to read beside",
-            &format!("{BEGIN}; SET TRANSACTION SNAPSHOT '{name}'; {READING}"),
+            &format!("{BEGIN}; SET TRANSACTION SNAPSHOT '{name}'; {settings}"),
         )?;
         Ok(second)
     }
@@ -107,11 +108,21 @@ impl Kin {
 
 const BEGIN: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
 
+/// What holds while it lasts. It is one transaction of several queries: a timeout for whole transactions (from 17 on) is not
+/// meant for it; that for statements is.
+fn settings(server: Server) -> String {
+    match server.major {
+        ..17 => READING.to_owned(),
+        17.. => format!("{READING}; SET LOCAL transaction_timeout = 0"),
+    }
+}
+
 impl Postgres {
     /// See [`crate::db::Database::begin_moment`].
     pub(super) fn enter_moment(&mut self) -> Result<(), Error> {
         if !self.in_moment && self.migration.is_none() {
-            self.batch("begin to read", &format!("{BEGIN}; {READING}"))?;
+            let settings = settings(self.server);
+            self.batch("begin to read", &format!("{BEGIN}; {settings}"))?;
             self.in_moment = true;
         }
         Ok(())
@@ -125,7 +136,8 @@ impl Postgres {
         if self.in_moment || self.migration.is_some() {
             return Ok(None);
         }
-        let begin = format!("{BEGIN}; SELECT pg_catalog.pg_export_snapshot(); {READING}");
+        let settings = settings(self.server);
+        let begin = format!("{BEGIN}; SELECT pg_catalog.pg_export_snapshot(); {settings}");
         let answer = self.client.simple_query(&begin);
         self.in_moment = true;
         let snapshot = match &answer {
