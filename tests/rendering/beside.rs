@@ -255,7 +255,7 @@ fn a_second_connection_that_never_comes_is_not_waited_for() {
 
 /// Until one of the two is closed.
 fn pass_on(mut from: impl Read, mut to: impl Write) {
-    let mut buffer = [0; 65_536];
+    let mut buffer = [0; 8192];
     while let Ok(count @ 1..) = from.read(&mut buffer) {
         if to.write_all(&buffer[..count]).is_err() {
             return;
