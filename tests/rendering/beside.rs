@@ -131,6 +131,7 @@ fn two_connections_say_what_one_says() {
             reader.limit(&mut live, 1);
             let refused = reader.run(&sandbox, arguments).says(&[REFUSED]);
             count(&mut live, 5);
+            reader.limit(&mut live, 1);
             let one = reader.run(&sandbox, arguments);
             let one = one.never_says(&[BESIDE, REFUSED]);
             for other in [&two, &refused] {
