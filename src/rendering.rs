@@ -6,6 +6,7 @@
 //! apply or a row changed by hand change what is recorded, and then the result is not what is recorded any more. Whenever
 //! anything is not as it was, the long way is taken.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, Receiver, Sender};
@@ -16,11 +17,11 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use crate::db::url::DatabaseUrl;
-use crate::db::{self, Catalog, Database, History, Intent};
+use crate::db::{self, Catalog, Database, History, Intent, Reach};
 use crate::desired::{Desired, DesiredSet, hex};
 use crate::error::Error;
 use crate::lookup::{Lookup, Noted, Question};
-use crate::model::ObjectId;
+use crate::model::{FunctionId, ObjectId};
 use crate::parallel::Busy;
 use crate::plan::Present;
 use crate::spec::Spec;
@@ -40,7 +41,24 @@ struct Rendering {
     questions: Vec<Question>,
     /// Digest of the objects that it comes to and of their DDL.
     result: String,
+    /// Where all that is.
+    #[serde(default)]
+    whereabouts: Option<Whereabouts>,
 }
+
+/// Where to look for what a spec comes to, before it is known that it still comes to it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct Whereabouts {
+    /// Digest of what the spec and the command line said, and of nothing that the database did.
+    said: String,
+    reach: Reach,
+}
+
+/// Reading this many objects takes longer than opening a second connection.
+const WORTH_A_CONNECTION: usize = 400;
+
+/// About what reading one more object of the history takes: so long a second connection is waited for.
+const READING_ONE: Duration = Duration::from_micros(5);
 
 /// What the desired side is made from, as far as the spec and the command line say it.
 #[derive(Debug, Clone)]
@@ -121,13 +139,36 @@ pub fn record(
         .iter()
         .map(|(id, object)| (id, object.digest.as_str()));
     let mut source = source?;
+    let whereabouts = Whereabouts {
+        said: source.clone().digest(),
+        reach: reach(desired),
+    };
     source.add_database(database, &noted);
     let rendering = Rendering {
         source: source.digest(),
         questions: noted.questions,
         result: result(digests),
+        whereabouts: Some(whereabouts),
     };
     serde_json::to_string(&rendering).ok()
+}
+
+/// Where these objects are.
+fn reach(desired: &DesiredSet) -> Reach {
+    let called: BTreeSet<&FunctionId> = desired
+        .values()
+        .filter_map(|object| object.definition.calls())
+        .collect();
+    let uncalled = desired.keys().filter_map(|id| match id {
+        ObjectId::Function(function) => (!called.contains(function)).then(|| function.clone()),
+        ObjectId::Trigger(_) => None,
+    });
+    let schemas: BTreeSet<&str> = desired.keys().map(ObjectId::schema).collect();
+    Reach {
+        schemas: schemas.into_iter().map(str::to_owned).collect(),
+        uncalled: uncalled.collect(),
+        objects: desired.len(),
+    }
 }
 
 /// Digest of objects, in order, and the digests of their DDL.
@@ -162,12 +203,51 @@ enum Never {}
 /// and mostly the answer is there much earlier.
 const PATIENCE: Duration = Duration::from_millis(60);
 
-/// What was read ahead.
+/// What was read ahead, all of it as of one moment, which lasts where there is more to be read.
 pub struct Reading {
-    /// The connection.
+    /// The connection; where there is `more`, a second one that sees what the first one sees.
     pub database: Box<dyn Database>,
     /// The history, and with it the catalog where that has been read too.
     pub found: Found,
+    /// The first connection, where it is still at it.
+    pub more: Option<More>,
+}
+
+/// A connection over which the catalog is being read.
+pub struct More {
+    thread: JoinHandle<Box<dyn Database>>,
+}
+
+impl More {
+    /// Begin to read the catalog; `done` is told when that is over.
+    fn start(mut database: Box<dyn Database>, reach: Reach, done: Sender<Event>) -> Self {
+        let thread = thread::spawn(move || {
+            // Whoever asks for the catalog gets to know what is wrong.
+            if let Err(error) = database.look_ahead(&reach) {
+                log::debug!("reading ahead: {error}");
+            }
+            // Perhaps nobody waits for it.
+            let (Ok(()) | Err(_)) = done.send(Event::Read);
+            database
+        });
+        Self { thread }
+    }
+
+    /// The connection, when it has read the catalog; it still sees what it saw.
+    pub fn join(self) -> Box<dyn Database> {
+        match self.thread.join() {
+            Ok(database) => database,
+            Err(panic) => std::panic::resume_unwind(panic),
+        }
+    }
+}
+
+/// What happens while two connections are at it.
+enum Event {
+    /// The second one is there, or is not to be had.
+    Second(Result<Box<dyn Database>, Error>),
+    /// The first one has read the catalog.
+    Read,
 }
 
 /// How far reading ahead came.
@@ -181,17 +261,27 @@ pub enum Found {
 }
 
 impl Ahead {
-    /// Begin to read. Without a source only the history is read.
-    pub fn start(url: DatabaseUrl, settings: db::Settings, source: Option<Source>) -> Self {
+    /// Begin to read. Without a source only the history is read; with one, and unless `all` is looked at anyway, it is found
+    /// out whether the triggers of the spec need be read.
+    pub fn start(
+        url: DatabaseUrl,
+        settings: db::Settings,
+        source: Option<Source>,
+        all: bool,
+    ) -> Self {
         let needless = Arc::new(AtomicBool::new(false));
         let flag = Arc::clone(&needless);
         let (sender, verdict) = mpsc::channel();
         let busy = Busy::new();
         let thread = thread::spawn(move || {
             let _busy = busy;
-            let mut database = db::connect(&url, &settings, Intent::Read)?;
-            let found = look(source, &mut *database, &flag, sender);
-            Ok(Reading { database, found })
+            let database = db::connect(&url, &settings, Intent::Read)?;
+            let needless = Needless {
+                flag: &flag,
+                verdict: Some(sender),
+                all,
+            };
+            look(source, database, needless)
         });
         Self {
             thread,
@@ -215,59 +305,218 @@ impl Ahead {
     }
 }
 
-/// Read the history and, where the spec asks for what is recorded, the catalog. `needless` is set while it looks as if
-/// the triggers of the spec need not be read.
+/// Whether the triggers of the spec need be read, as far as that is known.
+struct Needless<'a> {
+    flag: &'a AtomicBool,
+    verdict: Option<Sender<Never>>,
+    /// They are read anyway.
+    all: bool,
+}
+
+impl Needless<'_> {
+    /// What it looks like now.
+    fn say(&mut self, is_needless: bool) {
+        self.flag.store(is_needless && !self.all, Ordering::Relaxed);
+        self.verdict = None;
+    }
+}
+
+/// Read the history and, where the spec asks for what is recorded, the catalog.
 fn look(
     source: Option<Source>,
+    mut database: Box<dyn Database>,
+    mut needless: Needless<'_>,
+) -> Result<Reading, Error> {
+    let mut written = source.and_then(|source| Some((source, written(&mut *database)?)));
+    if let Some((source, rendering)) = &written
+        && let Some(whereabouts) = &rendering.whereabouts
+        && whereabouts.reach.objects >= WORTH_A_CONNECTION
+        && whereabouts.said == source.clone().digest()
+        && let Some(second) = database.second()?
+    {
+        // What is left to find out is whether the tables are as they were, and they mostly are.
+        needless.say(true);
+        let (sender, events) = mpsc::channel();
+        let more = More::start(database, whereabouts.reach.clone(), sender.clone());
+        let objects = u32::try_from(whereabouts.reach.objects).unwrap_or(u32::MAX);
+        let patience = READING_ONE.saturating_mul(objects);
+        thread::spawn(move || {
+            // Whoever has done without it does not wait any more: then it is closed here.
+            let (Ok(()) | Err(_)) = sender.send(Event::Second(second()));
+        });
+        let mut event = events.recv().ok();
+        if matches!(event, Some(Event::Read)) {
+            event = events.recv_timeout(patience).ok();
+        }
+        match event {
+            Some(Event::Second(Ok(second))) => {
+                log::debug!("the history is read beside the catalog, over a second connection");
+                return beside(written, second, more, needless);
+            }
+            Some(Event::Second(Err(error))) => {
+                log::debug!("there is no second connection: {error}");
+            }
+            Some(Event::Read) | None => {
+                log::debug!(
+                    "there is no second connection yet, and it is not waited for any longer"
+                );
+            }
+        }
+        database = more.join();
+    }
+    if needless.all {
+        written = None;
+    }
+    database.begin_moment()?;
+    let found = one_by_one(written, &mut *database, &mut needless);
+    if !matches!(found, Found::Recorded(_)) {
+        database.end_moment()?;
+    }
+    Ok(Reading {
+        database,
+        found,
+        more: None,
+    })
+}
+
+/// All over one connection.
+fn one_by_one(
+    written: Option<(Source, Rendering)>,
     database: &mut dyn Database,
-    needless: &AtomicBool,
-    verdict: Sender<Never>,
+    needless: &mut Needless<'_>,
 ) -> Found {
-    let recorded = source.and_then(|source| recorded(source, database));
-    needless.store(recorded.is_some(), Ordering::Relaxed);
-    drop(verdict);
+    let recorded = match written.map(|(source, written)| recorded(source, written, database)) {
+        None => None,
+        Some(Ok(recorded)) => recorded,
+        Some(Err(error)) => {
+            log::debug!("reading ahead: {error}");
+            leave(database);
+            None
+        }
+    };
+    needless.say(recorded.is_some());
     let history = match database.history() {
         Ok(history) => history,
         Err(error) => {
-            needless.store(false, Ordering::Relaxed);
+            needless.say(false);
+            leave(database);
             return Found::Recorded(Err(error));
         }
     };
-    let digests = history
-        .records
-        .iter()
-        .map(|(id, record)| (id, record.rendered_digest.as_str()));
-    if recorded.is_none_or(|recorded| recorded != result(digests)) {
-        needless.store(false, Ordering::Relaxed);
-        return Found::Recorded(Ok(history));
+    if recorded.is_some_and(|recorded| recorded == result_of(&history)) {
+        compare(history, database, needless)
+    } else {
+        needless.say(false);
+        Found::Recorded(Ok(history))
     }
+}
+
+/// The history over the second connection, while the first one reads the catalog.
+fn beside(
+    written: Option<(Source, Rendering)>,
+    mut second: Box<dyn Database>,
+    more: More,
+    mut needless: Needless<'_>,
+) -> Result<Reading, Error> {
+    let read = || {
+        let written = written.filter(|_| !needless.all);
+        let recorded = written.map(|(source, written)| recorded(source, written, &mut *second));
+        let recorded = recorded.transpose()?.flatten();
+        needless.say(recorded.is_some());
+        let history = second.history()?;
+        let is_result = recorded.is_some_and(|it| it == result_of(&history));
+        Ok::<_, Error>((history, is_result))
+    };
+    match read() {
+        Ok((history, true)) => {
+            drop(second);
+            let mut database = more.join();
+            let found = compare(history, &mut *database, &mut needless);
+            database.end_moment()?;
+            Ok(Reading {
+                database,
+                found,
+                more: None,
+            })
+        }
+        Ok((history, false)) => {
+            needless.say(false);
+            Ok(Reading {
+                database: second,
+                found: Found::Recorded(Ok(history)),
+                more: Some(more),
+            })
+        }
+        Err(error) => {
+            // What is wrong is said by the first one, if it is wrong there too.
+            log::debug!("over the second connection: {error}");
+            needless.say(false);
+            drop(second);
+            let mut database = more.join();
+            let found = one_by_one(None, &mut *database, &mut needless);
+            Ok(Reading {
+                found,
+                database,
+                more: None,
+            })
+        }
+    }
+}
+
+/// The catalog beside a history in which the spec asks for what is recorded.
+fn compare(history: History, database: &mut dyn Database, needless: &mut Needless<'_>) -> Found {
     match crate::plan::read(std::iter::empty(), &history, database) {
         Ok(catalog) if is_settled(&history, &catalog) => {
             log::debug!("{SHORT}");
             Found::Settled(Present::of(history, catalog))
         }
         Ok(catalog) => {
-            needless.store(false, Ordering::Relaxed);
+            needless.say(false);
             Found::Moved(Present::of(history, catalog))
         }
         Err(error) => {
-            needless.store(false, Ordering::Relaxed);
+            needless.say(false);
             log::debug!("reading ahead: {error}");
+            leave(database);
             Found::Recorded(Ok(history))
         }
     }
 }
 
-/// What the desired side comes to, where that was written down and it is still made from the same.
-fn recorded(mut source: Source, database: &mut dyn Database) -> Option<String> {
-    let rendering: Rendering = serde_json::from_str(&database.rendering().ok()??).ok()?;
+/// After a failure nothing more can be read as of the same moment. That the connection is lost, whoever uses it next will say.
+fn leave(database: &mut dyn Database) {
+    if let Err(error) = database.end_moment() {
+        log::debug!("reading ahead: {error}");
+    }
+}
+
+/// Digest of what is recorded.
+fn result_of(history: &History) -> String {
+    let digests = history
+        .records
+        .iter()
+        .map(|(id, record)| (id, record.rendered_digest.as_str()));
+    result(digests)
+}
+
+/// What was written down last, if anything.
+fn written(database: &mut dyn Database) -> Option<Rendering> {
+    serde_json::from_str(&database.rendering().ok()??).ok()
+}
+
+/// What the desired side comes to, where it is still made from the same.
+fn recorded(
+    mut source: Source,
+    written: Rendering,
+    database: &mut dyn Database,
+) -> Result<Option<String>, Error> {
     let mut lookup = Lookup::new(&mut *database);
-    for question in rendering.questions {
-        lookup.ask_again(question).ok()?;
+    for question in written.questions {
+        lookup.ask_again(question)?;
     }
     let noted = lookup.noted();
     source.add_database(database, &noted);
-    (source.digest() == rendering.source).then_some(rendering.result)
+    Ok((source.digest() == written.source).then_some(written.result))
 }
 
 /// Whether each recorded object is live, and as it was recorded.

@@ -2,6 +2,8 @@
 //! be taken where anything has, be it in the spec, around it, in the history, or in the database.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+#[path = "rendering/beside.rs"]
+mod beside;
 mod common;
 
 use common::{Live, Run, Sandbox};

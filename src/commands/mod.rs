@@ -124,6 +124,14 @@ impl Context {
 
     /// The database's URL: `--url`, the environment's, `TRIGGERCTL_URL`, the spec's, in this order.
     pub fn url(&self, spec: Option<&Spec>) -> Result<DatabaseUrl, Error> {
+        let url = self.chosen_url(spec)?;
+        if crate::dialect::by_name(url.dialect()).is_some_and(crate::dialect::Dialect::qualifies) {
+            crate::report::tell_schemas_apart();
+        }
+        Ok(url)
+    }
+
+    fn chosen_url(&self, spec: Option<&Spec>) -> Result<DatabaseUrl, Error> {
         if let Some(url) = self.given_url() {
             return db::url::parse(&url, Path::new("."));
         }
@@ -163,9 +171,9 @@ impl Context {
     }
 
     /// Open the database for reading, and read what needs only the spec's settings, in a thread of its own.
-    fn read_ahead(&self, spec: &Spec, source: Option<Source>) -> Result<Ahead, Error> {
+    fn read_ahead(&self, spec: &Spec, source: Option<Source>, all: bool) -> Result<Ahead, Error> {
         let url = self.url(Some(spec))?;
-        Ok(Ahead::start(url, connect_settings(Some(spec)), source))
+        Ok(Ahead::start(url, connect_settings(Some(spec)), source, all))
     }
 
     /// How much of a plan to show; `chosen`: the command was told which triggers it is about.
@@ -221,14 +229,13 @@ pub fn make_plan(context: &Context, options: &Options) -> Result<Planned, Error>
     // Where the database is stands in the spec's first lines, mostly: connecting and reading the rest go on side by side.
     let source = draft
         .so_far()
-        .filter(|_| !options.check_all)
         .and_then(|spec| Source::of(spec, context.common.env.as_deref()));
     let ahead = draft
         .so_far()
-        .map(|spec| context.read_ahead(spec, source.clone()));
+        .map(|spec| context.read_ahead(spec, source.clone(), options.check_all));
     let needless = match &ahead {
         Some(Ok(ahead)) => {
-            if source.is_some() {
+            if source.is_some() && !options.check_all {
                 ahead.wait();
             }
             Arc::clone(&ahead.needless)
@@ -240,6 +247,7 @@ pub fn make_plan(context: &Context, options: &Options) -> Result<Planned, Error>
     let Reading {
         mut database,
         found,
+        more,
     } = match ahead {
         Some(ahead) => ahead?.finish()?,
         None => return Err(Error::failed("the spec cannot be read")),
@@ -279,10 +287,14 @@ pub fn make_plan(context: &Context, options: &Options) -> Result<Planned, Error>
     let noted = tables.noted();
     let (desired, present) = outline.render(&renderer, server, |outline| {
         let history = history?;
+        if let Some(more) = more {
+            database = more.join();
+        }
         let catalog = match catalog {
             Some(catalog) => catalog,
             None => read(outline.ids(), &history, &mut *database)?,
         };
+        database.end_moment()?;
         let mut present = Present::of(history, catalog);
         if options.targets.is_empty() {
             // While the server answers, the others render.
@@ -295,7 +307,7 @@ pub fn make_plan(context: &Context, options: &Options) -> Result<Planned, Error>
     }
     let present = present?;
     // What there is to say besides is worked out anew each time.
-    let source = source.filter(|_| remarks.is_empty());
+    let source = source.filter(|_| remarks.is_empty() && !options.check_all);
     let rendering = rendering::record(source, noted, &desired, &present.history, &*database);
     let plan = make(
         &desired,

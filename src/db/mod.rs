@@ -153,6 +153,20 @@ pub struct Scope<'a> {
     pub known: BTreeSet<Cow<'a, ObjectId>>,
 }
 
+/// Where to look before it is known what is recorded or wanted: what both were when they were written down last.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reach {
+    /// The schemas that hold any of it.
+    pub schemas: BTreeSet<String>,
+    /// The functions that no trigger of it calls.
+    pub uncalled: Vec<FunctionId>,
+    /// How many objects it is.
+    pub objects: usize,
+}
+
+/// Opens a second connection, which sees what the first one sees. To be called on another thread: it may take its time.
+pub type Second = Box<dyn FnOnce() -> Result<Box<dyn Database>, Error> + Send>;
+
 /// What of a scope to list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Listed {
@@ -370,6 +384,26 @@ pub trait Database: Send {
 
     /// One read of the catalog.
     fn catalog(&mut self, scope: &Scope<'_>) -> Result<Catalog, Error>;
+    /// Read all as of this moment, until [`Database::end_moment`]: the sides of a plan must fit together, whoever applies
+    /// something meanwhile. Does nothing where the engine does not have that.
+    fn begin_moment(&mut self) -> Result<(), Error> {
+        Ok(())
+    }
+    /// The same, and how to open a second connection that reads as of the same moment. `None`, and nothing is begun, where
+    /// the engine does not have that, or does not let us.
+    fn second(&mut self) -> Result<Option<Second>, Error> {
+        Ok(None)
+    }
+    /// Read of the catalog what [`Database::catalog`] will most probably be asked for: its next answer needs no reading where
+    /// this was that. It is forgotten when a migration begins.
+    fn look_ahead(&mut self, reach: &Reach) -> Result<(), Error> {
+        let _ = reach;
+        Ok(())
+    }
+    /// The end of what [`Database::begin_moment`] or [`Database::second`] began, if anything.
+    fn end_moment(&mut self) -> Result<(), Error> {
+        Ok(())
+    }
     /// What is there, by name alone: the fingerprints may be empty.
     fn listing(&mut self, scope: &Scope<'_>, listed: Listed) -> Result<Catalog, Error> {
         let _ = listed;

@@ -5,8 +5,9 @@ use std::collections::{HashMap, HashSet};
 
 use postgres::types::Type;
 
+use super::moment::{Functions, Triggers};
 use super::{Postgres, get};
-use crate::db::{Catalog, Listed, Scope};
+use crate::db::{Catalog, Listed, Reach, Scope};
 use crate::dialect::Server;
 use crate::error::Error;
 use crate::model::{FunctionId, ObjectId, TableId, TriggerId};
@@ -68,6 +69,12 @@ pub(super) fn live_sql(server: Server) -> String {
 impl Postgres {
     /// See [`crate::db::Database::catalog`].
     pub(super) fn read_catalog(&mut self, scope: &Scope<'_>) -> Result<Catalog, Error> {
+        if let Some(ahead) = self.ahead.take() {
+            if ahead.covers(scope) {
+                return self.sort(scope, Listed::Ours, ahead.triggers, ahead.functions);
+            }
+            log::debug!("what was read ahead of the catalog is not all: it is read anew");
+        }
         let query = include_str!("sql/catalog.sql").replace("{also_known}", "");
         let query = assemble(&query, "", self.server);
         self.read_found(scope, &query, Listed::Ours)
@@ -107,10 +114,31 @@ impl Postgres {
                 ObjectId::Trigger(_) => None,
             })
             .collect();
+        let (triggers, functions) = self.read_rows(&schemas, &known, query)?;
+        self.sort(scope, listed, triggers, functions)
+    }
+
+    /// Read the catalog for whatever scope it will turn out to be, as long as its schemas are these: every function of theirs
+    /// counts as known, and [`Self::sort_out`] leaves out what a scope does not want.
+    pub(super) fn read_reach(&mut self, reach: &Reach) -> Result<(Triggers, Functions), Error> {
+        let query = include_str!("sql/catalog.sql")
+            .replace("{also_known}", include_str!("sql/called.sql").trim_end());
+        let query = assemble(&query, "", self.server);
+        let schemas: Vec<&str> = reach.schemas.iter().map(String::as_str).collect();
+        let uncalled: Vec<&FunctionId> = reach.uncalled.iter().collect();
+        self.read_rows(&schemas, &uncalled, &query)
+    }
+
+    fn read_rows(
+        &mut self,
+        schemas: &[&str],
+        known: &[&FunctionId],
+        query: &str,
+    ) -> Result<(Triggers, Functions), Error> {
         let known_schemas: Vec<&str> = known.iter().map(|id| id.schema.as_str()).collect();
         let known_names: Vec<&str> = known.iter().map(|id| id.name.as_str()).collect();
-        let mut triggers: Vec<(TriggerId, u32, Option<String>)> = vec![];
-        let mut functions: HashMap<u32, (FunctionId, Option<String>)> = HashMap::new();
+        let mut triggers = vec![];
+        let mut functions = HashMap::new();
         // Row by row: what the server has sent is taken in while it works on the next.
         self.read_each(
             "read the triggers and functions",
@@ -141,6 +169,17 @@ impl Postgres {
                 Ok(())
             },
         )?;
+        Ok((triggers, functions))
+    }
+
+    /// What these rows say of a scope.
+    fn sort(
+        &mut self,
+        scope: &Scope<'_>,
+        listed: Listed,
+        triggers: Triggers,
+        functions: Functions,
+    ) -> Result<Catalog, Error> {
         let members: Vec<ObjectId> = {
             let functions = functions
                 .values()
@@ -197,19 +236,26 @@ impl Postgres {
     fn sort_out(
         scope: &Scope<'_>,
         listed: Listed,
-        triggers: Vec<(TriggerId, u32, Option<String>)>,
-        functions: HashMap<u32, (FunctionId, Option<String>)>,
+        triggers: Triggers,
+        functions: Functions,
     ) -> Catalog {
         let mut catalog = Catalog::default();
         // A map is made of a list at once in a fraction of the time that it takes to put in one after the other.
         let mut fingerprints = Vec::with_capacity(triggers.len() + functions.len());
         let mut callers: HashMap<u32, (FunctionId, Vec<TriggerId>)> = HashMap::new();
         let mut of_extensions: HashSet<u32> = HashSet::new();
+        let called: HashSet<u32> = triggers
+            .iter()
+            .filter(|(_, _, fingerprint)| fingerprint.is_some())
+            .map(|(_, function, _)| *function)
+            .collect();
         for (oid, (id, fingerprint)) in functions {
             let object = ObjectId::Function(id.clone());
             let all = listed == Listed::All && fingerprint.is_some();
             if all || scope.known.contains(&object) {
                 callers.insert(oid, (id, vec![]));
+            } else if !called.contains(&oid) {
+                continue;
             }
             match fingerprint {
                 Some(fingerprint) => fingerprints.push((object, fingerprint)),

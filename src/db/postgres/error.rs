@@ -145,6 +145,12 @@ fn details(mut diagnostic: Diagnostic, answer: &DbError) -> Diagnostic {
     if let Some(hint) = answer.hint() {
         diagnostic = diagnostic.help(hint);
     }
+    // What is printed is looked up as it is now, not as of the query's snapshot. (`elog`: in English everywhere.)
+    if *answer.code() == SqlState::INTERNAL_ERROR
+        && answer.message().starts_with("cache lookup failed")
+    {
+        return diagnostic.help("somebody dropped it while it was being read: try again");
+    }
     match help(answer.code()) {
         Some(help) => diagnostic.help(help),
         None => diagnostic,

@@ -12,6 +12,7 @@ mod deparsed;
 mod error;
 mod history;
 mod locks;
+mod moment;
 mod scratch;
 mod size;
 mod stage;
@@ -56,6 +57,8 @@ pub struct Options {
     pub address: String,
     /// Asks the server to stop what this connection runs; called from another thread.
     pub canceller: Arc<dyn Fn() + Send + Sync>,
+    /// How to connect to the same server once more, where that may be done.
+    pub again: Option<connect::Again>,
 }
 
 /// One open connection to a PostgreSQL server.
@@ -74,6 +77,11 @@ pub struct Postgres {
     encoding: String,
     /// How long a migration waits for one lock, while one is open.
     migration: Option<Patience>,
+    again: Option<connect::Again>,
+    /// Whether a transaction is open in which all is read as of one moment.
+    in_moment: bool,
+    /// What was read of the catalog before anybody asked for it.
+    ahead: Option<moment::Ahead>,
 }
 
 impl Postgres {
@@ -81,18 +89,13 @@ impl Postgres {
     pub fn open(url: &PostgresUrl, history_schema: String) -> Result<Self, Error> {
         let connection = connect::connect(url)?;
         let address = format!("{}:{}", connection.host, connection.port);
-        // The signal handler's thread calls it, one call at a time.
-        let canceller = Mutex::new(connection.canceller());
-        let canceller = Arc::new(move || {
-            if let Ok(cancel) = canceller.lock() {
-                cancel();
-            }
-        });
+        let canceller = shared(connection.canceller());
         let options = Options {
             dialect: &DIALECT,
             history_schema,
             address,
             canceller,
+            again: Some(connection.again()),
         };
         Self::new(connection.client, options)
     }
@@ -105,6 +108,7 @@ impl Postgres {
             history_schema,
             address,
             canceller,
+            again,
         } = options;
         let row = match client.query_typed_one(&server_sql("system_identifier"), &[]) {
             // The function that tells the system identifier may be reserved for superusers.
@@ -154,6 +158,9 @@ impl Postgres {
             current_schema: get(&row, 4)?,
             encoding: get(&row, 5)?,
             migration: None,
+            again,
+            in_moment: false,
+            ahead: None,
         })
     }
 
@@ -206,6 +213,16 @@ impl Postgres {
     fn was_interrupted(&self) -> bool {
         self.interrupted.load(Ordering::Relaxed)
     }
+}
+
+/// The signal handler's thread calls it, one call at a time.
+fn shared(canceller: Box<dyn Fn() + Send>) -> Arc<dyn Fn() + Send + Sync> {
+    let canceller = Mutex::new(canceller);
+    Arc::new(move || {
+        if let Ok(cancel) = canceller.lock() {
+            cancel();
+        }
+    })
 }
 
 /// What ends a stream of rows.
@@ -318,6 +335,22 @@ impl Database for Postgres {
 
     fn catalog(&mut self, scope: &Scope<'_>) -> Result<Catalog, Error> {
         self.read_catalog(scope)
+    }
+
+    fn begin_moment(&mut self) -> Result<(), Error> {
+        self.enter_moment()
+    }
+
+    fn second(&mut self) -> Result<Option<super::Second>, Error> {
+        self.export_moment()
+    }
+
+    fn look_ahead(&mut self, reach: &super::Reach) -> Result<(), Error> {
+        self.read_ahead(reach)
+    }
+
+    fn end_moment(&mut self) -> Result<(), Error> {
+        self.leave_moment()
     }
 
     fn listing(&mut self, scope: &Scope<'_>, listed: Listed) -> Result<Catalog, Error> {

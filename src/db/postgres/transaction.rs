@@ -52,14 +52,14 @@ fn migration_lock(history_schema: &str) -> LockKey {
 }
 
 impl Postgres {
-    /// Do some reading with settings of its own and leave no trace: in a read-only transaction, or within a migration
-    /// under a savepoint.
+    /// Do some reading with settings of its own and leave no trace: in a read-only transaction, or within a migration or a
+    /// moment under a savepoint.
     pub(super) fn aside<T>(
         &mut self,
         settings: &str,
         work: impl FnOnce(&mut Self) -> Result<T, Error>,
     ) -> Result<T, Error> {
-        let (open, close) = if self.migration.is_some() {
+        let (open, close) = if self.migration.is_some() || self.in_moment {
             (
                 "SAVEPOINT triggerctl_aside; SET LOCAL transaction_read_only = on",
                 "ROLLBACK TO SAVEPOINT triggerctl_aside; RELEASE SAVEPOINT triggerctl_aside",
@@ -78,6 +78,8 @@ impl Postgres {
 
     /// See [`crate::db::Database::begin`].
     pub(super) fn begin_migration(&mut self, patience: Patience) -> Result<(), Error> {
+        self.leave_moment()?;
+        self.ahead = None;
         let timeout = patience.lock_timeout.as_millis().max(1);
         // From 14 on the server looks whether its client is still there, so that a queued lock dies with it; from 17 on it
         // has a timeout for whole transactions, which would end one in the middle.

@@ -9,6 +9,8 @@ mod refuse;
 mod shared;
 mod trigger;
 
+use std::sync::Arc;
+
 use super::quoting::{self, Unquoted};
 use super::{Ddl, Dialect, Lowered, Mark, Request, Server};
 use crate::error::{Diagnostic, Error};
@@ -171,6 +173,18 @@ impl Dialect for Postgres {
                 before.id(),
                 after.id()
             ))),
+        }
+    }
+
+    fn complete(&self, definition: &mut Definition, from: &Definition) {
+        if let (Definition::Function(function), Definition::Function(from)) = (definition, from)
+            && function.borrows_rights()
+            && from.borrows_rights()
+            && function.owner.is_none()
+        {
+            let function = Arc::make_mut(function);
+            function.owner.clone_from(&from.owner);
+            function.grants.clone_from(&from.grants);
         }
     }
 

@@ -16,4 +16,4 @@ mod tls_settings;
 mod verify;
 
 pub use environment::Environment;
-pub use session::{Connection, connect, connect_in};
+pub use session::{Again, Connection, connect, connect_in};

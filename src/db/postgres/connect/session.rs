@@ -40,9 +40,42 @@ pub struct Connection {
     pub backend_pid: i32,
     in_recovery: bool,
     tls: Option<MakeRustlsConnect>,
+    again: Again,
+}
+
+/// How to connect once more to the server that answered: what was found out on the way to it is not found out again, and what
+/// was to be said of it is not said twice.
+#[derive(Clone)]
+pub struct Again {
+    settings: Settings,
+    place: Place,
+    tls: Option<MakeRustlsConnect>,
+}
+
+impl Again {
+    /// Connect.
+    ///
+    /// # Errors
+    ///
+    /// The same as of [`connect`].
+    pub fn connect(&self) -> Result<Connection, Error> {
+        let Self {
+            settings,
+            place,
+            tls,
+        } = self;
+        attempt::try_place(settings, place, WantedServer::Any, tls.as_ref())
+            .map(|opened| connection(opened, place, settings, tls.clone()))
+            .map_err(|cause| explain::error(&[Failure { place, cause }], settings))
+    }
 }
 
 impl Connection {
+    /// How to connect to the same server once more.
+    pub fn again(&self) -> Again {
+        self.again.clone()
+    }
+
     /// Whether the server was in recovery (a standby, which can be read but not changed) when the connection was made.
     pub fn in_recovery(&self) -> bool {
         self.in_recovery
@@ -100,7 +133,7 @@ pub fn connect_in(url: &PostgresUrl, environment: &Environment) -> Result<Connec
         failures.clear();
         for place in &settings.places {
             match attempt::try_place(&settings, place, *wanted, tls.as_ref()) {
-                Ok(opened) => return Ok(connection(opened, place, &settings)),
+                Ok(opened) => return Ok(connection(opened, place, &settings, tls.clone())),
                 Err(cause) => {
                     let goes_on = attempt::goes_on(&cause);
                     failures.push(Failure { place, cause });
@@ -114,7 +147,12 @@ pub fn connect_in(url: &PostgresUrl, environment: &Environment) -> Result<Connec
     Err(explain::error(&failures, &settings))
 }
 
-fn connection(opened: Opened, place: &Place, settings: &Settings) -> Connection {
+fn connection(
+    opened: Opened,
+    place: &Place,
+    settings: &Settings,
+    connector: Option<MakeRustlsConnect>,
+) -> Connection {
     let Opened { client, facts, tls } = opened;
     let host = match &place.host {
         Host::Socket(folder) => folder.display().to_string(),
@@ -145,5 +183,10 @@ fn connection(opened: Opened, place: &Place, settings: &Settings) -> Connection 
         backend_pid: facts.backend_pid,
         in_recovery: facts.in_recovery,
         tls,
+        again: Again {
+            settings: settings.clone(),
+            place: place.clone(),
+            tls: connector,
+        },
     }
 }

@@ -6,6 +6,7 @@ mod conditions;
 mod fingerprints;
 mod history;
 mod migrations;
+mod moment;
 mod tables;
 
 use std::collections::BTreeSet;
@@ -62,6 +63,7 @@ impl Scratch {
             history_schema: "triggerctl".into(),
             address: "somewhere:5432".into(),
             canceller,
+            again: Some(connection.again()),
         };
         Postgres::new(connection.client, options).expect("opens")
     }
