@@ -17,8 +17,7 @@ use crate::apply::{
     rows, scope_of, started_row, verdicts,
 };
 use crate::db::{
-    Catalog, Database, Depth, Fingerprint, Holding, Migration, Patience, Scope, Statement,
-    Unfinished,
+    Catalog, Database, Depth, Fingerprint, Migration, Patience, Scope, Statement, Unfinished,
 };
 use crate::error::{Diagnostic, Error, Kind};
 use crate::history::Writer;
@@ -391,24 +390,8 @@ impl Runner<'_> {
         count: &mut dyn FnMut(),
     ) -> Result<(), Error> {
         let holds = !group.tables.is_empty();
-        let clock = Instant::now();
-        let mut refused = None;
-        if holds && pieces(&group.statements).len() == 1 {
-            signal::check()?;
-            match database.run_holding(&group.tables, &group.statements)? {
-                Holding::Done => {
-                    for _ in &group.statements {
-                        count();
-                    }
-                    return Ok(());
-                }
-                Holding::Busy(error) => refused = Some(error),
-                Holding::NotAtOnce => {}
-            }
-        }
         if holds {
-            let patience = self.settings.patience;
-            hold(&group.tables, (patience, clock, refused), database)?;
+            hold(&group.tables, self.settings.patience, database)?;
         }
         let result = Self::run_held(group, database, count);
         if holds {
@@ -589,8 +572,7 @@ impl Runner<'_> {
         }
         for group in groups(self.statements(ways, &catalog, &live, database)?) {
             if !group.tables.is_empty() {
-                let patience = (self.settings.patience, Instant::now(), None);
-                hold(&group.tables, patience, database)?;
+                hold(&group.tables, self.settings.patience, database)?;
             }
             let result = database.run(&group.statements, &mut |_| ());
             let released = database.release();
@@ -703,28 +685,25 @@ impl Step {
     }
 }
 
-/// Hold others off these tables; a busy table is tried again, with pauses, until the patience is over. It may have been tried
-/// before, since `start`.
+/// Hold others off these tables; a busy table is tried again, with pauses, until the patience is over.
 fn hold(
     tables: &BTreeSet<TableId>,
-    (patience, start, mut refused): (Patience, Instant, Option<Error>),
+    patience: Patience,
     database: &mut dyn Database,
 ) -> Result<(), Error> {
+    let start = Instant::now();
     let mut pause = Duration::from_millis(50);
     loop {
-        let error = match refused.take() {
-            Some(error) => error,
-            None => match database.hold(tables) {
-                Ok(()) => return Ok(()),
-                Err(error) => error,
-            },
+        let error = match database.hold(tables) {
+            Ok(()) => return Ok(()),
+            Err(error) => error,
         };
         signal::check()?;
         if error.kind != Kind::Busy || start.elapsed() + pause >= patience.total {
             return Err(error);
         }
         log::info!("{error}; trying again");
-        thread::sleep(pause + Duration::from_millis(fastrand::u64(0..=50)));
+        std::thread::sleep(pause + Duration::from_millis(fastrand::u64(0..=50)));
         pause = (pause * 2).min(Duration::from_secs(2));
     }
 }

@@ -24,16 +24,6 @@ use crate::spec::TableRef;
 /// The schema of the history tables, unless the spec says otherwise.
 pub const HISTORY_SCHEMA: &str = "triggerctl";
 
-/// What came of [`Database::run_holding`].
-pub enum Holding {
-    /// All of it was done.
-    Done,
-    /// Nothing was done: somebody else holds a table.
-    Busy(Error),
-    /// Nothing was done: each is to be done by itself.
-    NotAtOnce,
-}
-
 /// What a connection is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Intent {
@@ -487,16 +477,6 @@ pub trait Database: Send {
     fn hold(&mut self, tables: &BTreeSet<TableId>) -> Result<(), Error> {
         let _ = tables;
         Ok(())
-    }
-    /// [`Database::hold`], [`Database::run`] and [`Database::release`] in one round trip, where that can be. After an error
-    /// nothing is held.
-    fn run_holding(
-        &mut self,
-        tables: &BTreeSet<TableId>,
-        statements: &[Statement],
-    ) -> Result<Holding, Error> {
-        let _ = (tables, statements);
-        Ok(Holding::NotAtOnce)
     }
     /// The end of [`Database::hold`].
     fn release(&mut self) -> Result<(), Error> {

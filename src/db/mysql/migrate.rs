@@ -6,7 +6,7 @@ use mysql::prelude::Queryable;
 
 use super::helpers::MOST_HELPERS;
 use super::{Mysql, catalog, column, errors, literal, quoted};
-use crate::db::{Holding, Patience, Statement};
+use crate::db::{Patience, Statement};
 use crate::dialect::mysql::stored;
 use crate::error::{Error, Kind};
 use crate::model::TableId;
@@ -119,7 +119,11 @@ impl Mysql {
 
     /// Hold everybody off these tables. Until they are released no other can be used.
     pub(super) fn lock_tables(&mut self, tables: &BTreeSet<TableId>) -> Result<(), Error> {
-        let sql = locking(tables);
+        let locks: Vec<String> = tables
+            .iter()
+            .map(|table| format!("{}.{} WRITE", quoted(&table.schema), quoted(&table.name)))
+            .collect();
+        let sql = format!("LOCK TABLES {}", locks.join(", "));
         let Err(mut error) = self.conn.query_drop(&sql) else {
             return Ok(());
         };
@@ -165,53 +169,6 @@ impl Mysql {
             "SET SESSION sql_log_bin = 1",
         )?;
         Ok(locked.err())
-    }
-
-    /// Lock tables, run statements and unlock the tables in one packet; see [`crate::db::Database::run_holding`]. A lock that is not
-    /// to be had ends the packet before anything was done.
-    pub(super) fn run_while_locked(
-        &mut self,
-        tables: &BTreeSet<TableId>,
-        statements: &[Statement],
-    ) -> Result<Holding, Error> {
-        let all: Vec<&Statement> = statements.iter().collect();
-        let fits = !self.dirty
-            && !all.iter().any(|statement| first_is(statement, "set"))
-            && in_one_packet(&all) == all.len()
-            && all.last().is_some_and(|last| has_end(last));
-        if !fits {
-            return Ok(Holding::NotAtOnce);
-        }
-        let lock = locking(tables);
-        let mut texts = vec![lock.as_str()];
-        texts.extend(all.iter().map(|one| one.sql.as_str()));
-        texts.push("UNLOCK TABLES");
-        let (fine, error) = self.run_several(&texts.join("\n;\n"));
-        match (fine, error) {
-            (0, Some(error)) if errors::kind(&error) == Kind::Busy => {
-                Ok(Holding::Busy(errors::cannot("lock the tables", &error)))
-            }
-            // Whatever else it is, whoever locks them alone finds it again.
-            (0, Some(error)) if !errors::is_lost(&error) => Ok(Holding::NotAtOnce),
-            (0, Some(error)) => {
-                Err(Error::new(Kind::Uncertain, "the connection broke").note(errors::words(&error)))
-            }
-            (_, None) if fine == texts.len() => Ok(Holding::Done),
-            (_, Some(error)) => {
-                let Some(statement) = statements.get(fine - 1) else {
-                    return Err(errors::cannot("unlock the tables", &error));
-                };
-                let error = errors::statement(statement, &error);
-                if error.kind != Kind::Uncertain {
-                    self.execute("unlock the tables", "UNLOCK TABLES")?;
-                }
-                Err(error)
-            }
-            (_, None) => Err(Error::new(
-                Kind::Uncertain,
-                format!("the server answered {fine} of {} statements", texts.len()),
-            )),
-        }
     }
 
     pub(super) fn run_statements(
@@ -303,15 +260,6 @@ impl Mysql {
         );
         undone.and(unlocked).and(released)
     }
-}
-
-/// The statement that holds everybody off these tables.
-fn locking(tables: &BTreeSet<TableId>) -> String {
-    let locks: Vec<String> = tables
-        .iter()
-        .map(|table| format!("{}.{} WRITE", quoted(&table.schema), quoted(&table.name)))
-        .collect();
-    format!("LOCK TABLES {}", locks.join(", "))
 }
 
 /// How many of these, at least one, go to the server at once. A packet does not end with a DROP where another statement

@@ -26,8 +26,8 @@ use mysql::{Conn, Opts, Row};
 
 use super::url::MysqlUrl;
 use super::{
-    Befores, Catalog, ConditionPair, Database, Depth, History, Holding, Migration, Patience,
-    Protocol, Record, Scope, Statement, Target, Unfinished, Verdict,
+    Befores, Catalog, ConditionPair, Database, Depth, History, Migration, Patience, Protocol,
+    Record, Scope, Statement, Target, Unfinished, Verdict,
 };
 use crate::dialect::{Dialect, Server, Table};
 use crate::effects::Surroundings;
@@ -428,14 +428,6 @@ impl Database for Mysql {
 
     fn hold(&mut self, tables: &BTreeSet<TableId>) -> Result<(), Error> {
         self.lock_tables(tables)
-    }
-
-    fn run_holding(
-        &mut self,
-        tables: &BTreeSet<TableId>,
-        statements: &[Statement],
-    ) -> Result<Holding, Error> {
-        self.run_while_locked(tables, statements)
     }
 
     fn release(&mut self) -> Result<(), Error> {
