@@ -17,7 +17,7 @@ use crate::model::{Definition, FunctionSource, ObjectId, TableId};
 use crate::parallel;
 use crate::render::Renderer;
 use crate::selectors::{self, Chosen, Covering, Uncovered};
-use crate::spec::{AllowSpec, Fields, FunctionSpec, Spec, TableRef, TriggerSpec};
+use crate::spec::{AllowSpec, Fields, FunctionSpec, RequireSpec, Spec, TableRef, TriggerSpec};
 
 /// The table that holds what is switched off, where the engine has no settings of a session.
 const BYPASS_TABLE: &str = "triggerctl_bypass";
@@ -261,6 +261,59 @@ type Wanted<'a> = (
     Option<&'a Addition>,
 );
 
+/// Of the tables that are named and not there, those that a kind's `create_table` makes: what there is to do about them.
+fn tables_to_come(
+    wanted: &[(&TriggerSpec, Cow<'_, Fields>)],
+    rules: &[RequireSpec],
+    to_come: &[NewTable],
+    site: &Site<'_>,
+    problems: &mut [Diagnostic],
+) {
+    if to_come.is_empty() || problems.is_empty() {
+        return;
+    }
+    let triggers = wanted
+        .iter()
+        .map(|(trigger, _)| (&trigger.tables, "trigger"));
+    let rules = rules.iter().map(|rule| (&rule.tables, "rule"));
+    for (selector, what) in triggers.chain(rules) {
+        for reference in selector.included() {
+            let TableRef { schema, name, .. } = &reference.value;
+            let schema = schema.as_deref().unwrap_or(site.schema);
+            let same = |left: &str, right: &str| site.dialect.same_name(left, right);
+            let comes = |new: &&NewTable| {
+                let NewTable { table, .. } = new;
+                same(&table.name, name) && same(&table.schema, schema)
+            };
+            let Some(new) = to_come.iter().find(comes) else {
+                continue;
+            };
+            let is_it = |problem: &&mut Diagnostic| {
+                let place = problem.place.as_ref();
+                place.is_some_and(|(span, label)| {
+                    *span == reference.span && label == selectors::NOT_THERE
+                })
+            };
+            for problem in problems.iter_mut().filter(is_it) {
+                problem.place =
+                    Some((reference.span.clone(), "not in the database yet".to_owned()));
+                let statements: Vec<String> =
+                    new.statements().map(|sql| format!("{sql};")).collect();
+                problem.help = vec![
+                    format!(
+                        "the next apply creates it, since a use of the kind `{}` says `create_table = true`: leave this {what} out until then",
+                        new.kind
+                    ),
+                    format!(
+                        "or create it now, and one apply does all:\n{}",
+                        statements.join("\n")
+                    ),
+                ];
+            }
+        }
+    }
+}
+
 /// Every trigger on every one of its tables.
 fn all_requests<'a>(
     wanted: &'a [(&'a TriggerSpec, Cow<'a, Fields>)],
@@ -420,6 +473,7 @@ fn expanded<'a>(
             problems.push(needed.missing());
         }
     }
+    tables_to_come(wanted, &spec.requires, &all.tables, site, problems);
     Ok(all)
 }
 

@@ -342,7 +342,6 @@ fn show_place(place: &Place) -> String {
 }
 
 fn compare_functions(before: &Function, after: &Function, judge: &Judge<'_>) -> Vec<FieldChange> {
-    // Owner and grants are the database's own business: they are restored, not declared.
     let Function {
         id,
         language,
@@ -356,7 +355,7 @@ fn compare_functions(before: &Function, after: &Function, judge: &Judge<'_>) -> 
         clauses,
         cost,
         comment,
-        owner: _,
+        owner: _, // Both by `compare_rights`.
         grants: _,
         depends_on_extensions,
         seen: _,
@@ -409,6 +408,7 @@ fn compare_functions(before: &Function, after: &Function, judge: &Judge<'_>) -> 
             Security::Definer => "definer".to_owned(),
         })
     });
+    compare_rights(&mut fields, before, after);
     compare_settings(&mut fields, settings, after_settings);
     fields.values("volatility", volatility, after_volatility, |volatility| {
         Some(match volatility {
@@ -442,6 +442,43 @@ fn compare_functions(before: &Function, after: &Function, judge: &Judge<'_>) -> 
         show_names,
     );
     fields.0
+}
+
+/// Whose rights a function runs with, and who may put it on a table, where that is part of what it does. No spec says who
+/// owns what: where it was not read either, there is nothing to compare.
+fn compare_rights(fields: &mut Fields, before: &Function, after: &Function) {
+    if !after.borrows_rights() || before.owner.is_none() || after.owner.is_none() {
+        return;
+    }
+    fields.texts(OWNER, before.owner.as_deref(), after.owner.as_deref());
+    let (rights, after_rights) = (show_executors(before), show_executors(after));
+    fields.texts(EXECUTE, rights.as_deref(), after_rights.as_deref());
+}
+
+/// The attribute of a function that says whose rights it runs with.
+pub const OWNER: &str = "owner";
+/// The attribute of a function that says who may put it on a table.
+pub const EXECUTE: &str = "execute";
+
+/// Who may execute a function, beside its owner: a new owner has what the one before had.
+fn show_executors(function: &Function) -> Option<String> {
+    let owner = function.owner.as_deref()?;
+    let show = |(grantee, grantable): (Option<&str>, bool)| {
+        let who = match grantee {
+            None => "everybody",
+            Some(role) if role == owner => "the owner",
+            Some(role) => role,
+        };
+        let also = if grantable { " (may grant it)" } else { "" };
+        format!("{who}{also}")
+    };
+    let mut shown: Vec<String> = function.executors()?.into_iter().map(show).collect();
+    shown.sort_unstable();
+    Some(if shown.is_empty() {
+        "nobody".to_owned()
+    } else {
+        shown.join(", ")
+    })
 }
 
 fn compare_conditions(

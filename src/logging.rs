@@ -4,6 +4,8 @@ use std::collections::BTreeSet;
 use std::io::Write as _;
 use std::sync::{Mutex, PoisonError};
 
+use crate::report;
+
 use log::{Level, LevelFilter, Log, Metadata, Record};
 
 /// The warnings so far. A command looks at a database more than once; what it finds there is news only the first time.
@@ -26,14 +28,20 @@ impl Log for Stderr {
             Level::Warn => "warning",
             Level::Info | Level::Debug | Level::Trace => "note",
         };
+        let text = report::remark(&record.args().to_string());
+        // Where stderr is closed there is nobody to tell.
+        let tell = |text: &str| {
+            let _ = writeln!(std::io::stderr().lock(), "{word}: {text}");
+        };
         if record.level() == Level::Warn {
             let mut warned = WARNED.lock().unwrap_or_else(PoisonError::into_inner);
-            if !warned.insert(record.args().to_string()) {
-                return;
+            if !warned.contains(&text) {
+                tell(&text);
+                warned.insert(text);
             }
+            return;
         }
-        // Where stderr is closed there is nobody to tell.
-        let _ = writeln!(std::io::stderr().lock(), "{word}: {}", record.args());
+        tell(&text);
     }
 
     fn flush(&self) {}

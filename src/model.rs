@@ -100,7 +100,13 @@ impl fmt::Display for FunctionId {
 
 impl fmt::Display for TriggerId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} on {}", self.name, self.table)
+        // SQLite takes an empty name: it must be seen that there is one.
+        let name = if self.name.is_empty() {
+            "\"\""
+        } else {
+            &self.name
+        };
+        write!(f, "{name} on {}", self.table)
     }
 }
 
@@ -487,15 +493,41 @@ pub struct Function {
     pub cost: f32,
     /// COMMENT ON FUNCTION.
     pub comment: Option<String>,
-    /// Owner, where it was read from a catalog. Restored after a drop, never compared: who applies owns what is new.
+    /// Owner, where it was read from a catalog: who applies owns what is new. Restored after a drop, and part of what the
+    /// function does where it runs with its owner's rights ([`Function::borrows_rights`]).
     pub owner: Option<String>,
-    /// Rights, where the catalog has others than the default. Restored after a drop, never compared.
+    /// Rights, where the catalog has others than the default; known where the owner is. Restored after a drop, and part of
+    /// what the function does where its owner is.
     pub grants: Option<Vec<Grant>>,
     /// Extensions that the function is marked as depending on.
     pub depends_on_extensions: BTreeSet<String>,
     /// What its text was rendered from; recorded to say why it changes, not compared.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub seen: Option<Box<Seen>>,
+}
+
+impl Function {
+    /// Whether it runs with its owner's rights. Then the owner decides what it may do, and EXECUTE decides who may put it on
+    /// a table of his own, which is all that EXECUTE is asked for of a trigger function. Of any other function neither
+    /// changes what its triggers do.
+    pub fn borrows_rights(&self) -> bool {
+        self.security == Security::Definer
+    }
+
+    /// Who may execute it, and whether they may pass that on; `None` in place of a role is PUBLIC. Nothing where the owner,
+    /// and so the default, is not known.
+    pub fn executors(&self) -> Option<BTreeMap<Option<&str>, bool>> {
+        let owner = self.owner.as_deref()?;
+        let Some(grants) = &self.grants else {
+            return Some(BTreeMap::from([(None, false), (Some(owner), false)]));
+        };
+        let mut executors = BTreeMap::new();
+        for Grant { grantee, grantable } in grants {
+            // The same right may come from several roles.
+            *executors.entry(grantee.as_deref()).or_insert(false) |= *grantable;
+        }
+        Some(executors)
+    }
 }
 
 /// A trigger or a function.

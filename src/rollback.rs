@@ -63,6 +63,15 @@ pub fn prepare(
         ));
     }
     let to = to.unwrap_or(latest - 1);
+    if to == latest {
+        return Err(Error::new(
+            Kind::Usage,
+            format!("`--to {to}`: the database is at version {latest} already"),
+        )
+        .help(format!(
+            "`--to` names the version to go back to, not the one to undo: `triggerctl rollback` undoes version {latest}"
+        )));
+    }
     if !(0..latest).contains(&to) {
         return Err(Error::new(
             Kind::Usage,

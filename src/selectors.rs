@@ -399,6 +399,9 @@ fn lacking<'a>(
     })
 }
 
+/// What is said beside a table that is not there.
+pub(crate) const NOT_THERE: &str = "not in the database";
+
 /// That a table is not there, and which one may be meant.
 ///
 /// # Errors
@@ -411,7 +414,7 @@ pub(crate) fn missing_table(
     let mut diagnostic = Diagnostic::new(format!(
         "there is no table or view `{table}` in the database"
     ))
-    .labelled(&reference.span, "not in the database");
+    .labelled(&reference.span, NOT_THERE);
     if let Tables::Live(database) = tables {
         let names = database.table_names(table.schema.as_deref())?;
         let near = names

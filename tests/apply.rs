@@ -725,3 +725,102 @@ fn replaced_function_keeps_owner_and_rights() {
     live.batch(&format!("DROP OWNED BY {role}; DROP ROLE {role};"));
     assert_same("version 1", &first, &back);
 }
+
+/// Who owns a SECURITY DEFINER function, and who may put it on a table of his own, is part of what it does; of any other
+/// function neither is.
+#[test]
+fn whose_rights_a_function_runs_with_is_no_small_thing() {
+    let mut live = Postgres::new();
+    let role = format!("{}_clerk", live.name());
+    live.batch(TABLES);
+    let sealed = |body: &str| {
+        LOG.replace("NEW.name", body)
+            + "\n[trigger.postgres]\nsecurity = \"definer\"\nsearch_path = [\"public\", \"pg_temp\"]\n"
+    };
+    let sandbox = Sandbox::with_spec(&spec(&[AGE, &sealed("'a'")]));
+    // By a script, which must write down as much as apply does.
+    let sql = sandbox.on(&live, &["plan", "--format", "sql"]).ok().stdout;
+    script(&live, &sql).ok();
+    empty(&sandbox, &live);
+    let query = "SELECT proname, proowner::regrole::text, has_function_privilege('public', oid, 'EXECUTE'),
+        coalesce((SELECT string_agg(item::text, ',' ORDER BY item::text) FROM unnest(proacl) AS item), 'default') FROM pg_proc WHERE proname IN ('users_age', 'users_log') ORDER BY 1";
+    let whose = |live: &mut Postgres| live.run(query);
+    let first = whose(&mut live);
+    assert_eq!(
+        first,
+        "users_age|postgres|t|default\nusers_log|postgres|t|default\n"
+    );
+
+    live.batch(&format!(
+        "CREATE ROLE {role}; ALTER FUNCTION users_age() OWNER TO {role}; REVOKE EXECUTE ON FUNCTION users_age() FROM PUBLIC"
+    ));
+    empty(&sandbox, &live);
+    live.batch(&format!("ALTER FUNCTION users_log() OWNER TO {role}"));
+    sandbox
+        .on(&live, &["check"])
+        .code(2)
+        .says(&[
+            "restore function public.users_log",
+            "changed by hand since version 1: owner",
+            "- postgres",
+            &format!("+ {role}"),
+            "`--adopt` keeps it as it is now",
+        ])
+        .never_says(&["users_age", "execute:"]);
+    sandbox
+        .on(&live, &["rollback", "--yes"])
+        .code(3)
+        .says(&["function public.users_log was changed by hand: owner"]);
+    sandbox.on(&live, &["apply", "--yes"]).ok();
+    assert!(whose(&mut live).contains("users_log|postgres|t"));
+    empty(&sandbox, &live);
+
+    // Who may put it on a table, and pass that on; a change of the spec does not hide it.
+    live.batch(&format!(
+        "REVOKE EXECUTE ON FUNCTION users_log() FROM PUBLIC; GRANT EXECUTE ON FUNCTION users_log() TO {role} WITH GRANT OPTION"
+    ));
+    let drifted = whose(&mut live);
+    sandbox.write("triggers.toml", spec(&[AGE, &sealed("'b'")]));
+    sandbox.on(&live, &["plan"]).ok().says(&[
+        "changed by hand since version 2: execute, and the spec changed too",
+        "- everybody, the owner",
+        &format!("+ the owner, {role} (may grant it)"),
+    ]);
+    sandbox.on(&live, &["apply", "--yes"]).ok();
+    assert!(whose(&mut live).contains("users_log|postgres|t"));
+    assert!(!whose(&mut live).contains(&format!("{role}=X*")));
+    empty(&sandbox, &live);
+    sandbox.on(&live, &["rollback", "--yes"]).ok();
+    assert_same("owner and rights", &drifted, &whose(&mut live));
+    sandbox.on(&live, &["check"]).code(2).says(&["execute"]);
+    sandbox.on(&live, &["apply", "--yes"]).ok();
+
+    // The same rights, written out, are no difference; nor is what nobody can do anything with.
+    live.batch("REVOKE EXECUTE ON FUNCTION users_log() FROM PUBLIC; GRANT EXECUTE ON FUNCTION users_log() TO PUBLIC");
+    empty(&sandbox, &live);
+
+    // Meant so: it is kept, and comes back.
+    live.batch(&format!("ALTER FUNCTION users_log() OWNER TO {role}"));
+    sandbox.on(&live, &["check"]).code(2);
+    sandbox
+        .on(&live, &["apply", "--yes", "--adopt"])
+        .ok()
+        .says(&["adopt function public.users_log"]);
+    empty(&sandbox, &live);
+    let kept = whose(&mut live);
+    assert!(kept.contains(&format!("users_log|{role}|t")), "{kept}");
+    live.batch("DROP FUNCTION users_log() CASCADE");
+    sandbox.on(&live, &["apply", "--yes"]).ok();
+    assert_same("owner and rights", &kept, &whose(&mut live));
+    // The role is gone as well: somebody has to own it.
+    live.batch(&format!(
+        "DROP FUNCTION users_log() CASCADE; ALTER FUNCTION users_age() OWNER TO postgres; DROP OWNED BY {role}; DROP ROLE {role}"
+    ));
+    sandbox
+        .on(&live, &["apply", "--yes"])
+        .code(1)
+        .says(&[&role]);
+    sandbox.on(&live, &["apply", "--yes", "--adopt"]).ok();
+    assert!(whose(&mut live).contains("users_log|postgres|t"));
+    empty(&sandbox, &live);
+}

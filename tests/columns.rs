@@ -201,7 +201,7 @@ const PG_PROC: &[(&str, Column)] = &[
     (
         "proowner",
         Spared(
-            "who applies owns what is new; it is written down, and comes back with what somebody drops",
+            "who applies owns what is new; it is written down, and comes back with what somebody drops; of SECURITY DEFINER it is compared",
         ),
     ),
     (
@@ -309,7 +309,7 @@ const PG_PROC: &[(&str, Column)] = &[
     (
         "proacl",
         Spared(
-            "EXECUTE is asked for when a trigger is made and never when it fires; it is written down, and comes back",
+            "EXECUTE is asked for when a trigger is made and never when it fires; it is written down, and comes back; of SECURITY DEFINER it is compared",
         ),
     ),
 ];

@@ -253,11 +253,11 @@ fn a_rollback_brings_back_what_was_broken_before() {
     sandbox
         .on(&live, &["rollback", "--yes"])
         .code(1)
-        .says(&["INSERT on main.t would fail", "missing_reference"]);
+        .says(&["INSERT on t would fail", "missing_reference"]);
     sandbox.write("triggers.toml", &mended);
     sandbox
         .on(&live, &["rollback", "--yes"])
         .ok()
-        .says(&["would fail: no such table: main.nolog"]);
+        .says(&["would fail: no such table: nolog"]);
     assert_same("the catalog", &before, &live.snapshot());
 }

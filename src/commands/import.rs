@@ -171,9 +171,14 @@ fn document(import: &Import, written: &[Written], text: Option<&str>) -> String 
         .iter()
         .map(|id| ObjectRef::from(&ObjectId::Function(id.clone())))
         .collect();
+    let nameless: Vec<ObjectRef> = import
+        .nameless
+        .iter()
+        .map(|id| ObjectRef::from(&ObjectId::Trigger(id.clone())))
+        .collect();
     let objects: Vec<ObjectRef> = import.objects().iter().map(ObjectRef::from).collect();
     json::document(
-        json!({ "files": files, "objects": objects, "already_there": import.covered, "uncalled_functions": uncalled, "event_triggers": import.event_triggers, "faulty": import.faulty, "spec": text }),
+        json!({ "files": files, "objects": objects, "already_there": import.covered, "uncalled_functions": uncalled, "event_triggers": import.event_triggers, "nameless": nameless, "faulty": import.faulty, "spec": text }),
     )
 }
 

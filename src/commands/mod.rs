@@ -124,6 +124,14 @@ impl Context {
 
     /// The database's URL: `--url`, the environment's, `TRIGGERCTL_URL`, the spec's, in this order.
     pub fn url(&self, spec: Option<&Spec>) -> Result<DatabaseUrl, Error> {
+        let url = self.chosen_url(spec)?;
+        if crate::dialect::by_name(url.dialect()).is_some_and(crate::dialect::Dialect::qualifies) {
+            crate::report::tell_schemas_apart();
+        }
+        Ok(url)
+    }
+
+    fn chosen_url(&self, spec: Option<&Spec>) -> Result<DatabaseUrl, Error> {
         if let Some(url) = self.given_url() {
             return db::url::parse(&url, Path::new("."));
         }

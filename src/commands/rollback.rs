@@ -16,10 +16,12 @@ use crate::spec::Spec;
 use super::apply::{How, report};
 use super::{Context, Outcome, history_schema};
 
-/// Go back to the version before, or to any earlier one; this is a new migration itself.
+/// Go back to how an earlier version left the database: the one before the latest, or any with `--to`.
+///
+/// This is a new migration itself, which can be undone like any other: run twice without `--to`, it undoes itself.
 #[derive(Debug, clap::Args)]
 pub struct Rollback {
-    /// The version whose state comes back; 0 is the state before the first.
+    /// The version to go back to, which is kept; all that came after it is undone. 0 is before the first.
     #[arg(long, value_name = "VERSION")]
     to: Option<i64>,
     #[command(flatten)]

@@ -339,7 +339,7 @@ pub trait Dialect: Sync {
     ) -> Result<Ddl, Error>;
 
     /// Take over what a definition leaves open and another one of the same object says: what an engine keeps of the
-    /// session that created it. Before comparing with what was recorded, and before recording what was made.
+    /// session that created it, with whose rights a function runs. Before comparing with what was recorded, and before recording what was made.
     fn complete(&self, definition: &mut Definition, from: &Definition) {
         let _ = (definition, from);
     }

@@ -63,7 +63,8 @@ pub fn text(graph: &Graph) -> String {
 
 /// A label in quotes: Mermaid reads entities there.
 fn escaped(text: &str) -> String {
-    text.replace('&', "#amp;")
+    text.replace('#', "#35;")
+        .replace('&', "#amp;")
         .replace('"', "#quot;")
         .replace('<', "#lt;")
         .replace('>', "#gt;")

@@ -202,3 +202,7 @@ impl Graph {
             .filter(move |(_, trigger)| trigger.table == table)
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+mod tests;

@@ -312,7 +312,7 @@ fn escaped(text: &str) -> String {
             '>' => "&gt;".to_owned(),
             '"' => "&quot;".to_owned(),
             // XML 1.0 has no place for them.
-            c if c.is_control() => "\u{fffd}".to_owned(),
+            c if c.is_control() || matches!(c, '\u{fffe}' | '\u{ffff}') => "\u{fffd}".to_owned(),
             c => c.to_string(),
         })
         .collect()

@@ -12,6 +12,7 @@ use crate::error::Error;
 use crate::lint::rules::Severity;
 use crate::lint::{self, Against, Owner};
 use crate::model::ObjectId;
+use crate::report;
 use crate::spec::{Spec, TableRef, TableSelector};
 
 /// Have each draft allow the errors that are found in it now, where the drafts' spec asks for this, and this is live, if all of
@@ -42,7 +43,7 @@ pub(super) fn allow(
                 Some(allow) => allow.more += 1,
                 None => allowed.push(AllowDraft {
                     rule: finding.rule.name,
-                    message: finding.diagnostic.message.clone(),
+                    message: report::remark(&finding.diagnostic.message),
                     more: 0,
                 }),
             }

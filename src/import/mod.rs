@@ -73,6 +73,8 @@ pub struct Import {
     pub uncalled: Vec<FunctionId>,
     /// Event triggers, which no spec holds.
     pub event_triggers: Vec<String>,
+    /// Triggers whose name is empty, which no spec can say.
+    pub nameless: Vec<TriggerId>,
     /// Functions whose rights (GRANT) a spec does not hold.
     pub with_rights: Vec<FunctionId>,
     /// How many triggers and functions have faults already, which their `allow` names.
@@ -101,14 +103,8 @@ pub fn read(
         )?,
         None => desired::DesiredSet::new(),
     };
-    let (catalog, mut definitions) = live(database, filters, &present)?;
-    let declared: BTreeSet<FunctionId> = present
-        .keys()
-        .filter_map(|id| match id {
-            ObjectId::Function(function) => Some(function.clone()),
-            ObjectId::Trigger(_) => None,
-        })
-        .collect();
+    let (catalog, mut definitions, nameless) = live(database, filters, &present)?;
+    let declared = functions_of(&present);
     let mut uncalled = uncalled(database, filters, &declared)?;
     let mut also = vec![];
     if filters.functions {
@@ -178,6 +174,7 @@ pub fn read(
         catalog,
         uncalled,
         event_triggers: database.event_triggers()?,
+        nameless,
         qualifies: dialect.qualifies(),
         with_rights,
         faulty: 0,
@@ -190,6 +187,35 @@ pub fn read(
     let live = whole.then(|| listed.collect());
     import.faulty = faults::allow(&mut import.drafts, &spec, asked, live, database)?;
     Ok(import)
+}
+
+/// What is live, and apart from it the triggers without a name.
+type Found = (Catalog, BTreeMap<ObjectId, Definition>, Vec<TriggerId>);
+
+/// The functions that a spec has.
+fn functions_of(present: &desired::DesiredSet) -> BTreeSet<FunctionId> {
+    let functions = present.keys().filter_map(|id| match id {
+        ObjectId::Function(function) => Some(function.clone()),
+        ObjectId::Trigger(_) => None,
+    });
+    functions.collect()
+}
+
+/// Take out the triggers without a name, which SQLite takes: everything here goes by names.
+fn leave_nameless(definitions: &mut BTreeMap<ObjectId, Definition>) -> Vec<TriggerId> {
+    let nameless: Vec<TriggerId> = definitions
+        .keys()
+        .filter_map(|id| match id {
+            ObjectId::Trigger(trigger) if trigger.name.is_empty() => Some(trigger.clone()),
+            _ => None,
+        })
+        .collect();
+    for trigger in &nameless {
+        let id = ObjectId::Trigger(trigger.clone());
+        definitions.remove(&id);
+        log::warn!("{id} has an empty name, which no spec can say: it is left alone");
+    }
+    nameless
 }
 
 /// A whole new spec of everything that is there.
@@ -228,12 +254,12 @@ fn chosen_schemas(
     Ok(database.schemas()?.into_iter().filter(takes).collect())
 }
 
-/// The live triggers that the filters take, and the functions that they call.
+/// The live triggers that the filters take, and the functions that they call; apart from these, the triggers without a name.
 fn live(
     database: &mut dyn Database,
     filters: &Filters,
     present: &desired::DesiredSet,
-) -> Result<(Catalog, BTreeMap<ObjectId, Definition>), Error> {
+) -> Result<Found, Error> {
     let scope = Scope {
         schemas: chosen_schemas(database, filters)?,
         known: present.keys().map(Cow::Borrowed).collect(),
@@ -246,7 +272,8 @@ fn live(
         .filter(|id| id.table().is_some_and(|table| filters.takes(table)))
         .cloned()
         .collect();
-    let triggers = database.definitions(&ids, Depth::Whole)?;
+    let mut triggers = database.definitions(&ids, Depth::Whole)?;
+    let nameless = leave_nameless(&mut triggers);
     let called: BTreeSet<ObjectId> = triggers
         .values()
         .filter_map(Definition::calls)
@@ -256,7 +283,7 @@ fn live(
     ids = called.into_iter().collect();
     let mut definitions = database.definitions(&ids, Depth::Whole)?;
     definitions.extend(triggers);
-    Ok((catalog, definitions))
+    Ok((catalog, definitions, nameless))
 }
 
 /// Whether a spec speaks of other dialects than this one, so that a trigger must say which it is for.

@@ -12,7 +12,10 @@ pub(crate) fn restore(wanted: &mut Definition, recorded: &Definition, is_as_aske
             wanted.verbatim.clone_from(&recorded.verbatim);
         }
         (Definition::Function(wanted), Definition::Function(recorded)) => {
-            record_function(wanted, recorded);
+            if wanted.owner.is_none() {
+                owned(wanted, recorded);
+            }
+            in_order(wanted, recorded);
         }
         _ => {}
     }
@@ -21,7 +24,9 @@ pub(crate) fn restore(wanted: &mut Definition, recorded: &Definition, is_as_aske
 /// What is recorded of an object, with what is found of it.
 pub(crate) fn record(definition: &mut Definition, found: &Definition) {
     if let (Definition::Function(definition), Definition::Function(found)) = (definition, found) {
-        record_function(definition, found);
+        // Whom it was to belong to is no matter where nobody's rights hang on it.
+        owned(definition, found);
+        in_order(definition, found);
     }
 }
 
@@ -41,13 +46,12 @@ fn says_all(trigger: &Trigger) -> bool {
         .is_none_or(|creation| creation.definer.is_none() && creation.sql_mode.is_none())
 }
 
-fn record_function(function: &mut Function, from: &Function) {
-    if function.owner.is_none() {
-        function.owner.clone_from(&from.owner);
-    }
-    if function.grants.is_none() {
-        function.grants.clone_from(&from.grants);
-    }
+fn owned(function: &mut Function, from: &Function) {
+    function.owner.clone_from(&from.owner);
+    function.grants.clone_from(&from.grants);
+}
+
+fn in_order(function: &mut Function, from: &Function) {
     let place = |setting: &Setting| {
         let mut names = from.settings.iter().map(|setting| &setting.name);
         names

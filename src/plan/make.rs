@@ -740,21 +740,37 @@ impl Planner<'_> {
         if record.live_fingerprint == *fingerprint {
             return vec![];
         }
-        match self.evidence.recorded.get(&sides.from) {
-            Some(recorded) => diff::compare(recorded, live, &self.judge()),
-            None => vec![],
+        let Some(recorded) = self.evidence.recorded.get(&sides.from) else {
+            return vec![];
+        };
+        let mut drift = diff::compare(recorded, live, &self.judge());
+        let unsaid =
+            |field: &&mut FieldChange| [diff::OWNER, diff::EXECUTE].contains(&&*field.field);
+        if let Some(field) = drift.iter_mut().rfind(unsaid) {
+            field.note =
+                Some("no spec says who this is: `--adopt` keeps it as it is now".to_owned());
         }
+        drift
     }
 
     /// What the spec asks for, with what it leaves open as it was recorded.
     fn wanted(&self, sides: &Sides<'_>, desired: &Desired) -> Definition {
         let mut wanted = desired.definition.clone();
-        if let Some(recorded) = self.evidence.recorded.get(&sides.from) {
+        if self.keeps_owner(&wanted) {
+            if let Some(live) = self.evidence.live.get(&sides.from) {
+                self.database.dialect().complete(&mut wanted, live);
+            }
+        } else if let Some(recorded) = self.evidence.recorded.get(&sides.from) {
             self.database.dialect().complete(&mut wanted, recorded);
         } else if let Some(live) = self.evidence.live.get(&sides.from) {
             keep_definer(&mut wanted, live);
         }
         wanted
+    }
+
+    /// Whether what somebody did to the owner and the rights of a function is taken over: no spec says who they are to be.
+    fn keeps_owner(&self, wanted: &Definition) -> bool {
+        self.options.adopt && matches!(wanted, Definition::Function(_))
     }
 
     fn judge(&self) -> Judge<'_> {
@@ -788,7 +804,9 @@ impl Planner<'_> {
         {
             places::set_place(after, recorded.place().cloned());
         }
-        if let (Action::Restore, Some(after), Some(recorded)) = (action, &mut after, recorded) {
+        if let (Action::Restore, Some(after), Some(recorded)) = (action, &mut after, recorded)
+            && !self.keeps_owner(after)
+        {
             let unchanged = sides.record.zip(sides.desired);
             let is_as_asked =
                 unchanged.is_some_and(|(record, desired)| record.rendered_digest == desired.digest);

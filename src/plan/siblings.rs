@@ -60,6 +60,9 @@ pub(super) fn keep_order(
             tables.insert(after.id.table.clone());
             placed.entry(group(after)).or_default().push(at);
         }
+        if let Some(gone) = gone(change) {
+            tables.insert(gone.id.table.clone());
+        }
     }
     if tables.is_empty() {
         return Ok(());
@@ -83,8 +86,63 @@ pub(super) fn keep_order(
     let mut ordered: Vec<_> = turns.into_iter().zip(std::mem::take(changes)).collect();
     ordered.sort_by_key(|(turn, _)| *turn);
     changes.extend(ordered.into_iter().map(|(_, change)| change));
+    say_order(changes, &live);
     free_names(changes, database, renderer)
 }
+
+/// The trigger that a change makes again because somebody dropped it, where nobody wrote down where it stood.
+fn gone(change: &Change) -> Option<&Trigger> {
+    let is_gone = change.action == Action::Restore && change.before.is_none();
+    let made = trigger(change.after.as_ref()).filter(|_| is_gone);
+    made.filter(|made| place(made).is_none())
+}
+
+/// Say where the triggers come that somebody dropped: which of their siblings was there first, the file does not tell any more.
+fn say_order(changes: &mut [Change], live: &BTreeMap<Group, Vec<(&str, &Sibling)>>) {
+    let mut made: BTreeMap<Group, Vec<String>> = BTreeMap::new();
+    for at in 0..changes.len() {
+        let Some(after) = changes.get(at).and_then(gone) else {
+            continue;
+        };
+        let group = group(after);
+        let leaves = |name: &str| {
+            let of_it = |change: &Change| {
+                trigger(change.before.as_ref())
+                    .is_some_and(|before| before.id.name.eq_ignore_ascii_case(name))
+            };
+            changes
+                .iter()
+                .any(|change| of_it(change) && !stays_in(change, &group))
+        };
+        let stay = live
+            .get(&group)
+            .into_iter()
+            .flatten()
+            .map(|(name, _)| *name);
+        let earlier = made.entry(group.clone()).or_default();
+        let mut others: Vec<String> = stay
+            .filter(|name| !leaves(name))
+            .map(|name| format!("`{name}`"))
+            .collect();
+        others.extend(earlier.iter().map(|name| format!("`{name}`")));
+        others.reverse();
+        earlier.push(after.id.name.clone());
+        if let Some(change) = changes.get_mut(at).filter(|_| !others.is_empty()) {
+            let more = others.len().saturating_sub(MOST_NAMED);
+            others.truncate(MOST_NAMED);
+            let more = if more > 0 {
+                format!(" and {more} more")
+            } else {
+                String::new()
+            };
+            let also = format!("; it will fire before {}{more}", others.join(", "));
+            change.because.push_str(&also);
+        }
+    }
+}
+
+/// More siblings than these are counted.
+const MOST_NAMED: usize = 3;
 
 fn place(trigger: &Trigger) -> Option<&[String]> {
     match trigger.creation.as_ref()?.place.as_ref()? {

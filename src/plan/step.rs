@@ -51,7 +51,7 @@ impl Step<'_> {
             (_, None, Some(after)) => {
                 // What the spec leaves open comes back as it was recorded, and the DDL of the spec does not know of it.
                 let up = match create {
-                    Some(create) if create.custom || !has_own_settings(after) => create.clone(),
+                    Some(create) if !says_more(after, create) => create.clone(),
                     _ => made(after)?,
                 };
                 (up, dialect.drop(after, renderer, server)?)
@@ -88,9 +88,12 @@ impl Step<'_> {
     }
 }
 
-/// Whether a definition says more than its SQL: the settings of the session that creates it.
-fn has_own_settings(definition: &Definition) -> bool {
-    matches!(definition, Definition::Trigger(trigger) if trigger.creation.is_some())
+/// Whether a definition says more than its SQL: the settings of the session that creates it, or who is to own it.
+fn says_more(definition: &Definition, create: &Ddl) -> bool {
+    match definition {
+        Definition::Trigger(trigger) => trigger.creation.is_some() && !create.custom,
+        Definition::Function(function) => function.owner.is_some(),
+    }
 }
 
 fn locks(ddl: &Ddl, id: &ObjectId, dialect: &dyn Dialect) -> Vec<Lock> {

@@ -248,12 +248,24 @@ fn not_found(error: &minijinja::Error, sources: &Sources) -> Diagnostic {
         .help("copy it into the dialect's folder");
     }
     let diagnostic = Diagnostic::new(format!("there is no template `{name}`"));
-    match closest(name, sources.names()) {
-        Some(known) => diagnostic.help(format!("did you mean `{known}`?")),
-        None => {
-            diagnostic.help("names are relative to the dialect's folder in the templates folder")
-        }
+    // In a kind, what lies beside its `kind.toml` is easily named as if that were where one is.
+    let mut known = sources.names_of_kinds();
+    let beside = known
+        .iter()
+        .find(|known| known.rsplit('/').next() == Some(name))
+        .cloned();
+    known.extend(sources.names().map(str::to_owned));
+    let meant = beside
+        .as_deref()
+        .or_else(|| closest(name, known.iter().map(String::as_str)));
+    if let Some(known) = meant {
+        return diagnostic.help(format!("did you mean `{known}`?"));
     }
+    diagnostic.help(if name.starts_with(loader::KINDS) {
+        "a file of a kind is named by its path in the templates folder: `kinds/KIND/FILE`"
+    } else {
+        "names are relative to the dialect's folder in the templates folder; a file of a kind is `kinds/KIND/FILE`"
+    })
 }
 
 /// The known word that a misspelt one is nearest to.

@@ -15,7 +15,7 @@ use crate::kinds;
 /// Before a name: the built-in template, even where the user has one of that name.
 const BUILT_IN: &str = "builtin/";
 /// Before a name: a file of a kind, which is the same for all dialects.
-const KINDS: &str = "kinds/";
+pub(super) const KINDS: &str = "kinds/";
 /// The macros that bodies can call.
 const HELPERS: &str = "helpers.sql";
 pub(super) const BUILT_IN_HELPERS: &str = "builtin/helpers.sql";
@@ -121,6 +121,28 @@ impl Sources {
     /// The names that a template can include.
     pub(super) fn names(&self) -> impl Iterator<Item = &'static str> {
         self.built_in.iter().map(|(name, _)| *name)
+    }
+
+    /// The files beside the `kind.toml` of the user's kinds, as they are included.
+    pub(super) fn names_of_kinds(&self) -> Vec<String> {
+        let listed = |folder: PathBuf| {
+            let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+            let mut names: Vec<String> = entries
+                .filter_map(|entry| entry.file_name().into_string().ok())
+                .collect();
+            names.sort_unstable();
+            names
+        };
+        let Some(folder) = self.root.as_ref().map(|root| root.join(KINDS)) else {
+            return vec![];
+        };
+        let mut found = vec![];
+        for kind in listed(folder.clone()) {
+            let files = listed(folder.join(&kind)).into_iter();
+            let files = files.filter(|file| !["kind.toml", "README.md"].contains(&file.as_str()));
+            found.extend(files.map(|file| format!("{KINDS}{kind}/{file}")));
+        }
+        found
     }
 
     fn built_in(&self, name: &str) -> Option<&'static str> {

@@ -337,7 +337,7 @@ fn errors_point_at_the_place_and_say_what_next() {
         (
             "{% include \"nothing.sql\" %}",
             "there is no template `nothing.sql` @ `include \"nothing.sql\"` | names are relative to the \
-             dialect's folder in the templates folder",
+             dialect's folder in the templates folder; a file of a kind is `kinds/KIND/FILE`",
         ),
         (
             "{% import \"/etc/passwd\" as x %}",

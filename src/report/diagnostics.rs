@@ -201,11 +201,11 @@ fn excerpt(span: &Span, label: &str, lines: &mut Lines) -> Excerpt {
         .clamp(from, line_text.len());
     let gutter = line.to_string().len() + " | ".len();
     Excerpt {
-        path: safe::line(&span.file.name),
+        path: safe::line(&safe::short(&span.file.name)),
         line,
         column,
         shown: safe::show(line_text, from..to, WIDTH - gutter - 1),
-        label: safe::line(label),
+        label: safe::line(&safe::short(label)),
     }
 }
 
@@ -222,7 +222,7 @@ fn one(
         notes,
         help,
     } = diagnostic;
-    let title = safe::line(message);
+    let title = safe::line(&safe::short(message));
     let mut title = heading.level.clone().primary_title(title.as_str());
     if let Some(id) = heading.id {
         title = title.id(id);
@@ -266,10 +266,10 @@ fn one(
     }
     let column = WIDTH - "   = help: ".len();
     for note in notes {
-        group = group.element(Level::NOTE.message(safe::paragraph(note, column)));
+        group = group.element(Level::NOTE.message(safe::paragraph(&safe::short(note), column)));
     }
     for help in help {
-        group = group.element(Level::HELP.message(safe::paragraph(help, column)));
+        group = group.element(Level::HELP.message(safe::paragraph(&safe::short(help), column)));
     }
     let picture = renderer.render(&[group]);
     // A snippet below a place of its own begins with an empty `:::`, where annotate-snippets would put one: as many as

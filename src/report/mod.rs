@@ -41,6 +41,16 @@ pub enum Format {
     Tap,
 }
 
+/// A remark, as people see it.
+pub(crate) fn remark(text: &str) -> String {
+    safe::short(text).into_owned()
+}
+
+/// Have messages name the schemas of tables: the run is about an engine that tells them apart.
+pub(crate) fn tell_schemas_apart() {
+    safe::tell_schemas_apart();
+}
+
 /// When to use colour.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
 pub enum Color {

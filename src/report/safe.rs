@@ -1,6 +1,8 @@
 //! Text from files and servers made fit for a terminal: no control characters, no passwords, no endless lines.
 
+use std::borrow::Cow;
 use std::ops::Range;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// One line of source as it is shown.
 #[derive(Debug, PartialEq, Eq)]
@@ -24,6 +26,35 @@ fn visible(c: char) -> char {
         | '\u{feff}' => '\u{fffd}',
         c => c,
     }
+}
+
+/// Whether the names of schemas are part of what people call a table: set once it is known that the database has them.
+static SCHEMAS: AtomicBool = AtomicBool::new(false);
+
+/// From now on schemas are told apart: the run is about an engine that has them.
+pub(super) fn tell_schemas_apart() {
+    SCHEMAS.store(true, Ordering::Relaxed);
+}
+
+/// What stands before the name of a table in our own words, and in SQLite's.
+const BEFORE_MAIN: [&str; 3] = [" on main.", " on `main.", "no such table: main."];
+
+/// `text` with the tables of SQLite called what everybody calls them: every one is in `main`.
+pub(super) fn short(text: &str) -> Cow<'_, str> {
+    if SCHEMAS.load(Ordering::Relaxed) {
+        return Cow::Borrowed(text);
+    }
+    without_main(text)
+}
+
+fn without_main(text: &str) -> Cow<'_, str> {
+    let mut short = Cow::Borrowed(text);
+    for before in BEFORE_MAIN {
+        if short.contains(before) {
+            short = Cow::Owned(short.replace(before, before.trim_end_matches("main.")));
+        }
+    }
+    short
 }
 
 /// `text` on one line, fit to be shown.
@@ -243,6 +274,30 @@ fn cover(chars: &mut [char], range: Range<usize>) {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    #[test]
+    fn tables_of_sqlite_are_called_what_they_are_called() {
+        for (text, short) in [
+            (
+                "trigger a on main.users is gone",
+                "trigger a on users is gone",
+            ),
+            (
+                "while rendering `a` on `main.users`",
+                "while rendering `a` on `users`",
+            ),
+            (
+                "a on main.t: no such table: main.logg",
+                "a on t: no such table: logg",
+            ),
+            // Files, and what only looks like it.
+            ("cannot read `main.toml`", "cannot read `main.toml`"),
+            ("the file main.db is locked", "the file main.db is locked"),
+            ("trigger a on domain.users", "trigger a on domain.users"),
+        ] {
+            assert_eq!(without_main(text), short);
+        }
+    }
 
     fn underlined(text: &str, needle: &str, width: usize) -> (String, String) {
         let start = text.find(needle).unwrap();

@@ -47,7 +47,7 @@ pub fn plan(
     let remarks: BTreeMap<ObjectId, String> = plan
         .changes
         .iter()
-        .map(|change| (change.id(), remarks(change)))
+        .map(|change| (change.id(), remarks(change, database.dialect().qualifies())))
         .collect();
     let job = Job::from_plan(plan.clone())?;
     let summary = plan.summary_line();
@@ -138,7 +138,7 @@ pub fn plan(
 }
 
 /// The locks and hazards of a step, as comments.
-fn remarks(change: &Change) -> String {
+fn remarks(change: &Change, schemas: bool) -> String {
     let mut text = String::new();
     for Lock {
         table,
@@ -151,11 +151,12 @@ fn remarks(change: &Change) -> String {
             .as_ref()
             .and_then(TableSize::in_words)
             .map_or_else(String::new, |words| format!(" ({words})"));
-        let _ = writeln!(
-            text,
-            "-- locks {}: {name}{size}",
-            super::text::safe(&table.to_string())
-        );
+        let table = if schemas {
+            table.to_string()
+        } else {
+            table.name.clone()
+        };
+        let _ = writeln!(text, "-- locks {}: {name}{size}", super::text::safe(&table));
     }
     for hazard in &change.hazards {
         let _ = writeln!(

@@ -452,6 +452,7 @@ pub fn name(object: &ObjectRef, schemas: bool) -> String {
         table,
         name,
     } = object;
+    let name = if name.is_empty() { "\"\"" } else { name };
     let text = match (table, schemas) {
         (Some(table), true) => format!("{kind} {name} on {schema}.{table}"),
         (Some(table), false) => format!("{kind} {name} on {table}"),
@@ -601,17 +602,20 @@ pub fn migration(migration: &Migration, palette: &Palette) -> String {
 /// What a rollback is about to do.
 pub fn rollback(rollback: &Rollback, detail: Detail, palette: &Palette) -> String {
     let mut out = String::new();
-    let many = if rollback.undone.len() == 1 {
-        "version"
-    } else {
-        "versions"
-    };
-    let versions: Vec<String> = rollback
-        .undone
-        .iter()
-        .map(|migration| format!("{} ({})", migration.version, migration.summary))
-        .collect();
-    let _ = writeln!(out, "Undoing {many} {}", versions.join(", "));
+    match rollback.undone.as_slice() {
+        [one] => {
+            let _ = writeln!(out, "Undoing version {} ({})", one.version, one.summary);
+        }
+        several => {
+            out.push_str("Undoing these versions:\n");
+            for Migration {
+                version, summary, ..
+            } in several
+            {
+                let _ = writeln!(out, "  {version} ({summary})");
+            }
+        }
+    }
     if !rollback.plan.changes.is_empty() {
         out.push('\n');
         out.push_str(&changes(&rollback.plan, detail, palette));

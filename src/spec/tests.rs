@@ -379,8 +379,12 @@ fn ten_thousand_triggers_load_in_linear_time() {
         start.elapsed().as_secs_f64()
     };
     time(100);
-    let (small, large) = (time(1000), time(10_000));
-    assert!(large < small * 40.0, "{small} s, then {large} s");
+    // Others may have the processor once, not every time.
+    let tries: Vec<(f64, f64)> = (0..5)
+        .map(|_| (time(1000), time(10_000)))
+        .take_while(|(small, large)| *large >= small * 40.0)
+        .collect();
+    assert!(tries.len() < 5, "seconds for both: {tries:?}");
 }
 
 proptest! {

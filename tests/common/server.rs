@@ -31,6 +31,11 @@ fn bin() -> PathBuf {
     found.pop().expect("no PostgreSQL server programs: run tests/run.sh, or set TRIGGERCTL_TEST_POSTGRES_BIN to their folder")
 }
 
+/// A data folder as initdb makes it, which tests/run.sh left to be copied: initdb takes seconds.
+fn first_data() -> Option<PathBuf> {
+    std::env::var_os("TRIGGERCTL_TEST_POSTGRES_DATA").map(PathBuf::from)
+}
+
 fn is_root() -> bool {
     let output = Command::new("id").arg("-u").output().unwrap();
     output.stdout.trim_ascii() == b"0"
@@ -86,26 +91,28 @@ impl Server {
     pub(crate) fn new() -> Self {
         let folder = tempfile::Builder::new()
             .prefix("tctl-pg-")
-            .tempdir_in("/tmp")
+            .tempdir()
             .unwrap();
         hand_over(folder.path());
-        let output = program("initdb", folder.path())
-            .arg("-D")
-            .arg(folder.path().join("data"))
-            .args([
-                "-U",
-                "postgres",
-                "--auth-local=trust",
-                "--auth-host=scram-sha-256",
-            ])
-            .args(["--encoding=UTF8", "--locale=C", "--no-sync"])
-            .output()
-            .unwrap();
+        let data = folder.path().join("data");
+        let mut made = if let Some(template) = first_data() {
+            let mut copy = Command::new("cp");
+            copy.arg("-a").arg(template).arg(&data);
+            copy
+        } else {
+            let mut initdb = program("initdb", folder.path());
+            initdb.arg("-D").arg(&data).args(["-U", "postgres"]);
+            initdb.args(["--encoding=UTF8", "--locale=C", "--no-sync"]);
+            initdb
+        };
+        let output = made.output().unwrap();
         assert!(
             output.status.success(),
-            "initdb: {}",
+            "{}",
             String::from_utf8_lossy(&output.stderr)
         );
+        let access = "local all all trust\nhost all all all scram-sha-256\n";
+        std::fs::write(data.join("pg_hba.conf"), access).unwrap();
         let mut this = Self {
             folder,
             process: None,

@@ -34,7 +34,7 @@ impl Server {
     pub(crate) fn start(options: &Options<'_>) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let account = account();
-        for name in ["", "data", "socket", "tls"] {
+        for name in ["", "socket", "tls"] {
             let path = folder.path().join(name);
             if !name.is_empty() {
                 std::fs::create_dir(&path).unwrap();
@@ -42,21 +42,18 @@ impl Server {
             own(&path, account);
         }
         let data = folder.path().join("data");
-        let made = run_as(account, "initdb")
-            .args([
-                "-A",
-                "trust",
-                "-U",
-                "postgres",
-                "-E",
-                "UTF8",
-                "--locale=C",
-                "--no-sync",
-                "-D",
-            ])
-            .arg(&data)
-            .output()
-            .expect("initdb runs");
+        // initdb takes seconds; tests/run.sh left what it makes.
+        let mut made = if let Some(template) = std::env::var_os("TRIGGERCTL_TEST_POSTGRES_DATA") {
+            let mut copy = Command::new("cp");
+            copy.arg("-a").arg(template);
+            copy
+        } else {
+            let mut initdb = run_as(account, "initdb");
+            initdb.args(["-A", "trust", "-U", "postgres", "-E", "UTF8"]);
+            initdb.args(["--locale=C", "--no-sync", "-D"]);
+            initdb
+        };
+        let made = made.arg(&data).output().expect("it runs");
         assert!(made.status.success(), "{made:?}");
         let port = free_port();
         std::fs::write(

@@ -217,14 +217,20 @@ fn modes() {
     // Cancelling goes by the same TLS.
     let mut connection = connected(&url("localhost", "sslmode=verify-full"), &empty);
     let cancel = connection.canceller();
+    let answered = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false));
+    let is_answered = answered.clone();
     let waiting = std::thread::spawn(move || {
-        std::thread::sleep(std::time::Duration::from_millis(300));
-        cancel();
+        // One that comes before the statement does nothing.
+        while !is_answered.load(std::sync::atomic::Ordering::Relaxed) {
+            std::thread::sleep(std::time::Duration::from_millis(300));
+            cancel();
+        }
     });
     let error = connection
         .client
         .batch_execute("SELECT pg_sleep(20)")
         .unwrap_err();
+    answered.store(true, std::sync::atomic::Ordering::Relaxed);
     assert_eq!(
         error.code().map(postgres::error::SqlState::code),
         Some("57014")

@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 use libtest_mimic::Trial;
 use toml::{Table, Value};
 
-use crate::case::{Engine, folders};
+use crate::case::{Engine, asked};
 use crate::common::{Live, Sandbox, assert_same, repository};
 
 /// The names. In what follows `$x` is the name, `@x` is the name as the dialect quotes it, and `#x` as the spec does.
@@ -447,7 +447,7 @@ const CASES: &[Case] = &[
 
 pub(crate) fn trials() -> Vec<Trial> {
     let mut trials = vec![];
-    for folder in folders() {
+    for folder in asked() {
         let kind = folder.file_name().unwrap().to_string_lossy().into_owned();
         let text = std::fs::read_to_string(folder.join("kind.toml")).unwrap();
         let toml: Table = toml::from_str(&text).unwrap();

@@ -168,7 +168,7 @@ fn mistakes_have_their_place() {
 #[allow(clippy::too_many_lines)] // A list.
 fn every_mistake_is_explained() {
     const END: &str = "columns = { id = \"integer\" }\n";
-    let edits: [(&str, &str, &str); 17] = [
+    let edits: [(&str, &str, &str); 19] = [
         ("no TOML", "type    = \"integer\"", "type    = integer\""),
         ("an unknown key", "description =", "descr ="),
         (
@@ -201,6 +201,16 @@ fn every_mistake_is_explained() {
             "a file that is not there",
             "tally/body.sql",
             "tally/boddy.sql",
+        ),
+        (
+            "a file of a kind by its name alone",
+            "kinds/tally/body.sql",
+            "body.sql",
+        ),
+        (
+            "a file of nobody's",
+            "kinds/tally/body.sql",
+            "kinds/other/text.sql",
         ),
         (
             "a table of no parameter",

@@ -8,7 +8,7 @@ use crate::common::{Live, Sandbox, sqlite::Sqlite};
 type Test = fn(&mut dyn Live);
 
 pub(crate) fn trials() -> Vec<Trial> {
-    let tests: [(&str, Test); 5] = [
+    let tests: [(&str, Test); 6] = [
         ("a_missing_one_stops_the_plan", a_missing_one_stops_the_plan),
         (
             "apply_creates_it_and_nothing_drops_it",
@@ -23,6 +23,10 @@ pub(crate) fn trials() -> Vec<Trial> {
             a_saved_plan_does_not_fit_once_it_is_there,
         ),
         ("several_uses_share_one", several_uses_share_one),
+        (
+            "a_trigger_on_one_to_come_says_what_to_do",
+            a_trigger_on_one_to_come_says_what_to_do,
+        ),
     ];
     let mut trials = vec![];
     for engine in Engine::all() {
@@ -41,6 +45,30 @@ pub(crate) fn trials() -> Vec<Trial> {
         Ok(())
     }));
     trials
+}
+
+/// What is on a table that the next apply creates cannot be planned yet; the message says both ways out, and each works.
+fn a_trigger_on_one_to_come_says_what_to_do(live: &mut dyn Live) {
+    let audit = "version = 1\n[[trigger]]\nuse = \"audit\"\ntable = \"t\"\ncreate_table = true\nwith = { target = \"log\" }\n";
+    let guard = "[[trigger]]\nname = \"log_kept\"\ntable = \"log\"\ntiming = \"before\"\nevents = [\"delete\"]\nbody = \"{{ raise_if('1 = 1', 'kept') }}\"\n";
+    let sandbox = Sandbox::with_spec(&format!("{audit}{guard}"));
+    sandbox
+        .on(live, &["plan"])
+        .code(1)
+        .says(&[
+            "there is no table or view `log` in the database",
+            "not in the database yet",
+            "the kind `audit` says",
+            "`create_table = true`: leave this trigger out until then",
+            "or create it now, and one apply does all",
+            "CREATE TABLE",
+        ])
+        .never_says(&["did you mean", "correct its name"]);
+    sandbox.write("triggers.toml", audit);
+    sandbox.on(live, &["apply", "--yes"]).ok();
+    sandbox.write("triggers.toml", format!("{audit}{guard}"));
+    sandbox.on(live, &["apply", "--yes"]).ok();
+    sandbox.on(live, &["check"]).ok();
 }
 
 /// The rows that are there before the index is: without them in it, the first update would spoil it.

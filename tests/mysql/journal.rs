@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use mysql::prelude::Queryable;
 
-use crate::common::Live;
 use crate::common::mysql::{Engine, Mysql};
+use crate::common::{Live, MEANT};
 use crate::{Test, counting, empty_plan, spec, tables};
 
 pub(crate) const TESTS: &[(&str, Test)] = &[
@@ -244,7 +244,15 @@ fn killed_at_any_moment(engine: Engine) {
             .map(|n| counting(&format!("t{n}"), &format!("counts{n}"), step))
             .collect::<String>()
     };
-    let sandbox = spec(&all(0));
+    let sandbox = spec(&all(100));
+    sandbox.on(&live, &["apply", "--yes"]).ok();
+    // How long a run takes that is left alone.
+    sandbox.write("triggers.toml", format!("version = 1\n{}", all(101)));
+    let clock = std::time::Instant::now();
+    sandbox.on(&live, &["apply", "--yes"]).ok();
+    let span = clock.elapsed();
+    sandbox.write("triggers.toml", "version = 1\n");
+    sandbox.on(&live, MEANT).ok();
     for step in 0..12_u32 {
         sandbox.write("triggers.toml", format!("version = 1\n{}", all(step)));
         let mut command = sandbox.command(&["--url", &live.url(), "apply", "--yes"]);
@@ -253,7 +261,7 @@ fn killed_at_any_moment(engine: Engine) {
             .stderr(std::process::Stdio::null())
             .spawn()
             .unwrap();
-        std::thread::sleep(Duration::from_millis(40 + u64::from(step) * 25));
+        std::thread::sleep(span.mul_f64(f64::from(step + 1) / 13.0));
         let _ = child.kill();
         child.wait().unwrap();
         let run = sandbox

@@ -2,19 +2,20 @@
 //! `sqlite_schema` (`sqlite3FinishTrigger` in `trigger.c`, `OP_ParseSchema` in `vdbe.c`): ten thousand triggers cost ten
 //! thousand such readings, which is nearly all of the time that they take. So a long run of them is compiled statement by
 //! statement, which is where SQLite refuses what it refuses; their rows are written by hand, each with the text that
-//! SQLite itself would keep; and the schema is read once, as another connection would read it.
+//! SQLite itself would keep; and the schema is read once, as another connection would read it. A long run of DROP
+//! TRIGGER is the same the other way round: SQLite goes through all of `sqlite_schema` for each to find its one row.
 //!
 //! That is the manual's own way of changing a schema by hand ("Making Other Kinds Of Table Schema Changes" on ALTER
 //! TABLE), without its danger: a trigger has no pages, so no row here can lead to a wrong one. All of it is part of the
 //! migration's transaction. Whatever is unusual goes the long way, where its error is reported as well.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use rusqlite::{Connection, params};
 
 use super::errors;
 use crate::db::Statement;
-use crate::dialect::sqlite::parse::kept_whole;
+use crate::dialect::sqlite::parse::{dropped, kept_whole};
 use crate::error::{Error, Kind};
 
 /// With fewer statements, reading the whole schema once more costs more than it saves.
@@ -35,33 +36,57 @@ pub(super) enum Attempt {
     OneByOne(usize),
 }
 
-/// Create the triggers that these statements begin with.
-pub(super) fn create(connection: &Connection, statements: &[Statement]) -> Result<Attempt, Error> {
+/// Rows of `sqlite_schema` that come or go.
+enum Work<'a> {
+    Create(Vec<Row<'a>>),
+    /// By their rowids.
+    Drop(Vec<i64>),
+}
+
+impl Work<'_> {
+    /// How many statements it stands for.
+    fn len(&self) -> usize {
+        match self {
+            Self::Create(rows) => rows.len(),
+            Self::Drop(rows) => rows.len(),
+        }
+    }
+}
+
+/// Create, or drop, the triggers that these statements begin with.
+pub(super) fn at_once(connection: &Connection, statements: &[Statement]) -> Result<Attempt, Error> {
     if statements.len() < WORTH_IT {
         return Ok(Attempt::OneByOne(statements.len()));
     }
-    let mut names = HashSet::new();
-    let rows: Vec<Row<'_>> = statements
-        .iter()
-        .map_while(|statement| row(statement, &mut names))
-        .collect();
-    let long_way = Attempt::OneByOne(rows.len().max(1));
-    let failed = |error: rusqlite::Error| errors::cannot("create the triggers", &error);
-    if rows.len() < WORTH_IT {
+    let first = statements.first().map(|first| first.sql.as_str());
+    let drops = first.is_some_and(|first| dropped(first).is_some());
+    let failed = |error: rusqlite::Error| {
+        let what = if drops { "drop" } else { "create" };
+        errors::cannot(&format!("{what} the triggers"), &error)
+    };
+    let work = if drops {
+        Work::Drop(going(connection, statements).map_err(failed)?)
+    } else {
+        Work::Create(coming(statements))
+    };
+    let long_way = Attempt::OneByOne(work.len().max(1));
+    if work.len() < WORTH_IT {
         return Ok(long_way);
     }
-    for row in &rows {
-        // Whether SQLite takes it, and it is one statement.
-        match connection.prepare(row.sql) {
-            Ok(_) => {}
-            Err(error) if errors::kind(&error) == Kind::Failed => return Ok(long_way),
-            Err(error) => return Err(failed(error)),
+    if let Work::Create(rows) = &work {
+        for row in rows {
+            // Whether SQLite takes it, and it is one statement.
+            match connection.prepare(row.sql) {
+                Ok(_) => {}
+                Err(error) if errors::kind(&error) == Kind::Failed => return Ok(long_way),
+                Err(error) => return Err(failed(error)),
+            }
         }
     }
     connection
         .execute("SAVEPOINT triggerctl_many", [])
         .map_err(failed)?;
-    let written = write(connection, &rows);
+    let written = write(connection, &work);
     // Off again whatever happens: with it on, SQLite passes over what it cannot read.
     connection
         .pragma_update(None, "writable_schema", false)
@@ -69,9 +94,9 @@ pub(super) fn create(connection: &Connection, statements: &[Statement]) -> Resul
     // No error here is the fault of one of the triggers.
     written.map_err(failed)?;
     let outcome = match read_again(connection) {
-        Ok(()) => Attempt::Done(rows.len()),
+        Ok(()) => Attempt::Done(work.len()),
         Err(error) if errors::kind(&error) == Kind::Failed && !connection.is_autocommit() => {
-            log::debug!("the triggers are created one by one: {error}");
+            log::debug!("the triggers are taken one by one: {error}");
             connection
                 .execute("ROLLBACK TO triggerctl_many", [])
                 .map_err(failed)?;
@@ -85,6 +110,39 @@ pub(super) fn create(connection: &Connection, statements: &[Statement]) -> Resul
     Ok(outcome)
 }
 
+/// The rows of the statements up to the first that is not for here.
+fn coming(statements: &[Statement]) -> Vec<Row<'_>> {
+    let mut names = HashSet::new();
+    let rows = statements
+        .iter()
+        .map_while(|statement| row(statement, &mut names));
+    rows.collect()
+}
+
+/// The rows that the statements drop, up to the first that drops nothing: that is for SQLite to say.
+fn going(connection: &Connection, statements: &[Statement]) -> rusqlite::Result<Vec<i64>> {
+    // A temporary trigger would be meant before one of the file.
+    let temporary = connection
+        .prepare("SELECT 1 FROM temp.sqlite_schema WHERE type = 'trigger'")?
+        .exists([])?;
+    if temporary {
+        return Ok(vec![]);
+    }
+    let mut live = HashMap::new();
+    let mut listed =
+        connection.prepare("SELECT rowid, name FROM main.sqlite_schema WHERE type = 'trigger'")?;
+    let mut rows = listed.query([])?;
+    while let Some(row) = rows.next()? {
+        let name: String = row.get(1)?;
+        live.insert(name.to_ascii_lowercase(), row.get(0)?);
+    }
+    let gone = statements.iter().map_while(|statement| {
+        let name = dropped(&statement.sql)?;
+        live.remove(&name.to_ascii_lowercase())
+    });
+    Ok(gone.collect())
+}
+
 /// The row of a statement that creates a trigger and is kept to the letter. No two may have one name, which only the long
 /// way would find.
 fn row<'a>(statement: &'a Statement, names: &mut HashSet<String>) -> Option<Row<'a>> {
@@ -96,14 +154,23 @@ fn row<'a>(statement: &'a Statement, names: &mut HashSet<String>) -> Option<Row<
     })
 }
 
-fn write(connection: &Connection, rows: &[Row<'_>]) -> rusqlite::Result<()> {
+fn write(connection: &Connection, work: &Work<'_>) -> rusqlite::Result<()> {
     connection.pragma_update(None, "writable_schema", true)?;
-    {
-        let mut insert = connection.prepare(
-            "INSERT INTO main.sqlite_schema(type, name, tbl_name, rootpage, sql) VALUES ('trigger', ?1, ?2, 0, ?3)",
-        )?;
-        for Row { name, table, sql } in rows {
-            insert.execute(params![name, table, sql])?;
+    match work {
+        Work::Create(rows) => {
+            let mut insert = connection.prepare(
+                "INSERT INTO main.sqlite_schema(type, name, tbl_name, rootpage, sql) VALUES ('trigger', ?1, ?2, 0, ?3)",
+            )?;
+            for Row { name, table, sql } in rows {
+                insert.execute(params![name, table, sql])?;
+            }
+        }
+        Work::Drop(rows) => {
+            let mut delete = connection
+                .prepare("DELETE FROM main.sqlite_schema WHERE rowid = ?1 AND type = 'trigger'")?;
+            for row in rows {
+                delete.execute([row])?;
+            }
         }
     }
     // Every other connection sees by it that the schema is another one; this one too, at its next statement.
@@ -124,6 +191,8 @@ fn read_again(connection: &Connection) -> rusqlite::Result<()> {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use std::path::Path;
+
+    use rusqlite::types::Value;
 
     use super::*;
     use crate::db::sqlite::migrate::run;
@@ -187,7 +256,7 @@ mod tests {
     }
 
     /// All that `sqlite_schema` holds, in the order of its rows.
-    fn schema(connection: &Connection) -> Vec<[rusqlite::types::Value; 6]> {
+    fn schema(connection: &Connection) -> Vec<[Value; 6]> {
         let mut statement = connection
             .prepare("SELECT rowid, type, name, tbl_name, rootpage, sql FROM sqlite_schema ORDER BY rowid")
             .unwrap();
@@ -226,7 +295,7 @@ mod tests {
         let statements = statements();
         at_once.execute_batch("BEGIN IMMEDIATE").unwrap();
         assert!(matches!(
-            create(&at_once, &statements).unwrap(),
+            super::at_once(&at_once, &statements).unwrap(),
             Attempt::Done(number) if number == WORTH_IT * 2
         ));
         at_once.execute_batch("ROLLBACK; BEGIN IMMEDIATE").unwrap();
@@ -253,6 +322,117 @@ mod tests {
             refused.is_err(),
             "the schema may not be written by hand any more"
         );
+    }
+
+    /// A database of many triggers, and the statements that drop nearly all of them, in an order of their own.
+    fn full(path: &Path) -> (Connection, Vec<Statement>) {
+        let connection = made(path);
+        let statements = statements();
+        run(&connection, &statements, &mut |_| ()).unwrap();
+        let mut names: Vec<String> = schema(&connection)
+            .into_iter()
+            .filter_map(|[_, kind, name, ..]| match (kind, name) {
+                (Value::Text(kind), Value::Text(name)) if kind == "trigger" => Some(name),
+                _ => None,
+            })
+            .filter(|name| name != "old" && !name.ends_with('3'))
+            .collect();
+        names.sort();
+        let drop = |name: &String| Statement {
+            // SQLite knows names by any case of their letters.
+            sql: format!("DROP TRIGGER \"{}\"", name.to_ascii_uppercase()),
+            object: None,
+        };
+        let drops = names.iter().map(drop).collect();
+        (connection, drops)
+    }
+
+    #[test]
+    fn dropping_comes_to_the_same_as_one_by_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let (first, second) = (folder.path().join("a.db"), folder.path().join("b.db"));
+        let ((at_once, drops), (one_by_one, _)) = (full(&first), full(&second));
+        assert!(drops.len() > WORTH_IT);
+        let another = Connection::open(&first).unwrap();
+        let before = (schema(&at_once), fired(&another));
+
+        at_once.execute_batch("BEGIN IMMEDIATE").unwrap();
+        assert!(matches!(
+            super::at_once(&at_once, &drops).unwrap(),
+            Attempt::Done(number) if number == drops.len()
+        ));
+        assert_eq!(fired(&at_once), "old");
+        at_once.execute_batch("ROLLBACK; BEGIN IMMEDIATE").unwrap();
+        assert_eq!((schema(&at_once), fired(&at_once)), before);
+        let mut progress = vec![];
+        run(&at_once, &drops, &mut |done| progress.push(done)).unwrap();
+        assert_eq!(progress, [drops.len()]);
+        at_once.execute_batch("COMMIT").unwrap();
+        for drop in &drops {
+            one_by_one.execute(&drop.sql, []).unwrap();
+        }
+
+        assert_eq!(schema(&at_once), schema(&one_by_one));
+        assert_eq!(fired(&another), "old");
+        assert_eq!(fired(&one_by_one), "old");
+        // What is made afterwards gets the same rows.
+        for connection in [&at_once, &one_by_one] {
+            connection
+                .execute_batch("CREATE TRIGGER t0 AFTER INSERT ON users BEGIN INSERT INTO log VALUES ('new'); END")
+                .unwrap();
+        }
+        assert_eq!(schema(&at_once), schema(&one_by_one));
+        assert_eq!(fired(&another), fired(&one_by_one));
+        let sound: String = at_once
+            .query_row("PRAGMA integrity_check", [], |row| row.get(0))
+            .unwrap();
+        assert_eq!(sound, "ok");
+        assert!(at_once.execute("DELETE FROM sqlite_schema", []).is_err());
+    }
+
+    #[test]
+    fn what_cannot_be_dropped_is_said_as_always() {
+        let folder = tempfile::tempdir().unwrap();
+        for (number, wrong) in [
+            "DROP TRIGGER nothing",
+            "DROP TRIGGER log",
+            "DROP TRIGGER \"T0\"; DROP TABLE log",
+        ]
+        .into_iter()
+        .enumerate()
+        {
+            let (connection, mut drops) = full(&folder.path().join(format!("{number}.db")));
+            let before = (schema(&connection), fired(&connection));
+            drops.insert(
+                WORTH_IT + 3,
+                Statement {
+                    sql: wrong.to_owned(),
+                    object: None,
+                },
+            );
+            connection.execute_batch("BEGIN IMMEDIATE").unwrap();
+            let error = run(&connection, &drops, &mut |_| ()).unwrap_err();
+            let (span, _) = error.diagnostics[0].place.as_ref().unwrap();
+            assert_eq!(span.file.text, wrong);
+            connection.execute_batch("ROLLBACK").unwrap();
+            assert_eq!((schema(&connection), fired(&connection)), before, "{wrong}");
+        }
+        // Twice the same, and a temporary trigger of the name, which SQLite means first.
+        let (connection, mut drops) = full(&folder.path().join("twice.db"));
+        let again = Statement {
+            sql: drops[0].sql.clone(),
+            object: None,
+        };
+        drops.insert(WORTH_IT + 1, again);
+        assert!(run(&connection, &drops, &mut |_| ()).is_err());
+        let (connection, drops) = full(&folder.path().join("temp.db"));
+        connection
+            .execute_batch("CREATE TEMP TRIGGER t0 AFTER INSERT ON main.users BEGIN SELECT 1; END")
+            .unwrap();
+        assert!(matches!(
+            super::at_once(&connection, &drops).unwrap(),
+            Attempt::OneByOne(1)
+        ));
     }
 
     #[test]

@@ -40,7 +40,7 @@ pub(super) fn run(
 ) -> Result<(), Error> {
     let mut rest = statements;
     while !rest.is_empty() {
-        let one_by_one = match many::create(connection, rest)? {
+        let one_by_one = match many::at_once(connection, rest)? {
             Attempt::Done(number) => {
                 rest = rest.get(number..).unwrap_or_default();
                 progress(statements.len() - rest.len());

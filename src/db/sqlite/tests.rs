@@ -882,21 +882,25 @@ fn many_triggers_are_read_in_linear_time() {
     connection.execute_batch("COMMIT").unwrap();
     drop(connection);
     let mut database = opened(&path, Intent::Read);
-    let start = Instant::now();
-    let catalog = database.catalog(&everything()).unwrap();
-    let took = start.elapsed();
-    assert_eq!(catalog.fingerprints.len(), 2001);
-    let ids: Vec<ObjectId> = catalog.fingerprints.into_keys().collect();
-    let start = Instant::now();
-    assert_eq!(
-        database.definitions(&ids, Depth::Whole).unwrap().len(),
-        ids.len()
-    );
-    // Unoptimised, on a loaded machine: far more than it takes, and far less than reading all rows for each would.
-    assert!(took < Duration::from_secs(2), "{took:?}");
-    assert!(
-        start.elapsed() < Duration::from_secs(4),
-        "{:?}",
-        start.elapsed()
-    );
+    let mut read = || {
+        let start = Instant::now();
+        let catalog = database.catalog(&everything()).unwrap();
+        let took = start.elapsed();
+        assert_eq!(catalog.fingerprints.len(), 2001);
+        let ids: Vec<ObjectId> = catalog.fingerprints.into_keys().collect();
+        let start = Instant::now();
+        assert_eq!(
+            database.definitions(&ids, Depth::Whole).unwrap().len(),
+            ids.len()
+        );
+        (took, start.elapsed())
+    };
+    // Unoptimised, on a loaded machine: far more than it takes, and far less than reading all rows for each would. Others
+    // may have the processor once, not every time.
+    let limits = (Duration::from_secs(2), Duration::from_secs(4));
+    let tries: Vec<(Duration, Duration)> = (0..3)
+        .map(|_| read())
+        .take_while(|took| took.0 >= limits.0 || took.1 >= limits.1)
+        .collect();
+    assert!(tries.len() < 3, "{tries:?}");
 }

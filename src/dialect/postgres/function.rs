@@ -68,6 +68,9 @@ pub(super) fn alter(
     if before.comment != after.comment {
         comment(&mut script, after)?;
     }
+    if after.borrows_rights() {
+        change_rights(&mut script, before, after)?;
+    }
     Ok(script.finish())
 }
 
@@ -210,10 +213,8 @@ fn comment(script: &mut Script<'_>, function: &Function) -> Result<(), Error> {
 
 /// Owner and rights, where they were read from a catalog: the owner first, who takes the rights of the one before.
 fn restore_rights(script: &mut Script<'_>, function: &Function) -> Result<(), Error> {
-    let name = id(&function.id);
     if let Some(owner) = &function.owner {
-        let context = context! { function => name.clone(), owner => owner.as_str() };
-        script.add("owner_function.sql", context, None)?;
+        own(script, function, owner)?;
     }
     let Some(grants) = &function.grants else {
         return Ok(());
@@ -221,18 +222,73 @@ fn restore_rights(script: &mut Script<'_>, function: &Function) -> Result<(), Er
     // Everything off first: PUBLIC may execute what is new, and so may its owner.
     let owner = function.owner.as_deref();
     for grantee in std::iter::once(None).chain(owner.map(Some)) {
-        let context = context! { function => name.clone(), grantee };
-        script.add("revoke_function.sql", context, None)?;
+        revoke(script, function, grantee)?;
     }
     for grant in grants {
-        let context = context! {
-            function => name.clone(),
-            grantee => grant.grantee.as_deref(),
-            grantable => grant.grantable,
-        };
-        script.add("grant_function.sql", context, None)?;
+        self::grant(script, function, grant.grantee.as_deref(), grant.grantable)?;
     }
     Ok(())
+}
+
+/// From one owner and his rights to another's, where both are known.
+fn change_rights(
+    script: &mut Script<'_>,
+    before: &Function,
+    after: &Function,
+) -> Result<(), Error> {
+    let (Some(old), Some(new)) = (&before.owner, &after.owner) else {
+        return Ok(());
+    };
+    let (Some(had), Some(wanted)) = (before.executors(), after.executors()) else {
+        return Ok(());
+    };
+    let mut has = had;
+    if old != new {
+        own(script, after, new)?;
+        // What the old owner might do the new one may (ALTER FUNCTION … OWNER TO, AclNewOwner in the server).
+        if let Some(grantable) = has.remove(&Some(old.as_str())) {
+            *has.entry(Some(new)).or_insert(false) |= grantable;
+        }
+    }
+    for (grantee, grantable) in &has {
+        // A right without the option is given anew: REVOKE GRANT OPTION is one statement as well, and the template has it.
+        let stays = wanted
+            .get(grantee)
+            .is_some_and(|wanted| wanted >= grantable);
+        if !stays {
+            revoke(script, after, *grantee)?;
+        }
+    }
+    for (grantee, grantable) in &wanted {
+        if has.get(grantee) != Some(grantable) {
+            grant(script, after, *grantee, *grantable)?;
+        }
+    }
+    Ok(())
+}
+
+fn own(script: &mut Script<'_>, function: &Function, owner: &str) -> Result<(), Error> {
+    let context = context! { function => id(&function.id), owner };
+    script.add("owner_function.sql", context, None)
+}
+
+fn revoke(
+    script: &mut Script<'_>,
+    function: &Function,
+    grantee: Option<&str>,
+) -> Result<(), Error> {
+    let context = context! { function => id(&function.id), grantee };
+    script.add("revoke_function.sql", context, None)
+}
+
+fn grant(
+    script: &mut Script<'_>,
+    function: &Function,
+    grantee: Option<&str>,
+    grantable: bool,
+) -> Result<(), Error> {
+    let context = context! { function => id(&function.id), grantee, grantable };
+    script.add("grant_function.sql", context, None)
 }
 
 fn id(function: &FunctionId) -> Value {

@@ -174,6 +174,17 @@ impl Dialect for Postgres {
         }
     }
 
+    fn complete(&self, definition: &mut Definition, from: &Definition) {
+        if let (Definition::Function(function), Definition::Function(from)) = (definition, from)
+            && function.borrows_rights()
+            && from.borrows_rights()
+            && function.owner.is_none()
+        {
+            function.owner.clone_from(&from.owner);
+            function.grants.clone_from(&from.grants);
+        }
+    }
+
     fn mark(
         &self,
         definition: &Definition,

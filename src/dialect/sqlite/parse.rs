@@ -92,6 +92,15 @@ pub fn kept_whole(sql: &str) -> Option<(String, String)> {
     (whole && !name.schema && !table.schema).then_some((name.name, table.name))
 }
 
+/// The name in a `DROP TRIGGER name` that says nothing else.
+pub fn dropped(sql: &str) -> Option<String> {
+    let reader = &mut Reader::new(sql);
+    reader.keyword("drop").ok()?;
+    reader.keyword("trigger").ok()?;
+    let name = reader.name().ok()?;
+    reader.peek(0).is_none().then_some(name)
+}
+
 /// How every trigger begins in `sqlite_schema`.
 const STORED: &str = "CREATE TRIGGER ";
 

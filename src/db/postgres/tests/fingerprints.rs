@@ -67,6 +67,7 @@ fn they_survive_drop_and_create() {
 }
 
 #[test]
+#[allow(clippy::too_many_lines)] // A list.
 fn every_change_shows() {
     let scratch = Scratch::new();
     let mut database = scratch.after(&format!(
@@ -135,7 +136,6 @@ fn every_change_shows() {
     );
     look(&mut database, &id, "the function");
     for change in [
-        "ALTER FUNCTION g() SECURITY DEFINER",
         "ALTER FUNCTION g() STABLE",
         "ALTER FUNCTION g() PARALLEL SAFE",
         "ALTER FUNCTION g() LEAKPROOF",
@@ -150,9 +150,36 @@ fn every_change_shows() {
         database.execute(change);
         look(&mut database, &id, change);
     }
+    // With the owner's rights it runs, so whose these are is part of it, and who may put it on a table.
+    for change in [
+        "ALTER FUNCTION g() SECURITY DEFINER",
+        "ALTER FUNCTION g() OWNER TO pg_monitor",
+        "REVOKE EXECUTE ON FUNCTION g() FROM PUBLIC",
+        "GRANT EXECUTE ON FUNCTION g() TO pg_read_all_stats",
+        "GRANT EXECUTE ON FUNCTION g() TO pg_read_all_stats WITH GRANT OPTION",
+    ] {
+        database.execute(change);
+        look(&mut database, &id, change);
+    }
     assert_eq!(count, seen.len());
-    // Owner and rights are restored, not compared.
-    let before = database.catalog_of(&["public"]).fingerprints;
-    database.execute("REVOKE EXECUTE ON FUNCTION g() FROM PUBLIC");
-    assert_eq!(database.catalog_of(&["public"]).fingerprints, before);
+    let fingerprints = |database: &mut Postgres| database.catalog_of(&["public"]).fingerprints;
+    let before = fingerprints(&mut database);
+    // The default, written out and left to the server.
+    database.execute("REVOKE ALL ON FUNCTION g() FROM pg_read_all_stats; GRANT EXECUTE ON FUNCTION g() TO PUBLIC");
+    let written = fingerprints(&mut database);
+    assert_ne!(written, before);
+    database.execute(
+        "DROP TRIGGER x ON t; DROP FUNCTION g();
+         CREATE FUNCTION g() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS 'BEGIN  RETURN NEW; END';
+         COMMENT ON FUNCTION g() IS 'x'; ALTER FUNCTION g() OWNER TO pg_monitor;
+         CREATE TRIGGER x AFTER UPDATE ON t FOR EACH ROW EXECUTE FUNCTION g()",
+    );
+    assert_eq!(fingerprints(&mut database), written);
+    // Of any other function owner and rights are restored, not compared.
+    database.execute("ALTER FUNCTION g() SECURITY INVOKER");
+    let before = fingerprints(&mut database);
+    database.execute(
+        "REVOKE EXECUTE ON FUNCTION g() FROM PUBLIC; ALTER FUNCTION g() OWNER TO postgres",
+    );
+    assert_eq!(fingerprints(&mut database), before);
 }

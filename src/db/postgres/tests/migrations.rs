@@ -201,8 +201,16 @@ fn two_sessions_at_one_function_are_busy() {
             total: Duration::from_secs(20),
         };
         database.begin(patient).expect("begins");
+        let mut watcher = scratch.client();
         let committer = thread::spawn(move || {
-            thread::sleep(Duration::from_millis(200));
+            let waiting = "SELECT FROM pg_stat_activity \
+                           WHERE datname = current_database() AND wait_event_type = 'Lock'";
+            for _ in 0..2_000 {
+                if !watcher.query(waiting, &[]).expect("reads").is_empty() {
+                    break;
+                }
+                thread::sleep(Duration::from_millis(5));
+            }
             other.batch_execute("COMMIT")
         });
         let failure = database

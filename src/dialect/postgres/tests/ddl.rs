@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::*;
 use crate::dialect::LockMode;
 use crate::model::{
-    Condition, Constraint, Deferral, EnabledState, FunctionSource, Grant, Setting, TableId,
-    Volatility,
+    Condition, Constraint, Deferral, EnabledState, FunctionSource, Grant, Security, Setting,
+    TableId, Volatility,
 };
 
 const V13: Server = Server {
@@ -381,6 +381,54 @@ fn owner_and_rights_come_back_after_a_drop() {
         create_all(&Postgres, &[Definition::Function(restored)], V15).len(),
         2
     );
+}
+
+#[test]
+fn owner_and_rights_are_changed_where_the_function_runs_with_them() {
+    let grant = |grantee: Option<&str>, grantable| Grant {
+        grantee: grantee.map(str::to_owned),
+        grantable,
+    };
+    let mut before = function("");
+    before.owner = Some("old".to_owned());
+    before.grants = Some(vec![
+        grant(Some("old"), false),
+        grant(Some("clerk"), true),
+        grant(Some("x"), false),
+    ]);
+    let mut after = function("");
+    after.owner = Some("New".to_owned());
+    after.grants = Some(vec![
+        grant(None, false),
+        grant(Some("New"), false),
+        grant(Some("clerk"), false),
+        grant(Some("x"), true),
+    ]);
+    // Whoever it is, an INVOKER runs as who fires it.
+    assert!(alter_function(&before, &after).is_empty());
+    before.security = Security::Definer;
+    after.security = Security::Definer;
+    let function = "FUNCTION public.users_audit()";
+    let there = alter_function(&before, &after);
+    assert_eq!(
+        there,
+        [
+            format!("ALTER {function} OWNER TO \"New\""),
+            format!("REVOKE ALL ON {function} FROM clerk"),
+            format!("GRANT EXECUTE ON {function} TO PUBLIC"),
+            format!("GRANT EXECUTE ON {function} TO clerk"),
+            format!("GRANT EXECUTE ON {function} TO x WITH GRANT OPTION"),
+        ]
+    );
+    assert!(alter_function(&after, &after).is_empty());
+    // As the server fills it in is the same, written out.
+    before = after.clone();
+    before.grants = None;
+    after.grants = Some(vec![grant(Some("New"), false), grant(None, false)]);
+    assert!(alter_function(&before, &after).is_empty());
+    // Where nobody knows who owns it, nobody is put in his place.
+    before.owner = None;
+    assert!(alter_function(&before, &after).is_empty());
 }
 
 #[test]
