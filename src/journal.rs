@@ -6,6 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+use std::thread::{self, ScopedJoinHandle};
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
@@ -19,7 +20,7 @@ use crate::db::{
     Catalog, Database, Depth, Fingerprint, Migration, Patience, Scope, Statement, Unfinished,
 };
 use crate::error::{Diagnostic, Error, Kind};
-use crate::history::{Row, Writer};
+use crate::history::Writer;
 use crate::kinds::tables::NewTable;
 use crate::model::{Definition, ObjectId, TableId, TriggerId};
 use crate::plan::ObjectRef;
@@ -160,28 +161,31 @@ pub(crate) fn attempt(
     let (history, catalog) = must_fit(&scope, &job.moved, &job.tables, database)?;
     signal::check()?;
 
-    let journal = write_down(job, &catalog, database)?;
-    database.may_make(&journal.made())?;
     let version = history.version + 1;
     let migration = started_row(job, settings, version, started, database);
-    let text = serde_json::to_string(&journal)
-        .map_err(|error| Error::failed(format!("the journal cannot be written: {error}")))?;
-    let writer = &settings.writer;
-    let mut first = if history.exists {
-        vec![]
-    } else {
-        writer.create()?
-    };
-    first.push("START TRANSACTION".to_owned());
-    first.push(writer.migration(&migration, None)?);
-    first.push(writer.journal(version, &text)?);
-    first.push("COMMIT".to_owned());
-    run_plain(&first, database).map_err(|error| match error.kind {
-        // Whether the row is there is not known; no trigger was touched.
-        Kind::Uncertain => error.note("no trigger was touched yet").help(
-            "run `triggerctl apply` again: it looks at what there is, and goes on from there",
-        ),
-        _ => error,
+    let journal = thread::scope(|scope| {
+        let writer = &settings.writer;
+        let row = scope.spawn(|| writer.migration(&migration, None));
+        let journal = write_down(job, &catalog, database)?;
+        database.may_make(&journal.made())?;
+        let text = scope.spawn(move || {
+            let text = serde_json::to_string(&journal).map_err(|error| {
+                Error::failed(format!("the journal cannot be written: {error}"))
+            })?;
+            Ok((writer.journal(version, &text)?, journal))
+        });
+        let mut first = if history.exists {
+            vec![]
+        } else {
+            writer.create()?
+        };
+        first.push("START TRANSACTION".to_owned());
+        first.push(joined(row)?);
+        run_first(&first, database)?;
+        // While the server takes one text, the other is written out.
+        let (text, journal) = joined(text)?;
+        run_first(&[text, "COMMIT".to_owned()], database)?;
+        Ok::<_, Error>(journal)
     })?;
 
     let runner = Runner {
@@ -193,6 +197,25 @@ pub(crate) fn attempt(
         .run(database, progress)
         .and_then(|()| runner.finish(&migration, clock, database));
     ended.map_err(|error| runner.undone(&migration, clock, error, database))
+}
+
+/// Statements before the first one about a trigger.
+fn run_first(statements: &[String], database: &mut dyn Database) -> Result<(), Error> {
+    run_plain(statements, database).map_err(|error| match error.kind {
+        // Whether the row is there is not known; no trigger was touched.
+        Kind::Uncertain => error.note("no trigger was touched yet").help(
+            "run `triggerctl apply` again: it looks at what there is, and goes on from there",
+        ),
+        _ => error,
+    })
+}
+
+/// What a thread came to.
+fn joined<T>(thread: ScopedJoinHandle<'_, Result<T, Error>>) -> Result<T, Error> {
+    match thread.join() {
+        Ok(result) => result,
+        Err(panic) => std::panic::resume_unwind(panic),
+    }
 }
 
 fn unfinished_error(version: i64) -> Error {
@@ -228,6 +251,11 @@ fn write_down(job: &Job, catalog: &Catalog, database: &mut dyn Database) -> Resu
         .collect();
     let dialect = database.dialect();
     let schema = database.current_schema()?;
+    let mut by_name: Named<'_> = BTreeMap::new();
+    for object in &objects {
+        let name = (object.id.schema(), object.id.name());
+        by_name.entry(name).or_default().push(object);
+    }
     let steps = job
         .up
         .iter()
@@ -236,7 +264,7 @@ fn write_down(job: &Job, catalog: &Catalog, database: &mut dyn Database) -> Resu
             let about = match (&subject, &statement.object) {
                 (None, _) => None,
                 (Some(subject), given) => {
-                    about(&objects, subject, given.as_ref()).map(ObjectRef::from)
+                    about(&by_name, subject, given.as_ref()).map(ObjectRef::from)
                 }
             };
             if subject.is_some() && about.is_none() {
@@ -264,17 +292,23 @@ fn write_down(job: &Job, catalog: &Catalog, database: &mut dyn Database) -> Resu
     })
 }
 
+/// Objects by schema and name.
+type Named<'a> = BTreeMap<(&'a str, &'a str), Vec<&'a Object>>;
+
 /// The object that a statement speaks of. Where a name goes from one table to another there are two of that name: what is
 /// dropped is the one that was there before, and what is created is on the table that is named.
 fn about<'a>(
-    objects: &'a [Object],
+    objects: &Named<'a>,
     subject: &TriggerId,
     given: Option<&'a ObjectId>,
 ) -> Option<&'a ObjectId> {
     let table = &subject.table.name;
+    // DROP names none; a name is unique in its database.
     let is_drop = table.is_empty();
-    let named = objects.iter().filter(|object| names(&object.id, subject));
+    let named = objects.get(&(subject.table.schema.as_str(), subject.name.as_str()));
     named
+        .into_iter()
+        .flatten()
         .min_by_key(|object| {
             let fits = if is_drop {
                 object.before.is_some()
@@ -285,11 +319,6 @@ fn about<'a>(
         })
         .map(|object| &object.id)
         .or(given)
-}
-
-/// Whether this is the trigger that a statement speaks of. DROP names no table; a name is unique in its database.
-fn names(id: &ObjectId, subject: &TriggerId) -> bool {
-    id.schema() == subject.table.schema && id.name() == subject.name
 }
 
 /// Statements about the history itself.
@@ -401,23 +430,37 @@ impl Runner<'_> {
         let mut reader = Reader::default();
         let live = reader.read(&all, &expected, database)?;
         let verdicts = verdicts(&all, &live, database)?;
-        let rows: Vec<Row> =
-            rows(&all, &found, live, &verdicts, database.dialect()).collect::<Result<_, _>>()?;
-        let migration = Migration {
-            state: "applied".to_owned(),
-            to_fingerprint: reader.digest(),
-            finished_at: Some(Timestamp::now().to_string()),
-            duration_ms: i64::try_from(clock.elapsed().as_millis()).ok(),
-            ..started.clone()
-        };
+        let rows = rows(&all, &found, live, &verdicts, database.dialect());
         let writer = &self.settings.writer;
-        let mut records = vec!["START TRANSACTION".to_owned()];
-        for statement in writer.objects(self.version, &rows) {
-            records.push(statement?);
-        }
-        records.push(writer.finish(&migration)?);
-        records.push("COMMIT".to_owned());
-        run_plain(&records, database)?;
+        let mut record = |sql: String| run_plain(&[sql], database);
+        let recorded = record("START TRANSACTION".to_owned())
+            .and_then(|()| writer.each_of_objects(self.version, rows, &mut record))
+            .and_then(|()| {
+                let migration = Migration {
+                    state: "applied".to_owned(),
+                    to_fingerprint: reader.digest(),
+                    finished_at: Some(Timestamp::now().to_string()),
+                    duration_ms: i64::try_from(clock.elapsed().as_millis()).ok(),
+                    ..started.clone()
+                };
+                record(writer.finish(&migration)?)?;
+                record("COMMIT".to_owned())?;
+                Ok(migration)
+            });
+        let migration = match recorded {
+            Ok(migration) => migration,
+            Err(error) if error.kind == Kind::Uncertain => return Err(error),
+            // What undoes it is DDL, which would commit the rows.
+            Err(error) => {
+                return Err(match record("ROLLBACK".to_owned()) {
+                    Ok(()) => error,
+                    Err(second) => Error {
+                        kind: Kind::Uncertain,
+                        ..error.note(second.to_string())
+                    },
+                });
+            }
+        };
         database.commit()?;
         Ok(migration)
     }

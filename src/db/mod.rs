@@ -61,7 +61,7 @@ pub fn connect(
             url,
             settings.history_schema.clone(),
         )?),
-        url::DatabaseUrl::Mysql(url) => Box::new(mysql::Mysql::open(url, intent)?),
+        url::DatabaseUrl::Mysql(url) => Box::new(mysql::Mysql::open(url)?),
     })
 }
 

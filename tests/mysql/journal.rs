@@ -21,6 +21,10 @@ pub(crate) const TESTS: &[(&str, Test)] = &[
         an_error_in_the_middle_is_undone,
     ),
     (
+        "nothing_is_recorded_of_what_was_undone",
+        nothing_is_recorded_of_what_was_undone,
+    ),
+    (
         "a_client_that_is_killed_leaves_what_the_next_one_finishes",
         a_client_that_is_killed_leaves_what_the_next_one_finishes,
     ),
@@ -109,6 +113,40 @@ fn an_error_in_the_middle_is_undone(engine: Engine) {
     sandbox.on(&live, &["rollback", "--yes"]).ok();
     assert!(!live.snapshot().contains("TRIGGER"));
     assert_eq!(live.versions(), ["1 applied", "2 failed", "3 applied"]);
+}
+
+fn nothing_is_recorded_of_what_was_undone(engine: Engine) {
+    // More than are recorded by one statement, of which the first goes well.
+    const TABLES: usize = 10;
+    const EACH: usize = 21;
+    let mut live = Mysql::of(engine);
+    tables(&mut live, TABLES);
+    let sandbox = spec(&counting("t0", "a", 1));
+    sandbox.on(&live, &["apply", "--yes"]).ok();
+    let before = live.snapshot();
+    live.connect()
+        .query_drop(
+            "CREATE TRIGGER full BEFORE INSERT ON triggerctl_objects FOR EACH ROW BEGIN
+             IF NEW.name = 'z9' THEN SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = 'no more room'; END IF; END",
+        )
+        .unwrap();
+    let mut text = "version = 1\n".to_owned();
+    for table in 0..TABLES {
+        for number in 1..EACH {
+            text += &counting(&format!("t{table}"), &format!("n{table}_{number}"), 1);
+        }
+        text += &counting(&format!("t{table}"), &format!("z{table}"), 1);
+    }
+    sandbox.write("triggers.toml", text);
+    sandbox
+        .on(&live, &["apply", "--yes", "--allow", "drops_protection"])
+        .code(1)
+        .says(&["no more room", "undone", "recorded as failed"]);
+    live.connect().query_drop("DROP TRIGGER full").unwrap();
+    assert_eq!(live.snapshot(), before);
+    assert_eq!(live.versions(), ["1 applied", "2 failed"]);
+    let recorded = live.run("SELECT count(*) FROM triggerctl_objects WHERE version = 2");
+    assert_eq!(recorded.trim(), "0");
 }
 
 fn a_client_that_is_killed_leaves_what_the_next_one_finishes(engine: Engine) {

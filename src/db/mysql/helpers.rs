@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 use mysql::Conn;
 
 use super::{Mysql, errors, literal};
-use crate::db::{Database, Intent};
+use crate::db::Database;
 use crate::error::Error;
 
 /// More connections than this gain nothing.
@@ -49,7 +49,6 @@ impl Mysql {
             user: self.user.clone(),
             current: self.current.clone(),
             names_keep_case: self.names_keep_case,
-            intent: Intent::Write,
             session: self.session.clone(),
             dirty: false,
             grants: self.grants.clone(),

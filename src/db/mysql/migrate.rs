@@ -6,7 +6,7 @@ use mysql::prelude::Queryable;
 
 use super::helpers::MOST_HELPERS;
 use super::{Mysql, catalog, column, errors, literal, quoted};
-use crate::db::{Intent, Patience, Statement};
+use crate::db::{Patience, Statement};
 use crate::dialect::mysql::stored;
 use crate::error::{Error, Kind};
 use crate::model::TableId;
@@ -27,9 +27,6 @@ impl Mysql {
     }
 
     pub(super) fn begin_migration(&mut self, patience: Patience) -> Result<(), Error> {
-        if self.intent == Intent::Read {
-            return Err(Error::failed("the database was opened for reading"));
-        }
         let seconds = patience.lock_timeout.as_secs_f64().ceil().max(1.0);
         let name = literal(&self.lock_name());
         let taken: Option<u64> = self.value(

@@ -26,8 +26,8 @@ use mysql::{Conn, Opts, Row};
 
 use super::url::MysqlUrl;
 use super::{
-    Befores, Catalog, ConditionPair, Database, Depth, History, Intent, Migration, Patience,
-    Protocol, Record, Scope, Statement, Target, Unfinished, Verdict,
+    Befores, Catalog, ConditionPair, Database, Depth, History, Migration, Patience, Protocol,
+    Record, Scope, Statement, Target, Unfinished, Verdict,
 };
 use crate::dialect::{Dialect, Server, Table};
 use crate::effects::Surroundings;
@@ -65,7 +65,6 @@ pub struct Mysql {
     user: String,
     current: Option<String>,
     names_keep_case: bool,
-    intent: Intent,
     /// What a trigger has that is created in this session.
     session: Creation,
     /// A statement has changed the session's settings.
@@ -82,7 +81,7 @@ pub struct Mysql {
 
 impl Mysql {
     /// Connect, ask the server once who and what it is, and set the session up. Refuses what has no triggers.
-    pub fn open(url: &MysqlUrl, intent: Intent) -> Result<Self, Error> {
+    pub fn open(url: &MysqlUrl) -> Result<Self, Error> {
         let connect::Connection {
             mut conn,
             opts,
@@ -134,7 +133,6 @@ impl Mysql {
             user,
             current: Some(current),
             names_keep_case: case == 0,
-            intent,
             session: Creation {
                 sql_mode: Some(sql_mode),
                 ..Creation::default()
@@ -203,6 +201,15 @@ impl Mysql {
     /// Whether two names of tables or databases are the same to this server.
     fn same_table_name(&self, left: &str, right: &str) -> bool {
         left == right || (!self.names_keep_case && self.folded(left) == self.folded(right))
+    }
+
+    /// These databases, each in one spelling.
+    fn each_once<'a>(&self, schemas: &'a BTreeSet<String>) -> Vec<&'a str> {
+        let mut seen = BTreeSet::new();
+        let schemas = schemas.iter().map(String::as_str);
+        schemas
+            .filter(|schema| seen.insert(self.folded(schema)))
+            .collect()
     }
 
     /// The name of a table or database as this server tells it from others.
@@ -408,6 +415,11 @@ impl Database for Mysql {
 
     fn unfinished(&mut self) -> Result<Option<Unfinished>, Error> {
         self.read_unfinished()
+    }
+
+    fn can_migrate(&self) -> bool {
+        // Reading sets nothing for the session.
+        true
     }
 
     fn begin(&mut self, patience: Patience) -> Result<(), Error> {

@@ -9,7 +9,6 @@ use mysql::Conn;
 use mysql::prelude::Queryable;
 
 use super::{HISTORY_TABLES, Mysql, column, errors, literal, quoted};
-use crate::db::Intent;
 use crate::db::stage::{Leftover, SCRATCH_PREFIX, Scratch, Source, scratch_name};
 use crate::db::url::MysqlUrl;
 use crate::dialect::mysql::Mysql as DIALECT;
@@ -51,7 +50,7 @@ enum ObjectKind {
 impl Blueprint {
     /// From the database that the URL names, or from a script.
     pub fn new(url: &MysqlUrl, source: Source<'_>) -> Result<Self, Error> {
-        let mut live = Mysql::open(url, Intent::Read)?;
+        let mut live = Mysql::open(url)?;
         let name = live.current().to_owned();
         let rows = live.rows(
             "read the database's character set",
@@ -418,7 +417,7 @@ impl Drop for Guard {
 
 impl crate::db::stage::Blueprint for Blueprint {
     fn build(&self) -> Result<Scratch, Error> {
-        let mut live = Mysql::open(&self.url, Intent::Write)?;
+        let mut live = Mysql::open(&self.url)?;
         let rows = live.rows("read the time", "SELECT UNIX_TIMESTAMP()")?;
         let now: u64 = match rows.first() {
             Some(row) => column(row, 0)?,
@@ -449,11 +448,11 @@ impl crate::db::stage::Blueprint for Blueprint {
         };
         let mut url = self.url.clone();
         url.database = Some(name.clone());
-        let mut filling = Mysql::open(&url, Intent::Write)?;
+        let mut filling = Mysql::open(&url)?;
         self.fill(&mut filling.conn, &name)?;
         drop(filling);
         Ok(Scratch {
-            database: Box::new(Mysql::open(&url, Intent::Write)?),
+            database: Box::new(Mysql::open(&url)?),
             guard: Some(Box::new(guard)),
         })
     }

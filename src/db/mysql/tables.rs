@@ -22,15 +22,18 @@ impl Mysql {
         &mut self,
         schemas: &BTreeSet<String>,
     ) -> Result<BTreeMap<TableId, TableKind>, Error> {
-        let names: Vec<String> = schemas.iter().map(|schema| literal(schema)).collect();
-        let rows = self.rows(
-            "read the tables",
-            &format!(
-                "SELECT TABLE_SCHEMA, TABLE_NAME, TABLE_TYPE FROM information_schema.TABLES
-                 WHERE TABLE_SCHEMA IN ({}) AND TABLE_SCHEMA NOT IN ({SYSTEM}) ORDER BY 1, 2",
-                names.join(", ")
-            ),
-        )?;
+        // A database at a time, as for the columns below.
+        let mut rows = vec![];
+        for schema in self.each_once(schemas) {
+            rows.extend(self.rows(
+                "read the tables",
+                &format!(
+                    "SELECT TABLE_SCHEMA, TABLE_NAME, TABLE_TYPE FROM information_schema.TABLES
+                     WHERE TABLE_SCHEMA = {} AND TABLE_SCHEMA NOT IN ({SYSTEM}) ORDER BY 1, 2",
+                    literal(schema)
+                ),
+            )?);
+        }
         let mut found = BTreeMap::new();
         for row in &rows {
             let id = TableId {
