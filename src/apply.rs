@@ -18,7 +18,8 @@ use crate::error::{Diagnostic, Error, Kind};
 use crate::history::{Ways, Writer};
 use crate::journal;
 use crate::kinds::tables::NewTable;
-use crate::model::{Action as TriggerAction, Definition, FunctionId, ObjectId, TableId};
+use crate::model::{Definition, FunctionId, ObjectId, TableId};
+use crate::parallel;
 use crate::plan::kept;
 use crate::plan::{self, Action, Change, Plan};
 use crate::signal;
@@ -228,15 +229,7 @@ fn renamed_functions(changes: &[Change]) -> BTreeMap<FunctionId, FunctionId> {
 
 /// A live definition as it really was: a plan sees triggers call a function by the name that it is to have.
 fn as_it_was(mut definition: Definition, renamed: &BTreeMap<FunctionId, FunctionId>) -> Definition {
-    if let Definition::Trigger(trigger) = &mut definition
-        && let TriggerAction::Call {
-            function,
-            arguments: _,
-        } = &trigger.action
-        && let Some(old) = renamed.get(function)
-    {
-        Arc::make_mut(trigger).action.call_instead(old);
-    }
+    definition.call_instead(|function| renamed.get(function));
     definition
 }
 
@@ -420,10 +413,7 @@ fn run_up(
     thread::scope(|scope| {
         let ways = scope.spawn(write);
         database.run(up, progress)?;
-        match ways.join() {
-            Ok(ways) => ways,
-            Err(panic) => std::panic::resume_unwind(panic),
-        }
+        parallel::joined(ways.join())
     })
 }
 

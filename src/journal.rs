@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
-use std::thread::{self, ScopedJoinHandle};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
@@ -23,6 +23,7 @@ use crate::error::{Diagnostic, Error, Kind};
 use crate::history::Writer;
 use crate::kinds::tables::NewTable;
 use crate::model::{Definition, ObjectId, TableId, TriggerId};
+use crate::parallel::joined;
 use crate::plan::ObjectRef;
 use crate::plan::order::ranks;
 use crate::plan::places::Siblings;
@@ -172,7 +173,7 @@ pub(crate) fn attempt(
             let text = serde_json::to_string(&journal).map_err(|error| {
                 Error::failed(format!("the journal cannot be written: {error}"))
             })?;
-            Ok((writer.journal(version, &text)?, journal))
+            Ok::<_, Error>((writer.journal(version, &text)?, journal))
         });
         let mut first = if history.exists {
             vec![]
@@ -180,10 +181,10 @@ pub(crate) fn attempt(
             writer.create()?
         };
         first.push("START TRANSACTION".to_owned());
-        first.push(joined(row)?);
+        first.push(joined(row.join())?);
         run_first(&first, database)?;
         // While the server takes one text, the other is written out.
-        let (text, journal) = joined(text)?;
+        let (text, journal) = joined(text.join())?;
         run_first(&[text, "COMMIT".to_owned()], database)?;
         Ok::<_, Error>(journal)
     })?;
@@ -208,14 +209,6 @@ fn run_first(statements: &[String], database: &mut dyn Database) -> Result<(), E
         ),
         _ => error,
     })
-}
-
-/// What a thread came to.
-fn joined<T>(thread: ScopedJoinHandle<'_, Result<T, Error>>) -> Result<T, Error> {
-    match thread.join() {
-        Ok(result) => result,
-        Err(panic) => std::panic::resume_unwind(panic),
-    }
 }
 
 fn unfinished_error(version: i64) -> Error {

@@ -267,19 +267,6 @@ pub enum Action {
     },
 }
 
-impl Action {
-    /// Call this function, where one is called; the arguments stay.
-    pub fn call_instead(&mut self, other: &FunctionId) {
-        match self {
-            Self::Call {
-                function,
-                arguments: _,
-            } => function.clone_from(other),
-            Self::Body(_) => {}
-        }
-    }
-}
-
 /// One trigger with all that a catalog holds about it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Trigger {
@@ -548,6 +535,12 @@ impl Function {
         self.security == Security::Definer
     }
 
+    /// Let it belong to whom another belongs, with the rights that the other gives.
+    pub fn belong_as(&mut self, other: &Self) {
+        self.owner.clone_from(&other.owner);
+        self.grants.clone_from(&other.grants);
+    }
+
     /// Who may execute it, and whether they may pass that on; `None` in place of a role is PUBLIC. Nothing where the owner,
     /// and so the default, is not known.
     pub fn executors(&self) -> Option<BTreeMap<Option<&str>, bool>> {
@@ -616,6 +609,21 @@ impl Definition {
         match self {
             Self::Trigger(trigger) => Arc::make_mut(trigger).seen = seen,
             Self::Function(function) => Arc::make_mut(function).seen = seen,
+        }
+    }
+
+    /// Have a trigger call another function, where `other` has one in place of the one that it calls; the arguments stay.
+    pub fn call_instead<'a>(&mut self, other: impl FnOnce(&FunctionId) -> Option<&'a FunctionId>) {
+        let Some(other) = self.calls().and_then(other) else {
+            return;
+        };
+        if let Self::Trigger(trigger) = self
+            && let Action::Call {
+                function,
+                arguments: _,
+            } = &mut Arc::make_mut(trigger).action
+        {
+            function.clone_from(other);
         }
     }
 

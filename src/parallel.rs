@@ -20,6 +20,14 @@ pub(crate) fn map<I: Sync, O: Send, T>(
     map_in_parts(PART, items, work, meanwhile)
 }
 
+/// What a thread came to that was waited for; its panic goes on here.
+pub(crate) fn joined<T>(ended: thread::Result<T>) -> T {
+    match ended {
+        Ok(result) => result,
+        Err(panic) => std::panic::resume_unwind(panic),
+    }
+}
+
 /// How many threads of the program are at something else.
 static BUSY: AtomicUsize = AtomicUsize::new(0);
 
@@ -71,10 +79,7 @@ pub(crate) fn map_in_parts<I: Sync, O: Send, T>(
         let value = meanwhile();
         let mut parts = take_parts();
         for thread in threads {
-            match thread.join() {
-                Ok(done) => parts.extend(done),
-                Err(panic) => std::panic::resume_unwind(panic),
-            }
+            parts.extend(joined(thread.join()));
         }
         parts.sort_unstable_by_key(|(number, _)| *number);
         let results = parts.into_iter().flat_map(|(_, results)| results).collect();

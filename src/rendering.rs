@@ -22,7 +22,7 @@ use crate::desired::{Desired, DesiredSet, hex};
 use crate::error::Error;
 use crate::lookup::{Lookup, Noted, Question};
 use crate::model::{FunctionId, ObjectId};
-use crate::parallel::Busy;
+use crate::parallel::{self, Busy};
 use crate::plan::Present;
 use crate::spec::Spec;
 
@@ -235,10 +235,7 @@ impl More {
 
     /// The connection, when it has read the catalog; it still sees what it saw.
     pub fn join(self) -> Box<dyn Database> {
-        match self.thread.join() {
-            Ok(database) => database,
-            Err(panic) => std::panic::resume_unwind(panic),
-        }
+        parallel::joined(self.thread.join())
     }
 }
 
@@ -298,10 +295,7 @@ impl Ahead {
 
     /// What was read.
     pub fn finish(self) -> Result<Reading, Error> {
-        match self.thread.join() {
-            Ok(reading) => reading,
-            Err(panic) => std::panic::resume_unwind(panic),
-        }
+        parallel::joined(self.thread.join())
     }
 }
 

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use crate::apply::{Expected, Job, differences, scope_of};
 use crate::db::{Catalog, Database, Depth, Fingerprint, History, Migration, Record};
 use crate::error::{Diagnostic, Error, Kind};
-use crate::model::{Action as TriggerAction, Definition, ObjectId, Place};
+use crate::model::{Definition, ObjectId, Place};
 use crate::plan::hazard::{Around, assess};
 use crate::plan::{self, Action, Change, ObjectRef, Plan, RestsOn, Step};
 use crate::render::Renderer;
@@ -404,16 +404,12 @@ impl Names {
     /// A definition as it reads once the functions have their old names: a trigger follows the function that it calls.
     fn seen(&self, definition: &Definition) -> Definition {
         let mut definition = definition.clone();
-        if let Definition::Trigger(trigger) = &mut definition
-            && let TriggerAction::Call {
-                function,
-                arguments: _,
-            } = &trigger.action
-            && let Some(ObjectId::Function(old)) =
-                self.leaving.get(&ObjectId::Function(function.clone()))
-        {
-            Arc::make_mut(trigger).action.call_instead(old);
-        }
+        definition.call_instead(|function| {
+            match self.leaving.get(&ObjectId::Function(function.clone()))? {
+                ObjectId::Function(old) => Some(old),
+                ObjectId::Trigger(_) => None,
+            }
+        });
         definition
     }
 }

@@ -18,7 +18,7 @@ pub(crate) fn restore(wanted: &mut Definition, recorded: &Definition, is_as_aske
         (Definition::Function(wanted), Definition::Function(recorded)) => {
             let wanted = Arc::make_mut(wanted);
             if wanted.owner.is_none() {
-                owned(wanted, recorded);
+                wanted.belong_as(recorded);
             }
             in_order(wanted, recorded);
         }
@@ -31,7 +31,7 @@ pub(crate) fn record(definition: &mut Definition, found: &Definition) {
     if let (Definition::Function(definition), Definition::Function(found)) = (definition, found) {
         let definition = Arc::make_mut(definition);
         // Whom it was to belong to is no matter where nobody's rights hang on it.
-        owned(definition, found);
+        definition.belong_as(found);
         in_order(definition, found);
     }
 }
@@ -50,11 +50,6 @@ fn says_all(trigger: &Trigger) -> bool {
         .creation
         .as_ref()
         .is_none_or(|creation| creation.definer.is_none() && creation.sql_mode.is_none())
-}
-
-fn owned(function: &mut Function, from: &Function) {
-    function.owner.clone_from(&from.owner);
-    function.grants.clone_from(&from.grants);
 }
 
 fn in_order(function: &mut Function, from: &Function) {

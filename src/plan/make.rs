@@ -439,15 +439,7 @@ fn gather(
         })
         .collect();
     for definition in live.values_mut().chain(recorded.values_mut()) {
-        if let Definition::Trigger(trigger) = definition
-            && let TriggerAction::Call {
-                function,
-                arguments: _,
-            } = &trigger.action
-            && let Some(to) = renamed.get(function)
-        {
-            Arc::make_mut(trigger).action.call_instead(to);
-        }
+        definition.call_instead(|function| renamed.get(function));
     }
 
     let mut pairs = BTreeSet::new();

@@ -20,6 +20,7 @@ use crate::dialect::{self, Dialect, Mark, Server};
 use crate::error::{Diagnostic, Error, Kind, SourceFile, Span};
 use crate::lookup::Lookup;
 use crate::model::{Definition, EnabledState, Event, ObjectId};
+use crate::parallel;
 use crate::plan::{Options as PlanOptions, Present, Remarks, make, read};
 use crate::render::Renderer;
 use crate::signal;
@@ -257,10 +258,7 @@ impl Task<'_> {
                 .collect();
             let joined: Vec<Result<Work, Error>> = threads
                 .into_iter()
-                .map(|thread| match thread.join() {
-                    Ok(work) => work,
-                    Err(panic) => std::panic::resume_unwind(panic),
-                })
+                .map(|thread| parallel::joined(thread.join()))
                 .collect();
             joined.into_iter().collect()
         })

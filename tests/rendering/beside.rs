@@ -7,6 +7,7 @@ use std::os::unix::net::UnixStream;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use super::applied;
 use crate::common::postgres::{Postgres, with_database};
 use crate::common::server::Server;
 use crate::common::{Live as _, Run, Sandbox, postgres};
@@ -15,11 +16,6 @@ use crate::common::{Live as _, Run, Sandbox, postgres};
 const BESIDE: &str = "over a second connection";
 const REFUSED: &str = "there is no second connection:";
 const NOT_WAITED_FOR: &str = "there is no second connection yet";
-
-const TABLES: &str = "
-CREATE TABLE users (id integer PRIMARY KEY, name text, age integer);
-CREATE TABLE log (what text);
-";
 
 const SPEC: &str = r#"
 version = 1
@@ -97,9 +93,7 @@ impl Reader {
 #[test]
 fn two_connections_say_what_one_says() {
     let mut live = Postgres::new();
-    live.batch(TABLES);
-    let sandbox = Sandbox::with_spec(SPEC);
-    sandbox.on(&live, &["apply", "--yes"]).ok();
+    let sandbox = applied(&mut live, SPEC);
     let reader = Reader::new(&mut live);
     for what in [
         "",
@@ -147,9 +141,7 @@ fn two_connections_say_what_one_says() {
 #[test]
 fn apply_goes_on_over_the_first_connection() {
     let mut live = Postgres::new();
-    live.batch(TABLES);
-    let sandbox = Sandbox::with_spec(SPEC);
-    sandbox.on(&live, &["apply", "--yes"]).ok();
+    let sandbox = applied(&mut live, SPEC);
     count(&mut live, MANY);
     let apply = ["-vv", "apply", "--yes"];
     let run = sandbox.on(&live, &apply).ok().says(&[BESIDE]);
@@ -164,10 +156,8 @@ fn apply_goes_on_over_the_first_connection() {
 #[test]
 fn a_plan_beside_others_applies() {
     let mut live = Postgres::new();
-    live.batch(TABLES);
-    let one = Sandbox::with_spec(SPEC);
+    let one = applied(&mut live, SPEC);
     let other = Sandbox::with_spec(&SPEC.replace("'a'", "'b'").replace("users_age", "users_old"));
-    one.on(&live, &["apply", "--yes"]).ok();
     // Each apply's rendering, as soon as it is written.
     live.batch(
         r#"CREATE FUNCTION triggerctl.much() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN
@@ -206,9 +196,7 @@ fn a_plan_beside_others_applies() {
 fn a_standby_has_two_connections_as_well() {
     let mut server = Server::new();
     let mut live = Postgres::on(&server.url());
-    live.batch(TABLES);
-    let sandbox = Sandbox::with_spec(SPEC);
-    sandbox.on(&live, &["apply", "--yes"]).ok();
+    let sandbox = applied(&mut live, SPEC);
     count(&mut live, MANY);
     server.restart_in_recovery();
     let url = with_database(&server.url(), live.name());
@@ -222,9 +210,7 @@ fn a_standby_has_two_connections_as_well() {
 #[test]
 fn a_second_connection_that_never_comes_is_not_waited_for() {
     let mut live = Postgres::new();
-    live.batch(TABLES);
-    let sandbox = Sandbox::with_spec(SPEC);
-    sandbox.on(&live, &["apply", "--yes"]).ok();
+    let sandbox = applied(&mut live, SPEC);
     count(&mut live, 100_000);
     let url = postgres::server_url();
     let parameter = |name: &str| {

@@ -169,21 +169,16 @@ impl Mysql {
     }
 
     fn list(&mut self, schemas: &BTreeSet<String>) -> Result<Vec<Listed>, Error> {
-        let mut rows = vec![];
-        for schema in self.each_once(schemas) {
-            // MariaDB is spared every table of every other database by EVENT_OBJECT_SCHEMA alone, not by TRIGGER_SCHEMA (tried
-            // with 10.11); they are always the same.
-            rows.extend(self.rows(
-                "read the triggers",
-                &format!(
-                    "SELECT TRIGGER_SCHEMA, TRIGGER_NAME, EVENT_OBJECT_TABLE, ACTION_TIMING, EVENT_MANIPULATION, ACTION_ORDER,
-                            DEFINER, SQL_MODE, CHARACTER_SET_CLIENT, COLLATION_CONNECTION, DATABASE_COLLATION,
-                            ACTION_STATEMENT IS NULL
-                     FROM information_schema.TRIGGERS WHERE TRIGGER_SCHEMA = {0} AND EVENT_OBJECT_SCHEMA = {0} ORDER BY 1, 2",
-                    super::literal(schema)
-                ),
-            )?);
-        }
+        // It is by EVENT_OBJECT_SCHEMA that MariaDB knows the database, not by TRIGGER_SCHEMA; they are always the same.
+        let rows = self.rows_of_each("read the triggers", schemas, |schema| {
+            format!(
+                "SELECT TRIGGER_SCHEMA, TRIGGER_NAME, EVENT_OBJECT_TABLE, ACTION_TIMING, EVENT_MANIPULATION, ACTION_ORDER,
+                        DEFINER, SQL_MODE, CHARACTER_SET_CLIENT, COLLATION_CONNECTION, DATABASE_COLLATION,
+                        ACTION_STATEMENT IS NULL
+                 FROM information_schema.TRIGGERS
+                 WHERE TRIGGER_SCHEMA = {schema} AND EVENT_OBJECT_SCHEMA = {schema} ORDER BY 1, 2"
+            )
+        })?;
         let mut listed = vec![];
         for row in rows {
             let id = TriggerId {

@@ -22,20 +22,14 @@ impl Mysql {
             .collect();
         let names = names.join(", ");
         let schemas = tables.iter().map(|table| table.schema.clone()).collect();
-        let mut rows = vec![];
-        for schema in self.each_once(&schemas) {
-            // Only `=` spares MariaDB from looking at the tables of every other database.
-            rows.extend(self.rows(
-                "read the sizes of the tables",
-                &format!(
-                    "SELECT TABLE_SCHEMA, TABLE_NAME, CAST(TABLE_ROWS AS UNSIGNED),
-                            CAST(DATA_LENGTH + INDEX_LENGTH AS UNSIGNED)
-                     FROM information_schema.TABLES
-                     WHERE TABLE_SCHEMA = {} AND (TABLE_SCHEMA, TABLE_NAME) IN ({names})",
-                    literal(schema)
-                ),
-            )?);
-        }
+        let rows = self.rows_of_each("read the sizes of the tables", &schemas, |schema| {
+            format!(
+                "SELECT TABLE_SCHEMA, TABLE_NAME, CAST(TABLE_ROWS AS UNSIGNED),
+                        CAST(DATA_LENGTH + INDEX_LENGTH AS UNSIGNED)
+                 FROM information_schema.TABLES
+                 WHERE TABLE_SCHEMA = {schema} AND (TABLE_SCHEMA, TABLE_NAME) IN ({names})"
+            )
+        })?;
         let cannot_be_held = self.cannot_hold()?;
         let mut states = BTreeMap::new();
         for row in &rows {

@@ -22,18 +22,12 @@ impl Mysql {
         &mut self,
         schemas: &BTreeSet<String>,
     ) -> Result<BTreeMap<TableId, TableKind>, Error> {
-        // A database at a time, as for the columns below.
-        let mut rows = vec![];
-        for schema in self.each_once(schemas) {
-            rows.extend(self.rows(
-                "read the tables",
-                &format!(
-                    "SELECT TABLE_SCHEMA, TABLE_NAME, TABLE_TYPE FROM information_schema.TABLES
-                     WHERE TABLE_SCHEMA = {} AND TABLE_SCHEMA NOT IN ({SYSTEM}) ORDER BY 1, 2",
-                    literal(schema)
-                ),
-            )?);
-        }
+        let rows = self.rows_of_each("read the tables", schemas, |schema| {
+            format!(
+                "SELECT TABLE_SCHEMA, TABLE_NAME, TABLE_TYPE FROM information_schema.TABLES
+                 WHERE TABLE_SCHEMA = {schema} AND TABLE_SCHEMA NOT IN ({SYSTEM}) ORDER BY 1, 2"
+            )
+        })?;
         let mut found = BTreeMap::new();
         for row in &rows {
             let id = TableId {

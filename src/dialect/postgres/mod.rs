@@ -182,9 +182,7 @@ impl Dialect for Postgres {
             && from.borrows_rights()
             && function.owner.is_none()
         {
-            let function = Arc::make_mut(function);
-            function.owner.clone_from(&from.owner);
-            function.grants.clone_from(&from.grants);
+            Arc::make_mut(function).belong_as(from);
         }
     }
 
