@@ -25,6 +25,8 @@ pub struct Rollback {
     pub plan: Plan,
     /// The job.
     pub job: Job,
+    /// Everything is live, and recorded, as that version left it: there is nothing to run or to write down.
+    pub is_there: bool,
 }
 
 /// What is known of one object that is touched.
@@ -105,6 +107,7 @@ pub fn prepare(
     };
     assess(&mut plan, &around, database)?;
     let plan = plan.sealed()?;
+    let is_there = is_there(&plan, &touched, &history);
     let mut job = Job::from_plan(plan.clone())?;
     job.summary = format!("rolled back to version {to}");
     job.expected = touched
@@ -125,7 +128,18 @@ pub fn prepare(
         undone,
         plan,
         job,
+        is_there,
     })
+}
+
+/// Whether the plan changes nothing, and all that is touched is recorded as it was then.
+fn is_there(plan: &Plan, touched: &BTreeMap<ObjectId, Touched>, history: &History) -> bool {
+    let digest = |record: &Record| record.rendered_digest.clone();
+    plan.changes.iter().all(|change| !change.action.differs())
+        && touched.iter().all(|(id, touched)| {
+            let then = touched.then.as_ref().map(|(record, _)| digest(record));
+            history.records.get(id).map(digest) == then
+        })
 }
 
 /// Every object that the undone migrations touched, and the catalog around them; an error when one of them is not as the

@@ -553,6 +553,18 @@ fn rollback_to(live: &mut dyn Live) {
 
     let before = live.everything();
     sandbox
+        .on(live, &["rollback", "--to", "0", "--yes"])
+        .ok()
+        .says(&["Nothing to do: the database is as version 0 left it."]);
+    sandbox
+        .on(
+            live,
+            &["rollback", "--to", "0", "--yes", "--format", "json"],
+        )
+        .ok()
+        .says(&["\"result\": \"nothing\""]);
+    assert_same("where it is already", &before, &live.everything());
+    sandbox
         .on(live, &["rollback", "--to", "99", "--yes"])
         .code(64)
         .says(&["99"]);

@@ -9,7 +9,7 @@ use crate::error::Error;
 use crate::history::Writer;
 use crate::model::ObjectId;
 use crate::render::Renderer;
-use crate::report::{Format, text};
+use crate::report::{Format, json, text};
 use crate::rollback::prepare;
 use crate::spec::Spec;
 
@@ -49,6 +49,12 @@ impl Rollback {
                 detail,
                 &context.output.palette(),
             ))?;
+        }
+        if rollback.is_there {
+            if context.output.format == Format::Json {
+                context.output.result(&json::applied(None)?)?;
+            }
+            return Ok(Outcome::Done);
         }
         self.how.refuse_hazards(context, &rollback.plan, &allowed)?;
         self.how.confirm(context, "Go back?")?;

@@ -601,6 +601,12 @@ pub fn migration(migration: &Migration, palette: &Palette) -> String {
 
 /// What a rollback is about to do.
 pub fn rollback(rollback: &Rollback, detail: Detail, palette: &Palette) -> String {
+    if rollback.is_there {
+        return format!(
+            "Nothing to do: the database is as version {} left it.\n",
+            rollback.to
+        );
+    }
     let mut out = String::new();
     match rollback.undone.as_slice() {
         [one] => {
