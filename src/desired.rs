@@ -8,6 +8,8 @@ use sha2::{Digest, Sha256};
 
 use crate::db::Database;
 use crate::dialect::{Beside, Ddl, Dialect, Lowered, Request, Server, Table};
+use crate::digest::HexDigest;
+pub(crate) use crate::digest::hex;
 use crate::error::{Diagnostic, Error, Located, Span};
 use crate::kinds::expand::{Addition, Expanded, Looked, Site, Use, blamed};
 use crate::kinds::tables::{Needed, NewTable};
@@ -32,8 +34,8 @@ pub struct Desired {
     pub definition: Definition,
     /// The DDL that makes it from nothing.
     pub ddl: Ddl,
-    /// SHA-256 of that DDL, lower-case hex: changes whenever what the spec renders to does.
-    pub digest: String,
+    /// SHA-256 of that DDL: changes whenever what the spec renders to does.
+    pub digest: HexDigest,
     /// The identity that it had before.
     pub renamed_from: Option<Box<ObjectId>>,
     /// Where it is named in the spec.
@@ -47,7 +49,7 @@ pub struct Desired {
 }
 
 /// Everything that the spec asks for in one dialect.
-pub type DesiredSet = BTreeMap<ObjectId, Box<Desired>>;
+pub type DesiredSet = BTreeMap<Arc<ObjectId>, Box<Desired>>;
 
 /// What the spec asks of a live database: its objects, and the tables that are created for them.
 #[derive(Debug)]
@@ -127,7 +129,7 @@ pub struct Outline<'a> {
     spec: &'a Spec,
     dialect: &'static dyn Dialect,
     /// In the order of the identities; the DDL and its digest are still empty.
-    objects: Vec<(ObjectId, Box<Desired>)>,
+    objects: Vec<(Arc<ObjectId>, Box<Desired>)>,
     /// Tables that kinds write to and that are to be created first.
     pub tables: Vec<NewTable>,
     problems: Vec<Diagnostic>,
@@ -503,7 +505,7 @@ impl Outline<'_> {
     pub fn ids(&self) -> impl Iterator<Item = &ObjectId> {
         self.objects
             .iter()
-            .flat_map(|(id, object)| std::iter::once(id).chain(object.renamed_from.as_deref()))
+            .flat_map(|(id, object)| std::iter::once(&**id).chain(object.renamed_from.as_deref()))
     }
 
     /// Render the DDL of all objects, as `server` needs it, while `meanwhile` does something else. When there are
@@ -514,9 +516,9 @@ impl Outline<'_> {
         server: Server,
         meanwhile: impl FnOnce(&Self) -> T,
     ) -> Result<(DesiredSet, T), Error> {
-        let create = |(_, object): &(ObjectId, Box<Desired>)| {
+        let create = |(_, object): &(Arc<ObjectId>, Box<Desired>)| {
             let ddl = self.dialect.create(&object.definition, renderer, server)?;
-            let digest = digest(ddl.statements.iter().map(String::as_str));
+            let digest = hex_digest(ddl.statements.iter().map(String::as_str));
             Ok((ddl, digest))
         };
         let (created, value) = parallel::map(&self.objects, create, || meanwhile(&self));
@@ -668,11 +670,11 @@ impl Collector {
             }
         }
         self.objects.insert(
-            id,
+            Arc::new(id),
             Box::new(Desired {
                 definition,
                 ddl: Ddl::default(),
-                digest: String::new(),
+                digest: HexDigest::nothing(),
                 renamed_from: renamed_from.map(Box::new),
                 span: span.clone(),
                 selected_by: selected_by.filter(|_| is_trigger).cloned(),
@@ -873,26 +875,20 @@ fn in_file_order(spec: &Spec, problems: &mut Vec<Diagnostic>) {
 
 /// SHA-256 over texts, kept apart, in lower-case hex.
 pub fn digest<'a>(texts: impl IntoIterator<Item = &'a str>) -> String {
+    hex_digest(texts).to_string()
+}
+
+/// The same, to be kept.
+fn hex_digest<'a>(texts: impl IntoIterator<Item = &'a str>) -> HexDigest {
     let mut hasher = Sha256::new();
     for text in texts {
         digest_more(&mut hasher, text);
     }
-    hex(&hasher.finalize())
+    HexDigest::of_bytes(hasher.finalize().into())
 }
 
 /// Take one more text into such a digest.
 pub(crate) fn digest_more(hasher: &mut Sha256, text: &str) {
     hasher.update(text.len().to_le_bytes());
     hasher.update(text);
-}
-
-/// Bytes in lower-case hex.
-pub(crate) fn hex(bytes: &[u8]) -> String {
-    let digit = |value: u8| char::from(if value < 10 { b'0' } else { b'a' - 10 } + value);
-    let mut text = String::with_capacity(bytes.len() * 2);
-    for byte in bytes {
-        text.push(digit(byte >> 4));
-        text.push(digit(byte & 15));
-    }
-    text
 }

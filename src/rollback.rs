@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use crate::apply::{Expected, Job, differences, scope_of};
 use crate::db::{Catalog, Database, Depth, Fingerprint, History, Migration, Record};
+use crate::digest::HexDigest;
 use crate::error::{Diagnostic, Error, Kind};
 use crate::model::{Definition, ObjectId, Place};
 use crate::plan::hazard::{Around, assess};
@@ -120,7 +121,7 @@ pub fn prepare(
                 (None, Some(_)) => Expected::Released,
                 (None, None) => Expected::Absent,
             };
-            (id, expected)
+            (Arc::new(id), expected)
         })
         .collect();
     Ok(Rollback {
@@ -339,7 +340,7 @@ fn plan_back(
             .collect();
         let step = Step {
             action,
-            id,
+            object: ObjectRef::from(id),
             before: live,
             after: target,
             fields,
@@ -353,7 +354,7 @@ fn plan_back(
             },
             rests_on,
             // Recorded is what was recorded then; the job sees to it.
-            rendered_digest: Some(String::new()),
+            rendered_digest: Some(HexDigest::nothing()),
             ..step.change(database, renderer)?
         });
     }

@@ -47,7 +47,7 @@ pub struct Options {
 /// What the sides say of one object. `from` is its identity on the recorded and the live side: another one than `id`
 /// where it is to be renamed.
 struct Sides<'a> {
-    id: &'a ObjectId,
+    id: ObjectRef,
     from: &'a ObjectId,
     desired: Option<&'a Desired>,
     record: Option<&'a Record>,
@@ -56,7 +56,12 @@ struct Sides<'a> {
     beside: Option<&'a ObjectId>,
 }
 
+/// So many objects are compared at once: their definitions need not be in memory with all others, and each reading of them
+/// has its price.
+const COMPARED_AT_ONCE: usize = 2_000;
+
 /// The definitions behind the sides that the digests did not settle, and the engine's judgement on them.
+#[derive(Default)]
 struct Evidence {
     live: BTreeMap<ObjectId, Definition>,
     recorded: BTreeMap<ObjectId, Definition>,
@@ -167,28 +172,37 @@ pub fn make(
         &catalog,
         database.dialect().names_are_per_table(),
     );
-    let (settled, open): (Vec<_>, Vec<_>) = sides
-        .into_iter()
-        .partition(|sides| is_settled(sides, &catalog));
-    let evidence = gather(&open, &history, database)?;
+    let mut same: Vec<ObjectRef> = vec![];
+    let is_open = |sides: &Sides<'_>| {
+        let settled = is_settled(sides, &catalog);
+        same.extend(settled.then(|| sides.id.clone()));
+        !settled
+    };
+    let open: Vec<Sides<'_>> = sides.into_iter().filter(is_open).collect();
+    let renamed = renamed_functions(&open);
 
     let mut planner = Planner {
         database,
         renderer,
         options,
-        evidence,
+        evidence: Evidence::default(),
         history: &history,
         catalog: &catalog,
     };
     let mut changes = Vec::with_capacity(open.len());
-    let mut same: Vec<&ObjectId> = settled.iter().map(|sides| sides.id).collect();
-    for sides in &open {
-        match planner.change(sides)? {
-            Some(change) => changes.push(change),
-            None => same.push(sides.id),
+    for some in open.chunks(COMPARED_AT_ONCE) {
+        planner.evidence = gather(some, &renamed, &history, planner.database)?;
+        for sides in some {
+            match planner.change(sides)? {
+                Some(change) => changes.push(change),
+                None => same.push(sides.id.clone()),
+            }
         }
     }
-    let unchanged = targets::counted(same.into_iter(), &options.targets, &catalog);
+    planner.evidence = Evidence::default();
+    drop(open);
+    let unchanged = targets::counted(same.iter().map(|id| &**id), &options.targets, &catalog);
+    drop(same);
     keep_called_functions(&mut changes, &catalog);
     let changes = targets::targeted(changes, &options.targets, &catalog);
     refuse_doubtful(desired, &changes)?;
@@ -209,7 +223,7 @@ pub fn make(
     plan.warnings = remarks.warnings;
     plan.warnings.extend(idle_targets(
         options,
-        &desired.keys().chain(history.records.keys()),
+        &desired.keys().map(|id| &**id).chain(history.records.keys()),
     ));
     plan.uncovered = targets::required(remarks.uncovered, &options.targets);
     let is_ours = |id: &ObjectId| desired.contains_key(id) || history.records.contains_key(id);
@@ -322,21 +336,21 @@ fn sides<'a>(
         let beside = wanted.renamed_from.as_deref().filter(|from| {
             catalog.fingerprints.contains_key(from)
                 && catalog.fingerprints.contains_key(id)
-                && !desired.contains_key(from)
+                && !desired.contains_key(*from)
                 // Else it has happened once, and what has the old name now is another's.
                 && (history.records.contains_key(from) || !history.records.contains_key(id))
         });
-        kept_apart.extend(beside.map(|from| (from, id)));
+        kept_apart.extend(beside.map(|from| (from, &**id)));
         let from = wanted.renamed_from.as_deref().filter(|from| {
             // Once it has happened, `renamed_from` may stay in the spec and says nothing any more.
             catalog.fingerprints.contains_key(from)
                 && !catalog.fingerprints.contains_key(id)
-                && !desired.contains_key(from)
+                && !desired.contains_key(*from)
         });
         renamed.extend(from);
         let from = from.unwrap_or(id);
         sides.push(Sides {
-            id,
+            id: ObjectRef(Arc::clone(id)),
             from,
             desired: Some(wanted),
             record: history.records.get(from),
@@ -350,7 +364,7 @@ fn sides<'a>(
         }
         let live = catalog.fingerprints.get(id);
         sides.push(Sides {
-            id,
+            id: ObjectRef::from(id),
             from: id,
             desired: None,
             record: Some(record),
@@ -396,9 +410,9 @@ fn is_settled(sides: &Sides<'_>, catalog: &Catalog) -> bool {
     match (sides.desired, sides.record, sides.live) {
         (Some(desired), Some(record), Some(live)) => {
             let place = desired.definition.place();
-            let stands = place.zip(catalog.places.get(sides.id));
+            let stands = place.zip(catalog.places.get(&*sides.id));
             stands.is_none_or(|(wanted, found)| wanted.agrees(found))
-                && sides.id == sides.from
+                && *sides.id == *sides.from
                 && desired.digest == record.rendered_digest
                 && *live == record.live_fingerprint
         }
@@ -406,8 +420,21 @@ fn is_settled(sides: &Sides<'_>, catalog: &Catalog) -> bool {
     }
 }
 
+/// A trigger keeps calling a function that is renamed under it: see it that way, and no difference is left.
+fn renamed_functions(open: &[Sides<'_>]) -> BTreeMap<FunctionId, FunctionId> {
+    open.iter()
+        .filter_map(|side| match (side.from, &*side.id) {
+            (ObjectId::Function(from), ObjectId::Function(to)) if from != to => {
+                Some((from.clone(), to.clone()))
+            }
+            _ => None,
+        })
+        .collect()
+}
+
 fn gather(
     open: &[Sides<'_>],
+    renamed: &BTreeMap<FunctionId, FunctionId>,
     history: &History,
     database: &mut dyn Database,
 ) -> Result<Evidence, Error> {
@@ -427,17 +454,6 @@ fn gather(
     } else {
         database.recorded(&recorded, history.version)?
     };
-
-    // A trigger keeps calling a function that is renamed under it: see it that way, and no difference is left.
-    let renamed: BTreeMap<FunctionId, FunctionId> = open
-        .iter()
-        .filter_map(|side| match (side.from, side.id) {
-            (ObjectId::Function(from), ObjectId::Function(to)) if from != to => {
-                Some((from.clone(), to.clone()))
-            }
-            _ => None,
-        })
-        .collect();
     for definition in live.values_mut().chain(recorded.values_mut()) {
         definition.call_instead(|function| renamed.get(function));
     }
@@ -500,7 +516,7 @@ impl Planner<'_> {
                 format!(
                     "gone from the database since version {}{}",
                     record.version,
-                    self.renamed_by_hand(sides.id, record)
+                    self.renamed_by_hand(&sides.id, record)
                 ),
             ),
             (Some(desired), record, Some(live)) => {
@@ -529,7 +545,7 @@ impl Planner<'_> {
                 Action::Forget,
                 format!(
                     "no longer in the spec, and gone from the database already{}",
-                    self.renamed_by_hand(sides.id, record)
+                    self.renamed_by_hand(&sides.id, record)
                 ),
             ),
             (None, None, _) => return Ok(None),
@@ -575,80 +591,80 @@ impl Planner<'_> {
         }
         let names = names(&fields);
         let followed = followed(self.evidence.recorded.get(sides.from), &wanted);
-        let (action, because) = if sides.id != sides.from && sides.id.table() != sides.from.table()
-        {
-            let message = format!(
-                "the name is taken by {}, which triggerctl did not create",
-                sides.from
-            );
-            (Action::Conflict, message)
-        } else if record.is_none() && sides.id != sides.from && !self.options.adopt {
-            let message = format!(
-                "`{}`, from which it is renamed, is there, but triggerctl did not create it",
-                sides.from.name()
-            );
-            (Action::Conflict, message)
-        } else if sides.id != sides.from {
-            (
-                Action::Rename,
-                format!("renamed from `{}` in the spec", sides.from.name()),
-            )
-        } else if fields.is_empty() && record.is_none() {
-            (
-                Action::Adopt,
-                "in the database already, as the spec has it".to_owned(),
-            )
-        } else if fields.is_empty() && !drift.is_empty() {
-            (
-                Action::Adopt,
-                "changed in the database to what the spec has".to_owned(),
-            )
-        } else if fields.is_empty() {
-            (
-                Action::Adopt,
-                "written or stored differently, but the same".to_owned(),
-            )
-        } else if record.is_none() && self.options.adopt {
-            (
-                Action::Replace,
-                format!("taken over, and differs from the spec: {names}"),
-            )
-        } else if record.is_none() {
-            (
-                Action::Conflict,
-                format!(
-                    "in the database already, not created by triggerctl, and different: {names}"
-                ),
-            )
-        } else if drift.is_empty() && !rendered_anew {
-            // What no fingerprint holds: its place among its siblings.
-            let version = record.map_or(0, |record| record.version);
-            (
-                Action::Restore,
-                format!("changed by hand since version {version}: {names}"),
-            )
-        } else if drift.is_empty() {
-            let because = match followed {
-                None => format!("the spec changed: {names}"),
-                Some(followed) if followed.templates_changed => {
-                    format!("the spec changed, and {}: {names}", followed.what)
-                }
-                Some(followed) => format!("{names} changes because {}", followed.what),
+        let (action, because) =
+            if *sides.id != *sides.from && sides.id.table() != sides.from.table() {
+                let message = format!(
+                    "the name is taken by {}, which triggerctl did not create",
+                    sides.from
+                );
+                (Action::Conflict, message)
+            } else if record.is_none() && *sides.id != *sides.from && !self.options.adopt {
+                let message = format!(
+                    "`{}`, from which it is renamed, is there, but triggerctl did not create it",
+                    sides.from.name()
+                );
+                (Action::Conflict, message)
+            } else if *sides.id != *sides.from {
+                (
+                    Action::Rename,
+                    format!("renamed from `{}` in the spec", sides.from.name()),
+                )
+            } else if fields.is_empty() && record.is_none() {
+                (
+                    Action::Adopt,
+                    "in the database already, as the spec has it".to_owned(),
+                )
+            } else if fields.is_empty() && !drift.is_empty() {
+                (
+                    Action::Adopt,
+                    "changed in the database to what the spec has".to_owned(),
+                )
+            } else if fields.is_empty() {
+                (
+                    Action::Adopt,
+                    "written or stored differently, but the same".to_owned(),
+                )
+            } else if record.is_none() && self.options.adopt {
+                (
+                    Action::Replace,
+                    format!("taken over, and differs from the spec: {names}"),
+                )
+            } else if record.is_none() {
+                (
+                    Action::Conflict,
+                    format!(
+                        "in the database already, not created by triggerctl, and different: {names}"
+                    ),
+                )
+            } else if drift.is_empty() && !rendered_anew {
+                // What no fingerprint holds: its place among its siblings.
+                let version = record.map_or(0, |record| record.version);
+                (
+                    Action::Restore,
+                    format!("changed by hand since version {version}: {names}"),
+                )
+            } else if drift.is_empty() {
+                let because = match followed {
+                    None => format!("the spec changed: {names}"),
+                    Some(followed) if followed.templates_changed => {
+                        format!("the spec changed, and {}: {names}", followed.what)
+                    }
+                    Some(followed) => format!("{names} changes because {}", followed.what),
+                };
+                (Action::Replace, because)
+            } else {
+                let version = record.map_or(0, |record| record.version);
+                let drifted = self::names(&drift);
+                let also = match followed {
+                    Some(followed) if rendered_anew => format!(", and {}", followed.what),
+                    _ if rendered_anew => ", and the spec changed too".to_owned(),
+                    _ => String::new(),
+                };
+                (
+                    Action::Restore,
+                    format!("changed by hand since version {version}: {drifted}{also}"),
+                )
             };
-            (Action::Replace, because)
-        } else {
-            let version = record.map_or(0, |record| record.version);
-            let drifted = self::names(&drift);
-            let also = match followed {
-                Some(followed) if rendered_anew => format!(", and {}", followed.what),
-                _ if rendered_anew => ", and the spec changed too".to_owned(),
-                _ => String::new(),
-            };
-            (
-                Action::Restore,
-                format!("changed by hand since version {version}: {drifted}{also}"),
-            )
-        };
         self.build(
             sides,
             Decision {
@@ -760,9 +776,9 @@ impl Planner<'_> {
             fields,
             drift,
         } = decision;
-        let mut rested = vec![rests_on(sides.id, self.catalog, self.history)];
-        if sides.from != sides.id {
-            rested.push(rests_on(sides.from, self.catalog, self.history));
+        let mut rested = vec![rests_on(sides.id.clone(), self.catalog, self.history)];
+        if *sides.from != *sides.id {
+            rested.push(rests_on(sides.from.into(), self.catalog, self.history));
         }
         let mut after = sides.desired.map(|desired| self.wanted(sides, desired));
         // What was dropped by hand comes back to where it was.
@@ -786,7 +802,7 @@ impl Planner<'_> {
             .filter(|desired| desired.ddl.custom || after.as_ref() == Some(&desired.definition));
         let step = Step {
             action,
-            id: sides.id,
+            object: sides.id.clone(),
             before: live,
             after,
             fields,
@@ -845,7 +861,10 @@ fn keep_called_functions(changes: &mut [Change], catalog: &Catalog) {
                 |side: &Option<Definition>| side.as_ref().and_then(Definition::calls).cloned();
             change.action.differs() && calls(&change.before) != calls(&change.after)
         })
-        .flat_map(|change| [Some(change.id()), change.old_id()].into_iter().flatten())
+        .flat_map(|change| {
+            let ids = [Some(change.id().clone()), change.old_id()];
+            ids.into_iter().flatten()
+        })
         .collect();
     for change in changes
         .iter_mut()
@@ -943,7 +962,7 @@ fn refuse_doubtful(desired: &DesiredSet, changes: &[Change]) -> Result<(), Error
     let problems: Vec<Diagnostic> = changes
         .iter()
         .filter(|change| change.action.differs() && !change.faults_allowed)
-        .filter_map(|change| desired.get(&change.id()))
+        .filter_map(|change| desired.get(change.id()))
         .flat_map(|desired| desired.doubts.iter().cloned())
         .collect();
     Error::collected(problems)
@@ -955,22 +974,23 @@ fn with_called(
     desired: &DesiredSet,
     is_checked: impl Fn(&ObjectId, &Desired) -> bool,
 ) -> BTreeMap<&ObjectId, &Desired> {
-    let checked: BTreeMap<&ObjectId, &Desired> = desired
+    let mut all: BTreeMap<&ObjectId, &Desired> = desired
         .iter()
-        .map(|(id, wanted)| (id, &**wanted))
+        .map(|(id, wanted)| (&**id, &**wanted))
         .filter(|(id, wanted)| is_checked(id, wanted))
         .collect();
-    let called: Vec<ObjectId> = checked
-        .values()
-        .filter_map(|wanted| wanted.definition.calls().cloned())
-        .map(ObjectId::Function)
-        .collect();
-    let called = called
+    let checked: Vec<&Desired> = all.values().copied().collect();
+    for function in checked
         .iter()
-        .filter_map(|id| desired.get_key_value(id))
-        .map(|(id, wanted)| (id, &**wanted));
-    let mut all = checked.clone();
-    all.extend(called);
+        .filter_map(|wanted| wanted.definition.calls())
+    {
+        let id = ObjectId::Function(function.clone());
+        all.extend(
+            desired
+                .get_key_value(&id)
+                .map(|(id, wanted)| (&**id, &**wanted)),
+        );
+    }
     all
 }
 
@@ -981,7 +1001,7 @@ fn check_what_differs(
     options: &Options,
     database: &mut dyn Database,
 ) -> Result<(), Error> {
-    let differing: BTreeSet<ObjectId> = changes
+    let differing: BTreeSet<&ObjectId> = changes
         .iter()
         .filter(|change| change.action.differs() && !change.faults_allowed)
         .map(Change::id)
@@ -990,7 +1010,7 @@ fn check_what_differs(
         let all = options.check_all && !wanted.faults_allowed;
         all || differing.contains(id)
     };
-    let ends: BTreeMap<ObjectId, &Definition> = changes
+    let ends: BTreeMap<&ObjectId, &Definition> = changes
         .iter()
         .filter(|change| change.action != Action::Conflict)
         .filter_map(|change| Some((change.id(), change.after.as_ref()?)))

@@ -229,7 +229,7 @@ fn members<'a>(
                 Member::Stays(sibling) => sibling.definition.id().name().to_owned(),
                 Member::Made(at) => changes
                     .get(*at)
-                    .map(|change| change.object.name.clone())
+                    .map(|change| change.object.name().to_owned())
                     .unwrap_or_default(),
             };
             younger
@@ -355,11 +355,14 @@ pub(super) fn free_names(
         let drop_old = dialect.drop(&gives_up, renderer, server)?.statements;
         let drop_new = dialect.drop(&takes, renderer, server)?.statements;
         if let Some(change) = changes.get_mut(later) {
-            change.statements.retain(|sql| !drop_old.contains(sql));
+            change
+                .statements
+                .own()
+                .retain(|sql| !drop_old.contains(sql));
             change.reverse.splice(0..0, drop_new.iter().cloned());
         }
         if let Some(change) = changes.get_mut(at) {
-            change.statements.splice(0..0, drop_old);
+            change.statements.own().splice(0..0, drop_old);
             change.reverse.retain(|sql| !drop_new.contains(sql));
         }
     }

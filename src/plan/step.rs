@@ -16,7 +16,7 @@ pub(crate) struct Step<'a> {
     /// What is done.
     pub(crate) action: Action,
     /// To what; after a rename, its new name.
-    pub(crate) id: &'a ObjectId,
+    pub(crate) object: ObjectRef,
     /// What is live.
     pub(crate) before: Option<Definition>,
     /// What is to be.
@@ -36,7 +36,7 @@ impl Step<'_> {
     ) -> Result<Change, Error> {
         let Self {
             action,
-            id,
+            object,
             before,
             after,
             fields,
@@ -70,7 +70,6 @@ impl Step<'_> {
         };
         Ok(Change {
             action,
-            object: ObjectRef::from(id),
             because: String::new(),
             selected_by: None,
             fields,
@@ -79,10 +78,11 @@ impl Step<'_> {
             after,
             // Found once the whole plan is known.
             hazards: vec![],
-            locks: locks(&up, id, dialect),
+            locks: locks(&up, &object, dialect),
+            object,
             custom: create.is_some_and(|ddl| ddl.custom),
             statements: up.statements,
-            reverse: down.statements,
+            reverse: down.statements.into_iter().collect(),
             rests_on: vec![],
             rendered_digest: None,
             faults_allowed: false,

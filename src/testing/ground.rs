@@ -369,11 +369,11 @@ impl Task<'_> {
         });
         setup.statements.extend(tables);
         for change in plan.changes {
-            let id = change.id();
+            let id = change.object.0;
             let statements = change.statements.into_iter();
             setup.statements.extend(statements.map(|sql| Statement {
                 sql,
-                object: Some(id.clone()),
+                object: Some(Arc::clone(&id)),
             }));
         }
         let coverage = self.mark(&desired, server, &mut setup)?;
@@ -421,16 +421,16 @@ impl Task<'_> {
             };
             places.insert(id, setup.marked.len());
             setup.marked.push(Marked {
-                object: id.clone(),
+                object: ObjectId::clone(id),
                 mark: number,
-                create: create.statements,
-                replace: replace.statements,
+                create: create.statements.into_iter().collect(),
+                replace: replace.statements.into_iter().collect(),
                 firings: vec![],
             });
         }
         for (id, wanted) in desired {
             let (ObjectId::Trigger(trigger), Definition::Trigger(definition)) =
-                (id, &wanted.definition)
+                (&**id, &wanted.definition)
             else {
                 continue;
             };
@@ -440,7 +440,7 @@ impl Task<'_> {
             }
             let runs = match wanted.definition.calls() {
                 Some(function) => ObjectId::Function(function.clone()),
-                None => id.clone(),
+                None => ObjectId::clone(id),
             };
             let mut covered = Covered {
                 events: definition.events.clone(),

@@ -104,7 +104,7 @@ impl Mysql {
             } else {
                 spelled.get(&key(&id)).map_or(&id, |known| *known).clone()
             };
-            let fingerprint = fingerprint(&id, timing, event, &creation, &text);
+            let fingerprint = fingerprint(&id, timing, event, &creation, &text).into();
             let definition = self.definition(spelled.clone(), timing, event, creation, text)?;
             catalog
                 .fingerprints

@@ -140,7 +140,7 @@ impl Postgres {
             &[(&schemas, Type::TEXT_ARRAY), (&names, Type::TEXT_ARRAY)],
             |row| {
                 let definition = Definition::from(function(row)?);
-                found.push((definition.id(), (definition, get(row, 19)?)));
+                found.push((definition.id(), (definition, fingerprint(row, 19)?)));
                 Ok(())
             },
         )
@@ -180,7 +180,7 @@ impl Postgres {
                 if !given.is_empty() {
                     arguments.push((rows.len(), given));
                 }
-                rows.push((get(row, 0)?, trigger(row)?, get(row, 23)?));
+                rows.push((get(row, 0)?, trigger(row)?, fingerprint(row, 23)?));
                 Ok(())
             },
         )?;
@@ -275,6 +275,12 @@ impl Postgres {
             })
             .collect()
     }
+}
+
+/// The fingerprint in a column, where there is one.
+fn fingerprint(row: &Row, index: usize) -> Result<Option<Fingerprint>, Error> {
+    let text: Option<&str> = get(row, index)?;
+    Ok(text.map(Fingerprint::from))
 }
 
 /// One trigger, without its arguments, which may have to be decoded.
