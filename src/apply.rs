@@ -53,14 +53,14 @@ pub enum Expected {
         /// What was recorded of it.
         definition: Definition,
         /// The record.
-        record: Record,
+        record: Box<Record>,
     },
     /// Recorded again, and not there: it had been dropped by hand.
     Missing {
         /// What was recorded of it.
         definition: Definition,
         /// The record.
-        record: Record,
+        record: Box<Record>,
     },
     /// Not there.
     Absent,
@@ -117,6 +117,8 @@ impl Job {
             from_fingerprint: plan.base_fingerprint,
             rendering: None,
         };
+        // A map is made of a list at once in less room than one that grows by each.
+        let (mut expected, mut found) = (vec![], vec![]);
         let mut reverses = vec![];
         let mut rests_on = vec![];
         let renamed = renamed_functions(&plan.changes);
@@ -126,6 +128,7 @@ impl Job {
             .reserve_exact(count(|change| change.statements.len()));
         rests_on.reserve_exact(count(|change| change.rests_on.len()));
         reverses.reserve_exact(plan.changes.len());
+        expected.reserve_exact(plan.changes.len());
         for change in plan.changes {
             let old_id = change.old_id();
             let id = change.object.0;
@@ -148,10 +151,10 @@ impl Job {
                 // Recorded or not: what is live says more than what was asked for (a text to the letter, an owner).
                 Some(before) => {
                     let before = as_it_was(before, &renamed);
-                    job.found.insert(Arc::new(before.id()), Some(before));
+                    found.push((Arc::new(before.id()), Some(before)));
                 }
                 None if was_recorded => {
-                    job.found.insert(Arc::clone(&id), None);
+                    found.push((Arc::clone(&id), None));
                 }
                 None => {}
             }
@@ -159,7 +162,7 @@ impl Job {
                 job.faulty.insert(Arc::clone(&id));
             }
             if let Some(old) = old_id {
-                job.expected.insert(Arc::new(old), Expected::Absent);
+                expected.push((Arc::new(old), Expected::Absent));
             }
             let end = match (change.action, change.after, change.rendered_digest) {
                 (Action::Conflict, _, _) => continue,
@@ -176,8 +179,10 @@ impl Job {
                     )));
                 }
             };
-            job.expected.insert(id, end);
+            expected.push((id, end));
         }
+        job.expected = expected.into_iter().collect();
+        job.found = found.into_iter().collect();
         job.down = reverses.into_iter().rev().flatten().collect();
         let base_version = plan.base_version;
         job.moved = Box::new(move |catalog, history| {

@@ -27,7 +27,7 @@ impl Statements {
         all.push(statement);
     }
 
-    /// Take all away.
+    /// Take all away, and give back what they took.
     pub fn clear(&mut self) {
         *self = Self::default();
     }

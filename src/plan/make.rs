@@ -1,6 +1,7 @@
 //! Making a plan: bring the three sides together, look closer only where the digests do not already decide, and say
 //! what is to be done about each difference.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -87,26 +88,26 @@ impl Present {
             states: BTreeMap::new(),
         }
     }
+}
 
-    /// Ask of the tables already on which a desired trigger is not there. It takes the server a while, and whoever waits for
-    /// it may have something else to do; a plan asks again for those that it misses.
-    pub fn foresee<'a>(
-        &mut self,
-        ids: impl Iterator<Item = &'a ObjectId>,
-        database: &mut dyn Database,
-    ) {
-        let tables: BTreeSet<TableId> = ids
-            .filter(|id| !self.catalog.fingerprints.contains_key(id))
-            .filter_map(|id| id.table().cloned())
-            .collect();
-        if tables.len() < WORTH_FORESEEING {
-            return;
-        }
-        match database.table_states(&tables) {
-            Ok(states) => self.states = states,
-            Err(error) => log::debug!("of the tables nothing is known yet: {error}"),
-        }
+/// Ask of the tables already on which a desired trigger is not there. It takes the server a while, and whoever waits for it may
+/// have something else to do; a plan asks again for those that it misses.
+pub fn foresee<'a>(
+    ids: impl Iterator<Item = &'a ObjectId>,
+    catalog: &Catalog,
+    database: &mut dyn Database,
+) -> BTreeMap<TableId, TableState> {
+    let tables: BTreeSet<TableId> = ids
+        .filter(|id| !catalog.fingerprints.contains_key(id))
+        .filter_map(|id| id.table().cloned())
+        .collect();
+    if tables.len() < WORTH_FORESEEING {
+        return BTreeMap::new();
     }
+    database.table_states(&tables).unwrap_or_else(|error| {
+        log::debug!("of the tables nothing is known yet: {error}");
+        BTreeMap::new()
+    })
 }
 
 /// So many tables take longer than a question costs.
@@ -207,7 +208,7 @@ pub fn make(
     let changes = targets::targeted(changes, &options.targets, &catalog);
     refuse_doubtful(desired, &changes)?;
     if !(options.apply_follows && planner.database.checks_live()) {
-        check_what_differs(desired, &changes, options, planner.database)?;
+        check_what_differs(desired, &changes, options, (planner.database, renderer))?;
     }
     let tables = written(&options.tables, &options.targets, &changes);
 
@@ -510,26 +511,27 @@ impl Planner<'_> {
         };
         let drift = self.drift(sides, live.as_ref());
         let (action, because) = match (sides.desired, sides.record, &live) {
-            (Some(_), None, None) => (Action::Create, "new in the spec".to_owned()),
+            (Some(_), None, None) => (Action::Create, Cow::from("new in the spec")),
             (Some(_), Some(record), None) => (
                 Action::Restore,
                 format!(
                     "gone from the database since version {}{}",
                     record.version,
                     self.renamed_by_hand(&sides.id, record)
-                ),
+                )
+                .into(),
             ),
             (Some(desired), record, Some(live)) => {
                 return self.both(sides, desired, record, live, drift).map(Some);
             }
             (None, Some(_), Some(_)) if drift.is_empty() => {
                 let because = sides.beside.map_or_else(
-                    || "no longer in the spec".to_owned(),
+                    || Cow::from("no longer in the spec"),
                     |to| {
-                        format!(
+                        Cow::from(format!(
                             "no longer in the spec, and not renamed to `{}`, which is there already",
                             to.name()
-                        )
+                        ))
                     },
                 );
                 (Action::Drop, because)
@@ -539,14 +541,16 @@ impl Planner<'_> {
                 format!(
                     "no longer in the spec (and changed by hand since version {})",
                     record.version
-                ),
+                )
+                .into(),
             ),
             (None, Some(record), None) => (
                 Action::Forget,
                 format!(
                     "no longer in the spec, and gone from the database already{}",
                     self.renamed_by_hand(&sides.id, record)
-                ),
+                )
+                .into(),
             ),
             (None, None, _) => return Ok(None),
         };
@@ -597,51 +601,51 @@ impl Planner<'_> {
                     "the name is taken by {}, which triggerctl did not create",
                     sides.from
                 );
-                (Action::Conflict, message)
+                (Action::Conflict, Cow::from(message))
             } else if record.is_none() && *sides.id != *sides.from && !self.options.adopt {
                 let message = format!(
                     "`{}`, from which it is renamed, is there, but triggerctl did not create it",
                     sides.from.name()
                 );
-                (Action::Conflict, message)
+                (Action::Conflict, Cow::from(message))
             } else if *sides.id != *sides.from {
                 (
                     Action::Rename,
-                    format!("renamed from `{}` in the spec", sides.from.name()),
+                    Cow::from(format!("renamed from `{}` in the spec", sides.from.name())),
                 )
             } else if fields.is_empty() && record.is_none() {
                 (
                     Action::Adopt,
-                    "in the database already, as the spec has it".to_owned(),
+                    Cow::from("in the database already, as the spec has it"),
                 )
             } else if fields.is_empty() && !drift.is_empty() {
                 (
                     Action::Adopt,
-                    "changed in the database to what the spec has".to_owned(),
+                    Cow::from("changed in the database to what the spec has"),
                 )
             } else if fields.is_empty() {
                 (
                     Action::Adopt,
-                    "written or stored differently, but the same".to_owned(),
+                    Cow::from("written or stored differently, but the same"),
                 )
             } else if record.is_none() && self.options.adopt {
                 (
                     Action::Replace,
-                    format!("taken over, and differs from the spec: {names}"),
+                    Cow::from(format!("taken over, and differs from the spec: {names}")),
                 )
             } else if record.is_none() {
                 (
                     Action::Conflict,
-                    format!(
+                    Cow::from(format!(
                         "in the database already, not created by triggerctl, and different: {names}"
-                    ),
+                    )),
                 )
             } else if drift.is_empty() && !rendered_anew {
                 // What no fingerprint holds: its place among its siblings.
                 let version = record.map_or(0, |record| record.version);
                 (
                     Action::Restore,
-                    format!("changed by hand since version {version}: {names}"),
+                    Cow::from(format!("changed by hand since version {version}: {names}")),
                 )
             } else if drift.is_empty() {
                 let because = match followed {
@@ -651,7 +655,7 @@ impl Planner<'_> {
                     }
                     Some(followed) => format!("{names} changes because {}", followed.what),
                 };
-                (Action::Replace, because)
+                (Action::Replace, Cow::from(because))
             } else {
                 let version = record.map_or(0, |record| record.version);
                 let drifted = self::names(&drift);
@@ -662,14 +666,19 @@ impl Planner<'_> {
                 };
                 (
                     Action::Restore,
-                    format!("changed by hand since version {version}: {drifted}{also}"),
+                    Cow::from(format!(
+                        "changed by hand since version {version}: {drifted}{also}"
+                    )),
                 )
             };
         self.build(
             sides,
             Decision {
                 action,
-                because: because + &self.not_renamed(sides, action),
+                because: match self.not_renamed(sides, action) {
+                    none if none.is_empty() => because,
+                    more => Cow::from(because.into_owned() + &more),
+                },
                 fields,
                 drift,
             },
@@ -796,24 +805,31 @@ impl Planner<'_> {
                 unchanged.is_some_and(|(record, desired)| record.rendered_digest == desired.digest);
             kept::restore(after, recorded, is_as_asked);
         }
-        // Where it is more than the spec says, the DDL of the spec does not make it.
+        // Where it is more than the spec says, the DDL of the spec does not make it; and nothing makes what is there.
         let create = sides
             .desired
             .filter(|desired| desired.ddl.custom || after.as_ref() == Some(&desired.definition));
+        let (dialect, server) = (self.database.dialect(), self.database.server());
+        let create = match create {
+            Some(desired) if live.is_none() => {
+                Some(desired.made(dialect, self.renderer, server)?)
+            }
+            create => create.map(|desired| Cow::Borrowed(&desired.ddl)),
+        };
         let step = Step {
             action,
             object: sides.id.clone(),
             before: live,
             after,
             fields,
-            create: create.map(|desired| &desired.ddl),
+            create: create.as_deref(),
         };
         Ok(Change {
             because,
             selected_by: sides
                 .desired
                 .and_then(|desired| desired.selected_by.as_deref())
-                .map(str::to_owned),
+                .map(Box::from),
             drift,
             rests_on: rested,
             rendered_digest: sides.desired.map(|desired| desired.digest.clone()),
@@ -839,7 +855,7 @@ fn keep_definer(wanted: &mut Definition, live: &Definition) {
 /// What was decided about one object.
 struct Decision {
     action: Action,
-    because: String,
+    because: Cow<'static, str>,
     fields: Vec<FieldChange>,
     drift: Vec<FieldChange>,
 }
@@ -878,9 +894,9 @@ fn keep_called_functions(changes: &mut [Change], catalog: &Catalog) {
             callers.find(|caller| !freed.contains(&ObjectId::Trigger((*caller).clone())))
         {
             change.action = Action::Forget;
-            change.because = format!(
+            change.because = Cow::from(format!(
                 "no longer in the spec, but trigger {caller} calls it: it is left in place"
-            );
+            ));
             change.statements.clear();
             change.reverse.clear();
         }
@@ -999,7 +1015,7 @@ fn check_what_differs(
     desired: &DesiredSet,
     changes: &[Change],
     options: &Options,
-    database: &mut dyn Database,
+    asked: (&mut dyn Database, &Renderer),
 ) -> Result<(), Error> {
     let differing: BTreeSet<&ObjectId> = changes
         .iter()
@@ -1020,7 +1036,7 @@ fn check_what_differs(
         .map(|(id, wanted)| (id, wanted, ends.get(id).copied()))
         .collect();
     drop((differing, ends));
-    check_bodies(&checked, &options.tables, database)
+    check_bodies(&checked, &options.tables, asked)
 }
 
 /// Have the engine look at what is about to be made, before anything is. Beside what is desired, what comes of it: with the
@@ -1028,12 +1044,13 @@ fn check_what_differs(
 fn check_bodies(
     desired: &[(&ObjectId, &Desired, Option<&Definition>)],
     tables: &[NewTable],
-    database: &mut dyn Database,
+    (database, renderer): (&mut dyn Database, &Renderer),
 ) -> Result<(), Error> {
     if desired.is_empty() {
         return Ok(());
     }
     let looks_at_ddl = database.looks_at_ddl();
+    let (dialect, server) = (database.dialect(), database.server());
     // It is shared with the desired side, but for what is changed here.
     let definitions: Vec<Definition> = desired
         .iter()
@@ -1043,11 +1060,12 @@ fn check_bodies(
                 keep_definer(&mut definition, end);
             }
             if looks_at_ddl && let Definition::Trigger(trigger) = &mut definition {
-                Arc::make_mut(trigger).verbatim = wanted.ddl.statements.first().cloned();
+                let made = wanted.made(dialect, renderer, server)?;
+                Arc::make_mut(trigger).verbatim = made.statements.first().cloned();
             }
-            definition
+            Ok(definition)
         })
-        .collect();
+        .collect::<Result<_, Error>>()?;
     let references: Vec<&Definition> = definitions.iter().collect();
     let found = database.check(&references, tables)?;
     if found.is_empty() {

@@ -12,6 +12,7 @@ mod siblings;
 mod step;
 mod targets;
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::path::Path;
 
@@ -32,7 +33,7 @@ use crate::selectors::Uncovered;
 
 pub use hazard::{Hazard, HazardKind, Severity};
 pub(crate) use make::arrange;
-pub use make::{Options, Present, Remarks, make, read, settled};
+pub use make::{Options, Present, Remarks, foresee, make, read, settled};
 pub use object::ObjectRef;
 pub(crate) use step::Step;
 
@@ -128,9 +129,9 @@ pub struct RestsOn {
     /// The object.
     pub object: ObjectRef,
     /// Its live fingerprint; `None` when it was not there.
-    pub live: Option<Fingerprint>,
+    pub live: Option<Box<Fingerprint>>,
     /// Its recorded digest; `None` when nothing was recorded.
-    pub recorded: Option<HexDigest>,
+    pub recorded: Option<Box<HexDigest>>,
 }
 
 /// One difference, and the step that ends it.
@@ -141,10 +142,10 @@ pub struct Change {
     /// To what; after a rename, its new name.
     pub object: ObjectRef,
     /// Why, in one line.
-    pub because: String,
+    pub because: Cow<'static, str>,
     /// The selector of the spec that chose its table, as it is written, where the table is not named.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub selected_by: Option<String>,
+    pub selected_by: Option<Box<str>>,
     /// What changes, live against desired.
     pub fields: Vec<FieldChange>,
     /// What was changed past triggerctl, recorded against live.
@@ -301,7 +302,7 @@ impl Plan {
                     before.id().table() != change.id().table()
                 });
                 Diagnostic::new(format!("conflict: {}", change.object))
-                    .note(change.because.clone())
+                    .note(change.because.as_ref())
                     .help(if is_elsewhere {
                         "what is on another table is not taken over: choose another name in the spec, or drop what has it"
                     } else {
@@ -393,8 +394,9 @@ pub(crate) fn base_fingerprint(target: &Target, version: i64, changes: &[Change]
     add(&target.dialect);
     add(&target.database);
     add(&version.to_string());
-    let or_nothing =
-        |digest: &Option<HexDigest>| digest.as_ref().map_or("-".to_owned(), HexDigest::to_string);
+    let or_nothing = |digest: &Option<Box<HexDigest>>| {
+        digest.as_ref().map_or("-".to_owned(), |it| it.to_string())
+    };
     for rests_on in changes.iter().flat_map(|change| &change.rests_on) {
         let RestsOn {
             object,
@@ -414,11 +416,11 @@ pub(crate) fn base_fingerprint(target: &Target, version: i64, changes: &[Change]
 /// What the two sides say of one object now.
 pub(crate) fn rests_on(object: ObjectRef, catalog: &Catalog, history: &History) -> RestsOn {
     RestsOn {
-        live: catalog.fingerprints.get(&*object).cloned(),
+        live: catalog.fingerprints.get(&*object).cloned().map(Box::new),
         recorded: history
             .records
             .get(&*object)
-            .map(|record| record.rendered_digest.clone()),
+            .map(|record| Box::new(record.rendered_digest.clone())),
         object,
     }
 }

@@ -137,7 +137,7 @@ fn say_order(changes: &mut [Change], live: &BTreeMap<Group, Vec<(&str, &Sibling)
                 String::new()
             };
             let also = format!("; it will fire before {}{more}", others.join(", "));
-            change.because.push_str(&also);
+            change.because.to_mut().push_str(&also);
         }
     }
 }
@@ -289,7 +289,7 @@ fn behind(
         change.reverse.extend(statements);
         change.rests_on.push(RestsOn {
             object: ObjectRef::from(&definition.id()),
-            live: Some(fingerprint.clone()),
+            live: Some(Box::new(fingerprint.clone())),
             recorded: None,
         });
         again

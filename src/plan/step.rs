@@ -1,5 +1,6 @@
 //! One step of a plan: from two definitions to the statements both ways, the locks and the hazards.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use crate::db::Database;
@@ -70,7 +71,7 @@ impl Step<'_> {
         };
         Ok(Change {
             action,
-            because: String::new(),
+            because: Cow::from(""),
             selected_by: None,
             fields,
             drift: vec![],

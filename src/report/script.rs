@@ -191,7 +191,7 @@ fn rested<'a>(plan: &'a Plan, database: &mut dyn Database) -> Result<Vec<Rested<
             };
             Rested {
                 object: &rested.object,
-                live: rested.live.as_ref(),
+                live: rested.live.as_deref(),
                 text,
             }
         })

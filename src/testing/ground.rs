@@ -340,11 +340,16 @@ impl Task<'_> {
             &mut Tables::Live(Lookup::new(&mut *database)),
         )?;
         let tables = std::mem::take(&mut outline.tables);
-        let (desired, present) = outline.render(&self.renderer, server, |outline| {
-            let history = database.history()?;
-            let catalog = read(outline.ids(), &history, &mut *database)?;
-            Ok::<_, Error>(Present::of(history, catalog))
-        })?;
+        let (desired, present) = outline.render(
+            &self.renderer,
+            server,
+            |_, _| false,
+            |outline| {
+                let history = database.history()?;
+                let catalog = read(outline.ids(), &history, &mut *database)?;
+                Ok::<_, Error>(Present::of(history, catalog))
+            },
+        )?;
         let vars = minijinja::Value::from(Serde(&self.spec.vars));
         let scope = context! { dialect => self.dialect.name(), schema, vars };
         let cases = cases(&self.tests, self.dialect, &self.renderer, &scope)?;
@@ -443,7 +448,7 @@ impl Task<'_> {
                 None => ObjectId::clone(id),
             };
             let mut covered = Covered {
-                events: definition.events.clone(),
+                events: definition.events.iter().copied().collect(),
                 ..Covered::default()
             };
             match places.get(&runs).and_then(|at| setup.marked.get_mut(*at)) {

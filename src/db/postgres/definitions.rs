@@ -11,9 +11,9 @@ use super::{Postgres, get};
 use crate::db::{Depth, Fingerprint, Live};
 use crate::error::{Diagnostic, Error};
 use crate::model::{
-    Action, Condition, Constraint, Deferral, Definition, EnabledState, Event, Function, FunctionId,
-    FunctionSource, Grant, ObjectId, Orientation, Parallel, Security, Setting, TableId, Timing,
-    TransitionTables, Trigger, TriggerId, Volatility,
+    Action, Condition, Constraint, Deferral, Definition, EnabledState, Event, Events, Function,
+    FunctionId, FunctionSource, Grant, ObjectId, Orientation, Parallel, Security, Setting, TableId,
+    Timing, TransitionTables, Trigger, TriggerId, Volatility,
 };
 
 /// Bits of `pg_trigger.tgtype` (`src/include/catalog/pg_trigger.h`).
@@ -287,7 +287,7 @@ fn fingerprint(row: &Row, index: usize) -> Result<Option<Fingerprint>, Error> {
 fn trigger(row: &Row) -> Result<Trigger, Error> {
     let flags: i16 = get(row, 4)?;
     let has = |bit: i16| flags & bit != 0;
-    let mut events = BTreeSet::new();
+    let mut events = Events::new();
     for (bit, event) in [
         (tgtype::INSERT, Event::Insert),
         (tgtype::UPDATE, Event::Update),
@@ -307,7 +307,7 @@ fn trigger(row: &Row) -> Result<Trigger, Error> {
     };
     let is_constraint: bool = get(row, 9)?;
     let constraint = if is_constraint {
-        Some(Constraint {
+        Some(Box::new(Constraint {
             deferral: match (get(row, 10)?, get(row, 11)?) {
                 (false, _) => Deferral::NotDeferrable,
                 (true, false) => Deferral::InitiallyImmediate,
@@ -317,7 +317,7 @@ fn trigger(row: &Row) -> Result<Trigger, Error> {
                 (Some(schema), Some(name)) => Some(TableId { schema, name }),
                 _ => None,
             },
-        })
+        }))
     } else {
         None
     };
