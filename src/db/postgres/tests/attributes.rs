@@ -1,6 +1,7 @@
 //! Every attribute of triggers and functions is read as it is.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 
 use super::*;
 use crate::db::Listed;
