@@ -26,8 +26,8 @@ use mysql::{Conn, Opts, Row};
 
 use super::url::MysqlUrl;
 use super::{
-    Befores, Catalog, ConditionPair, Database, Depth, History, Migration, Patience, Protocol,
-    Record, Scope, Statement, Target, Unfinished, Verdict,
+    Befores, Catalog, ConditionPair, Database, Depth, History, Live, Migration, Opening, Patience,
+    Protocol, Record, Scope, Statement, Target, Unfinished, Verdict,
 };
 use crate::dialect::{Dialect, Server, Table};
 use crate::effects::Surroundings;
@@ -357,6 +357,14 @@ impl Database for Mysql {
             .collect()
     }
 
+    fn live(
+        &mut self,
+        ids: &[ObjectId],
+        _depth: Depth,
+    ) -> Result<Option<BTreeMap<ObjectId, Live>>, Error> {
+        self.read_live(ids)
+    }
+
     fn spared<'a>(&self, definition: &'a Definition) -> Cow<'a, Definition> {
         let Definition::Trigger(trigger) = definition else {
             return Cow::Borrowed(definition);
@@ -471,6 +479,10 @@ impl Database for Mysql {
 
     fn helpers(&mut self, most: usize) -> Vec<Box<dyn Database>> {
         self.open_helpers(most)
+    }
+
+    fn witness(&mut self) -> Option<Opening> {
+        self.open_witness()
     }
 
     fn interrupter(&self) -> Box<dyn Fn() + Send> {
