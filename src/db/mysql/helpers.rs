@@ -32,7 +32,7 @@ impl Mysql {
             return helpers;
         }
         for number in 0..most.min(MOST_HELPERS) {
-            match self.helper(number)() {
+            match self.another(Some(number))() {
                 Ok(helper) => helpers.push(Box::new(helper)),
                 Err(error) => {
                     log::info!("no further connection for the migration: {error}");
@@ -46,15 +46,20 @@ impl Mysql {
     /// What opens the connection that reads beside this one; `None` where it could not read a single table: names whose case
     /// means nothing are told apart by the whole list.
     pub(super) fn open_witness(&self) -> Option<Opening> {
-        let open = self.names_keep_case.then(|| self.helper(WITNESS))?;
-        Some(Box::new(move || {
-            let witness: Box<dyn Database> = Box::new(open()?);
-            Ok(witness)
-        }))
+        self.names_keep_case
+            .then(|| boxed(self.another(Some(WITNESS))))
     }
 
-    /// What opens the `number`th helper, on whatever thread it is called.
-    fn helper(&self, number: usize) -> impl FnOnce() -> Result<Self, Error> + Send + use<> {
+    /// What opens a connection that looks at something while this one is busy, outside of any migration.
+    pub(super) fn open_reader(&self) -> Opening {
+        boxed(self.another(None))
+    }
+
+    /// What opens another connection like this one, on whatever thread it is called: the `number`th helper, where there is one.
+    fn another(
+        &self,
+        number: Option<usize>,
+    ) -> impl FnOnce() -> Result<Self, Error> + Send + use<> {
         let opts = self.opts.clone();
         let target = self.target.clone();
         let server = self.server;
@@ -84,6 +89,9 @@ impl Mysql {
                 lock_wait,
             };
             helper.set_session()?;
+            let Some(number) = number else {
+                return Ok(helper);
+            };
             helper.set_lock_wait()?;
             let name = literal(&helper.helper_lock_name(number));
             let taken: Option<u64> = helper.value(
@@ -96,6 +104,13 @@ impl Mysql {
             Ok(helper)
         }
     }
+}
+
+fn boxed(open: impl FnOnce() -> Result<Mysql, Error> + Send + 'static) -> Opening {
+    Box::new(move || {
+        let database: Box<dyn Database> = Box::new(open()?);
+        Ok(database)
+    })
 }
 
 /// The server's numbers of the connections of one migration, one of which is this one's: what a signal stops.
