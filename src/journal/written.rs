@@ -126,51 +126,30 @@ pub(super) fn read(text: &str, migration: &Migration) -> Result<Journal, Error> 
 }
 
 /// JSON without the members whose value is `null`, which reads back as the same where that is what a member is that is not
-/// there. It has no white space between its tokens.
+/// there: those with a name of letters, as the fields of a struct have. It has no white space between its tokens.
 fn without_nulls(json: &str) -> String {
-    const NULL: &str = "null";
+    // Behind a letter, this quote ends a name: within a string it would have a backslash before it, and a string begins
+    // behind punctuation.
+    const NULL: &str = "\":null";
     let mut text = String::with_capacity(json.len());
-    let mut name_at = 0;
     let mut rest = json;
-    while let Some(at) = rest.find(['"', 'n', ',']) {
-        let (before, found) = rest.split_at(at);
+    while let Some((before, after)) = rest.split_once(NULL) {
         text.push_str(before);
-        let length = if found.starts_with('"') {
-            name_at = text.len();
-            string_length(found)
-        } else if text.ends_with(':') && found.starts_with(NULL) {
-            // What follows is a comma or the end of the object.
-            text.truncate(name_at);
-            if text.ends_with(',') {
-                text.pop();
-            }
-            rest = found.get(NULL.len()..).unwrap_or_default();
-            continue;
+        rest = after;
+        let head = text.trim_end_matches(|c: char| c.is_ascii_lowercase() || c == '_');
+        let is_named = head.len() < text.len();
+        let member = head.strip_suffix('"').filter(|_| is_named);
+        if let Some(members) = member.and_then(|head| head.strip_suffix(',')) {
+            text.truncate(members.len());
+        } else if let Some(object) = member.filter(|head| head.ends_with('{')) {
+            text.truncate(object.len());
+            rest = rest.strip_prefix(',').unwrap_or(rest);
         } else {
-            1
-        };
-        let (token, others) = found.split_at_checked(length).unwrap_or((found, ""));
-        if token != "," || !text.ends_with('{') {
-            text.push_str(token);
+            text.push_str(NULL);
         }
-        rest = others;
     }
     text.push_str(rest);
     text
-}
-
-/// How long the string is that a text begins with, its quotes included.
-fn string_length(text: &str) -> usize {
-    let mut escaped = true; // Its first quote ends nothing.
-    for (at, byte) in text.bytes().enumerate() {
-        match byte {
-            _ if escaped => escaped = false,
-            b'\\' => escaped = true,
-            b'"' => return at + 1,
-            _ => {}
-        }
-    }
-    text.len()
 }
 
 #[cfg(test)]
@@ -193,6 +172,10 @@ mod tests {
             (
                 r#"{"a":"\",\"b\":null,","ü":"\\","c":null}"#,
                 r#"{"a":"\",\"b\":null,","ü":"\\"}"#,
+            ),
+            (
+                r#"{"a":":null","b":[":null","x\":null"],"c":"n\\","d":null,"ü":null}"#,
+                r#"{"a":":null","b":[":null","x\":null"],"c":"n\\","ü":null}"#,
             ),
         ] {
             assert_eq!(without_nulls(json), expected, "{json}");

@@ -101,6 +101,14 @@ impl Mysql {
             if taken != Some(1) {
                 return Err(Error::failed("a helper's lock is taken"));
             }
+            // MySQL's catalog is in tables: a transaction that writes the history would go on seeing what was there at its
+            // first look.
+            if number == WITNESS && !helper.is_mariadb() {
+                helper.execute(
+                    "see what others have made",
+                    "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED",
+                )?;
+            }
             Ok(helper)
         }
     }
