@@ -1,10 +1,11 @@
 //! Whether a migration came to what it was meant to, and what is recorded of it.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use sha2::{Digest as _, Sha256};
 
-use crate::db::{Catalog, ConditionPair, Database, Depth, Live, Verdict};
+use crate::db::{Catalog, ConditionPair, Database, Depth, Fingerprint, Live, Verdict};
 use crate::desired::{digest_more, hex};
 use crate::dialect::Dialect;
 use crate::diff::{self, FieldChange, Judge};
@@ -17,7 +18,7 @@ use crate::plan::places::set_place;
 use super::{Expected, job_scope};
 
 /// What is to be recorded, by object.
-type Befores = BTreeMap<ObjectId, Option<Definition>>;
+type Befores = BTreeMap<Arc<ObjectId>, Option<Definition>>;
 
 /// Reads what objects are now: of some at a time, so that not all definitions are held at once.
 #[derive(Default)]
@@ -33,7 +34,7 @@ impl Reader {
     pub(crate) fn read(
         &mut self,
         some: &[(&ObjectId, &Expected)],
-        all: &BTreeMap<ObjectId, Expected>,
+        all: &BTreeMap<Arc<ObjectId>, Expected>,
         database: &mut dyn Database,
     ) -> Result<BTreeMap<ObjectId, Live>, Error> {
         let depths = Depths::of(some);
@@ -46,25 +47,22 @@ impl Reader {
             None => self.read_by_catalog(some, &depths, all, database)?,
         };
         for (id, _) in some {
-            let fingerprint = live.get(*id).map(|live| live.fingerprint.as_str());
-            self.note(id, fingerprint);
+            self.note(id, live.get(*id).map(|live| &live.fingerprint));
         }
         Ok(live)
     }
 
     /// That this is what was read of an object; nothing, where it is not there.
-    pub(crate) fn note(&mut self, id: &ObjectId, fingerprint: Option<&str>) {
-        digest_more(
-            &mut self.seen,
-            &format!("{id} {}", fingerprint.unwrap_or("-")),
-        );
+    pub(crate) fn note(&mut self, id: &ObjectId, fingerprint: Option<&Fingerprint>) {
+        let seen = fingerprint.map_or("-".to_owned(), Fingerprint::to_string);
+        digest_more(&mut self.seen, &format!("{id} {seen}"));
     }
 
     fn read_by_catalog(
         &mut self,
         some: &[(&ObjectId, &Expected)],
         depths: &Depths,
-        all: &BTreeMap<ObjectId, Expected>,
+        all: &BTreeMap<Arc<ObjectId>, Expected>,
         database: &mut dyn Database,
     ) -> Result<BTreeMap<ObjectId, Live>, Error> {
         let catalog = match &self.catalog {

@@ -10,10 +10,12 @@ pub mod url;
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
 use crate::dialect::{Dialect, Server, Table};
+use crate::digest::HexDigest;
 use crate::effects::{Effects, Routine, Surroundings};
 use crate::error::{Diagnostic, Error};
 use crate::history::LiveFingerprint;
@@ -115,7 +117,7 @@ pub struct Target {
 
 /// Digest of one live definition, as the catalog has it: equal exactly when nothing about the object has changed
 /// since it was read. It may change without the object changing (a server upgrade); then a comparison decides.
-pub type Fingerprint = String;
+pub type Fingerprint = HexDigest;
 
 /// What the catalog holds, without the details.
 #[derive(Debug, Clone, Default)]
@@ -193,7 +195,7 @@ pub enum Depth {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Record {
     /// Digest of the DDL that the spec rendered to.
-    pub rendered_digest: String,
+    pub rendered_digest: HexDigest,
     /// Fingerprint of what was live after it was applied.
     pub live_fingerprint: Fingerprint,
     /// The migration that wrote this.
@@ -281,6 +283,27 @@ pub struct Migration {
     pub applied_by: String,
 }
 
+/// The row of a migration whose statements are elsewhere, where they need not be in memory once more to be written down.
+pub struct MigrationRow<'a> {
+    /// The row, without its statements.
+    pub migration: &'a Migration,
+    /// Statements that were run.
+    pub up: Box<dyn Iterator<Item = &'a str> + 'a>,
+    /// Statements that undo them.
+    pub down: Box<dyn Iterator<Item = &'a str> + 'a>,
+    /// A [`crate::rendering`], where there is a place for it.
+    pub rendering: Option<&'a str>,
+}
+
+/// Writes a row of `migrations` piece by piece.
+pub trait Recorder {
+    /// Write down this migration, as part of the one that is open.
+    ///
+    /// # Errors
+    /// As of [`Database::run`].
+    fn record(&mut self, row: MigrationRow<'_>) -> Result<(), Error>;
+}
+
 /// Two conditions on one table, to be judged by the engine.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct ConditionPair {
@@ -309,7 +332,7 @@ pub struct Statement {
     /// One statement, without a closing semicolon.
     pub sql: String,
     /// The object that it is about; `None` for the history's own.
-    pub object: Option<ObjectId>,
+    pub object: Option<Arc<ObjectId>>,
 }
 
 /// What was live before migrations, of the objects that they touched. See [`Database::befores`].
@@ -553,6 +576,10 @@ pub trait Database: Send {
         statements: &[Statement],
         progress: &mut dyn FnMut(usize),
     ) -> Result<(), Error>;
+    /// How to write down a migration of many statements without holding them once more, where the engine has a way.
+    fn recorder(&mut self) -> Option<&mut dyn Recorder> {
+        None
+    }
     /// Whether [`Database::check_live`] finds all that [`Database::check`] does.
     fn checks_live(&self) -> bool {
         false

@@ -4,6 +4,7 @@
 //! not as planned is said then.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::sync::mpsc::Receiver;
 
 use super::{Group, run_plain};
@@ -21,8 +22,8 @@ const LEAST_AT_ONCE: usize = 50;
 
 /// What is to be seen, and how it is written.
 pub(super) struct Task<'a> {
-    pub(super) expected: &'a BTreeMap<ObjectId, Expected>,
-    pub(super) found: &'a BTreeMap<ObjectId, Option<Definition>>,
+    pub(super) expected: &'a BTreeMap<Arc<ObjectId>, Expected>,
+    pub(super) found: &'a BTreeMap<Arc<ObjectId>, Option<Definition>>,
     pub(super) writer: &'a Writer<'a>,
     pub(super) version: i64,
 }
@@ -79,7 +80,9 @@ impl Task<'_> {
     ) -> Result<Option<Reader>, Error> {
         let mut on: BTreeMap<Option<TableId>, Vec<(&ObjectId, &Expected)>> = BTreeMap::new();
         for (id, end) in self.expected {
-            on.entry(id.table().cloned()).or_default().push((id, end));
+            on.entry(id.table().cloned())
+                .or_default()
+                .push((&**id, end));
         }
         let mut seen: BTreeMap<&ObjectId, Option<Fingerprint>> = BTreeMap::new();
         run_plain(&["START TRANSACTION".to_owned()], database)?;
@@ -106,7 +109,7 @@ impl Task<'_> {
         self.see_some(&some, &mut seen, database)?;
         let mut reader = Reader::default();
         for (id, fingerprint) in seen {
-            reader.note(id, fingerprint.as_deref());
+            reader.note(id, fingerprint.as_ref());
         }
         Ok(Some(reader))
     }

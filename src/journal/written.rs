@@ -2,6 +2,7 @@
 //! stands in the migration's row already, the statements, is not in it, and what is not there is not written.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
@@ -42,16 +43,16 @@ pub(super) fn write(journal: &Journal) -> Result<String, Error> {
         objects,
         found,
     } = journal;
-    let places: BTreeMap<ObjectRef, usize> = objects
+    let places: BTreeMap<&ObjectId, usize> = objects
         .iter()
         .enumerate()
-        .map(|(place, object)| (ObjectRef::from(&object.id), place))
+        .map(|(place, object)| (&*object.id, place))
         .collect();
     let about = steps.iter().map(|step| {
         let Some(about) = &step.about else {
             return Ok(None);
         };
-        let place = places.get(about).copied();
+        let place = places.get(&**about).copied();
         place.map(Some).ok_or_else(|| {
             Error::failed("a statement is about a trigger that the migration does not name")
                 .note(step.sql.clone())
@@ -106,7 +107,7 @@ pub(super) fn read(text: &str, migration: &Migration) -> Result<Journal, Error> 
                         let object = objects
                             .get(place)
                             .ok_or_else(|| unreadable(format!("it has no object {place}")))?;
-                        Some(ObjectRef::from(&object.id))
+                        Some(ObjectRef(Arc::clone(&object.id)))
                     }
                 };
                 Ok(Step {

@@ -13,8 +13,8 @@ use crate::db::{Catalog, Live, Scope};
 use crate::dialect::mysql::{stored, syntax_under};
 use crate::error::{Error, Kind};
 use crate::model::{
-    Action, Creation, Definition, EnabledState, Event, ObjectId, Orientation, Place, TableId,
-    Timing, TransitionTables, Trigger, TriggerId,
+    Action, Creation, Definition, EnabledState, Event, Events, ObjectId, Orientation, Place,
+    Seldom, TableId, Timing, Trigger, TriggerId,
 };
 
 /// Statements in one round trip.
@@ -161,7 +161,7 @@ impl Mysql {
             } else {
                 spelled.get(&key(&id)).map_or(&id, |known| *known).clone()
             };
-            let fingerprint = fingerprint(&id, timing, event, &creation, &text);
+            let fingerprint = fingerprint(&id, timing, event, &creation, &text).into();
             let definition = self.definition(spelled.clone(), timing, event, creation, text)?;
             catalog
                 .fingerprints
@@ -207,17 +207,17 @@ impl Mysql {
         Ok(Definition::from(Trigger {
             id,
             timing,
-            events: BTreeSet::from([event]),
+            events: Events::from([event]),
             update_of: vec![],
             orientation: Orientation::Row,
             condition: None,
             action: Action::Body(body),
-            transition_tables: TransitionTables::default(),
+            transition_tables: Seldom::default(),
             constraint: None,
             enabled: EnabledState::Origin,
-            enabled_on_partitions: BTreeMap::new(),
+            enabled_on_partitions: Seldom::default(),
             comment: None,
-            depends_on_extensions: BTreeSet::new(),
+            depends_on_extensions: Seldom::default(),
             verbatim: Some(verbatim),
             creation: Some(Box::new(creation)),
             seen: None,

@@ -11,9 +11,9 @@ use super::{Postgres, get};
 use crate::db::{Depth, Fingerprint, Live};
 use crate::error::{Diagnostic, Error};
 use crate::model::{
-    Action, Condition, Constraint, Deferral, Definition, EnabledState, Event, Function, FunctionId,
-    FunctionSource, Grant, ObjectId, Orientation, Parallel, Security, Setting, TableId, Timing,
-    TransitionTables, Trigger, TriggerId, Volatility,
+    Action, Condition, Constraint, Deferral, Definition, EnabledState, Event, Events, Function,
+    FunctionId, FunctionSource, Grant, ObjectId, Orientation, Parallel, Security, Seldom, Setting,
+    TableId, Timing, TransitionTables, Trigger, TriggerId, Volatility,
 };
 
 /// Bits of `pg_trigger.tgtype` (`src/include/catalog/pg_trigger.h`).
@@ -140,7 +140,7 @@ impl Postgres {
             &[(&schemas, Type::TEXT_ARRAY), (&names, Type::TEXT_ARRAY)],
             |row| {
                 let definition = Definition::from(function(row)?);
-                found.push((definition.id(), (definition, get(row, 19)?)));
+                found.push((definition.id(), (definition, fingerprint(row, 19)?)));
                 Ok(())
             },
         )
@@ -180,7 +180,7 @@ impl Postgres {
                 if !given.is_empty() {
                     arguments.push((rows.len(), given));
                 }
-                rows.push((get(row, 0)?, trigger(row)?, get(row, 23)?));
+                rows.push((get(row, 0)?, trigger(row)?, fingerprint(row, 23)?));
                 Ok(())
             },
         )?;
@@ -277,11 +277,17 @@ impl Postgres {
     }
 }
 
+/// The fingerprint in a column, where there is one.
+fn fingerprint(row: &Row, index: usize) -> Result<Option<Fingerprint>, Error> {
+    let text: Option<&str> = get(row, index)?;
+    Ok(text.map(Fingerprint::from))
+}
+
 /// One trigger, without its arguments, which may have to be decoded.
 fn trigger(row: &Row) -> Result<Trigger, Error> {
     let flags: i16 = get(row, 4)?;
     let has = |bit: i16| flags & bit != 0;
-    let mut events = BTreeSet::new();
+    let mut events = Events::new();
     for (bit, event) in [
         (tgtype::INSERT, Event::Insert),
         (tgtype::UPDATE, Event::Update),
@@ -301,7 +307,7 @@ fn trigger(row: &Row) -> Result<Trigger, Error> {
     };
     let is_constraint: bool = get(row, 9)?;
     let constraint = if is_constraint {
-        Some(Constraint {
+        Some(Box::new(Constraint {
             deferral: match (get(row, 10)?, get(row, 11)?) {
                 (false, _) => Deferral::NotDeferrable,
                 (true, false) => Deferral::InitiallyImmediate,
@@ -311,7 +317,7 @@ fn trigger(row: &Row) -> Result<Trigger, Error> {
                 (Some(schema), Some(name)) => Some(TableId { schema, name }),
                 _ => None,
             },
-        })
+        }))
     } else {
         None
     };
@@ -341,15 +347,15 @@ fn trigger(row: &Row) -> Result<Trigger, Error> {
             },
             arguments: vec![],
         },
-        transition_tables: TransitionTables {
+        transition_tables: Seldom::from(TransitionTables {
             old: get(row, 14)?,
             new: get(row, 15)?,
-        },
+        }),
         constraint,
         enabled: enabled_state(get(row, 5)?)?,
-        enabled_on_partitions: enabled_on_partitions(row)?,
+        enabled_on_partitions: enabled_on_partitions(row)?.into(),
         comment: get(row, 18)?,
-        depends_on_extensions: extensions(row, 19)?,
+        depends_on_extensions: extensions(row, 19)?.into(),
         verbatim: None,
         creation: None,
         seen: None,
@@ -423,7 +429,7 @@ fn function(row: &Row) -> Result<Function, Error> {
         } else {
             Security::Invoker
         },
-        settings,
+        settings: settings.into(),
         volatility: match letter(volatility) {
             'v' => Volatility::Volatile,
             's' => Volatility::Stable,
@@ -438,12 +444,14 @@ fn function(row: &Row) -> Result<Function, Error> {
         },
         leakproof: get(row, 9)?,
         strict: get(row, 17)?,
-        clauses: get::<Option<Vec<String>>>(row, 18)?.unwrap_or_default(),
+        clauses: get::<Option<Vec<String>>>(row, 18)?
+            .unwrap_or_default()
+            .into(),
         cost: get(row, 10)?,
         comment: get(row, 11)?,
         owner: get(row, 12)?,
         grants: grants(row)?,
-        depends_on_extensions: extensions(row, 16)?,
+        depends_on_extensions: extensions(row, 16)?.into(),
         seen: None,
     })
 }

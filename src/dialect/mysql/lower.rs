@@ -1,7 +1,5 @@
 //! A `[[trigger]]` as the triggers of MySQL and MariaDB, and everything that they cannot do.
 
-use std::collections::{BTreeMap, BTreeSet};
-
 use minijinja::context;
 
 use super::{Mysql, check, modes};
@@ -9,8 +7,8 @@ use crate::dialect::request::Reader;
 use crate::dialect::{Dialect, Lowered, Request, TableKind, inspect, texts};
 use crate::error::{Diagnostic, Located};
 use crate::model::{
-    Action, Creation, Definition, EnabledState, Event, ObjectId, Orientation, Place, Timing,
-    TransitionTables, Trigger, TriggerId,
+    Action, Creation, Definition, EnabledState, Event, Events, ObjectId, Orientation, Place,
+    Seldom, Timing, Trigger, TriggerId,
 };
 use crate::render::Renderer;
 use crate::spec::{Fields, OrderSpec};
@@ -78,7 +76,7 @@ fn read(reader: &mut Reader<'_>) -> Option<Vec<Lowered>> {
     }
     let (name, timing, events, body) = (name?, timing?, events?, body.as_ref()?);
     let update_of = reader.update_of();
-    check_events(reader, timing, &events);
+    check_events(reader, timing, events);
     check_table(reader, timing);
     let sql_mode = match sql_mode {
         Some(mode) => Some(modes::read(reader, mode)?),
@@ -127,18 +125,18 @@ fn read(reader: &mut Reader<'_>) -> Option<Vec<Lowered>> {
             definition: Definition::from(Trigger {
                 id: id_now,
                 timing,
-                events: BTreeSet::from([event]),
+                events: Events::from([event]),
                 // Both stand in the body, as an IF.
                 update_of: vec![],
                 condition: None,
                 orientation: Orientation::Row,
                 action: Action::Body(body),
-                transition_tables: TransitionTables::default(),
+                transition_tables: Seldom::default(),
                 constraint: None,
                 enabled: EnabledState::Origin,
-                enabled_on_partitions: BTreeMap::new(),
+                enabled_on_partitions: Seldom::default(),
                 comment: None,
-                depends_on_extensions: BTreeSet::new(),
+                depends_on_extensions: Seldom::default(),
                 verbatim: None,
                 creation: Some(Box::new(creation.clone())),
                 seen: reader.take_seen(),
@@ -229,7 +227,7 @@ fn creation(definer: Option<&Located<String>>, order: Option<&Located<OrderSpec>
     }
 }
 
-fn check_events(reader: &mut Reader<'_>, timing: Timing, events: &BTreeSet<Event>) {
+fn check_events(reader: &mut Reader<'_>, timing: Timing, events: Events) {
     if events.contains(&Event::Truncate) {
         let at = reader.event_span(Event::Truncate);
         reader.refuse(

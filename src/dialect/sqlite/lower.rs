@@ -1,15 +1,13 @@
 //! A `[[trigger]]` as SQLite's triggers, and everything that SQLite cannot do.
 
-use std::collections::{BTreeMap, BTreeSet};
-
 use super::Sqlite;
 use super::parse::bare_condition;
 use crate::dialect::request::{Reader, place};
 use crate::dialect::{Lowered, Request, TableKind, inspect};
 use crate::error::{Diagnostic, Located};
 use crate::model::{
-    Action, Condition, Definition, EnabledState, Event, ObjectId, Orientation, Timing,
-    TransitionTables, Trigger, TriggerId,
+    Action, Condition, Definition, EnabledState, Event, Events, ObjectId, Orientation, Seldom,
+    Timing, Trigger, TriggerId,
 };
 use crate::render::Renderer;
 use crate::spec::Fields;
@@ -49,7 +47,7 @@ fn read(reader: &mut Reader<'_>) -> Option<Vec<Lowered>> {
     let (name, timing, events) = (name?, timing?, events?);
     let body = request.fields.body.as_ref()?;
     let update_of = reader.update_of();
-    check_truncate(reader, &events);
+    check_truncate(reader, events);
     check_table(reader, timing);
     check_reserved(reader, &name);
 
@@ -73,7 +71,7 @@ fn read(reader: &mut Reader<'_>) -> Option<Vec<Lowered>> {
         let trigger = Trigger {
             id: own,
             timing,
-            events: BTreeSet::from([event]),
+            events: Events::from([event]),
             update_of: match event {
                 Event::Update => update_of.clone(),
                 _ => vec![],
@@ -81,12 +79,12 @@ fn read(reader: &mut Reader<'_>) -> Option<Vec<Lowered>> {
             orientation: Orientation::Row,
             condition: condition.map(Condition::Sql),
             action: Action::Body(body),
-            transition_tables: TransitionTables::default(),
+            transition_tables: Seldom::default(),
             constraint: None,
             enabled: EnabledState::Origin,
-            enabled_on_partitions: BTreeMap::new(),
+            enabled_on_partitions: Seldom::default(),
             comment: None,
-            depends_on_extensions: BTreeSet::new(),
+            depends_on_extensions: Seldom::default(),
             verbatim: None,
             creation: None,
             seen: reader.take_seen(),
@@ -173,7 +171,7 @@ fn refuse_others_fields(reader: &mut Reader<'_>) {
     reader.refuse_field(collation.as_deref(), "collation of a trigger", elsewhere);
 }
 
-fn check_truncate(reader: &mut Reader<'_>, events: &BTreeSet<Event>) {
+fn check_truncate(reader: &mut Reader<'_>, events: Events) {
     if events.contains(&Event::Truncate) {
         let at = reader.event_span(Event::Truncate);
         reader.refuse(

@@ -3,14 +3,13 @@
 //! The engine has accepted the text, so this need not judge it, only find its parts; `parse.y` says where each one
 //! ends. SQLite keeps the text to the letter, hence it comes with quotes, comments and names that look like keywords.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use std::sync::Arc;
 
 use crate::error::{Diagnostic, Error, SourceFile, Span};
 use crate::model::{
-    Action, Condition, EnabledState, Event, Orientation, TableId, Timing, TransitionTables,
-    Trigger, TriggerId,
+    Action, Condition, EnabledState, Event, Events, Orientation, Seldom, TableId, Timing, Trigger,
+    TriggerId,
 };
 use crate::sql::{SQLITE, Token, TokenKind, tokens, unquote};
 
@@ -41,17 +40,17 @@ pub fn parse(sql: &str, table: TableId) -> Result<Trigger, Error> {
     Ok(Trigger {
         id: TriggerId { table, name },
         timing,
-        events: BTreeSet::from([event]),
+        events: Events::from([event]),
         update_of,
         orientation: Orientation::Row,
         condition,
         action: Action::Body(body),
-        transition_tables: TransitionTables::default(),
+        transition_tables: Seldom::default(),
         constraint: None,
         enabled: EnabledState::Origin,
-        enabled_on_partitions: BTreeMap::new(),
+        enabled_on_partitions: Seldom::default(),
         comment: None,
-        depends_on_extensions: BTreeSet::new(),
+        depends_on_extensions: Seldom::default(),
         verbatim: Some(sql.to_owned()),
         creation: None,
         seen: None,
@@ -457,7 +456,7 @@ mod tests {
             stored("CREATE TRIGGER t AFTER INSERT ON users WHEN NEW.age > 1 BEGIN SELECT 1; END");
         assert_eq!(trigger.id.name, "t");
         assert_eq!(trigger.timing, Timing::After);
-        assert_eq!(trigger.events, BTreeSet::from([Event::Insert]));
+        assert_eq!(trigger.events, Events::from([Event::Insert]));
         assert_eq!(condition(&trigger), "NEW.age > 1");
         assert_eq!(body(&trigger), " SELECT 1; ");
     }
@@ -466,7 +465,7 @@ mod tests {
     fn before_is_the_default() {
         let trigger = stored("CREATE TRIGGER t DELETE ON users BEGIN SELECT 1; END");
         assert_eq!(trigger.timing, Timing::Before);
-        assert_eq!(trigger.events, BTreeSet::from([Event::Delete]));
+        assert_eq!(trigger.events, Events::from([Event::Delete]));
         assert_eq!(trigger.condition, None);
     }
 
@@ -479,7 +478,7 @@ mod tests {
         ] {
             let trigger = stored(sql);
             assert_eq!(trigger.id.name, "t", "{sql}");
-            assert_eq!(trigger.events, BTreeSet::from([Event::Update]), "{sql}");
+            assert_eq!(trigger.events, Events::from([Event::Update]), "{sql}");
         }
     }
 
