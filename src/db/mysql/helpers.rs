@@ -1,7 +1,8 @@
 //! More connections for one migration. Creating a trigger is mostly waiting for the server's disk, which several tables can
 //! do at once. Not on MariaDB: its log of DDL mixes up what two connections do at the same time, and now and then leaves a
 //! `.TRG-` file behind (10.11, tried), with which the database cannot be dropped any more. A connection that reads what another
-//! has created is safe there as well: reading touches neither that log nor any file of a trigger.
+//! has made is safe there as well, since it writes to neither; but for the table that is being changed, of which 10.11 now and then
+//! says that its file is corrupted (1602, tried).
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
