@@ -143,6 +143,7 @@ impl Mysql {
             batch.push_str(&sql);
             count += 1;
         }
+        self.must_fit("check the triggers", &batch)?;
         let (fine, failed) = self.run_several(&batch);
         if let Some(error) = &failed
             && errors::is_lost(error)

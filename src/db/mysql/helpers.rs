@@ -70,6 +70,7 @@ impl Mysql {
         let session = self.session.clone();
         let grants = self.grants.clone();
         let lock_wait = self.lock_wait;
+        let most_bytes = self.most_bytes;
         let all = Arc::clone(&self.registered.all);
         move || {
             let conn = Conn::new(opts.clone())
@@ -88,6 +89,7 @@ impl Mysql {
                 grants,
                 live: BTreeMap::new(),
                 lock_wait,
+                most_bytes,
             };
             helper.set_session()?;
             let Some(number) = number else {

@@ -215,6 +215,9 @@ impl Mysql {
     /// Statements in one packet, so that the server need not wait for the client after each. It goes on to the packet's end
     /// when the client is killed: what is replaced by DROP and CREATE is made again. After an error it goes no further.
     fn run_packet(&mut self, packet: &[Statement]) -> Result<(), Error> {
+        for statement in packet {
+            self.must_fit("run a statement", &statement.sql)?;
+        }
         if let [statement] = packet {
             return self
                 .conn
