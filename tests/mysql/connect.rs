@@ -280,6 +280,14 @@ fn a_server_that_limits_rows_and_packets(engine: Engine) {
     sandbox
         .run(&["--url", &url, "apply", "--yes", "--target", "b1"])
         .ok();
+    // Nobody has interrupted it.
+    if engine == Engine::Mariadb {
+        live.batch("SET GLOBAL init_connect = 'SET max_statement_time = 0.00001'");
+        sandbox
+            .run(&["--url", &url, "plan"])
+            .code(1)
+            .says(&["max_statement_time exceeded"]);
+    }
 }
 
 fn sockets_options_files_and_other_urls(engine: Engine) {
