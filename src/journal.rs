@@ -458,24 +458,24 @@ impl Runner<'_> {
         clock: Instant,
         database: &mut dyn Database,
     ) -> Result<Migration, Error> {
-        let migration = match seen {
-            Some(Seen {
+        let migration = if let Some(seen) = seen {
+            let Seen {
                 database: mut beside,
                 reader,
-            }) => self.record(&reader, started, clock, &mut *beside, |_| Ok(()))?,
-            None => {
-                let (expected, found) = (self.expected(), self.found());
-                let all: Vec<_> = expected.iter().map(|(id, end)| (&**id, end)).collect();
-                let mut reader = Reader::default();
-                let live = reader.read(&all, &expected, database)?;
-                let verdicts = verdicts(&all, &live, database)?;
-                let rows = rows(&all, &found, live, &verdicts, database.dialect());
-                let writer = &self.settings.writer;
-                self.record(&reader, started, clock, database, |record| {
-                    record("START TRANSACTION".to_owned())?;
-                    writer.each_of_objects(self.version, rows, record)
-                })?
-            }
+            } = seen;
+            self.record(&reader, started, clock, &mut *beside, |_| Ok(()))?
+        } else {
+            let (expected, found) = (self.expected(), self.found());
+            let all: Vec<_> = expected.iter().map(|(id, end)| (&**id, end)).collect();
+            let mut reader = Reader::default();
+            let live = reader.read(&all, &expected, database)?;
+            let verdicts = verdicts(&all, &live, database)?;
+            let rows = rows(&all, &found, live, &verdicts, database.dialect());
+            let writer = &self.settings.writer;
+            self.record(&reader, started, clock, database, |record| {
+                record("START TRANSACTION".to_owned())?;
+                writer.each_of_objects(self.version, rows, record)
+            })?
         };
         database.commit()?;
         Ok(migration)

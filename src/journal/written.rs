@@ -88,35 +88,34 @@ pub(super) fn read(text: &str, migration: &Migration) -> Result<Journal, Error> 
         objects,
         found,
     } = serde_json::from_str(text).map_err(|error| unreadable(error.to_string()))?;
-    let steps = match steps {
-        Some(steps) => steps,
-        None => {
-            let first = tables.iter().flat_map(NewTable::statements).count();
-            let statements = migration.up.get(first..).unwrap_or_default();
-            if statements.len() != about.len() {
-                return Err(unreadable(format!(
-                    "it is about {} statements, and the migration has {}",
-                    about.len(),
-                    statements.len()
-                )));
-            }
-            let steps = statements.iter().zip(about).map(|(sql, place)| {
-                let about = match place {
-                    None => None,
-                    Some(place) => {
-                        let object = objects
-                            .get(place)
-                            .ok_or_else(|| unreadable(format!("it has no object {place}")))?;
-                        Some(ObjectRef(Arc::clone(&object.id)))
-                    }
-                };
-                Ok(Step {
-                    sql: sql.clone(),
-                    about,
-                })
-            });
-            steps.collect::<Result<_, Error>>()?
+    let steps = if let Some(steps) = steps {
+        steps
+    } else {
+        let first = tables.iter().flat_map(NewTable::statements).count();
+        let statements = migration.up.get(first..).unwrap_or_default();
+        if statements.len() != about.len() {
+            return Err(unreadable(format!(
+                "it is about {} statements, and the migration has {}",
+                about.len(),
+                statements.len()
+            )));
         }
+        let steps = statements.iter().zip(about).map(|(sql, place)| {
+            let about = match place {
+                None => None,
+                Some(place) => {
+                    let object = objects
+                        .get(place)
+                        .ok_or_else(|| unreadable(format!("it has no object {place}")))?;
+                    Some(ObjectRef(Arc::clone(&object.id)))
+                }
+            };
+            Ok(Step {
+                sql: sql.clone(),
+                about,
+            })
+        });
+        steps.collect::<Result<_, Error>>()?
     };
     Ok(Journal {
         tables,
