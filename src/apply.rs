@@ -27,7 +27,7 @@ use crate::plan::{self, Action, Change, Plan};
 use crate::signal;
 use crate::spec::TableRef;
 
-pub(crate) use self::verify::{Reader, differences, rows, verdicts};
+pub(crate) use self::verify::{Reader, differences, live_of, rows, verdicts};
 
 /// So many objects are verified and recorded at once: all of them need not be in memory together, and each reading of the
 /// catalog has its price.

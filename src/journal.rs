@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -31,15 +31,17 @@ use crate::plan::places::Siblings;
 use crate::signal;
 
 mod apart;
+mod beside;
 mod groups;
+mod written;
 
+use beside::{Seen, Task, Told};
 use groups::{Group, groups, is_drop, pieces};
 
 /// What is written down before a migration runs.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone)]
 struct Journal {
     /// Tables to create before anything else.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     tables: Vec<NewTable>,
     steps: Vec<Step>,
     objects: Vec<Object>,
@@ -73,7 +75,7 @@ impl Journal {
 }
 
 /// One statement.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Deserialize)]
 struct Step {
     sql: String,
     /// The object that it creates or drops; `None` for settings of the session.
@@ -172,9 +174,7 @@ pub(crate) fn attempt(
         let journal = write_down(job, &catalog, database)?;
         database.may_make(&journal.made())?;
         let text = scope.spawn(move || {
-            let text = serde_json::to_string(&journal).map_err(|error| {
-                Error::failed(format!("the journal cannot be written: {error}"))
-            })?;
+            let text = written::write(&journal)?;
             Ok::<_, Error>((writer.journal(version, &text)?, journal))
         });
         let mut first = if history.exists {
@@ -198,7 +198,7 @@ pub(crate) fn attempt(
     };
     let ended = runner
         .run(database, progress)
-        .and_then(|()| runner.finish(&migration, clock, database));
+        .and_then(|seen| runner.finish(seen, &migration, clock, database));
     ended.map_err(|error| runner.undone(&migration, clock, error, database))
 }
 
@@ -339,6 +339,11 @@ struct Runner<'a> {
 }
 
 impl Runner<'_> {
+    fn found(&self) -> BTreeMap<Arc<ObjectId>, Option<Definition>> {
+        let found = self.journal.found.iter().cloned();
+        found.map(|(id, was)| (Arc::new(id), was)).collect()
+    }
+
     fn expected(&self) -> BTreeMap<Arc<ObjectId>, Expected> {
         let objects = self.journal.objects.iter();
         objects
@@ -350,58 +355,91 @@ impl Runner<'_> {
         scope_of(self.journal.objects.iter().map(|object| &*object.id))
     }
 
-    /// All statements, table by table.
+    /// All statements, table by table. What was seen of them meanwhile is the answer.
     fn run(
         &self,
         database: &mut dyn Database,
         progress: &mut dyn FnMut(usize),
-    ) -> Result<(), Error> {
+    ) -> Result<Option<Seen>, Error> {
         // Before any table is held: a session that holds some cannot create another.
         create_tables(&self.journal.tables, database)?;
         let statements = self.journal.steps.iter().map(Step::statement).collect();
         let groups = groups(statements);
-        let mut helpers = database.helpers(apart::helpers_for(&groups));
+        let witness = match groups.len() {
+            0..beside::WORTH => None,
+            _ => database.witness(),
+        };
+        let Some(open) = witness else {
+            self.run_groups(&groups, database, progress, &|_| ())?;
+            return Ok(None);
+        };
+        let (expected, found) = (self.expected(), self.found());
+        let task = Task {
+            expected: &expected,
+            found: &found,
+            writer: &self.settings.writer,
+            version: self.version,
+        };
+        thread::scope(|scope| {
+            let (sender, told) = mpsc::channel();
+            let seen = scope.spawn(|| beside::see(&task, open, &{ told }));
+            // Nobody listens any more where seeing did not work out.
+            let tell = |what: Told| {
+                let _ = sender.send(what);
+            };
+            let ran = self.run_groups(&groups, database, progress, &tell);
+            if ran.is_ok() {
+                tell(Told::All);
+            }
+            drop(sender);
+            // Before anything is undone, it must have let go of the history.
+            let seen = joined(seen.join());
+            ran.map(|()| seen)
+        })
+    }
+
+    /// All groups, on one connection or on several; each is told when it is done.
+    fn run_groups(
+        &self,
+        groups: &[Group],
+        database: &mut dyn Database,
+        progress: &mut dyn FnMut(usize),
+        tell: &(dyn Fn(Told) + Sync),
+    ) -> Result<(), Error> {
+        let mut helpers = database.helpers(apart::helpers_for(groups));
         if helpers.len() > 1 {
-            return apart::run(&groups, &mut helpers, progress, &|group, helper, count| {
-                self.run_group(group, helper, count)
+            return apart::run(groups, &mut helpers, progress, &|group, helper, count| {
+                self.run_group(group, helper, count)?;
+                tell(Told::of(group));
+                Ok(())
             });
         }
         drop(helpers);
         let mut done = 0;
-        for group in groups {
-            self.run_group(&group, database, &mut || {
-                done += 1;
-                progress(done);
-            })?;
-        }
-        Ok(())
+        let mut count = || {
+            done += 1;
+            progress(done);
+        };
+        let ran = groups.iter().try_for_each(|group| {
+            self.run_group(group, database, &mut count)?;
+            tell(Told::of(group));
+            Ok(())
+        });
+        let released = database.release();
+        ran.and(released)
     }
 
-    /// The statements of a group, while nobody else can use its tables. `count` counts them.
+    /// The statements of a group, while nobody else can use its tables: until the next group's are held, or all are released.
+    /// `count` counts them.
     fn run_group(
         &self,
         group: &Group,
         database: &mut dyn Database,
         count: &mut dyn FnMut(),
     ) -> Result<(), Error> {
-        let holds = !group.tables.is_empty();
-        if holds {
+        if !group.tables.is_empty() {
             hold(&group.tables, self.settings.patience, database)?;
         }
-        let result = Self::run_held(group, database, count);
-        if holds {
-            let released = database.release();
-            result?;
-            return released;
-        }
-        result
-    }
-
-    fn run_held(
-        group: &Group,
-        database: &mut dyn Database,
-        count: &mut dyn FnMut(),
-    ) -> Result<(), Error> {
         for piece in pieces(&group.statements) {
             signal::check()?;
             for _ in piece {
@@ -412,53 +450,73 @@ impl Runner<'_> {
         Ok(())
     }
 
-    /// See that all is as planned, and write it down.
+    /// See that all is as planned, where it was not seen before, and write it down.
     fn finish(
         &self,
+        seen: Option<Seen>,
         started: &Migration,
         clock: Instant,
         database: &mut dyn Database,
     ) -> Result<Migration, Error> {
-        let expected = self.expected();
-        let all: Vec<_> = expected.iter().map(|(id, end)| (&**id, end)).collect();
-        let found = self.journal.found.iter().cloned();
-        let found = found.map(|(id, was)| (Arc::new(id), was)).collect();
-        let mut reader = Reader::default();
-        let live = reader.read(&all, &expected, database)?;
-        let verdicts = verdicts(&all, &live, database)?;
-        let rows = rows(&all, &found, live, &verdicts, database.dialect());
+        let migration = if let Some(seen) = seen {
+            let Seen {
+                database: mut beside,
+                reader,
+            } = seen;
+            self.record(&reader, started, clock, &mut *beside, |_| Ok(()))?
+        } else {
+            let (expected, found) = (self.expected(), self.found());
+            let all: Vec<_> = expected.iter().map(|(id, end)| (&**id, end)).collect();
+            let mut reader = Reader::default();
+            let live = reader.read(&all, &expected, database)?;
+            let verdicts = verdicts(&all, &live, database)?;
+            let rows = rows(&all, &found, live, &verdicts, database.dialect());
+            let writer = &self.settings.writer;
+            self.record(&reader, started, clock, database, |record| {
+                record("START TRANSACTION".to_owned())?;
+                writer.each_of_objects(self.version, rows, record)
+            })?
+        };
+        database.commit()?;
+        Ok(migration)
+    }
+
+    /// The end of the transaction that `write` begins, or that is open already: that the migration was applied.
+    fn record(
+        &self,
+        reader: &Reader,
+        started: &Migration,
+        clock: Instant,
+        database: &mut dyn Database,
+        write: impl FnOnce(&mut dyn FnMut(String) -> Result<(), Error>) -> Result<(), Error>,
+    ) -> Result<Migration, Error> {
         let writer = &self.settings.writer;
         let mut record = |sql: String| run_plain(&[sql], database);
-        let recorded = record("START TRANSACTION".to_owned())
-            .and_then(|()| writer.each_of_objects(self.version, rows, &mut record))
-            .and_then(|()| {
-                let migration = Migration {
-                    state: "applied".to_owned(),
-                    to_fingerprint: reader.digest(),
-                    finished_at: Some(Timestamp::now().to_string()),
-                    duration_ms: i64::try_from(clock.elapsed().as_millis()).ok(),
-                    ..started.clone()
-                };
-                record(writer.finish(&migration)?)?;
-                record("COMMIT".to_owned())?;
-                Ok(migration)
-            });
-        let migration = match recorded {
-            Ok(migration) => migration,
-            Err(error) if error.kind == Kind::Uncertain => return Err(error),
-            // What undoes it is DDL, which would commit the rows.
-            Err(error) => {
-                return Err(match record("ROLLBACK".to_owned()) {
+        let recorded = write(&mut record).and_then(|()| {
+            let migration = Migration {
+                state: "applied".to_owned(),
+                to_fingerprint: reader.digest(),
+                finished_at: Some(Timestamp::now().to_string()),
+                duration_ms: i64::try_from(clock.elapsed().as_millis()).ok(),
+                ..started.clone()
+            };
+            record(writer.finish(&migration)?)?;
+            record("COMMIT".to_owned())?;
+            Ok(migration)
+        });
+        match recorded {
+            Err(error) if error.kind != Kind::Uncertain => {
+                // What undoes it is DDL, which would commit the rows.
+                Err(match record("ROLLBACK".to_owned()) {
                     Ok(()) => error,
                     Err(second) => Error {
                         kind: Kind::Uncertain,
                         ..error.note(second.to_string())
                     },
-                });
+                })
             }
-        };
-        database.commit()?;
-        Ok(migration)
+            recorded => recorded,
+        }
     }
 
     /// The end of a migration that cannot go on: undo what it did, and say so.
@@ -779,7 +837,7 @@ pub fn broken(database: &mut dyn Database) -> Result<Option<Broken>, Error> {
             progress: (0, 0),
         }));
     };
-    let journal = parse(&journal, migration.version)?;
+    let journal = written::read(&journal, &migration)?;
     let expected: BTreeMap<_, _> = journal
         .objects
         .iter()
@@ -828,16 +886,6 @@ fn progress(journal: &Journal, states: &[(ObjectId, Found)]) -> (usize, usize) {
     (done, all)
 }
 
-fn parse(journal: &str, version: i64) -> Result<Journal, Error> {
-    serde_json::from_str(journal).map_err(|error| {
-        Error::new(
-            Kind::Uncertain,
-            format!("the journal of migration {version} cannot be read: {error}"),
-        )
-        .help("was it written by a newer triggerctl, or changed by hand?")
-    })
-}
-
 /// End a migration that was broken off, under the migration lock. The answer is its row as it is now.
 pub fn repair(
     way: Way,
@@ -864,7 +912,7 @@ fn repair_locked(
         return Ok(None);
     };
     let journal = match &journal {
-        Some(journal) => parse(journal, migration.version)?,
+        Some(journal) => written::read(journal, &migration)?,
         // Nothing had been run.
         None => Journal {
             tables: vec![],
@@ -890,7 +938,7 @@ fn repair_locked(
     };
     runner.lead(way, database)?;
     if way == Way::Forward {
-        return runner.finish(&migration, clock, database).map(Some);
+        return runner.finish(None, &migration, clock, database).map(Some);
     }
     let migration = Migration {
         state: "failed".to_owned(),

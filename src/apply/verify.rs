@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use sha2::{Digest as _, Sha256};
 
-use crate::db::{Catalog, ConditionPair, Database, Depth, Live, Verdict};
+use crate::db::{Catalog, ConditionPair, Database, Depth, Fingerprint, Live, Verdict};
 use crate::desired::{digest_more, hex};
 use crate::dialect::Dialect;
 use crate::diff::{self, FieldChange, Judge};
@@ -37,54 +37,31 @@ impl Reader {
         all: &BTreeMap<Arc<ObjectId>, Expected>,
         database: &mut dyn Database,
     ) -> Result<BTreeMap<ObjectId, Live>, Error> {
-        let (mut whole, mut structure, mut gone) = (vec![], vec![], vec![]);
-        for &(id, end) in some {
-            match end {
-                // What a template of the user's made is recorded as it was read.
-                Expected::Present { custom: true, .. } => whole.push(id.clone()),
-                Expected::Present { .. } | Expected::Returned { .. } => structure.push(id.clone()),
-                Expected::Absent | Expected::Missing { .. } | Expected::Released => {
-                    gone.push(id.clone());
-                }
-            }
-        }
-        let live = match self.read_at_once(&structure, &whole, &gone, database)? {
+        let depths = Depths::of(some);
+        let at_once = match self.catalog {
+            None => depths.read_at_once(database)?,
+            Some(_) => None,
+        };
+        let live = match at_once {
             Some(live) => live,
-            None => self.read_by_catalog(some, (&structure, &whole), all, database)?,
+            None => self.read_by_catalog(some, &depths, all, database)?,
         };
         for (id, _) in some {
-            let live = live.get(*id);
-            let seen = live.map_or("-".to_owned(), |live| live.fingerprint.to_string());
-            digest_more(&mut self.seen, &format!("{id} {seen}"));
+            self.note(id, live.get(*id).map(|live| &live.fingerprint));
         }
         Ok(live)
     }
 
-    fn read_at_once(
-        &self,
-        structure: &[ObjectId],
-        whole: &[ObjectId],
-        gone: &[ObjectId],
-        database: &mut dyn Database,
-    ) -> Result<Option<BTreeMap<ObjectId, Live>>, Error> {
-        if self.catalog.is_some() {
-            return Ok(None);
-        }
-        let Some(mut live) = database.live(structure, Depth::Structure)? else {
-            return Ok(None);
-        };
-        for (ids, depth) in [(whole, Depth::Whole), (gone, Depth::Structure)] {
-            if !ids.is_empty() {
-                live.extend(database.live(ids, depth)?.unwrap_or_default());
-            }
-        }
-        Ok(Some(live))
+    /// That this is what was read of an object; nothing, where it is not there.
+    pub(crate) fn note(&mut self, id: &ObjectId, fingerprint: Option<&Fingerprint>) {
+        let seen = fingerprint.map_or("-".to_owned(), Fingerprint::to_string);
+        digest_more(&mut self.seen, &format!("{id} {seen}"));
     }
 
     fn read_by_catalog(
         &mut self,
         some: &[(&ObjectId, &Expected)],
-        (structure, whole): (&[ObjectId], &[ObjectId]),
+        depths: &Depths,
         all: &BTreeMap<Arc<ObjectId>, Expected>,
         database: &mut dyn Database,
     ) -> Result<BTreeMap<ObjectId, Live>, Error> {
@@ -92,8 +69,9 @@ impl Reader {
             Some(catalog) => catalog,
             None => self.catalog.insert(database.catalog(&job_scope(all))?),
         };
-        let mut definitions = database.definitions(structure, Depth::Structure)?;
-        definitions.extend(database.definitions(whole, Depth::Whole)?);
+        let stay = depths.structure.get(..depths.stay).unwrap_or_default();
+        let mut definitions = database.definitions(stay, Depth::Structure)?;
+        definitions.extend(database.definitions(&depths.whole, Depth::Whole)?);
         let live = some.iter().filter_map(|(id, _)| {
             let live = Live {
                 fingerprint: catalog.fingerprints.get(*id)?.clone(),
@@ -108,6 +86,60 @@ impl Reader {
     pub(crate) fn digest(&self) -> String {
         hex(&self.seen.clone().finalize())
     }
+}
+
+/// Which objects are read to which depth.
+struct Depths {
+    /// Those that are to be there, and behind them those that are not: of these it counts whether they are.
+    structure: Vec<ObjectId>,
+    /// What a template of the user's made is recorded as it was read.
+    whole: Vec<ObjectId>,
+    /// How many are to be there.
+    stay: usize,
+}
+
+impl Depths {
+    fn of(some: &[(&ObjectId, &Expected)]) -> Self {
+        let (mut whole, mut structure, mut gone) = (vec![], vec![], vec![]);
+        for &(id, end) in some {
+            match end {
+                Expected::Present { custom: true, .. } => whole.push(id.clone()),
+                Expected::Present { .. } | Expected::Returned { .. } => structure.push(id.clone()),
+                Expected::Absent | Expected::Missing { .. } | Expected::Released => {
+                    gone.push(id.clone());
+                }
+            }
+        }
+        let stay = structure.len();
+        structure.append(&mut gone);
+        Self {
+            structure,
+            whole,
+            stay,
+        }
+    }
+
+    fn read_at_once(
+        &self,
+        database: &mut dyn Database,
+    ) -> Result<Option<BTreeMap<ObjectId, Live>>, Error> {
+        let Some(mut live) = database.live(&self.structure, Depth::Structure)? else {
+            return Ok(None);
+        };
+        if !self.whole.is_empty() {
+            let whole = database.live(&self.whole, Depth::Whole)?;
+            live.extend(whole.unwrap_or_default());
+        }
+        Ok(Some(live))
+    }
+}
+
+/// What is live of some objects of a job, on an engine that need not read its whole catalog for them; `None` elsewhere.
+pub(crate) fn live_of(
+    some: &[(&ObjectId, &Expected)],
+    database: &mut dyn Database,
+) -> Result<Option<BTreeMap<ObjectId, Live>>, Error> {
+    Depths::of(some).read_at_once(database)
 }
 
 /// What the engine says of the conditions that must be judged to tell whether objects are as expected.

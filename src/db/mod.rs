@@ -145,6 +145,9 @@ pub struct Live {
     pub definition: Option<Definition>,
 }
 
+/// Opens a connection, on any thread.
+pub type Opening = Box<dyn FnOnce() -> Result<Box<dyn Database>, Error> + Send>;
+
 /// What to read.
 #[derive(Debug, Clone, Default)]
 pub struct Scope<'a> {
@@ -530,7 +533,7 @@ pub trait Database: Send {
         Ok(None)
     }
     /// Hold all others off these tables until [`Database::release`], so that what changes about one table is seen at
-    /// once. Only with [`Protocol::Journal`].
+    /// once. Whatever was held before is released first, also where this fails. Only with [`Protocol::Journal`].
     fn hold(&mut self, tables: &BTreeSet<TableId>) -> Result<(), Error> {
         let _ = tables;
         Ok(())
@@ -545,6 +548,18 @@ pub trait Database: Send {
     fn helpers(&mut self, most: usize) -> Vec<Box<dyn Database>> {
         let _ = most;
         vec![]
+    }
+
+    /// What opens another connection that looks at something ([`Database::check`]) while this one is busy; `None` where a second
+    /// one gains nothing. It is opened on the thread that uses it.
+    fn reader(&self) -> Option<Opening> {
+        None
+    }
+    /// What opens another connection for the migration that this one has begun, which reads with [`Database::live`] what this one
+    /// has made, and writes the history, while this one goes on; for engines whose DDL commits by itself. It is opened on the
+    /// thread that uses it.
+    fn witness(&mut self) -> Option<Opening> {
+        None
     }
 
     /// Whether a connection that was opened for reading can run a migration just as well.

@@ -67,7 +67,7 @@ pub(super) fn run(
                             return done;
                         }
                     }
-                    Ok(())
+                    helper.release()
                 })
             })
             .collect();

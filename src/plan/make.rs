@@ -4,11 +4,13 @@
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::thread;
 
 use crate::apply::scope_of;
 use crate::db::size::TableState;
 use crate::db::{
-    Catalog, ConditionPair, Database, Depth, Fingerprint, History, Protocol, Record, Scope, Verdict,
+    Catalog, ConditionPair, Database, Depth, Fingerprint, History, Opening, Protocol, Record,
+    Scope, Verdict,
 };
 use crate::desired::{Desired, DesiredSet};
 use crate::diff::{self, FieldChange, Judge};
@@ -18,6 +20,7 @@ use crate::model::{
     Action as TriggerAction, Definition, FunctionId, FunctionSource, ObjectId, Place, TableId,
     TriggerId,
 };
+use crate::parallel::joined;
 use crate::render::Renderer;
 use crate::selectors::Uncovered;
 
@@ -182,6 +185,7 @@ pub fn make(
     let open: Vec<Sides<'_>> = sides.into_iter().filter(is_open).collect();
     let renamed = renamed_functions(&open);
 
+    let reader = database.reader();
     let mut planner = Planner {
         database,
         renderer,
@@ -191,15 +195,25 @@ pub fn make(
         catalog: &catalog,
     };
     let mut changes = Vec::with_capacity(open.len());
-    for some in open.chunks(COMPARED_AT_ONCE) {
-        planner.evidence = gather(some, &renamed, &history, planner.database)?;
-        for sides in some {
-            match planner.change(sides)? {
-                Some(change) => changes.push(change),
-                None => same.push(sides.id.clone()),
+    let newcomers = newcomers(&open, options);
+    let looked_at = thread::scope(|scope| {
+        let looking = reader
+            .filter(|_| newcomers.len() >= WORTH_LOOKING_AHEAD)
+            .map(|reader| {
+                scope.spawn(|| look_ahead(&newcomers, &options.tables, renderer, reader))
+            });
+        for some in open.chunks(COMPARED_AT_ONCE) {
+            planner.evidence = gather(some, &renamed, &history, planner.database)?;
+            for sides in some {
+                match planner.change(sides)? {
+                    Some(change) => changes.push(change),
+                    None => same.push(sides.id.clone()),
+                }
             }
         }
-    }
+        Ok::<_, Error>(looking.and_then(|looking| joined(looking.join())))
+    })?;
+    drop(newcomers);
     planner.evidence = Evidence::default();
     drop(open);
     let unchanged = targets::counted(same.iter().map(|id| &**id), &options.targets, &catalog);
@@ -208,7 +222,13 @@ pub fn make(
     let changes = targets::targeted(changes, &options.targets, &catalog);
     refuse_doubtful(desired, &changes)?;
     if !(options.apply_follows && planner.database.checks_live()) {
-        check_what_differs(desired, &changes, options, (planner.database, renderer))?;
+        check_what_differs(
+            desired,
+            &changes,
+            looked_at,
+            options,
+            (planner.database, renderer),
+        )?;
     }
     let tables = written(&options.tables, &options.targets, &changes);
 
@@ -1015,10 +1035,59 @@ fn with_called(
     all
 }
 
-/// Have the engine look at what the changes make, or at everything.
+/// What is surely made as it is desired: there is nothing of it yet, and no choice among the triggers.
+fn newcomers<'a>(open: &[Sides<'a>], options: &Options) -> BTreeMap<&'a ObjectId, &'a Desired> {
+    if !options.targets.is_empty() {
+        return BTreeMap::new();
+    }
+    let newcomers = open.iter().filter_map(|sides| match sides {
+        Sides {
+            id,
+            from,
+            desired: Some(desired),
+            record: None,
+            live: None,
+            beside: None,
+        } if **id == **from && !desired.faults_allowed => Some((*from, *desired)),
+        _ => None,
+    });
+    newcomers.collect()
+}
+
+/// Fewer newcomers are looked at faster than a connection is opened.
+const WORTH_LOOKING_AHEAD: usize = 50;
+
+/// Some objects, and what the engine says is wrong with them.
+type LookedAt<'a> = (BTreeSet<&'a ObjectId>, Vec<Diagnostic>);
+
+/// Have the engine look at what is new on a connection of its own, while the changes are worked out; `None` where that cannot
+/// be: then it is asked with the rest.
+fn look_ahead<'a>(
+    newcomers: &BTreeMap<&'a ObjectId, &Desired>,
+    tables: &[NewTable],
+    renderer: &Renderer,
+    reader: Opening,
+) -> Option<LookedAt<'a>> {
+    let desired: Vec<_> = newcomers
+        .iter()
+        .map(|(id, wanted)| (*id, *wanted, None))
+        .collect();
+    let problems =
+        reader().and_then(|mut reader| check_bodies(&desired, tables, (&mut *reader, renderer)));
+    match problems {
+        Ok(problems) => Some((newcomers.keys().copied().collect(), problems)),
+        Err(error) => {
+            log::debug!("nothing is looked at ahead: {error}");
+            None
+        }
+    }
+}
+
+/// Have the engine look at what the changes make, or at everything, but for what it has looked at already.
 fn check_what_differs(
     desired: &DesiredSet,
     changes: &[Change],
+    looked_at: Option<LookedAt<'_>>,
     options: &Options,
     asked: (&mut dyn Database, &Renderer),
 ) -> Result<(), Error> {
@@ -1036,12 +1105,15 @@ fn check_what_differs(
         .filter(|change| change.action != Action::Conflict)
         .filter_map(|change| Some((change.id(), change.after.as_ref()?)))
         .collect();
+    let (known, mut problems) = looked_at.unwrap_or_default();
     let checked: Vec<_> = with_called(desired, is_checked)
         .into_iter()
+        .filter(|(id, _)| !known.contains(id))
         .map(|(id, wanted)| (id, wanted, ends.get(id).copied()))
         .collect();
     drop((differing, ends));
-    check_bodies(&checked, &options.tables, asked)
+    problems.extend(check_bodies(&checked, &options.tables, asked)?);
+    Error::collected(problems)
 }
 
 /// Have the engine look at what is about to be made, before anything is. Beside what is desired, what comes of it: with the
@@ -1050,9 +1122,9 @@ fn check_bodies(
     desired: &[(&ObjectId, &Desired, Option<&Definition>)],
     tables: &[NewTable],
     (database, renderer): (&mut dyn Database, &Renderer),
-) -> Result<(), Error> {
+) -> Result<Vec<Diagnostic>, Error> {
     if desired.is_empty() {
-        return Ok(());
+        return Ok(vec![]);
     }
     let looks_at_ddl = database.looks_at_ddl();
     let (dialect, server) = (database.dialect(), database.server());
@@ -1074,7 +1146,7 @@ fn check_bodies(
     let references: Vec<&Definition> = definitions.iter().collect();
     let found = database.check(&references, tables)?;
     if found.is_empty() {
-        return Ok(());
+        return Ok(vec![]);
     }
     let known: BTreeMap<&ObjectId, &Desired> = desired
         .iter()
@@ -1082,14 +1154,14 @@ fn check_bodies(
         .collect();
     let is_allowed = |id: &ObjectId| known.get(id).is_some_and(|wanted| wanted.faults_allowed);
     let span = |id: &ObjectId| known.get(id).map(|wanted| &wanted.span);
-    let problems: Vec<Diagnostic> = found
-        .into_iter()
-        .filter(|(id, _)| !is_allowed(id))
-        .map(|(id, diagnostic)| match (span(&id), &diagnostic.place) {
-            (Some(span), None) => diagnostic.at(span),
-            (Some(span), Some(_)) => diagnostic.related(span, "the trigger is named here"),
-            (None, _) => diagnostic,
-        })
-        .collect();
-    Error::collected(problems)
+    let problems =
+        found
+            .into_iter()
+            .filter(|(id, _)| !is_allowed(id))
+            .map(|(id, diagnostic)| match (span(&id), &diagnostic.place) {
+                (Some(span), None) => diagnostic.at(span),
+                (Some(span), Some(_)) => diagnostic.related(span, "the trigger is named here"),
+                (None, _) => diagnostic,
+            });
+    Ok(problems.collect())
 }

@@ -14,6 +14,7 @@ pub(crate) const TESTS: &[(&str, Test)] = &[
         "a_helper_at_work_is_waited_for",
         a_helper_at_work_is_waited_for,
     ),
+    ("one_connection_is_enough", one_connection_is_enough),
 ];
 
 const TABLES: usize = 16;
@@ -100,6 +101,72 @@ fn a_helper_at_work_is_waited_for(engine: Engine) {
         Engine::Mysql9 => run.code(4).says(&["still running"]),
     };
     drop(helper);
+    // The one that writes the history while the others go on.
+    let mut witness = live.connect();
+    witness
+        .query_drop(format!("DO GET_LOCK('{}:4', 0)", lock_name(live.name())))
+        .unwrap();
+    let held = format!("held by connection {}", witness.connection_id());
+    sandbox.write("triggers.toml", written(&[counting("t0", "a", 2)]));
+    sandbox
+        .on(&live, &["apply", "--yes", "--wait", "1"])
+        .code(4)
+        .says(&["still running", &held]);
+    drop(witness);
     sandbox.on(&live, &["apply", "--yes", "--wait", "10"]).ok();
     empty_plan(&sandbox, &live);
+}
+
+/// Others are opened where they are to be had: what is looked at and written down is the same without them.
+fn one_connection_is_enough(engine: Engine) {
+    let mut live = Mysql::of(engine);
+    tables(&mut live, TABLES);
+    let name = live.name().to_owned();
+    let user = format!("o_{}", name.trim_start_matches("triggerctl_test_"));
+    live.batch(&format!(
+        "CREATE USER {user}@localhost IDENTIFIED BY 'x'; GRANT ALL ON {name}.* TO {user}@localhost"
+    ));
+    let url = live.url_of(&user, "x");
+    // So many that new ones are looked at on another connection too.
+    let mut text = "version = 1\n".to_owned();
+    for table in 0..TABLES {
+        for number in 0..5 {
+            text += &counting(&format!("t{table}"), &format!("n{table}_{number}"), 1);
+        }
+    }
+    let sandbox = spec("");
+    let mut recorded = vec![];
+    for (most, alone) in [(20, false), (1, true)] {
+        live.batch(&format!(
+            "ALTER USER {user}@localhost WITH MAX_USER_CONNECTIONS {most}"
+        ));
+        sandbox.write("triggers.toml", &text);
+        let run = sandbox.run(&["-vv", "--url", &url, "apply", "--yes"]).ok();
+        let fallbacks = ["no second connection", "nothing is looked at ahead"];
+        if alone {
+            run.says(&fallbacks);
+        } else {
+            run.never_says(&fallbacks)
+                .never_says(&["looked at once more"]);
+        }
+        recorded.push(live.run(
+            "SELECT m.to_fingerprint, m.journal, o.name, o.rendered_digest, o.live_fingerprint, o.definition, o.`before`
+             FROM triggerctl_migrations AS m JOIN triggerctl_objects AS o USING (version)
+             WHERE m.version = (SELECT max(version) FROM triggerctl_migrations) AND m.state = 'applied' ORDER BY o.name",
+        ));
+        sandbox.write("triggers.toml", "version = 1\n");
+        let run = sandbox.run(&[
+            "--url",
+            &url,
+            "apply",
+            "--yes",
+            "--allow",
+            "drops_protection",
+        ]);
+        run.ok();
+        assert!(!live.snapshot().contains("TRIGGER"), "{}", live.snapshot());
+    }
+    assert_eq!(recorded[0].lines().count(), TABLES * 5);
+    assert_eq!(recorded[0], recorded[1]);
+    live.batch(&format!("DROP USER {user}@localhost"));
 }

@@ -24,7 +24,13 @@ pub(crate) const TESTS: &[(&str, Test)] = &[
 ];
 
 /// Those that start a server of their own.
-pub(crate) const SERVER_TESTS: &[(&str, Test)] = &[("tls_over_tcp", tls_over_tcp)];
+pub(crate) const SERVER_TESTS: &[(&str, Test)] = &[
+    ("tls_over_tcp", tls_over_tcp),
+    (
+        "a_server_that_limits_rows_and_packets",
+        a_server_that_limits_rows_and_packets,
+    ),
+];
 
 /// Certificates: an authority, a server's for `localhost` and 127.0.0.1, a client's, and another authority.
 fn certificates() -> tempfile::TempDir {
@@ -215,6 +221,73 @@ fn own_certificates(sandbox: &Sandbox) {
     run("REQUIRED").code(2);
     run("VERIFY_CA").code(2);
     run("VERIFY_IDENTITY").code(1).says(&["TLS"]);
+}
+
+/// A limit of rows would make lists end early; what is longer than a packet is told before anything is changed.
+fn a_server_that_limits_rows_and_packets(engine: Engine) {
+    let server = MysqlServer::start(
+        engine,
+        &[
+            "--max-allowed-packet=1M",
+            "--init-connect=SET sql_select_limit=1",
+            "--log-bin-trust-function-creators=1",
+        ],
+    );
+    let mut live = Mysql::at(&server.url());
+    tables(&mut live, 4);
+    let name = live.name().to_owned();
+    // For whoever has SUPER, init_connect is not run.
+    live.batch(&format!(
+        "CREATE USER u@localhost IDENTIFIED BY 'x'; GRANT ALL ON {name}.* TO u@localhost"
+    ));
+    let url = live.url_of("u", "x");
+    let all: Vec<String> = (0..4)
+        .map(|number| counting(&format!("t{number}"), &format!("a{number}"), 1))
+        .collect();
+    let sandbox = spec(&all.concat());
+    let apply = || sandbox.run(&["--url", &url, "apply", "--yes"]);
+    apply().ok();
+    sandbox
+        .run(&["--url", &url, "plan"])
+        .ok()
+        .says(&["Nothing to do"]);
+    let before = live.snapshot();
+
+    let long = |number: usize, length: usize| {
+        format!(
+            "[[trigger]]\nname = \"b{number}\"\ntable = \"t{number}\"\ntiming = \"after\"\nevents = [\"delete\"]\nbody = \"SET @a = '{}';\"\n",
+            "x".repeat(length)
+        )
+    };
+    let mut triggers = all.clone();
+    triggers.push(long(0, 1_200_000));
+    sandbox.write(
+        "triggers.toml",
+        format!("version = 1\n{}", triggers.concat()),
+    );
+    let too_long = ["and the server takes 1048576 at once", "max_allowed_packet"];
+    apply().code(1).says(&too_long);
+    // Each would do, but not all of them in the journal.
+    triggers.pop();
+    triggers.extend((0..4).map(|number| long(number, 300_000)));
+    sandbox.write(
+        "triggers.toml",
+        format!("version = 1\n{}", triggers.concat()),
+    );
+    apply().code(1).says(&too_long);
+    assert_eq!(live.snapshot(), before);
+    assert_eq!(live.versions(), ["1 applied"]);
+    sandbox
+        .run(&["--url", &url, "apply", "--yes", "--target", "b1"])
+        .ok();
+    // Nobody has interrupted it.
+    if engine == Engine::Mariadb {
+        live.batch("SET GLOBAL init_connect = 'SET max_statement_time = 0.00001'");
+        sandbox
+            .run(&["--url", &url, "plan"])
+            .code(1)
+            .says(&["max_statement_time exceeded"]);
+    }
 }
 
 fn sockets_options_files_and_other_urls(engine: Engine) {

@@ -160,7 +160,7 @@ fn a_client_killed(engine: Engine, (before, count): (usize, usize), every: usize
 }
 
 fn a_server_killed_ten_times(engine: Engine) {
-    const TABLES: usize = 8;
+    const TABLES: usize = 24;
     // MySQL has no CREATE OR REPLACE TRIGGER: between DROP and CREATE there is none, for the one that was at hand.
     let least = match engine {
         Engine::Mariadb => TABLES,

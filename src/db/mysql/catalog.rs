@@ -1,14 +1,15 @@
 //! The live triggers: the list and the structure from information_schema, the text from SHOW CREATE TRIGGER, since
 //! ACTION_STATEMENT loses characters. Both are read at once, many statements in one round trip.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use mysql::prelude::Queryable;
 use mysql::{Row, from_value_opt};
 use sha2::{Digest, Sha256};
 
-use super::{Mysql, column, errors};
-use crate::db::{Catalog, Scope};
+use super::{Mysql, column, errors, literal};
+use crate::db::{Catalog, Live, Scope};
 use crate::dialect::mysql::{stored, syntax_under};
 use crate::error::{Error, Kind};
 use crate::model::{
@@ -18,6 +19,12 @@ use crate::model::{
 
 /// Statements in one round trip.
 const BATCH: usize = 100;
+
+/// All that information_schema knows of triggers.
+const LIST: &str = "SELECT TRIGGER_SCHEMA, TRIGGER_NAME, EVENT_OBJECT_TABLE, ACTION_TIMING, EVENT_MANIPULATION, ACTION_ORDER,
+                        DEFINER, SQL_MODE, CHARACTER_SET_CLIENT, COLLATION_CONNECTION, DATABASE_COLLATION,
+                        ACTION_STATEMENT IS NULL
+                 FROM information_schema.TRIGGERS";
 
 /// SHA-256 of parts, in lower-case hex.
 pub(super) fn digest<'a>(parts: impl IntoIterator<Item = &'a str>) -> String {
@@ -49,19 +56,67 @@ impl Mysql {
         }
         self.may_see_triggers(&schemas, &scope.known)?;
         let listed = self.list(&schemas)?;
-        let texts = self.texts(&listed)?;
+        let (catalog, live) = self.described(listed, &scope.known, |_| true)?;
+        self.live = live;
+        Ok(catalog)
+    }
+
+    /// What there is of these objects, by their tables alone; `None` where names are not told apart by their case.
+    pub(super) fn read_live(
+        &mut self,
+        ids: &[ObjectId],
+    ) -> Result<Option<BTreeMap<ObjectId, Live>>, Error> {
+        if !self.names_keep_case {
+            return Ok(None);
+        }
+        let known: BTreeSet<Cow<'_, ObjectId>> = ids.iter().map(Cow::Borrowed).collect();
+        let tables: BTreeSet<&TableId> = ids.iter().filter_map(ObjectId::table).collect();
+        let schemas = tables.iter().map(|table| table.schema.clone()).collect();
+        self.may_see_triggers(&schemas, &known)?;
+        let mut listed = vec![];
+        for tables in tables.into_iter().collect::<Vec<_>>().chunks(BATCH) {
+            listed.extend(self.list_on(tables)?);
+        }
+        let asked: BTreeSet<(String, String)> = ids
+            .iter()
+            .map(|id| (id.schema().to_owned(), id.name().to_lowercase()))
+            .collect();
+        let is_asked = |id: &TriggerId| {
+            let name = (id.table.schema.clone(), id.name.to_lowercase());
+            asked.contains(&name)
+        };
+        let (catalog, mut live) = self.described(listed, &known, is_asked)?;
+        let found = catalog.fingerprints.into_iter().map(|(id, fingerprint)| {
+            let definition = live.remove(&id);
+            let live = Live {
+                fingerprint,
+                definition,
+            };
+            (id, live)
+        });
+        Ok(Some(found.collect()))
+    }
+
+    /// What the listed triggers are, of those that are asked for; the others only have their place.
+    fn described(
+        &mut self,
+        mut listed: Vec<Listed>,
+        known: &BTreeSet<Cow<'_, ObjectId>>,
+        is_asked: impl Fn(&TriggerId) -> bool,
+    ) -> Result<(Catalog, BTreeMap<ObjectId, Definition>), Error> {
         // MySQL's trigger names know no case: the spelling that is asked for is the one that is answered, unless the
         // server's own is asked for as well (it is to be spelled otherwise).
         let spelled: HashMap<(String, String), &TriggerId> = if self.is_mariadb() {
             HashMap::new()
         } else {
-            let known = scope.known.iter().filter_map(|id| match &**id {
+            let known = known.iter().filter_map(|id| match &**id {
                 ObjectId::Trigger(trigger) => Some((key(trigger), trigger)),
                 ObjectId::Function(_) => None,
             });
             known.collect()
         };
         let mut catalog = Catalog::default();
+        let mut live = BTreeMap::new();
         let mut siblings: BTreeMap<(TableId, Timing, Event), Vec<(u64, String)>> = BTreeMap::new();
         for row in &listed {
             siblings
@@ -72,6 +127,8 @@ impl Mysql {
         for names in siblings.values_mut() {
             names.sort();
         }
+        listed.retain(|row| is_asked(&row.id));
+        let texts = self.texts(&listed)?;
         for (row, text) in listed.into_iter().zip(texts) {
             let Some(text) = text else { continue };
             let Listed {
@@ -99,7 +156,7 @@ impl Mysql {
                 before: list(names.get(..at)),
                 after: list(names.get(at + 1..)),
             });
-            let spelled = if scope.known.contains(&ObjectId::Trigger(id.clone())) {
+            let spelled = if known.contains(&ObjectId::Trigger(id.clone())) {
                 id.clone()
             } else {
                 spelled.get(&key(&id)).map_or(&id, |known| *known).clone()
@@ -109,10 +166,9 @@ impl Mysql {
             catalog
                 .fingerprints
                 .insert(ObjectId::Trigger(spelled.clone()), fingerprint);
-            self.live.insert(ObjectId::Trigger(spelled), definition);
+            live.insert(ObjectId::Trigger(spelled), definition);
         }
-        catalog.places = self
-            .live
+        catalog.places = live
             .iter()
             .filter_map(|(id, definition)| match definition {
                 Definition::Trigger(trigger) => {
@@ -121,7 +177,7 @@ impl Mysql {
                 Definition::Function(_) => None,
             })
             .collect();
-        Ok(catalog)
+        Ok((catalog, live))
     }
 
     fn definition(
@@ -171,61 +227,40 @@ impl Mysql {
     fn list(&mut self, schemas: &BTreeSet<String>) -> Result<Vec<Listed>, Error> {
         // It is by EVENT_OBJECT_SCHEMA that MariaDB knows the database, not by TRIGGER_SCHEMA; they are always the same.
         let rows = self.rows_of_each("read the triggers", schemas, |schema| {
-            format!(
-                "SELECT TRIGGER_SCHEMA, TRIGGER_NAME, EVENT_OBJECT_TABLE, ACTION_TIMING, EVENT_MANIPULATION, ACTION_ORDER,
-                        DEFINER, SQL_MODE, CHARACTER_SET_CLIENT, COLLATION_CONNECTION, DATABASE_COLLATION,
-                        ACTION_STATEMENT IS NULL
-                 FROM information_schema.TRIGGERS
-                 WHERE TRIGGER_SCHEMA = {schema} AND EVENT_OBJECT_SCHEMA = {schema} ORDER BY 1, 2"
-            )
+            format!("{LIST} WHERE TRIGGER_SCHEMA = {schema} AND EVENT_OBJECT_SCHEMA = {schema} ORDER BY 1, 2")
         })?;
-        let mut listed = vec![];
-        for row in rows {
-            let id = TriggerId {
-                table: TableId {
-                    schema: column(&row, 0)?,
-                    name: column(&row, 2)?,
-                },
-                name: column(&row, 1)?,
-            };
-            if !schemas.contains(&id.table.schema) && self.names_keep_case {
-                continue;
+        let keep_case = self.names_keep_case;
+        listed(rows, |schema| schemas.contains(schema) || !keep_case)
+    }
+
+    /// The triggers of these tables, by one query each in one round trip: for a table that is named by `=`, MariaDB looks at
+    /// that one alone.
+    fn list_on(&mut self, tables: &[&TableId]) -> Result<Vec<Listed>, Error> {
+        let queries: Vec<String> = tables
+            .iter()
+            .map(|table| {
+                let (schema, name) = (literal(&table.schema), literal(&table.name));
+                format!(
+                    "{LIST} WHERE TRIGGER_SCHEMA = {schema} AND EVENT_OBJECT_SCHEMA = {schema} AND EVENT_OBJECT_TABLE = {name} ORDER BY 2"
+                )
+            })
+            .collect();
+        let rows = self
+            .rows_of_several(&queries.join(";"))
+            .map_err(|error| errors::cannot("read the triggers", &error))?;
+        listed(rows, |_| true)
+    }
+
+    /// The rows of several queries in one round trip.
+    fn rows_of_several(&mut self, sql: &str) -> Result<Vec<Row>, mysql::Error> {
+        let mut result = self.conn.query_iter(sql)?;
+        let mut rows = vec![];
+        while let Some(set) = result.iter() {
+            for row in set {
+                rows.push(row?);
             }
-            let hidden: bool = column::<u64>(&row, 11)? != 0;
-            if hidden {
-                return Err(super::privileges::unseen(&id.table.schema));
-            }
-            let timing: String = column(&row, 3)?;
-            let event: String = column(&row, 4)?;
-            listed.push(Listed {
-                timing: if timing == "BEFORE" {
-                    Timing::Before
-                } else {
-                    Timing::After
-                },
-                event: match event.as_str() {
-                    "INSERT" => Event::Insert,
-                    "UPDATE" => Event::Update,
-                    "DELETE" => Event::Delete,
-                    other => {
-                        return Err(Error::failed(format!(
-                            "trigger {id} is for {other}, which is not known here"
-                        )));
-                    }
-                },
-                order: column(&row, 5)?,
-                creation: Creation {
-                    definer: Some(column(&row, 6)?),
-                    sql_mode: Some(column(&row, 7)?),
-                    character_set_client: Some(column(&row, 8)?),
-                    collation_connection: Some(column(&row, 9)?),
-                    database_collation: Some(column(&row, 10)?),
-                    place: None,
-                },
-                id,
-            });
         }
-        Ok(listed)
+        Ok(rows)
     }
 
     /// The statements to the letter, in the same order; `None` for a trigger that has just gone.
@@ -269,21 +304,68 @@ impl Mysql {
     }
 
     fn show(&mut self, sql: &str) -> Result<Vec<Option<String>>, mysql::Error> {
-        let mut result = self.conn.query_iter(sql)?;
-        let mut texts = vec![];
-        while let Some(set) = result.iter() {
-            for row in set {
-                let row: Row = row?;
-                let text = row.get_opt::<mysql::Value, _>(2).and_then(Result::ok);
-                // Without the privilege the column is NULL.
-                let text = text
-                    .and_then(|value| from_value_opt::<Option<String>>(value).ok())
-                    .flatten();
-                texts.push(Some(text.unwrap_or_default()));
-            }
-        }
-        Ok(texts)
+        let rows = self.rows_of_several(sql)?;
+        let texts = rows.iter().map(|row| {
+            let text = row.get_opt::<mysql::Value, _>(2).and_then(Result::ok);
+            // Without the privilege the column is NULL.
+            let text = text
+                .and_then(|value| from_value_opt::<Option<String>>(value).ok())
+                .flatten();
+            Some(text.unwrap_or_default())
+        });
+        Ok(texts.collect())
     }
+}
+
+/// Rows of [`LIST`], of the databases that are ours.
+fn listed(rows: Vec<Row>, is_ours: impl Fn(&str) -> bool) -> Result<Vec<Listed>, Error> {
+    let mut listed = vec![];
+    for row in rows {
+        let id = TriggerId {
+            table: TableId {
+                schema: column(&row, 0)?,
+                name: column(&row, 2)?,
+            },
+            name: column(&row, 1)?,
+        };
+        if !is_ours(&id.table.schema) {
+            continue;
+        }
+        let hidden: bool = column::<u64>(&row, 11)? != 0;
+        if hidden {
+            return Err(super::privileges::unseen(&id.table.schema));
+        }
+        let timing: String = column(&row, 3)?;
+        let event: String = column(&row, 4)?;
+        listed.push(Listed {
+            timing: if timing == "BEFORE" {
+                Timing::Before
+            } else {
+                Timing::After
+            },
+            event: match event.as_str() {
+                "INSERT" => Event::Insert,
+                "UPDATE" => Event::Update,
+                "DELETE" => Event::Delete,
+                other => {
+                    return Err(Error::failed(format!(
+                        "trigger {id} is for {other}, which is not known here"
+                    )));
+                }
+            },
+            order: column(&row, 5)?,
+            creation: Creation {
+                definer: Some(column(&row, 6)?),
+                sql_mode: Some(column(&row, 7)?),
+                character_set_client: Some(column(&row, 8)?),
+                collation_connection: Some(column(&row, 9)?),
+                database_collation: Some(column(&row, 10)?),
+                place: None,
+            },
+            id,
+        });
+    }
+    Ok(listed)
 }
 
 fn key(id: &TriggerId) -> (String, String) {

@@ -1,6 +1,8 @@
 //! More connections for one migration. Creating a trigger is mostly waiting for the server's disk, which several tables can
 //! do at once. Not on MariaDB: its log of DDL mixes up what two connections do at the same time, and now and then leaves a
-//! `.TRG-` file behind (10.11, tried), with which the database cannot be dropped any more.
+//! `.TRG-` file behind (10.11, tried), with which the database cannot be dropped any more. A connection that reads what another
+//! has made is safe there as well, since it writes to neither; but for the table that is being changed, of which 10.11 now and then
+//! says that its file is corrupted (1602, tried).
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -8,11 +10,14 @@ use std::sync::{Arc, Mutex};
 use mysql::Conn;
 
 use super::{Mysql, errors, literal};
-use crate::db::Database;
+use crate::db::{Database, Opening};
 use crate::error::Error;
 
 /// More connections than this gain nothing.
 pub(super) const MOST_HELPERS: usize = 4;
+
+/// The number of the one that reads beside the others.
+pub(super) const WITNESS: usize = MOST_HELPERS;
 
 impl Mysql {
     /// The lock that the `number`th helper holds while it lives: a statement of its may still run on the server when the
@@ -28,7 +33,7 @@ impl Mysql {
             return helpers;
         }
         for number in 0..most.min(MOST_HELPERS) {
-            match self.open_helper(number) {
+            match self.another(Some(number))() {
                 Ok(helper) => helpers.push(Box::new(helper)),
                 Err(error) => {
                     log::info!("no further connection for the migration: {error}");
@@ -39,36 +44,84 @@ impl Mysql {
         helpers
     }
 
-    fn open_helper(&mut self, number: usize) -> Result<Self, Error> {
-        let conn = Conn::new(self.opts.clone())
-            .map_err(|error| errors::cannot("open another connection", &error))?;
-        let mut helper = Self {
-            opts: self.opts.clone(),
-            target: self.target.clone(),
-            server: self.server,
-            user: self.user.clone(),
-            current: self.current.clone(),
-            names_keep_case: self.names_keep_case,
-            session: self.session.clone(),
-            dirty: false,
-            grants: self.grants.clone(),
-            live: BTreeMap::new(),
-            lock_wait: self.lock_wait,
-            registered: Registered::among(Arc::clone(&self.registered.all), &conn),
-            conn,
-        };
-        helper.set_session()?;
-        helper.set_lock_wait()?;
-        let name = literal(&helper.helper_lock_name(number));
-        let taken: Option<u64> = helper.value(
-            "take a helper's lock",
-            &format!("SELECT GET_LOCK({name}, 0)"),
-        )?;
-        if taken != Some(1) {
-            return Err(Error::failed("a helper's lock is taken"));
-        }
-        Ok(helper)
+    /// What opens the connection that reads beside this one; `None` where it could not read a single table: names whose case
+    /// means nothing are told apart by the whole list.
+    pub(super) fn open_witness(&self) -> Option<Opening> {
+        self.names_keep_case
+            .then(|| boxed(self.another(Some(WITNESS))))
     }
+
+    /// What opens a connection that looks at something while this one is busy, outside of any migration.
+    pub(super) fn open_reader(&self) -> Opening {
+        boxed(self.another(None))
+    }
+
+    /// What opens another connection like this one, on whatever thread it is called: the `number`th helper, where there is one.
+    fn another(
+        &self,
+        number: Option<usize>,
+    ) -> impl FnOnce() -> Result<Self, Error> + Send + use<> {
+        let opts = self.opts.clone();
+        let target = self.target.clone();
+        let server = self.server;
+        let user = self.user.clone();
+        let current = self.current.clone();
+        let names_keep_case = self.names_keep_case;
+        let session = self.session.clone();
+        let grants = self.grants.clone();
+        let lock_wait = self.lock_wait;
+        let most_bytes = self.most_bytes;
+        let all = Arc::clone(&self.registered.all);
+        move || {
+            let conn = Conn::new(opts.clone())
+                .map_err(|error| errors::cannot("open another connection", &error))?;
+            let mut helper = Self {
+                registered: Registered::among(all, &conn),
+                conn,
+                opts,
+                target,
+                server,
+                user,
+                current,
+                names_keep_case,
+                session,
+                dirty: false,
+                grants,
+                live: BTreeMap::new(),
+                lock_wait,
+                most_bytes,
+            };
+            helper.set_session()?;
+            let Some(number) = number else {
+                return Ok(helper);
+            };
+            helper.set_lock_wait()?;
+            let name = literal(&helper.helper_lock_name(number));
+            let taken: Option<u64> = helper.value(
+                "take a helper's lock",
+                &format!("SELECT GET_LOCK({name}, 0)"),
+            )?;
+            if taken != Some(1) {
+                return Err(Error::failed("a helper's lock is taken"));
+            }
+            // MySQL's catalog is in tables: a transaction that writes the history would go on seeing what was there at its
+            // first look.
+            if number == WITNESS && !helper.is_mariadb() {
+                helper.execute(
+                    "see what others have made",
+                    "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED",
+                )?;
+            }
+            Ok(helper)
+        }
+    }
+}
+
+fn boxed(open: impl FnOnce() -> Result<Mysql, Error> + Send + 'static) -> Opening {
+    Box::new(move || {
+        let database: Box<dyn Database> = Box::new(open()?);
+        Ok(database)
+    })
 }
 
 /// The server's numbers of the connections of one migration, one of which is this one's: what a signal stops.

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use mysql::prelude::Queryable;
 
-use super::helpers::MOST_HELPERS;
+use super::helpers::WITNESS;
 use super::{Mysql, catalog, column, errors, literal, quoted};
 use crate::db::{Patience, Statement};
 use crate::dialect::mysql::stored;
@@ -45,10 +45,14 @@ impl Mysql {
 
     /// Helpers of a migration whose first connection broke may still be at work: whoever begins waits for them.
     fn wait_for_helpers(&mut self, seconds: f64) -> Result<(), Error> {
-        if self.is_mariadb() {
-            return Ok(());
-        }
-        let each: Vec<String> = (0..MOST_HELPERS)
+        // MariaDB has no others.
+        let numbers = if self.is_mariadb() {
+            WITNESS..=WITNESS
+        } else {
+            0..=WITNESS
+        };
+        let each: Vec<String> = numbers
+            .clone()
             .map(|number| {
                 let name = literal(&self.helper_lock_name(number));
                 format!("GET_LOCK({name}, {seconds}) = 1 AND RELEASE_LOCK({name}) = 1")
@@ -63,7 +67,7 @@ impl Mysql {
             Kind::Busy,
             "what another triggerctl began on this database is still running",
         );
-        for number in 0..MOST_HELPERS {
+        for number in numbers {
             busy = self.with_holder(busy, &self.helper_lock_name(number));
         }
         Err(busy.help("try again when it is done"))
@@ -211,6 +215,9 @@ impl Mysql {
     /// Statements in one packet, so that the server need not wait for the client after each. It goes on to the packet's end
     /// when the client is killed: what is replaced by DROP and CREATE is made again. After an error it goes no further.
     fn run_packet(&mut self, packet: &[Statement]) -> Result<(), Error> {
+        for statement in packet {
+            self.must_fit("run a statement", &statement.sql)?;
+        }
         if let [statement] = packet {
             return self
                 .conn

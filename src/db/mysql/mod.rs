@@ -26,8 +26,8 @@ use mysql::{Conn, Opts, Row};
 
 use super::url::MysqlUrl;
 use super::{
-    Befores, Catalog, ConditionPair, Database, Depth, History, Migration, Patience, Protocol,
-    Record, Scope, Statement, Target, Unfinished, Verdict,
+    Befores, Catalog, ConditionPair, Database, Depth, History, Live, Migration, Opening, Patience,
+    Protocol, Record, Scope, Statement, Target, Unfinished, Verdict,
 };
 use crate::dialect::{Dialect, Server, Table};
 use crate::effects::Surroundings;
@@ -75,6 +75,8 @@ pub struct Mysql {
     live: BTreeMap<ObjectId, Definition>,
     /// How long a lock is waited for, in seconds, once a migration has begun.
     lock_wait: u64,
+    /// What the server takes at once (`max_allowed_packet`): it closes the connection on whoever sends more.
+    most_bytes: usize,
     /// The server's numbers of this connection and of those that help it.
     registered: helpers::Registered,
 }
@@ -89,7 +91,7 @@ impl Mysql {
         } = connect::connect(url)?;
         let failed = |error: mysql::Error| errors::cannot("ask the server for its version", &error);
         let row: Option<Row> = conn
-            .query_first("SELECT @@version, DATABASE(), CURRENT_USER(), @@SESSION.sql_mode, @@lower_case_table_names, @@hostname, @@port")
+            .query_first("SELECT @@version, DATABASE(), CURRENT_USER(), @@SESSION.sql_mode, @@lower_case_table_names, @@hostname, @@port, @@max_allowed_packet")
             .map_err(failed)?;
         let row = row.ok_or_else(|| Error::failed("the server gave no answer"))?;
         let version: String = column(&row, 0)?;
@@ -114,6 +116,7 @@ impl Mysql {
         let case: u64 = column(&row, 4)?;
         let host: String = column(&row, 5)?;
         let port: u64 = column(&row, 6)?;
+        let most_bytes: usize = column(&row, 7)?;
         // A socket may be of a server without a port.
         let place = if port == 0 {
             format!("{host}:{address}")
@@ -141,6 +144,7 @@ impl Mysql {
             grants: None,
             live: BTreeMap::new(),
             lock_wait: 0,
+            most_bytes,
         };
         database.set_session()?;
         let rows = database.rows(
@@ -163,7 +167,11 @@ impl Mysql {
         self.execute("set up the session", "SET NAMES utf8mb4")?;
         self.execute(
             "set up the session",
-            &format!("SET SESSION sql_mode = {}, autocommit = 1", literal(&mode)),
+            // With a limit, a list would end before its end.
+            &format!(
+                "SET SESSION sql_mode = {}, autocommit = 1, sql_select_limit = 18446744073709551615",
+                literal(&mode)
+            ),
         )?;
         self.dirty = false;
         Ok(())
@@ -175,6 +183,7 @@ impl Mysql {
 
     /// A query of our own; `purpose` goes on "cannot …".
     fn rows(&mut self, purpose: &str, sql: &str) -> Result<Vec<Row>, Error> {
+        self.must_fit(purpose, sql)?;
         self.conn
             .query(sql)
             .map_err(|error| errors::cannot(purpose, &error))
@@ -200,6 +209,24 @@ impl Mysql {
         let rows = self.rows(purpose, sql)?;
         let value: Option<Option<T>> = rows.first().map(|row| column(row, 0)).transpose()?;
         Ok(value.flatten())
+    }
+
+    /// An error where the server would not take a text.
+    fn must_fit(&self, purpose: &str, sql: &str) -> Result<(), Error> {
+        // Beside the text, a packet has a byte that says what it is.
+        if sql.len() < self.most_bytes {
+            return Ok(());
+        }
+        let (has, most) = (sql.len(), self.most_bytes);
+        Err(Error::new(
+            Kind::Failed,
+            format!("cannot {purpose}: it takes a statement of {has} bytes, and the server takes {most} at once"),
+        )
+        .note(format!(
+            "it begins with: {}",
+            sql.lines().next().unwrap_or_default().chars().take(60).collect::<String>()
+        ))
+        .help("raise `max_allowed_packet` on the server, or make fewer triggers at once with `--target`"))
     }
 
     /// A statement of our own.
@@ -357,6 +384,14 @@ impl Database for Mysql {
             .collect()
     }
 
+    fn live(
+        &mut self,
+        ids: &[ObjectId],
+        _depth: Depth,
+    ) -> Result<Option<BTreeMap<ObjectId, Live>>, Error> {
+        self.read_live(ids)
+    }
+
     fn spared<'a>(&self, definition: &'a Definition) -> Cow<'a, Definition> {
         let Definition::Trigger(trigger) = definition else {
             return Cow::Borrowed(definition);
@@ -424,6 +459,10 @@ impl Database for Mysql {
         Self::may_make(self, definitions)
     }
 
+    fn reader(&self) -> Option<Opening> {
+        Some(self.open_reader())
+    }
+
     fn protocol(&self) -> Protocol {
         Protocol::Journal
     }
@@ -471,6 +510,10 @@ impl Database for Mysql {
 
     fn helpers(&mut self, most: usize) -> Vec<Box<dyn Database>> {
         self.open_helpers(most)
+    }
+
+    fn witness(&mut self) -> Option<Opening> {
+        self.open_witness()
     }
 
     fn interrupter(&self) -> Box<dyn Fn() + Send> {

@@ -1,0 +1,134 @@
+//! Seeing that tables are as planned, and writing the rows of the history about them, while the migration goes on with the next
+//! ones: on a connection of its own, which reads what the other has made. Its rows are one transaction, which ends with the row of
+//! the migration. Whatever goes wrong here is nobody's error: without it, all is seen and written at the end, and whatever is
+//! not as planned is said then.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::sync::mpsc::Receiver;
+
+use super::{Group, run_plain};
+use crate::apply::{Expected, Reader, live_of, rows, verdicts};
+use crate::db::{Database, Fingerprint, Opening};
+use crate::error::Error;
+use crate::history::Writer;
+use crate::model::{Definition, ObjectId, TableId};
+
+/// Fewer groups than this are not worth a connection.
+pub(super) const WORTH: usize = 8;
+
+/// Objects with what is read of them at once, or more where they are on the same tables.
+const LEAST_AT_ONCE: usize = 50;
+
+/// What is to be seen, and how it is written.
+pub(super) struct Task<'a> {
+    pub(super) expected: &'a BTreeMap<Arc<ObjectId>, Expected>,
+    pub(super) found: &'a BTreeMap<Arc<ObjectId>, Option<Definition>>,
+    pub(super) writer: &'a Writer<'a>,
+    pub(super) version: i64,
+}
+
+/// What was done so far.
+pub(super) enum Told {
+    /// All that there was to do about these tables.
+    Done(BTreeSet<TableId>),
+    /// Everything.
+    All,
+}
+
+impl Told {
+    pub(super) fn of(group: &Group) -> Self {
+        Self::Done(group.tables.clone())
+    }
+}
+
+/// All objects were seen to be as planned, and their rows are written, by a transaction that is still open.
+pub(super) struct Seen {
+    pub(super) database: Box<dyn Database>,
+    /// What was read of them.
+    pub(super) reader: Reader,
+}
+
+/// See and write what is told, until all is done; `None` where that did not work out, or the migration did not get so far: then
+/// nothing is written.
+pub(super) fn see(task: &Task<'_>, open: Opening, told: &Receiver<Told>) -> Option<Seen> {
+    let mut database = match open() {
+        Ok(database) => database,
+        Err(error) => {
+            log::info!("no second connection for the migration: {error}");
+            return None;
+        }
+    };
+    match task.see_each(told, &mut *database) {
+        Ok(Some(reader)) => return Some(Seen { database, reader }),
+        Ok(None) => {}
+        Err(error) => log::info!("what was done is looked at once more at the end: {error}"),
+    }
+    // Where this fails the connection is gone, and its transaction with it.
+    let undone = run_plain(&["ROLLBACK".to_owned()], &mut *database);
+    if let Err(error) = undone {
+        log::debug!("the second connection is gone: {error}");
+    }
+    None
+}
+
+impl Task<'_> {
+    fn see_each(
+        &self,
+        told: &Receiver<Told>,
+        database: &mut dyn Database,
+    ) -> Result<Option<Reader>, Error> {
+        let mut on: BTreeMap<Option<TableId>, Vec<(&ObjectId, &Expected)>> = BTreeMap::new();
+        for (id, end) in self.expected {
+            on.entry(id.table().cloned())
+                .or_default()
+                .push((&**id, end));
+        }
+        let mut seen: BTreeMap<&ObjectId, Option<Fingerprint>> = BTreeMap::new();
+        run_plain(&["START TRANSACTION".to_owned()], database)?;
+        let mut some = vec![];
+        loop {
+            match told.recv() {
+                Ok(Told::Done(tables)) => {
+                    let of = tables
+                        .into_iter()
+                        .filter_map(|table| on.remove(&Some(table)));
+                    some.extend(of.flatten());
+                    if some.len() >= LEAST_AT_ONCE {
+                        self.see_some(&some, &mut seen, database)?;
+                        some.clear();
+                    }
+                }
+                Ok(Told::All) => break,
+                // The migration has failed.
+                Err(_) => return Ok(None),
+            }
+        }
+        // With those that nothing was to be done about.
+        some.extend(on.into_values().flatten());
+        self.see_some(&some, &mut seen, database)?;
+        let mut reader = Reader::default();
+        for (id, fingerprint) in seen {
+            reader.note(id, fingerprint.as_ref());
+        }
+        Ok(Some(reader))
+    }
+
+    fn see_some<'a>(
+        &self,
+        some: &[(&'a ObjectId, &Expected)],
+        seen: &mut BTreeMap<&'a ObjectId, Option<Fingerprint>>,
+        database: &mut dyn Database,
+    ) -> Result<(), Error> {
+        let live = live_of(some, database)?
+            .ok_or_else(|| Error::failed("single tables cannot be read here"))?;
+        for (id, _) in some {
+            let fingerprint = live.get(*id).map(|live| live.fingerprint.clone());
+            seen.insert(*id, fingerprint);
+        }
+        let verdicts = verdicts(some, &live, database)?;
+        let rows = rows(some, self.found, live, &verdicts, database.dialect());
+        self.writer
+            .each_of_objects(self.version, rows, |sql| run_plain(&[sql], database))
+    }
+}
