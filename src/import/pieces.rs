@@ -1,0 +1,301 @@
+//! An import, piece by piece: the triggers of some tables at a time are read, drafted, written, proved and looked at, and of
+//! all that only the text is kept. So an import holds little more than names and text, however many triggers there are.
+//!
+//! What pieces have to do with each other is not lost. A function that several tables call is a part of each piece that
+//! calls it; and what is wrong, or goes round in a circle through several pieces, is looked at once more, together with all
+//! that it may have to do with.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
+use std::sync::Arc;
+
+use crate::db::{Database, Depth};
+use crate::error::Error;
+use crate::lint::{self, Faults};
+use crate::model::{Definition, FunctionId, ObjectId, Trigger, TriggerId};
+use crate::render::Renderer;
+use crate::spec::Spec;
+
+use super::proof::{self, Problems};
+use super::represent::{Drafts, Source};
+use super::sections::Sections;
+use super::suspects::Suspects;
+use super::{document, faults, naming};
+
+/// So many triggers make a piece, or those of one table where these are more. Each trigger of a piece takes some KiB; each
+/// piece takes some twenty questions to the server, and a copy of the tables' schema on SQLite.
+const PIECE: usize = 1_000;
+
+/// What all pieces are made with.
+pub(super) struct Importer<'a> {
+    pub(super) database: &'a mut dyn Database,
+    pub(super) renderer: &'a Renderer,
+    /// The schema of names that are written without one.
+    pub(super) schema: String,
+    /// Which triggers call a function, in all schemas.
+    pub(super) callers: BTreeMap<FunctionId, Vec<TriggerId>>,
+    /// Functions among these that belong to an extension.
+    pub(super) foreign: BTreeSet<FunctionId>,
+    /// Functions that the spec has already.
+    pub(super) declared: BTreeSet<FunctionId>,
+    /// Say which dialect a trigger is for: the spec has others.
+    pub(super) mixed: bool,
+    pub(super) problems: Problems,
+}
+
+/// What came of all pieces.
+#[derive(Default)]
+pub(super) struct Imported {
+    pub(super) sections: Sections,
+    /// Functions that were asked for and that have no text.
+    pub(super) without_text: Vec<FunctionId>,
+    /// Functions whose rights (GRANT) a spec does not hold.
+    pub(super) with_rights: Vec<FunctionId>,
+    /// How many triggers and functions have faults already.
+    pub(super) faulty: usize,
+}
+
+/// A piece that was proved.
+struct Piece {
+    drafts: Drafts,
+    /// Its text, read.
+    spec: Spec,
+    /// What is wrong with it already.
+    faults: Faults,
+    without_text: Vec<FunctionId>,
+    with_rights: Vec<FunctionId>,
+}
+
+/// What is live and is not imported.
+#[derive(Default)]
+struct Others {
+    triggers: Vec<ObjectId>,
+    functions: BTreeSet<FunctionId>,
+}
+
+impl Importer<'_> {
+    /// Import these triggers, which are in order, the functions that they need, and some more functions. `whole`: there are no
+    /// other triggers.
+    pub(super) fn import(
+        mut self,
+        triggers: &[TriggerId],
+        also: &[FunctionId],
+        whole: bool,
+    ) -> Result<Imported, Error> {
+        let mut imported = Imported::default();
+        let mut suspects = Suspects::default();
+        let nobody = Others::default();
+        let ranges = pieces(triggers);
+        let pieces = ranges
+            .iter()
+            .filter_map(|range| Some((triggers.get(range.clone())?, &[][..])));
+        for (triggers, also) in pieces.chain(also.chunks(PIECE).map(|also| (&[][..], also))) {
+            if let Some(piece) = self.piece(triggers, also, &nobody)? {
+                imported.take(piece, &self, &mut suspects);
+            }
+        }
+        std::mem::take(&mut self.problems).told()?;
+
+        let mut others = Others::default();
+        if !whole && lint::follows_writes(self.database.dialect()) {
+            others = self.others(triggers)?;
+            for part in others.triggers.chunks(PIECE) {
+                let functions = &others.functions;
+                let is_live = |id: &FunctionId| functions.contains(id);
+                let writes = lint::writes_of(part, &is_live, self.database)?;
+                suspects.add_writes(writes);
+            }
+        }
+        suspects.suspect_circles(triggers, &ranges, &others.triggers);
+        suspects.suspect_callers(&self.callers);
+        if suspects.is_empty() {
+            return Ok(imported);
+        }
+        let again: Vec<TriggerId> = triggers
+            .iter()
+            .filter(|trigger| suspects.has_table(&trigger.table))
+            .cloned()
+            .collect();
+        let also: Vec<FunctionId> = also
+            .iter()
+            .filter(|id| suspects.has_function(id))
+            .cloned()
+            .collect();
+        let is_suspect = |id: &ObjectId| id.table().is_some_and(|table| suspects.has_table(table));
+        others.triggers.retain(is_suspect);
+        if let Some(mut piece) = self.piece(&again, &also, &others)? {
+            imported.faulty = faults::allow(&mut piece.drafts, &piece.spec, &piece.faults.errors);
+            imported.sections.put(
+                &piece.drafts,
+                &self.callers,
+                self.database.dialect().qualifies(),
+            );
+        }
+        self.problems.told()?;
+        Ok(imported)
+    }
+
+    /// What is live besides, and is not to be dropped.
+    fn others(&mut self, triggers: &[TriggerId]) -> Result<Others, Error> {
+        let known = triggers.iter().cloned().map(ObjectId::Trigger).collect();
+        let mut others = Others::default();
+        for id in lint::others(self.database, &known)? {
+            match id {
+                ObjectId::Function(function) => {
+                    others.functions.insert(function);
+                }
+                ObjectId::Trigger(_) => others.triggers.push(id),
+            }
+        }
+        Ok(others)
+    }
+
+    /// Draft these triggers and functions, prove that what is written of them stands for what is live, and find what is wrong
+    /// with them. `None` where there are problems.
+    fn piece(
+        &mut self,
+        triggers: &[TriggerId],
+        also: &[FunctionId],
+        others: &Others,
+    ) -> Result<Option<Piece>, Error> {
+        let definitions = self.definitions(triggers, also)?;
+        let dialect = self.database.dialect();
+        let spared: BTreeMap<TriggerId, Arc<Trigger>> = definitions
+            .values()
+            .filter_map(|definition| spared(definition, &*self.database))
+            .collect();
+        let source = Source {
+            dialect,
+            renderer: self.renderer,
+            server: self.database.server(),
+            definitions: &definitions,
+            spared: &spared,
+            callers: &self.callers,
+            schema: &self.schema,
+            declared: &self.declared,
+            mixed: self.mixed,
+        };
+        let function = |id: &FunctionId| source.function(id);
+        let (also, without_text): (Vec<FunctionId>, Vec<FunctionId>) = also
+            .iter()
+            .filter(|id| function(id).is_some())
+            .cloned()
+            .partition(|id| function(id).is_some_and(naming::has_body));
+        let live = definitions
+            .values()
+            .filter_map(|definition| match definition {
+                Definition::Trigger(trigger) => Some(&**trigger),
+                Definition::Function(_) => None,
+            });
+        let drafts = match source.drafts(live, &also) {
+            Ok(drafts) => drafts,
+            Err(problems) => {
+                self.problems.unspeakable.extend(problems);
+                return Ok(None);
+            }
+        };
+        let has_rights = |id: &FunctionId| function(id).is_some_and(|it| it.grants.is_some());
+        let functions = drafts.functions.iter().map(|draft| &draft.id);
+        let with_rights = functions.filter(|id| has_rights(id)).cloned().collect();
+        drop(spared);
+        let text = document::text(&drafts, &self.callers, dialect.qualifies());
+        let proved = proof::prove(
+            text,
+            &drafts.objects(),
+            &definitions,
+            self.renderer,
+            self.database,
+            &mut self.problems,
+        )?;
+        // Where nothing will be written, it need not be known what is wrong besides.
+        let (Some((spec, asked)), true) = (proved, self.problems.is_empty()) else {
+            return Ok(None);
+        };
+        drop(definitions);
+        let is_live = |id: &FunctionId| {
+            self.callers.contains_key(id) && !self.foreign.contains(id)
+                || others.functions.contains(id)
+        };
+        let faults = lint::faults(&spec, asked, &others.triggers, &is_live, self.database)?;
+        Ok(Some(Piece {
+            drafts,
+            spec,
+            faults,
+            without_text,
+            with_rights,
+        }))
+    }
+
+    /// What is live of these, and of the functions that they call.
+    fn definitions(
+        &mut self,
+        triggers: &[TriggerId],
+        also: &[FunctionId],
+    ) -> Result<BTreeMap<ObjectId, Definition>, Error> {
+        let ids: Vec<ObjectId> = triggers.iter().cloned().map(ObjectId::Trigger).collect();
+        let triggers = self.database.definitions(&ids, Depth::Whole)?;
+        let called = triggers.values().filter_map(Definition::calls);
+        let called =
+            called.filter(|id| self.callers.contains_key(id) && !self.foreign.contains(id));
+        let functions: BTreeSet<&FunctionId> = called.chain(also).collect();
+        let ids: Vec<ObjectId> = functions
+            .into_iter()
+            .cloned()
+            .map(ObjectId::Function)
+            .collect();
+        let mut definitions = self.database.definitions(&ids, Depth::Whole)?;
+        definitions.extend(triggers);
+        Ok(definitions)
+    }
+}
+
+impl Imported {
+    /// Keep the text of a piece, and what there is to be said of it.
+    fn take(&mut self, piece: Piece, importer: &Importer<'_>, suspects: &mut Suspects) {
+        let Piece {
+            drafts,
+            spec,
+            faults,
+            without_text,
+            with_rights,
+        } = piece;
+        suspects.add(&drafts, &spec, faults);
+        drop(spec);
+        // A function that several pieces have is met again.
+        let new = with_rights.into_iter().filter(|id| !self.sections.has(id));
+        self.with_rights.extend(new);
+        self.without_text.extend(without_text);
+        let qualifies = importer.database.dialect().qualifies();
+        self.sections.put(&drafts, &importer.callers, qualifies);
+    }
+}
+
+/// Triggers in order, as ranges of some tables each.
+fn pieces(triggers: &[TriggerId]) -> Vec<Range<usize>> {
+    let mut pieces = vec![];
+    let (mut start, mut end) = (0, 0);
+    for of_table in triggers.chunk_by(|left, right| left.table == right.table) {
+        end += of_table.len();
+        if end - start >= PIECE {
+            pieces.push(start..end);
+            start = end;
+        }
+    }
+    if start < end {
+        pieces.push(start..end);
+    }
+    pieces
+}
+
+/// A trigger without what a new one has anyway on this connection, where the engine keeps more than its DDL says.
+fn spared(definition: &Definition, database: &dyn Database) -> Option<(TriggerId, Arc<Trigger>)> {
+    match definition {
+        Definition::Trigger(trigger) if trigger.creation.is_some() => {
+            match database.spared(definition).into_owned() {
+                Definition::Trigger(spared) => Some((spared.id.clone(), spared)),
+                Definition::Function(_) => None,
+            }
+        }
+        Definition::Trigger(_) | Definition::Function(_) => None,
+    }
+}
