@@ -9,6 +9,7 @@ use std::thread;
 use serde::Serialize;
 
 use crate::db::Migration;
+use crate::digest::HexDigest;
 use crate::error::Error;
 use crate::model::{Definition, ObjectId};
 use crate::render::Renderer;
@@ -38,7 +39,7 @@ pub struct Row {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Present {
     /// Digest of the DDL that the spec rendered to.
-    pub rendered_digest: String,
+    pub rendered_digest: HexDigest,
     /// Fingerprint of what is live.
     pub live_fingerprint: LiveFingerprint,
     /// What it is.
@@ -49,7 +50,7 @@ pub struct Present {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum LiveFingerprint {
     /// As read.
-    Known(String),
+    Known(HexDigest),
     /// Not known yet.
     Later,
 }
@@ -252,8 +253,8 @@ impl Writer<'_> {
             schema: &'a str,
             table: &'a str,
             name: &'a str,
-            rendered_digest: Option<&'a str>,
-            live_fingerprint: Option<&'a str>,
+            rendered_digest: Option<&'a HexDigest>,
+            live_fingerprint: Option<&'a HexDigest>,
             definition: Option<String>,
             before: Option<String>,
         }

@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use crate::apply::{Expected, Job, differences, scope_of};
 use crate::db::{Catalog, Database, Depth, Fingerprint, History, Migration, Record};
+use crate::digest::HexDigest;
 use crate::error::{Diagnostic, Error, Kind};
 use crate::model::{Definition, ObjectId, Place};
 use crate::plan::hazard::{Around, assess};
@@ -25,6 +26,8 @@ pub struct Rollback {
     pub plan: Plan,
     /// The job.
     pub job: Job,
+    /// Everything is live, and recorded, as that version left it: there is nothing to run or to write down.
+    pub is_there: bool,
 }
 
 /// What is known of one object that is touched.
@@ -105,19 +108,26 @@ pub fn prepare(
     };
     assess(&mut plan, &around, database)?;
     let plan = plan.sealed()?;
+    let is_there = is_there(&plan, &touched, &history);
     let mut job = Job::from_plan(plan.clone())?;
     job.summary = format!("rolled back to version {to}");
     job.expected = touched
         .into_iter()
         .map(|(id, touched)| {
             let expected = match (touched.then, touched.target) {
-                (Some((record, definition)), Some(_)) => Expected::Returned { definition, record },
-                (Some((record, definition)), None) => Expected::Missing { definition, record },
+                (Some((record, definition)), Some(_)) => Expected::Returned {
+                    definition,
+                    record: Box::new(record),
+                },
+                (Some((record, definition)), None) => Expected::Missing {
+                    definition,
+                    record: Box::new(record),
+                },
                 // It was there before triggerctl had to do with it, and is left alone from now on.
                 (None, Some(_)) => Expected::Released,
                 (None, None) => Expected::Absent,
             };
-            (id, expected)
+            (Arc::new(id), expected)
         })
         .collect();
     Ok(Rollback {
@@ -125,7 +135,18 @@ pub fn prepare(
         undone,
         plan,
         job,
+        is_there,
     })
+}
+
+/// Whether the plan changes nothing, and all that is touched is recorded as it was then.
+fn is_there(plan: &Plan, touched: &BTreeMap<ObjectId, Touched>, history: &History) -> bool {
+    let digest = |record: &Record| record.rendered_digest.clone();
+    plan.changes.iter().all(|change| !change.action.differs())
+        && touched.iter().all(|(id, touched)| {
+            let then = touched.then.as_ref().map(|(record, _)| digest(record));
+            history.records.get(id).map(digest) == then
+        })
 }
 
 /// Every object that the undone migrations touched, and the catalog around them; an error when one of them is not as the
@@ -316,16 +337,18 @@ fn plan_back(
             .flatten()
             .map(|id| RestsOn {
                 object: ObjectRef::from(id),
-                live: touched.get(id).and_then(|state| state.fingerprint.clone()),
+                live: touched
+                    .get(id)
+                    .and_then(|state| state.fingerprint.clone().map(Box::new)),
                 recorded: history
                     .records
                     .get(id)
-                    .map(|record| record.rendered_digest.clone()),
+                    .map(|record| Box::new(record.rendered_digest.clone())),
             })
             .collect();
         let step = Step {
             action,
-            id,
+            object: ObjectRef::from(id),
             before: live,
             after: target,
             fields,
@@ -333,13 +356,13 @@ fn plan_back(
         };
         changes.push(Change {
             because: if action == Action::Drop {
-                String::new()
+                "".into()
             } else {
-                format!("as it was at version {to}")
+                format!("as it was at version {to}").into()
             },
             rests_on,
             // Recorded is what was recorded then; the job sees to it.
-            rendered_digest: Some(String::new()),
+            rendered_digest: Some(HexDigest::nothing()),
             ..step.change(database, renderer)?
         });
     }

@@ -553,6 +553,18 @@ fn rollback_to(live: &mut dyn Live) {
 
     let before = live.everything();
     sandbox
+        .on(live, &["rollback", "--to", "0", "--yes"])
+        .ok()
+        .says(&["Nothing to do: the database is as version 0 left it."]);
+    sandbox
+        .on(
+            live,
+            &["rollback", "--to", "0", "--yes", "--format", "json"],
+        )
+        .ok()
+        .says(&["\"result\": \"nothing\""]);
+    assert_same("where it is already", &before, &live.everything());
+    sandbox
         .on(live, &["rollback", "--to", "99", "--yes"])
         .code(64)
         .says(&["99"]);
@@ -793,6 +805,26 @@ fn whose_rights_a_function_runs_with_is_no_small_thing() {
     sandbox.on(&live, &["rollback", "--yes"]).ok();
     assert_same("owner and rights", &drifted, &whose(&mut live));
     sandbox.on(&live, &["check"]).code(2).says(&["execute"]);
+    sandbox.on(&live, &["apply", "--yes"]).ok();
+
+    // Passed on to somebody else: nothing is revoked that no plan has shown.
+    live.batch(&format!(
+        "CREATE ROLE {role}_2; GRANT EXECUTE ON FUNCTION users_log() TO {role} WITH GRANT OPTION;
+         SET ROLE {role}; GRANT EXECUTE ON FUNCTION users_log() TO {role}_2; RESET ROLE"
+    ));
+    let before = live.everything();
+    sandbox
+        .on(&live, &["apply", "--yes"])
+        .code(1)
+        .says(&[
+            "dependent privileges exist",
+            "the role has passed the right on",
+        ])
+        .never_says(&["cascade"]);
+    assert_same("all that was granted", &before, &live.everything());
+    live.batch(&format!(
+        "SET ROLE {role}; REVOKE EXECUTE ON FUNCTION users_log() FROM {role}_2; RESET ROLE; DROP ROLE {role}_2"
+    ));
     sandbox.on(&live, &["apply", "--yes"]).ok();
 
     // The same rights, written out, are no difference; nor is what nobody can do anything with.

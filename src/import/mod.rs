@@ -16,6 +16,7 @@ mod text;
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use crate::db::{Catalog, Database, Listed, Scope};
 use crate::desired::{self, Tables};
@@ -166,7 +167,7 @@ fn present(
     let server = database.server();
     let mut tables = Tables::Live(Lookup::new(database));
     let present = desired::from_spec(spec, renderer, &mut tables, server)?;
-    Ok(present.into_keys().collect())
+    Ok(present.into_keys().map(Arc::unwrap_or_clone).collect())
 }
 
 /// The live triggers that the filters take.

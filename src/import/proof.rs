@@ -19,7 +19,7 @@ pub(super) struct Problems {
     /// What would be written and cannot be read.
     unread: Vec<Diagnostic>,
     /// What would not be as it is live.
-    lost: Vec<(ObjectId, Diagnostic)>,
+    lost: Vec<(Arc<ObjectId>, Diagnostic)>,
     /// What would not come of it.
     absent: Vec<Diagnostic>,
 }
@@ -121,7 +121,7 @@ pub(super) fn prove(
         };
         problems
             .lost
-            .extend(problem.map(|problem| (id.clone(), problem)));
+            .extend(problem.map(|problem| (Arc::clone(id), problem)));
     }
     for id in objects {
         if !wanted.contains_key(id) {

@@ -77,6 +77,9 @@ pub struct Draft<'a> {
     problems: Vec<Diagnostic>,
 }
 
+/// So many pieces are read before what is in them is put together.
+const AT_ONCE: usize = 64;
+
 /// A part of a file that is a document by itself.
 struct Piece {
     file: Arc<SourceFile>,
@@ -181,30 +184,33 @@ impl<'a> Draft<'a> {
             let is_needless = needless.load(Ordering::Relaxed);
             (!is_needless).then(|| piece.read(self.options))
         };
-        let (read, ()) = parallel::map_in_parts(2, &self.pieces, work, || ());
-        let Some(read) = read.into_iter().collect::<Option<Vec<_>>>() else {
-            return Ok(Err(self));
-        };
+        let mut all = Objects::default();
+        let triggers = self.pieces.iter().map(Piece::triggers).sum();
+        all.triggers.reserve_exact(triggers);
+        // Some at a time, so that nothing is there twice but what these hold.
+        for pieces in self.pieces.chunks(AT_ONCE) {
+            let (read, ()) = parallel::map_in_parts(2, pieces, work, || ());
+            for objects in read {
+                match objects {
+                    None => return Ok(Err(self)),
+                    // What the parser says of a piece would be true, but the whole may be wrong in other ways as well.
+                    Some(None) => return Self::whole(self.path, self.options)?.complete().map(Ok),
+                    Some(Some(objects)) => all.add(objects),
+                }
+            }
+        }
         let Self {
-            path,
+            path: _,
             options,
             mut spec,
             pieces: _,
             mut problems,
         } = self;
-        let count = |objects: &Option<Objects>| {
-            objects.as_ref().map_or(0, |objects| objects.triggers.len())
-        };
-        spec.triggers.reserve_exact(read.iter().map(count).sum());
-        for objects in read {
-            let Some(objects) = objects else {
-                // What the parser says of a piece would be true, but the whole may be wrong in other ways as well.
-                return Self::whole(path, options)?.complete().map(Ok);
-            };
-            spec.triggers.extend(objects.triggers);
-            spec.functions.extend(objects.functions);
-            problems.extend(objects.problems);
-        }
+        // Those that are in no piece, if any, come first.
+        let before = std::mem::replace(&mut spec.triggers, all.triggers);
+        spec.triggers.splice(0..0, before);
+        spec.functions.append(&mut all.functions);
+        problems.append(&mut all.problems);
         check::unique(&spec.triggers, &spec.functions, &mut problems);
         kinds(&mut spec, options, &mut problems);
         if problems.is_empty() {
@@ -246,6 +252,17 @@ struct Objects {
 }
 
 impl Objects {
+    fn add(&mut self, other: Self) {
+        let Self {
+            triggers,
+            functions,
+            problems,
+        } = other;
+        self.triggers.extend(triggers);
+        self.functions.extend(functions);
+        self.problems.extend(problems);
+    }
+
     fn take(&mut self, record: &mut Record, options: &LoadOptions<'_>) {
         let mut builder = Builder {
             problems: &mut self.problems,
@@ -266,6 +283,12 @@ impl Objects {
 }
 
 impl Piece {
+    /// How many triggers are in it, as far as can be seen from outside.
+    fn triggers(&self) -> usize {
+        let text = self.file.text.get(self.range.clone());
+        text.map_or(0, |text| text.matches("[[trigger]]").count())
+    }
+
     /// What is in it; `None` when it is no document.
     fn read(&self, options: &LoadOptions<'_>) -> Option<Objects> {
         let text = self.file.text.get(self.range.clone())?;

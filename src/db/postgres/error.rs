@@ -142,6 +142,14 @@ fn details(mut diagnostic: Diagnostic, answer: &DbError) -> Diagnostic {
     for detail in [answer.detail(), answer.where_()].into_iter().flatten() {
         diagnostic = diagnostic.note(detail);
     }
+    // The server's hint is CASCADE, which takes from people what no plan has shown. (The code is that of DROP as well; the
+    // routine, in `acl.c`, is not.)
+    if answer.routine() == Some("recursive_revoke") {
+        return diagnostic.help(
+            "the role has passed the right on: take it from those others first (`SET ROLE` to it, then REVOKE), or keep all as it \
+             is with `triggerctl apply --adopt`",
+        );
+    }
     if let Some(hint) = answer.hint() {
         diagnostic = diagnostic.help(hint);
     }

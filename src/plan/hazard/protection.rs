@@ -8,8 +8,8 @@ use super::Severity;
 use super::body::{Effects, effects, is_table, is_unchanged};
 use crate::dialect::Dialect;
 use crate::model::{
-    Action, Condition, EnabledState, Event, Function, FunctionId, FunctionSource, Orientation,
-    Timing, Trigger,
+    Action, Condition, EnabledState, Event, Events, Function, FunctionId, FunctionSource,
+    Orientation, Timing, Trigger,
 };
 use crate::sql::{Syntax, tokens};
 
@@ -454,7 +454,7 @@ pub(super) fn lost_with(
     let covered = !others.is_empty()
         && trigger.events.iter().all(|event| {
             let alone = Trigger {
-                events: BTreeSet::from([*event]),
+                events: Events::from([*event]),
                 ..trigger.clone()
             };
             others
