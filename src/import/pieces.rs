@@ -22,9 +22,13 @@ use super::sections::Sections;
 use super::suspects::Suspects;
 use super::{document, faults, naming};
 
-/// So many triggers make a piece, or those of one table where these are more. Each trigger of a piece takes some KiB; each
-/// piece takes some twenty questions to the server, and a copy of the tables' schema on SQLite.
+/// So many triggers make a piece, or those of one table where these are more. Each trigger of a piece takes some KiB.
 const PIECE: usize = 1_000;
+/// There are not many more pieces than these: each takes some twenty questions to the server, some of which it goes through its
+/// catalog for, and a copy of the tables' schema on SQLite.
+const MOST_PIECES: usize = 10;
+/// For so many pieces at once is read what is live: no question makes a server look for longer.
+const READ_AT_ONCE: usize = 3;
 
 /// What all pieces are made with.
 pub(super) struct Importer<'a> {
@@ -84,13 +88,22 @@ impl Importer<'_> {
     ) -> Result<Imported, Error> {
         let mut imported = Imported::default();
         let mut suspects = Suspects::default();
-        let nobody = Others::default();
         let ranges = pieces(triggers);
-        let pieces = ranges
-            .iter()
-            .filter_map(|range| Some((triggers.get(range.clone())?, &[][..])));
-        for (triggers, also) in pieces.chain(also.chunks(PIECE).map(|also| (&[][..], also))) {
-            if let Some(piece) = self.piece(triggers, also, &nobody)? {
+        for some in ranges.chunks(READ_AT_ONCE) {
+            let all = some.iter().flat_map(Clone::clone);
+            let all: Vec<&TriggerId> = all.filter_map(|number| triggers.get(number)).collect();
+            let mut live = self.definitions(all, &[])?;
+            for range in some {
+                let own = triggers.get(range.clone()).unwrap_or_default();
+                let live = self.taken(&mut live, own);
+                if let Some(piece) = self.piece(live, &[], &Others::default())? {
+                    imported.take(piece, &self, &mut suspects);
+                }
+            }
+        }
+        for also in also.chunks(piece_size(also.len())) {
+            let live = self.definitions([], also)?;
+            if let Some(piece) = self.piece(live, also, &Others::default())? {
                 imported.take(piece, &self, &mut suspects);
             }
         }
@@ -99,7 +112,7 @@ impl Importer<'_> {
         let mut others = Others::default();
         if !whole && lint::follows_writes(self.database.dialect()) {
             others = self.others(triggers)?;
-            for part in others.triggers.chunks(PIECE) {
+            for part in others.triggers.chunks(piece_size(others.triggers.len())) {
                 let functions = &others.functions;
                 let is_live = |id: &FunctionId| functions.contains(id);
                 let writes = lint::writes_of(part, &is_live, self.database)?;
@@ -111,10 +124,9 @@ impl Importer<'_> {
         if suspects.is_empty() {
             return Ok(imported);
         }
-        let again: Vec<TriggerId> = triggers
+        let again: Vec<&TriggerId> = triggers
             .iter()
             .filter(|trigger| suspects.has_table(&trigger.table))
-            .cloned()
             .collect();
         let also: Vec<FunctionId> = also
             .iter()
@@ -123,7 +135,8 @@ impl Importer<'_> {
             .collect();
         let is_suspect = |id: &ObjectId| id.table().is_some_and(|table| suspects.has_table(table));
         others.triggers.retain(is_suspect);
-        if let Some(mut piece) = self.piece(&again, &also, &others)? {
+        let live = self.definitions(again, &also)?;
+        if let Some(mut piece) = self.piece(live, &also, &others)? {
             imported.faulty = faults::allow(&mut piece.drafts, &piece.spec, &piece.faults.errors);
             imported.sections.put(
                 &piece.drafts,
@@ -150,15 +163,14 @@ impl Importer<'_> {
         Ok(others)
     }
 
-    /// Draft these triggers and functions, prove that what is written of them stands for what is live, and find what is wrong
-    /// with them. `None` where there are problems.
+    /// Draft what is live, the triggers and these functions of it, prove that what is written stands for it, and find what is
+    /// wrong with it. `None` where there are problems.
     fn piece(
         &mut self,
-        triggers: &[TriggerId],
+        definitions: BTreeMap<ObjectId, Definition>,
         also: &[FunctionId],
         others: &Others,
     ) -> Result<Option<Piece>, Error> {
-        let definitions = self.definitions(triggers, also)?;
         let dialect = self.database.dialect();
         let spared: BTreeMap<TriggerId, Arc<Trigger>> = definitions
             .values()
@@ -226,13 +238,43 @@ impl Importer<'_> {
         }))
     }
 
-    /// What is live of these, and of the functions that they call.
-    fn definitions(
-        &mut self,
+    /// Of what is live, these triggers, with the functions that they call.
+    fn taken(
+        &self,
+        live: &mut BTreeMap<ObjectId, Definition>,
         triggers: &[TriggerId],
+    ) -> BTreeMap<ObjectId, Definition> {
+        let mut taken = BTreeMap::new();
+        for trigger in triggers.iter().cloned().map(ObjectId::Trigger) {
+            let Some(definition) = live.remove(&trigger) else {
+                continue;
+            };
+            if let Some(id) = definition.calls() {
+                let alone = self
+                    .callers
+                    .get(id)
+                    .is_some_and(|callers| callers.len() == 1);
+                let id = ObjectId::Function(id.clone());
+                let function = if alone {
+                    live.remove(&id)
+                } else {
+                    live.get(&id).cloned()
+                };
+                taken.extend(function.map(|function| (id, function)));
+            }
+            taken.insert(trigger, definition);
+        }
+        taken
+    }
+
+    /// What is live of these, and of the functions that they call.
+    fn definitions<'t>(
+        &mut self,
+        triggers: impl IntoIterator<Item = &'t TriggerId>,
         also: &[FunctionId],
     ) -> Result<BTreeMap<ObjectId, Definition>, Error> {
-        let ids: Vec<ObjectId> = triggers.iter().cloned().map(ObjectId::Trigger).collect();
+        let triggers = triggers.into_iter().cloned();
+        let ids: Vec<ObjectId> = triggers.map(ObjectId::Trigger).collect();
         let triggers = self.database.definitions(&ids, Depth::Whole)?;
         let called = triggers.values().filter_map(Definition::calls);
         let called =
@@ -270,13 +312,19 @@ impl Imported {
     }
 }
 
+/// How many of so many make a piece.
+fn piece_size(count: usize) -> usize {
+    PIECE.max(count.div_ceil(MOST_PIECES))
+}
+
 /// Triggers in order, as ranges of some tables each.
 fn pieces(triggers: &[TriggerId]) -> Vec<Range<usize>> {
+    let size = piece_size(triggers.len());
     let mut pieces = vec![];
     let (mut start, mut end) = (0, 0);
     for of_table in triggers.chunk_by(|left, right| left.table == right.table) {
         end += of_table.len();
-        if end - start >= PIECE {
+        if end - start >= size {
             pieces.push(start..end);
             start = end;
         }
