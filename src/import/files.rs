@@ -4,11 +4,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use toml::de::{DeTable, DeValue};
 
 use crate::desired::digest;
-use crate::error::{Error, Kind};
+use crate::error::{Error, Kind, SourceFile};
 use crate::model::TableId;
 use crate::spec::{LoadOptions, Spec};
 
@@ -120,9 +121,10 @@ impl Import {
                 functions: self.functions(),
             });
         }
-        let spec = Spec::load(main, options).map_err(|error| error.note("nothing was written"))?;
+        let files =
+            Spec::check(main, options).map_err(|error| error.note("nothing was written"))?;
         for part in &written {
-            if !includes(&spec, &part.path) {
+            if !is_among(&files, &part.path) {
                 return Err(Error::failed(format!(
                     "`{}` would not be read with `{}`: nothing was written",
                     part.path.display(),
@@ -207,15 +209,19 @@ fn appended(before: &str, added: &str) -> String {
 }
 
 fn reads(main: &Path, options: &LoadOptions<'_>, part: &Path) -> bool {
-    Spec::load(main, options).is_ok_and(|spec| includes(&spec, part))
+    Spec::check(main, options).is_ok_and(|files| is_among(&files, part))
 }
 
 /// Whether a file is one of a spec's.
 pub(crate) fn includes(spec: &Spec, path: &Path) -> bool {
+    is_among(&spec.files, path)
+}
+
+fn is_among(files: &[Arc<SourceFile>], path: &Path) -> bool {
     let Ok(wanted) = fs::canonicalize(path) else {
         return false;
     };
-    spec.files
+    files
         .iter()
         .any(|file| fs::canonicalize(&file.name).is_ok_and(|found| found == wanted))
 }

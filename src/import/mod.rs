@@ -69,6 +69,8 @@ impl Filters {
 #[derive(Debug)]
 pub struct Import {
     sections: Sections,
+    /// What is in them of triggers.
+    triggers: Vec<TriggerId>,
     /// Triggers that the filters take and that the spec has already.
     pub covered: usize,
     /// Trigger functions that no trigger calls, and that are left out.
@@ -114,7 +116,7 @@ pub fn read(
         .cloned()
         .collect();
     let Sorted {
-        triggers,
+        mut triggers,
         covered,
         nameless,
     } = sorted(listed.into_keys(), filters, &present);
@@ -136,16 +138,22 @@ pub fn read(
         declared,
         mixed: spec.is_some_and(|spec| has_other_dialects(spec, dialect.name())),
         problems: Problems::default(),
+        gone: BTreeSet::new(),
     };
     let Imported {
         sections,
         without_text,
         with_rights,
         faulty,
+        gone,
     } = source.import(&triggers, &wanted, whole)?;
     uncalled.extend(without_text);
+    if !gone.is_empty() {
+        triggers.retain(|trigger| !gone.contains(trigger));
+    }
     Ok(Import {
         sections,
+        triggers,
         covered,
         uncalled,
         event_triggers,
@@ -285,7 +293,7 @@ fn has_other_dialects(spec: &Spec, dialect: &str) -> bool {
 impl Import {
     /// How many triggers there are in it.
     pub fn triggers(&self) -> usize {
-        self.sections.triggers.len()
+        self.triggers.len()
     }
 
     /// How many functions there are in it, those that are generated for a trigger not counted.
@@ -295,13 +303,9 @@ impl Import {
 
     /// What is in it.
     pub fn objects(&self) -> Vec<ObjectId> {
-        let Sections {
-            functions,
-            triggers,
-            ..
-        } = &self.sections;
-        let functions = functions.iter().cloned().map(ObjectId::Function);
-        let triggers = triggers.iter().cloned().map(ObjectId::Trigger);
+        let functions = self.sections.functions.iter();
+        let functions = functions.cloned().map(ObjectId::Function);
+        let triggers = self.triggers.iter().cloned().map(ObjectId::Trigger);
         functions.chain(triggers).collect()
     }
 

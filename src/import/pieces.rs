@@ -45,6 +45,8 @@ pub(super) struct Importer<'a> {
     /// Say which dialect a trigger is for: the spec has others.
     pub(super) mixed: bool,
     pub(super) problems: Problems,
+    /// Triggers that were gone when they were to be read.
+    pub(super) gone: BTreeSet<TriggerId>,
 }
 
 /// What came of all pieces.
@@ -57,6 +59,8 @@ pub(super) struct Imported {
     pub(super) with_rights: Vec<FunctionId>,
     /// How many triggers and functions have faults already.
     pub(super) faulty: usize,
+    /// Triggers that were gone when they were to be read.
+    pub(super) gone: BTreeSet<TriggerId>,
 }
 
 /// A piece that was proved.
@@ -89,7 +93,12 @@ impl Importer<'_> {
         let mut imported = Imported::default();
         let mut suspects = Suspects::default();
         let ranges = pieces(triggers);
-        for some in ranges.chunks(READ_AT_ONCE) {
+        let at_once = if self.database.goes_to_each() {
+            1
+        } else {
+            READ_AT_ONCE
+        };
+        for some in ranges.chunks(at_once) {
             let all = some.iter().flat_map(Clone::clone);
             let all: Vec<&TriggerId> = all.filter_map(|number| triggers.get(number)).collect();
             let mut live = self.definitions(all, &[])?;
@@ -121,9 +130,22 @@ impl Importer<'_> {
         }
         suspects.suspect_circles(triggers, &ranges, &others.triggers);
         suspects.suspect_callers(&self.callers);
-        if suspects.is_empty() {
-            return Ok(imported);
+        if !suspects.is_empty() {
+            self.again(triggers, also, others, &suspects, &mut imported)?;
         }
+        imported.gone = self.gone;
+        Ok(imported)
+    }
+
+    /// Take what is suspect in once more, all of it as one piece, with what is to be allowed.
+    fn again(
+        &mut self,
+        triggers: &[TriggerId],
+        also: &[FunctionId],
+        mut others: Others,
+        suspects: &Suspects,
+        imported: &mut Imported,
+    ) -> Result<(), Error> {
         let again: Vec<&TriggerId> = triggers
             .iter()
             .filter(|trigger| suspects.has_table(&trigger.table))
@@ -144,8 +166,7 @@ impl Importer<'_> {
                 self.database.dialect().qualifies(),
             );
         }
-        self.problems.told()?;
-        Ok(imported)
+        std::mem::take(&mut self.problems).told()
     }
 
     /// What is live besides, and is not to be dropped.
@@ -276,6 +297,11 @@ impl Importer<'_> {
         let triggers = triggers.into_iter().cloned();
         let ids: Vec<ObjectId> = triggers.map(ObjectId::Trigger).collect();
         let triggers = self.database.definitions(&ids, Depth::Whole)?;
+        let gone = ids.into_iter().filter(|id| !triggers.contains_key(id));
+        self.gone.extend(gone.filter_map(|id| match id {
+            ObjectId::Trigger(trigger) => Some(trigger),
+            ObjectId::Function(_) => None,
+        }));
         let called = triggers.values().filter_map(Definition::calls);
         let called =
             called.filter(|id| self.callers.contains_key(id) && !self.foreign.contains(id));

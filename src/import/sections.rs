@@ -20,8 +20,6 @@ pub(super) struct Sections {
     /// All functions, those that are generated for a trigger not counted, in the order in which they were met.
     pub(super) functions: Vec<FunctionId>,
     met: BTreeSet<FunctionId>,
-    /// All triggers, likewise.
-    pub(super) triggers: Vec<TriggerId>,
 }
 
 impl Sections {
@@ -42,11 +40,7 @@ impl Sections {
                 self.put_shared(&group);
                 continue;
             };
-            let before = self.tables.insert(table.clone(), group.part(qualifies));
-            if before.is_none() {
-                let ids = group.triggers.iter().map(|trigger| trigger.id.clone());
-                self.triggers.extend(ids);
-            }
+            self.tables.insert(table.clone(), group.part(qualifies));
         }
     }
 

@@ -188,6 +188,10 @@ impl Database for Sqlite {
         catalog::definitions(&self.connection, ids, &self.rows)
     }
 
+    fn goes_to_each(&self) -> bool {
+        true
+    }
+
     fn siblings(&mut self, tables: &BTreeSet<TableId>) -> Result<Vec<Sibling>, Error> {
         catalog::siblings(&self.connection, tables)
     }
