@@ -22,13 +22,62 @@ use super::sections::Sections;
 use super::suspects::Suspects;
 use super::{document, faults, naming};
 
-/// So many triggers make a piece, or those of one table where these are more. Each trigger of a piece takes some KiB.
-const PIECE: usize = 1_000;
-/// There are not many more pieces than these: each takes some twenty questions to the server, some of which it goes through its
-/// catalog for, and a copy of the tables' schema on SQLite.
-const MOST_PIECES: usize = 10;
-/// For so many pieces at once is read what is live: no question makes a server look for longer.
-const READ_AT_ONCE: usize = 3;
+/// How an import is cut. A trigger of a piece takes some KiB of memory while the piece is made.
+#[derive(Clone, Copy)]
+struct Cut {
+    /// Fewer triggers than these are one piece.
+    least: usize,
+    /// There are not many more pieces than these.
+    most_pieces: usize,
+    /// For so many pieces is read at once what is live.
+    read_at_once: usize,
+}
+
+/// A piece takes some twenty questions, and for some of them a server goes through its whole catalog.
+const BY_QUESTIONS: Cut = Cut {
+    least: 1_000,
+    most_pieces: 6,
+    read_at_once: 2,
+};
+/// A piece takes a copy of the tables' schema, and SQLite has its own schema in memory all the time.
+const BY_COPIES: Cut = Cut {
+    least: 500,
+    most_pieces: 16,
+    read_at_once: 1,
+};
+
+impl Cut {
+    fn of(database: &dyn Database) -> Self {
+        if database.goes_to_each() {
+            BY_COPIES
+        } else {
+            BY_QUESTIONS
+        }
+    }
+
+    /// How many of so many make a piece.
+    fn size(self, count: usize) -> usize {
+        self.least.max(count.div_ceil(self.most_pieces))
+    }
+
+    /// Triggers in order, as ranges of some tables each: those of one table are in one piece.
+    fn pieces(self, triggers: &[TriggerId]) -> Vec<Range<usize>> {
+        let size = self.size(triggers.len());
+        let mut pieces = vec![];
+        let (mut start, mut end) = (0, 0);
+        for of_table in triggers.chunk_by(|left, right| left.table == right.table) {
+            end += of_table.len();
+            if end - start >= size {
+                pieces.push(start..end);
+                start = end;
+            }
+        }
+        if start < end {
+            pieces.push(start..end);
+        }
+        pieces
+    }
+}
 
 /// What all pieces are made with.
 pub(super) struct Importer<'a> {
@@ -92,13 +141,9 @@ impl Importer<'_> {
     ) -> Result<Imported, Error> {
         let mut imported = Imported::default();
         let mut suspects = Suspects::default();
-        let ranges = pieces(triggers);
-        let at_once = if self.database.goes_to_each() {
-            1
-        } else {
-            READ_AT_ONCE
-        };
-        for some in ranges.chunks(at_once) {
+        let cut = Cut::of(self.database);
+        let ranges = cut.pieces(triggers);
+        for some in ranges.chunks(cut.read_at_once) {
             let all = some.iter().flat_map(Clone::clone);
             let all: Vec<&TriggerId> = all.filter_map(|number| triggers.get(number)).collect();
             let mut live = self.definitions(all, &[])?;
@@ -110,7 +155,7 @@ impl Importer<'_> {
                 }
             }
         }
-        for also in also.chunks(piece_size(also.len())) {
+        for also in also.chunks(cut.size(also.len())) {
             let live = self.definitions([], also)?;
             if let Some(piece) = self.piece(live, also, &Others::default())? {
                 imported.take(piece, &self, &mut suspects);
@@ -121,7 +166,7 @@ impl Importer<'_> {
         let mut others = Others::default();
         if !whole && lint::follows_writes(self.database.dialect()) {
             others = self.others(triggers)?;
-            for part in others.triggers.chunks(piece_size(others.triggers.len())) {
+            for part in others.triggers.chunks(cut.size(others.triggers.len())) {
                 let functions = &others.functions;
                 let is_live = |id: &FunctionId| functions.contains(id);
                 let writes = lint::writes_of(part, &is_live, self.database)?;
@@ -336,29 +381,6 @@ impl Imported {
         let qualifies = importer.database.dialect().qualifies();
         self.sections.put(&drafts, &importer.callers, qualifies);
     }
-}
-
-/// How many of so many make a piece.
-fn piece_size(count: usize) -> usize {
-    PIECE.max(count.div_ceil(MOST_PIECES))
-}
-
-/// Triggers in order, as ranges of some tables each.
-fn pieces(triggers: &[TriggerId]) -> Vec<Range<usize>> {
-    let size = piece_size(triggers.len());
-    let mut pieces = vec![];
-    let (mut start, mut end) = (0, 0);
-    for of_table in triggers.chunk_by(|left, right| left.table == right.table) {
-        end += of_table.len();
-        if end - start >= size {
-            pieces.push(start..end);
-            start = end;
-        }
-    }
-    if start < end {
-        pieces.push(start..end);
-    }
-    pieces
 }
 
 /// A trigger without what a new one has anyway on this connection, where the engine keeps more than its DDL says.
