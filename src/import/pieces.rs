@@ -170,7 +170,7 @@ impl Importer<'_> {
                 let functions = &others.functions;
                 let is_live = |id: &FunctionId| functions.contains(id);
                 let writes = lint::writes_of(part, &is_live, self.database)?;
-                suspects.add_writes(writes);
+                suspects.add_writes(&writes);
             }
         }
         suspects.suspect_circles(triggers, &ranges, &others.triggers);

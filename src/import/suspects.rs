@@ -44,7 +44,7 @@ impl Suspects {
     /// Take in what was found in a piece.
     pub(super) fn add(&mut self, drafts: &Drafts, spec: &Spec, faults: Faults) {
         let Faults { errors, writes } = faults;
-        self.add_writes(writes);
+        self.add_writes(&writes);
         for id in faults::owners(drafts, spec, &errors) {
             match id {
                 ObjectId::Trigger(trigger) => {
@@ -57,7 +57,7 @@ impl Suspects {
         }
     }
 
-    pub(super) fn add_writes(&mut self, writes: BTreeSet<(TableId, TableId)>) {
+    pub(super) fn add_writes(&mut self, writes: &BTreeSet<(TableId, TableId)>) {
         let writes = writes.iter();
         self.writes
             .extend(writes.map(|(from, to)| (folded(from), folded(to))));
