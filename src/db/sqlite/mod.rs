@@ -9,6 +9,7 @@ mod many;
 mod migrate;
 mod names;
 mod open;
+mod record;
 mod size;
 mod stage;
 
@@ -22,8 +23,8 @@ pub use self::create::create;
 pub use self::open::{Options, open};
 pub use self::stage::Blueprint;
 use super::{
-    Befores, Catalog, ConditionPair, Database, Depth, History, Intent, Migration, Patience, Record,
-    Scope, Sibling, Statement, Target, Verdict,
+    Befores, Catalog, ConditionPair, Database, Depth, History, Intent, Live, Migration, Patience,
+    Record, Recorder, Scope, Sibling, Statement, Target, Verdict,
 };
 use crate::dialect::sqlite::parse::bare_condition;
 use crate::dialect::{Dialect, Server, Table};
@@ -69,7 +70,7 @@ impl Sqlite {
             path,
             missing: false,
             intent,
-            rows: catalog::Rows::new(),
+            rows: catalog::Rows::default(),
             lock_timeout: LOCK_TIMEOUT,
         }
     }
@@ -192,6 +193,14 @@ impl Database for Sqlite {
         true
     }
 
+    fn live(
+        &mut self,
+        ids: &[ObjectId],
+        _depth: Depth,
+    ) -> Result<Option<BTreeMap<ObjectId, Live>>, Error> {
+        catalog::live(&self.connection, ids, &mut self.rows).map(Some)
+    }
+
     fn siblings(&mut self, tables: &BTreeSet<TableId>) -> Result<Vec<Sibling>, Error> {
         catalog::siblings(&self.connection, tables)
     }
@@ -266,6 +275,10 @@ impl Database for Sqlite {
         progress: &mut dyn FnMut(usize),
     ) -> Result<(), Error> {
         migrate::run(&self.connection, statements, progress)
+    }
+
+    fn recorder(&mut self) -> Option<&mut dyn Recorder> {
+        Some(self)
     }
 
     fn checks_live(&self) -> bool {
