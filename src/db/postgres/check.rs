@@ -142,28 +142,7 @@ impl Postgres {
             };
             surroundings.returns.insert(id, kind);
         }
-        // What a name that is nowhere may have been meant to be.
-        let missing = functions
-            .iter()
-            .filter(|id| !surroundings.returns.contains_key(**id));
-        let schemas: BTreeSet<&str> = missing.map(|id| id.schema.as_str()).collect();
-        if !schemas.is_empty() {
-            let schemas: Vec<&str> = schemas.into_iter().collect();
-            for row in self.read(
-                "read the trigger functions",
-                "SELECT n.nspname, p.proname
-                 FROM pg_catalog.pg_proc p
-                 JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace
-                 WHERE n.nspname = ANY ($1) AND p.pronargs = 0 AND p.prokind = 'f'
-                   AND p.prorettype = 'pg_catalog.trigger'::pg_catalog.regtype",
-                &[(&schemas, Type::TEXT_ARRAY)],
-            )? {
-                surroundings.candidates.insert(FunctionId {
-                    schema: get(&row, 0)?,
-                    name: get(&row, 1)?,
-                });
-            }
-        }
+        self.read_candidates(&functions, &mut surroundings)?;
         let tables: BTreeSet<&TableId> = definitions
             .iter()
             .filter_map(|definition| match definition {
@@ -218,6 +197,37 @@ impl Postgres {
             }
         }
         Ok(surroundings)
+    }
+
+    /// What the names of functions that are nowhere may have been meant to be.
+    fn read_candidates(
+        &mut self,
+        functions: &BTreeSet<&FunctionId>,
+        surroundings: &mut Surroundings,
+    ) -> Result<(), Error> {
+        let missing = functions
+            .iter()
+            .filter(|id| !surroundings.returns.contains_key(**id));
+        let schemas: BTreeSet<&str> = missing.map(|id| id.schema.as_str()).collect();
+        if schemas.is_empty() {
+            return Ok(());
+        }
+        let schemas: Vec<&str> = schemas.into_iter().collect();
+        for row in self.read(
+            "read the trigger functions",
+            "SELECT n.nspname, p.proname
+             FROM pg_catalog.pg_proc p
+             JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace
+             WHERE n.nspname = ANY ($1) AND p.pronargs = 0 AND p.prokind = 'f'
+               AND p.prorettype = 'pg_catalog.trigger'::pg_catalog.regtype",
+            &[(&schemas, Type::TEXT_ARRAY)],
+        )? {
+            surroundings.candidates.insert(FunctionId {
+                schema: get(&row, 0)?,
+                name: get(&row, 1)?,
+            });
+        }
+        Ok(())
     }
 
     /// What plpgsql_check says of bodies that the server has already, where the extension is installed. A body that is
