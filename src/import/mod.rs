@@ -200,7 +200,6 @@ fn sorted(
     };
     for id in listed {
         let is_covered = present.contains(&id);
-        let shown = id.to_string();
         let ObjectId::Trigger(trigger) = id else {
             continue;
         };
@@ -208,7 +207,9 @@ fn sorted(
             continue;
         }
         if trigger.name.is_empty() {
-            log::warn!("{shown} has an empty name, which no spec can say: it is left alone");
+            log::warn!(
+                "trigger {trigger} has an empty name, which no spec can say: it is left alone"
+            );
             sorted.nameless.push(trigger);
         } else if is_covered {
             sorted.covered += 1;
