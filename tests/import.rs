@@ -375,6 +375,70 @@ fn rights_and_lost_comments_are_said() {
     );
 }
 
+/// Many triggers are imported some tables at a time. What is wrong with a function that tables far apart share, and a circle
+/// through them, is seen as if all were looked at together.
+#[test]
+fn what_pieces_have_in_common_is_seen() {
+    let mut live = Postgres::new();
+    live.batch(
+        "CREATE TABLE a (id int);
+         CREATE TABLE z (id int);
+         DO $do$ BEGIN
+           FOR t IN 1..110 LOOP
+             EXECUTE format('CREATE TABLE m%s (id int)', t);
+             EXECUTE format($f$CREATE FUNCTION m%s_own() RETURNS trigger LANGUAGE plpgsql AS E'\nBEGIN\nRAISE NOTICE ''%s'';\nRETURN NULL;\nEND\n'$f$, t, t);
+             EXECUTE format('CREATE TRIGGER own AFTER DELETE ON m%s FOR EACH ROW EXECUTE FUNCTION m%s_own()', t, t);
+           END LOOP;
+         END $do$;
+         CREATE FUNCTION fine() RETURNS trigger LANGUAGE plpgsql AS 'begin return null; end';
+         DO $do$ BEGIN
+           FOR t IN 1..110 LOOP
+             FOR n IN 1..10 LOOP
+               EXECUTE format('CREATE TRIGGER f%s AFTER INSERT ON m%s FOR EACH ROW EXECUTE FUNCTION fine()', n, t);
+             END LOOP;
+           END LOOP;
+         END $do$;
+         CREATE FUNCTION broken() RETURNS trigger LANGUAGE plpgsql AS 'begin insert into gone values (1); return null; end';
+         CREATE TRIGGER broken AFTER UPDATE ON a FOR EACH ROW EXECUTE FUNCTION broken();
+         CREATE TRIGGER broken AFTER UPDATE ON z FOR EACH ROW EXECUTE FUNCTION broken();
+         CREATE FUNCTION to_z() RETURNS trigger LANGUAGE plpgsql AS 'begin insert into z values (1); return null; end';
+         CREATE FUNCTION to_a() RETURNS trigger LANGUAGE plpgsql AS 'begin insert into a values (1); return null; end';
+         CREATE TRIGGER round AFTER INSERT ON a FOR EACH ROW EXECUTE FUNCTION to_z();
+         CREATE TRIGGER round AFTER INSERT ON z FOR EACH ROW EXECUTE FUNCTION to_a()",
+    );
+    let (sandbox, run) = imported(&live);
+    run.says(&[
+        "1214 triggers and 4 functions imported",
+        "2 of them have faults in the database already",
+    ]);
+    let text = sandbox.read("triggers.toml");
+    // Each function once, and what is wrong with one once, where it is.
+    assert_eq!(text.matches("[[function]]").count(), 4);
+    assert_eq!(text.matches("allow ").count(), 2);
+    let allowed = |header: &str| {
+        let entries: Vec<&str> = text.split("\n[[").collect();
+        let entry = entries.iter().find(|entry| entry.contains(header));
+        let allow = entry.and_then(|entry| entry.lines().find(|line| line.starts_with("allow")));
+        allow.unwrap_or_default().to_owned()
+    };
+    assert!(
+        allowed("name  = \"broken\"").contains("missing_reference"),
+        "{text}"
+    );
+    assert!(
+        text.contains("allow  = { rule = \"trigger_cycle\""),
+        "the circle is on the first of its triggers"
+    );
+    sandbox.on(&live, &["check"]).ok();
+
+    // The others on the circle need not be imported for it to be seen.
+    let alone = Sandbox::new();
+    let arguments = ["import", "--table", "a", "-o", "triggers.toml"];
+    alone.on(&live, &arguments).ok();
+    let text = alone.read("triggers.toml");
+    assert!(text.contains("trigger_cycle"), "{text}");
+}
+
 #[test]
 fn a_trigger_that_calls_an_extension_is_imported() {
     let mut live = Postgres::new();

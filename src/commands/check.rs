@@ -57,7 +57,7 @@ impl Check {
         } else {
             let meant = lint::all_meant(&meant(context, &spec)?, database.dialect());
             let against = match asked {
-                Some(asked) => Against::Asked(&mut *database, asked, None),
+                Some(asked) => Against::Asked(&mut *database, asked),
                 None => Against::Database(&mut *database),
             };
             Some(lint::run(&spec, against, &meant, &options.targets)?)

@@ -104,6 +104,8 @@ impl ImportCommand {
             &database.target().server_version,
             folder,
         );
+        // SQLite has the whole schema in memory, as it reads it.
+        drop(database);
         let Some(out) = out else {
             let text = import.text(&header);
             let result = if context.output.format == Format::Json {

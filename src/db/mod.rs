@@ -441,6 +441,11 @@ pub trait Database: Send {
         ids: &[ObjectId],
         depth: Depth,
     ) -> Result<BTreeMap<ObjectId, Definition>, Error>;
+    /// Whether [`Database::definitions`] goes to each object by itself: asking for some at a time then costs no more than asking
+    /// for all at once.
+    fn goes_to_each(&self) -> bool {
+        false
+    }
     /// What [`Database::catalog`] and [`Database::definitions`] say of these objects, in one read, where that is less work
     /// than theirs; `None` elsewhere. What is not there is left out.
     fn live(

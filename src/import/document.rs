@@ -58,17 +58,73 @@ pub(super) fn groups<'a>(
     first.into_iter().chain(tables.into_values()).collect()
 }
 
+/// A spec of these drafts alone.
+pub(super) fn text(
+    drafts: &Drafts,
+    callers: &BTreeMap<FunctionId, Vec<TriggerId>>,
+    qualifies: bool,
+) -> String {
+    let mut text = "version = 1\n".to_owned();
+    for group in groups(drafts, callers) {
+        group.write(qualifies, &mut text);
+    }
+    text
+}
+
+/// What stands under one heading of a spec.
+#[derive(Debug, Clone)]
+pub(super) struct Part {
+    /// The heading and what follows, with a blank line before each.
+    pub(super) text: String,
+    pub(super) triggers: usize,
+    pub(super) functions: usize,
+}
+
+impl Part {
+    /// That of functions that no table has to itself, from the lines of each.
+    pub(super) fn of_shared(functions: &[String]) -> Self {
+        let mut text = String::new();
+        head(None, false, &mut text);
+        for function in functions {
+            text.push('\n');
+            text.push_str(function);
+        }
+        Self {
+            text,
+            triggers: 0,
+            functions: functions.len(),
+        }
+    }
+}
+
+/// A heading, with a blank line before it.
+fn head(table: Option<&TableId>, qualifies: bool, out: &mut String) {
+    let title = match table {
+        Some(table) if qualifies => table.to_string(),
+        Some(table) => table.name.clone(),
+        None => "functions that no table has to itself".to_owned(),
+    };
+    let title = text::comment(&title);
+    let rule = "-".repeat(WIDTH.saturating_sub(title.chars().count() + 7).max(3));
+    let _ = writeln!(out, "\n# --- {title} {rule}");
+}
+
 impl Group<'_> {
+    /// Its text.
+    pub(super) fn part(&self, qualifies: bool) -> Part {
+        let mut text = String::new();
+        self.write(qualifies, &mut text);
+        text.shrink_to_fit();
+        Part {
+            text,
+            triggers: self.triggers.len(),
+            functions: self.functions.len(),
+        }
+    }
+
     /// Its heading and its drafts, with a blank line before each.
     pub(super) fn write(&self, qualifies: bool, out: &mut String) {
-        let title = match self.table {
-            Some(table) if qualifies => table.to_string(),
-            Some(table) => table.name.clone(),
-            None => "functions that no table has to itself".to_owned(),
-        };
-        let title = text::comment(&title);
-        let rule = "-".repeat(WIDTH.saturating_sub(title.chars().count() + 7).max(3));
-        let _ = writeln!(out, "\n# --- {title} {rule}");
+        head(self.table, qualifies, out);
         for function in &self.functions {
             out.push('\n');
             function.write(out);

@@ -2,38 +2,19 @@
 //! first day on is one that nobody looks at: so an import writes down each such fault as an `allow`, in the linter's words,
 //! where it is seen, can be looked for, and is reported once it is mended.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use super::draft::{AllowDraft, TriggerDraft};
+use super::draft::AllowDraft;
 use super::represent::Drafts;
-use crate::db::Database;
-use crate::desired::Asked;
-use crate::error::Error;
-use crate::lint::rules::Severity;
-use crate::lint::{self, Against, Owner};
+use crate::lint::{Finding, Owner};
 use crate::model::ObjectId;
 use crate::report;
 use crate::spec::{Spec, TableRef, TableSelector};
 
-/// Have each draft allow the errors that are found in it now, where the drafts' spec asks for this, and this is live, if all of
-/// that is known. How many drafts have such.
-///
-/// # Errors
-/// The database cannot be read.
-pub(super) fn allow(
-    drafts: &mut Drafts,
-    spec: &Spec,
-    asked: Asked,
-    live: Option<Vec<ObjectId>>,
-    database: &mut dyn Database,
-) -> Result<usize, Error> {
-    let meant = [database.dialect()];
-    let report = lint::run(spec, Against::Asked(database, asked, live), &meant, &[])?;
+/// Have each draft allow the errors that were found in it, where this is the drafts' spec. How many drafts have such.
+pub(super) fn allow(drafts: &mut Drafts, spec: &Spec, errors: &[Finding]) -> usize {
     let mut faults: BTreeMap<Owner, Vec<AllowDraft>> = BTreeMap::new();
-    for finding in &report.findings {
-        if finding.severity != Severity::Error {
-            continue;
-        }
+    for finding in errors {
         for owner in whose(finding.owners()) {
             let allowed = faults.entry(owner).or_default();
             match allowed
@@ -50,44 +31,80 @@ pub(super) fn allow(
         }
     }
     let count = faults.len();
-    if faults.is_empty() {
-        return Ok(0);
+    let named = Named::of(drafts);
+    let faults: Vec<(Owner, Vec<AllowDraft>)> = faults
+        .into_iter()
+        .filter_map(|(owner, allowed)| Some((named.draft(owner, spec)?, allowed)))
+        .collect();
+    for (draft, allowed) in faults {
+        let allow = match draft {
+            Owner::Trigger(number) => drafts.triggers.get_mut(number).map(|it| &mut it.allow),
+            Owner::Function(number) => drafts.functions.get_mut(number).map(|it| &mut it.allow),
+        };
+        if let Some(allow) = allow {
+            *allow = allowed;
+        }
     }
-    let mut triggers: HashMap<(&str, &TableRef), &mut Vec<AllowDraft>> = HashMap::new();
-    for draft in &mut drafts.triggers {
-        let TriggerDraft {
-            name, table, allow, ..
-        } = draft;
-        triggers.insert((name, table), allow);
+    count
+}
+
+/// Whose these errors are, where this is the drafts' spec.
+pub(super) fn owners(drafts: &Drafts, spec: &Spec, errors: &[Finding]) -> BTreeSet<ObjectId> {
+    if errors.is_empty() {
+        return BTreeSet::new();
     }
-    let mut functions: HashMap<&TableRef, &mut Vec<AllowDraft>> = HashMap::new();
-    for draft in &mut drafts.functions {
-        functions.insert(&draft.name, &mut draft.allow);
+    let named = Named::of(drafts);
+    let owners = errors.iter().flat_map(Finding::owners);
+    let owners = owners.filter_map(|owner| match named.draft(*owner, spec)? {
+        Owner::Trigger(number) => {
+            let draft = drafts.triggers.get(number)?;
+            Some(ObjectId::Trigger(draft.id.clone()))
+        }
+        Owner::Function(number) => {
+            let draft = drafts.functions.get(number)?;
+            Some(ObjectId::Function(draft.id.clone()))
+        }
+    });
+    owners.collect()
+}
+
+/// The numbers of drafts, by what their spec names them.
+struct Named<'a> {
+    triggers: HashMap<(&'a str, &'a TableRef), usize>,
+    functions: HashMap<&'a TableRef, usize>,
+}
+
+impl<'a> Named<'a> {
+    fn of(drafts: &'a Drafts) -> Self {
+        let triggers = drafts.triggers.iter().zip(0..);
+        let functions = drafts.functions.iter().zip(0..);
+        Self {
+            triggers: triggers
+                .map(|(draft, number)| ((draft.name.as_str(), &draft.table), number))
+                .collect(),
+            functions: functions
+                .map(|(draft, number)| (&draft.name, number))
+                .collect(),
+        }
     }
-    for (owner, allowed) in faults {
+
+    /// The draft that a table of the spec was written from.
+    fn draft(&self, owner: Owner, spec: &Spec) -> Option<Owner> {
         match owner {
             Owner::Trigger(index) => {
-                let Some(wanted) = spec.triggers.get(index) else {
-                    continue;
-                };
+                let wanted = spec.triggers.get(index)?;
                 let TableSelector::One(table) = &wanted.tables else {
-                    continue;
+                    return None;
                 };
-                if let Some(allow) = triggers.get_mut(&(wanted.name.value.as_str(), &table.value)) {
-                    **allow = allowed;
-                }
+                let name = (wanted.name.value.as_str(), &table.value);
+                self.triggers.get(&name).copied().map(Owner::Trigger)
             }
             Owner::Function(index) => {
-                let Some(wanted) = spec.functions.get(index) else {
-                    continue;
-                };
-                if let Some(allow) = functions.get_mut(&wanted.name.value) {
-                    **allow = allowed;
-                }
+                let name = &spec.functions.get(index)?.name.value;
+                self.functions.get(name).copied().map(Owner::Function)
             }
         }
     }
-    Ok(count)
 }
 
 /// One trigger's fault is its own; that of several is their function's.

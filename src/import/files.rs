@@ -4,15 +4,16 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use toml::de::{DeTable, DeValue};
 
 use crate::desired::digest;
-use crate::error::{Error, Kind};
+use crate::error::{Error, Kind, SourceFile};
 use crate::model::TableId;
 use crate::spec::{LoadOptions, Spec};
 
-use super::document::{Group, Header};
+use super::document::Header;
 use super::{Import, text};
 
 /// Names of files are cut at this many characters; file systems take 255 bytes.
@@ -120,9 +121,10 @@ impl Import {
                 functions: self.functions(),
             });
         }
-        let spec = Spec::load(main, options).map_err(|error| error.note("nothing was written"))?;
+        let files =
+            Spec::check(main, options).map_err(|error| error.note("nothing was written"))?;
         for part in &written {
-            if !includes(&spec, &part.path) {
+            if !is_among(&files, &part.path) {
                 return Err(Error::failed(format!(
                     "`{}` would not be read with `{}`: nothing was written",
                     part.path.display(),
@@ -136,8 +138,8 @@ impl Import {
 
     /// One file a table, and one for what several tables share.
     fn write_parts(&self, folder: &Path, changes: &mut Changes) -> Result<Vec<Written>, Error> {
-        let groups = self.groups();
-        if groups.is_empty() {
+        let (tables, parts): (Vec<Option<&TableId>>, Vec<_>) = self.sections.parts().unzip();
+        if parts.is_empty() {
             return Ok(vec![]);
         }
         fs::create_dir_all(folder).map_err(|error| {
@@ -147,20 +149,18 @@ impl Import {
             ))
         })?;
         let mut written = vec![];
-        for (stem, group) in stems(&groups).into_iter().zip(&groups) {
+        for (stem, part) in stems(&tables).into_iter().zip(parts) {
             let path = folder.join(format!("{stem}.toml"));
-            let mut added = String::new();
-            group.write(self.qualifies, &mut added);
             let text = if path.exists() {
-                appended(&crate::files::read(&path)?, &added)
+                appended(&crate::files::read(&path)?, &part.text)
             } else {
-                added.trim_start_matches('\n').to_owned()
+                part.text.trim_start_matches('\n').to_owned()
             };
             changes.write(&path, &text)?;
             written.push(Written {
                 path,
-                triggers: group.triggers.len(),
-                functions: group.functions.len(),
+                triggers: part.triggers,
+                functions: part.functions,
             });
         }
         Ok(written)
@@ -209,15 +209,19 @@ fn appended(before: &str, added: &str) -> String {
 }
 
 fn reads(main: &Path, options: &LoadOptions<'_>, part: &Path) -> bool {
-    Spec::load(main, options).is_ok_and(|spec| includes(&spec, part))
+    Spec::check(main, options).is_ok_and(|files| is_among(&files, part))
 }
 
 /// Whether a file is one of a spec's.
 pub(crate) fn includes(spec: &Spec, path: &Path) -> bool {
+    is_among(&spec.files, path)
+}
+
+fn is_among(files: &[Arc<SourceFile>], path: &Path) -> bool {
     let Ok(wanted) = fs::canonicalize(path) else {
         return false;
     };
-    spec.files
+    files
         .iter()
         .any(|file| fs::canonicalize(&file.name).is_ok_and(|found| found == wanted))
 }
@@ -271,11 +275,11 @@ fn added_to_list(array: &toml::Spanned<DeValue<'_>>, value: &str) -> Option<(usi
     )
 }
 
-/// A name for each group's file: the table's, as far as any file system takes it, and never the same twice.
-fn stems(groups: &[Group<'_>]) -> Vec<String> {
-    let plain: Vec<String> = groups
+/// A name for each part's file: the table's, as far as any file system takes it, and never the same twice.
+fn stems(tables: &[Option<&TableId>]) -> Vec<String> {
+    let plain: Vec<String> = tables
         .iter()
-        .map(|group| group.table.map_or("functions".to_owned(), stem))
+        .map(|table| table.map_or("functions".to_owned(), stem))
         .collect();
     let mut count: BTreeMap<String, usize> = BTreeMap::new();
     for stem in &plain {
@@ -283,8 +287,8 @@ fn stems(groups: &[Group<'_>]) -> Vec<String> {
     }
     let mut taken = BTreeSet::new();
     let mut stems = vec![];
-    for (stem, group) in plain.into_iter().zip(groups) {
-        let Some(table) = group.table else {
+    for (stem, table) in plain.into_iter().zip(tables) {
+        let Some(table) = table else {
             stems.push(stem);
             continue;
         };
@@ -375,15 +379,8 @@ mod tests {
             name: name.to_owned(),
         })
         .collect();
-        let groups: Vec<Group<'_>> = tables
-            .iter()
-            .map(|table| Group {
-                table: Some(table),
-                functions: vec![],
-                triggers: vec![],
-            })
-            .collect();
-        let stems = stems(&groups);
+        let tables: Vec<Option<&TableId>> = tables.iter().map(Some).collect();
+        let stems = stems(&tables);
         assert_eq!(stems[0], "users");
         assert_eq!(stems[1], "app.users");
         assert!(
@@ -396,6 +393,6 @@ mod tests {
         );
         assert!(stems[6].starts_with("_x-"), "{stems:?}");
         let different: BTreeSet<String> = stems.iter().map(|stem| stem.to_lowercase()).collect();
-        assert_eq!(different.len(), stems.len());
+        assert_eq!(different.len(), tables.len());
     }
 }

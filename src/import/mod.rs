@@ -7,28 +7,32 @@ mod faults;
 mod files;
 mod lines;
 mod naming;
+mod pieces;
+mod proof;
 mod represent;
+mod sections;
+mod suspects;
 mod text;
 
 use std::borrow::Cow;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use crate::db::{Catalog, Database, Depth, Listed, Scope};
-use crate::desired::{self, Asked, Tables};
-use crate::diff::{self, Judge};
-use crate::error::{Diagnostic, Error, SourceFile};
+use crate::db::{Catalog, Database, Listed, Scope};
+use crate::desired::{self, Tables};
+use crate::error::Error;
 use crate::lookup::Lookup;
-use crate::model::{Definition, FunctionId, ObjectId, TableId, Trigger, TriggerId};
+use crate::model::{FunctionId, ObjectId, TableId, TriggerId};
 use crate::render::Renderer;
-use crate::spec::{LoadOptions, Spec};
+use crate::spec::Spec;
 
 pub use document::Header;
 pub(crate) use files::includes;
 pub use files::{Destination, Written};
 
-use document::Group;
-use represent::{Drafts, Source};
+use pieces::{Imported, Importer};
+use proof::Problems;
+use sections::Sections;
 
 /// Which triggers to import; all where nothing is said.
 #[derive(Debug, Clone, Default)]
@@ -64,9 +68,9 @@ impl Filters {
 /// Live triggers as parts of a spec, proved to stand for them.
 #[derive(Debug)]
 pub struct Import {
-    drafts: Drafts,
-    catalog: Catalog,
-    qualifies: bool,
+    sections: Sections,
+    /// What is in them of triggers.
+    triggers: Vec<TriggerId>,
     /// Triggers that the filters take and that the spec has already.
     pub covered: usize,
     /// Trigger functions that no trigger calls, and that are left out.
@@ -92,137 +96,137 @@ pub fn read(
     renderer: &Renderer,
 ) -> Result<Import, Error> {
     let dialect = database.dialect();
-    let server = database.server();
-    let schema = database.current_schema()?;
-    let present = match spec {
-        Some(spec) => desired::from_spec(
-            spec,
-            renderer,
-            &mut Tables::Live(Lookup::new(database)),
-            server,
-        )?,
-        None => desired::DesiredSet::new(),
+    let present = present(database, spec, renderer)?;
+    let scope = Scope {
+        schemas: chosen_schemas(database, filters)?,
+        known: present.iter().map(Cow::Borrowed).collect(),
     };
-    let (catalog, mut definitions, nameless) = live(database, filters, &present)?;
-    let declared = functions_of(&present);
-    let mut uncalled = uncalled(database, filters, &declared)?;
-    let mut also = vec![];
-    if filters.functions {
-        let ids: Vec<ObjectId> = uncalled.drain(..).map(ObjectId::Function).collect();
-        let found = database.definitions(&ids, Depth::Whole)?;
-        for (id, definition) in &found {
-            match (id, definition) {
-                (ObjectId::Function(id), Definition::Function(function))
-                    if naming::has_body(function) =>
-                {
-                    also.push(id.clone());
-                }
-                (ObjectId::Function(id), _) => uncalled.push(id.clone()),
-                (ObjectId::Trigger(_), _) => {}
-            }
-        }
-        definitions.extend(found);
-    }
-    let covered = |id: &ObjectId| present.contains_key(id);
-    let wanted: Vec<&Trigger> = definitions
-        .iter()
-        .filter_map(|(id, definition)| match definition {
-            Definition::Trigger(trigger) if !covered(id) => Some(&**trigger),
-            _ => None,
-        })
+    // A trigger that calls an extension's function is the user's, unless its table is the extension's as well.
+    let Catalog {
+        fingerprints: listed,
+        callers,
+        of_extensions: _,
+        taken_over: _,
+        places: _,
+    } = database.listing(&scope, Listed::All)?;
+    drop(scope);
+    let foreign = callers
+        .keys()
+        .filter(|id| !listed.contains_key(&ObjectId::Function((*id).clone())))
+        .cloned()
         .collect();
-    let spared: BTreeMap<TriggerId, Arc<Trigger>> = definitions
-        .iter()
-        .filter(|(id, _)| !covered(id))
-        .filter_map(|(_, definition)| spared(definition, database))
-        .collect();
-    let source = Source {
-        dialect,
-        renderer,
-        server,
-        definitions: &definitions,
-        spared: &spared,
-        callers: &catalog.callers,
-        schema: &schema,
-        declared: &declared,
-        mixed: spec.is_some_and(|spec| has_other_dialects(spec, dialect.name())),
-    };
-    let drafts = source.drafts(wanted.iter().copied(), &also)?;
-    let with_rights = drafts
-        .functions
-        .iter()
-        .filter(
-            |draft| match definitions.get(&ObjectId::Function(draft.id.clone())) {
-                Some(Definition::Function(function)) => function.grants.is_some(),
-                _ => false,
-            },
-        )
-        .map(|draft| draft.id.clone())
-        .collect();
-    let mut import = Import {
-        covered: definitions
-            .keys()
-            .filter(|id| id.kind() == "trigger" && covered(id))
-            .count(),
-        drafts,
-        catalog,
-        uncalled,
-        event_triggers: database.event_triggers()?,
+    let Sorted {
+        mut triggers,
+        covered,
         nameless,
-        qualifies: dialect.qualifies(),
-        with_rights,
-        faulty: 0,
+    } = sorted(listed.into_keys(), filters, &present);
+    let declared = functions_of(present);
+    let mut uncalled = uncalled(database, filters, &declared)?;
+    let wanted = if filters.functions {
+        std::mem::take(&mut uncalled)
+    } else {
+        vec![]
     };
+    let event_triggers = database.event_triggers()?;
     let whole = spec.is_none() && filters.takes_all();
-    let (spec, asked) = import.prove(database, &definitions, renderer)?;
-    drop((definitions, spared));
-    // Nothing but the callers is needed of the catalog any more.
-    let listed = std::mem::take(&mut import.catalog.fingerprints).into_keys();
-    let live = whole.then(|| listed.collect());
-    import.faulty = faults::allow(&mut import.drafts, &spec, asked, live, database)?;
-    Ok(import)
-}
-
-/// A trigger without what a new one has anyway on this connection, where the engine keeps more than its DDL says.
-fn spared(definition: &Definition, database: &dyn Database) -> Option<(TriggerId, Arc<Trigger>)> {
-    match definition {
-        Definition::Trigger(trigger) if trigger.creation.is_some() => {
-            match database.spared(definition).into_owned() {
-                Definition::Trigger(spared) => Some((spared.id.clone(), spared)),
-                Definition::Function(_) => None,
-            }
-        }
-        Definition::Trigger(_) | Definition::Function(_) => None,
+    let source = Importer {
+        renderer,
+        schema: database.current_schema()?,
+        database,
+        callers,
+        foreign,
+        declared,
+        mixed: spec.is_some_and(|spec| has_other_dialects(spec, dialect.name())),
+        problems: Problems::default(),
+        gone: BTreeSet::new(),
+    };
+    let Imported {
+        sections,
+        without_text,
+        with_rights,
+        faulty,
+        gone,
+    } = source.import(&triggers, &wanted, whole)?;
+    uncalled.extend(without_text);
+    if !gone.is_empty() {
+        triggers.retain(|trigger| !gone.contains(trigger));
     }
+    Ok(Import {
+        sections,
+        triggers,
+        covered,
+        uncalled,
+        event_triggers,
+        nameless,
+        with_rights,
+        faulty,
+    })
 }
 
-/// What is live, and apart from it the triggers without a name.
-type Found = (Catalog, BTreeMap<ObjectId, Definition>, Vec<TriggerId>);
+/// What a spec has, by name.
+fn present(
+    database: &mut dyn Database,
+    spec: Option<&Spec>,
+    renderer: &Renderer,
+) -> Result<BTreeSet<ObjectId>, Error> {
+    let Some(spec) = spec else {
+        return Ok(BTreeSet::new());
+    };
+    let server = database.server();
+    let mut tables = Tables::Live(Lookup::new(database));
+    let present = desired::from_spec(spec, renderer, &mut tables, server)?;
+    Ok(present.into_keys().map(Arc::unwrap_or_clone).collect())
+}
 
-/// The functions that a spec has.
-fn functions_of(present: &desired::DesiredSet) -> BTreeSet<FunctionId> {
-    let functions = present.keys().filter_map(|id| match &**id {
-        ObjectId::Function(function) => Some(function.clone()),
+/// The live triggers that the filters take.
+struct Sorted {
+    /// Those that are to be imported, in order.
+    triggers: Vec<TriggerId>,
+    /// How many the spec has already.
+    covered: usize,
+    /// Those without a name, which SQLite takes: everything here goes by names.
+    nameless: Vec<TriggerId>,
+}
+
+fn sorted(
+    listed: impl Iterator<Item = ObjectId>,
+    filters: &Filters,
+    present: &BTreeSet<ObjectId>,
+) -> Sorted {
+    let mut sorted = Sorted {
+        triggers: vec![],
+        covered: 0,
+        nameless: vec![],
+    };
+    for id in listed {
+        let is_covered = present.contains(&id);
+        let ObjectId::Trigger(trigger) = id else {
+            continue;
+        };
+        if !filters.takes(&trigger.table) {
+            continue;
+        }
+        if trigger.name.is_empty() {
+            log::warn!(
+                "trigger {trigger} has an empty name, which no spec can say: it is left alone"
+            );
+            sorted.nameless.push(trigger);
+        } else if is_covered {
+            sorted.covered += 1;
+        } else {
+            sorted.triggers.push(trigger);
+        }
+    }
+    sorted
+}
+
+/// The functions among these.
+fn functions_of(ids: BTreeSet<ObjectId>) -> BTreeSet<FunctionId> {
+    let functions = ids.into_iter().filter_map(|id| match id {
+        ObjectId::Function(function) => Some(function),
         ObjectId::Trigger(_) => None,
     });
     functions.collect()
-}
-
-/// Take out the triggers without a name, which SQLite takes: everything here goes by names.
-fn leave_nameless(definitions: &mut BTreeMap<ObjectId, Definition>) -> Vec<TriggerId> {
-    let nameless: Vec<TriggerId> = definitions
-        .keys()
-        .filter_map(|id| match id {
-            ObjectId::Trigger(trigger) if trigger.name.is_empty() => Some(trigger.clone()),
-            _ => None,
-        })
-        .collect();
-    for trigger in &nameless {
-        let id = ObjectId::Trigger(trigger.clone());
-        definitions.remove(&id);
-        log::warn!("{id} has an empty name, which no spec can say: it is left alone");
-    }
-    nameless
 }
 
 /// A whole new spec of everything that is there.
@@ -261,38 +265,6 @@ fn chosen_schemas(
     Ok(database.schemas()?.into_iter().filter(takes).collect())
 }
 
-/// The live triggers that the filters take, and the functions that they call; apart from these, the triggers without a name.
-fn live(
-    database: &mut dyn Database,
-    filters: &Filters,
-    present: &desired::DesiredSet,
-) -> Result<Found, Error> {
-    let scope = Scope {
-        schemas: chosen_schemas(database, filters)?,
-        known: present.keys().map(|id| Cow::Borrowed(&**id)).collect(),
-    };
-    // A trigger that calls an extension's function is the user's, unless its table is the extension's as well.
-    let catalog = database.listing(&scope, Listed::All)?;
-    let mut ids: Vec<ObjectId> = catalog
-        .fingerprints
-        .keys()
-        .filter(|id| id.table().is_some_and(|table| filters.takes(table)))
-        .cloned()
-        .collect();
-    let mut triggers = database.definitions(&ids, Depth::Whole)?;
-    let nameless = leave_nameless(&mut triggers);
-    let called: BTreeSet<ObjectId> = triggers
-        .values()
-        .filter_map(Definition::calls)
-        .map(|function| ObjectId::Function(function.clone()))
-        .filter(|id| catalog.fingerprints.contains_key(id))
-        .collect();
-    ids = called.into_iter().collect();
-    let mut definitions = database.definitions(&ids, Depth::Whole)?;
-    definitions.extend(triggers);
-    Ok((catalog, definitions, nameless))
-}
-
 /// Whether a spec speaks of other dialects than this one, so that a trigger must say which it is for.
 fn has_other_dialects(spec: &Spec, dialect: &str) -> bool {
     let folder = &spec.folder;
@@ -322,26 +294,19 @@ fn has_other_dialects(spec: &Spec, dialect: &str) -> bool {
 impl Import {
     /// How many triggers there are in it.
     pub fn triggers(&self) -> usize {
-        self.drafts.triggers.len()
+        self.triggers.len()
     }
 
     /// How many functions there are in it, those that are generated for a trigger not counted.
     pub fn functions(&self) -> usize {
-        self.drafts.functions.len()
+        self.sections.functions.len()
     }
 
     /// What is in it.
     pub fn objects(&self) -> Vec<ObjectId> {
-        let functions = self
-            .drafts
-            .functions
-            .iter()
-            .map(|draft| ObjectId::Function(draft.id.clone()));
-        let triggers = self
-            .drafts
-            .triggers
-            .iter()
-            .map(|draft| ObjectId::Trigger(draft.id.clone()));
+        let functions = self.sections.functions.iter();
+        let functions = functions.cloned().map(ObjectId::Function);
+        let triggers = self.triggers.iter().cloned().map(ObjectId::Trigger);
         functions.chain(triggers).collect()
     }
 
@@ -360,119 +325,10 @@ impl Import {
     }
 
     fn add_parts(&self, out: &mut String) {
-        for group in self.groups() {
-            group.write(self.qualifies, out);
-        }
-        out.shrink_to_fit();
-    }
-
-    fn groups(&self) -> Vec<Group<'_>> {
-        document::groups(&self.drafts, &self.catalog.callers)
-    }
-
-    /// Read what would be written, lower it, and compare with what is live. The spec, and what it asks for.
-    fn prove(
-        &self,
-        database: &mut dyn Database,
-        live: &BTreeMap<ObjectId, Definition>,
-        renderer: &Renderer,
-    ) -> Result<(Spec, Asked), Error> {
-        let mut text = "version = 1\n".to_owned();
-        self.add_parts(&mut text);
-        let shown = Arc::new(SourceFile {
-            name: "<imported spec>".to_owned(),
-            text,
-        });
-        let spec = parse(&shown)?;
-        let asked =
-            desired::asked(&spec, renderer, database).map_err(|error| renamed(error, &shown))?;
-        let wanted = &asked.desired;
-        let pairs: Vec<_> = wanted
-            .iter()
-            .filter_map(|(id, wanted)| diff::undecided(live.get(id)?, &wanted.definition))
-            .collect();
-        let verdicts = database.same_conditions(&pairs)?;
-        let verdicts = pairs.into_iter().zip(verdicts).collect();
-        let judge = Judge {
-            dialect: database.dialect(),
-            verdicts: &verdicts,
-        };
-        let mut problems = vec![];
-        for (id, wanted) in wanted {
-            let Some(live) = live.get(id) else {
-                problems.push(
-                    Diagnostic::new(format!("{id} would come of it, and is not in the database"))
-                        .at(&wanted.span)
-                        .help("leave out what it comes from with `--schema` or `--table`"),
-                );
-                continue;
-            };
-            problems.extend(lost(id, &diff::compare(live, &wanted.definition, &judge)));
-        }
-        for id in self.objects() {
-            if !wanted.contains_key(&id) {
-                problems.push(
-                    Diagnostic::new(format!("{id} cannot be written as a spec: it does not come of what would be written"))
-                        .help("leave it out with `--schema` or `--table`"),
-                );
-            }
-        }
-        Error::collected(problems)?;
-        Ok((spec, asked))
-    }
-}
-
-/// What of an object a spec does not keep.
-fn lost(id: &ObjectId, differences: &[diff::FieldChange]) -> Option<Diagnostic> {
-    if differences.is_empty() {
-        return None;
-    }
-    let fields: Vec<String> = differences
-        .iter()
-        .map(|difference| format!("`{}`", difference.field))
-        .collect();
-    let mut diagnostic = Diagnostic::new(format!(
-        "{id} cannot be written as a spec: it has no way to say its {}",
-        fields.join(", ")
-    ))
-    .help("change it in the database, or leave it out with `--schema` or `--table`");
-    for diff::FieldChange {
-        field,
-        before,
-        after,
-        note,
-    } in differences
-    {
-        let shown = |text: &Option<String>| text.clone().unwrap_or_else(|| "nothing".to_owned());
-        diagnostic = diagnostic.note(format!(
-            "`{field}` is {}, and would be {}",
-            shown(before),
-            shown(after)
-        ));
-        if let Some(note) = note {
-            diagnostic = diagnostic.note(note.clone());
+        let size: usize = self.sections.parts().map(|(_, part)| part.text.len()).sum();
+        out.reserve_exact(size);
+        for (_, part) in self.sections.parts() {
+            out.push_str(&part.text);
         }
     }
-    Some(diagnostic)
-}
-
-/// Read a spec that is in no file.
-fn parse(shown: &Arc<SourceFile>) -> Result<Spec, Error> {
-    let failed = |error: std::io::Error| {
-        Error::failed(format!("a temporary file cannot be written: {error}"))
-    };
-    let folder = tempfile::tempdir().map_err(failed)?;
-    let path = folder.path().join("import.toml");
-    std::fs::write(&path, &shown.text).map_err(failed)?;
-    Spec::load(&path, &LoadOptions::default()).map_err(|error| renamed(error, shown))
-}
-
-/// Say of every place that it is in a text that was not written, and why it matters.
-fn renamed(error: Error, shown: &Arc<SourceFile>) -> Error {
-    error.map(|mut diagnostic| {
-        for (span, _) in diagnostic.place.iter_mut().chain(&mut diagnostic.related) {
-            span.file = Arc::clone(shown);
-        }
-        diagnostic.note("this is what would have been imported; nothing was written")
-    })
 }

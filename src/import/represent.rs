@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use crate::dialect::{Beside, Dialect, Request, Server, Table};
 use crate::diff::{self, Judge};
-use crate::error::{Diagnostic, Error};
+use crate::error::Diagnostic;
 use crate::model::{
     Action, Condition, Creation, Definition, Function, FunctionId, FunctionSource, ObjectId, Place,
     Security, Setting, TransitionTables, Trigger, TriggerId,
@@ -47,16 +47,28 @@ pub(super) struct Drafts {
     pub(super) functions: Vec<FunctionDraft>,
 }
 
+impl Drafts {
+    /// What is in them.
+    pub(super) fn objects(&self) -> Vec<ObjectId> {
+        let functions = self.functions.iter();
+        let functions = functions.map(|draft| ObjectId::Function(draft.id.clone()));
+        let triggers = self.triggers.iter();
+        let triggers = triggers.map(|draft| ObjectId::Trigger(draft.id.clone()));
+        functions.chain(triggers).collect()
+    }
+}
+
 /// An empty body, as a spec can say it: MySQL takes one, and it is the same to it.
 const NOTHING: &str = "/* nothing */";
 
 impl Source<'_> {
-    /// Drafts of these triggers, of the functions that they need, and of some more functions; an error names everything that a spec cannot say.
+    /// Drafts of these triggers, of the functions that they need, and of some more functions; else everything that a spec cannot
+    /// say.
     pub(super) fn drafts<'t>(
         &self,
         triggers: impl Iterator<Item = &'t Trigger>,
         also: &[FunctionId],
-    ) -> Result<Drafts, Error> {
+    ) -> Result<Drafts, Vec<Diagnostic>> {
         let triggers: Vec<&Trigger> = triggers.collect();
         let (made, ()) = parallel::map(&triggers, |trigger| self.draft(trigger), || ());
         let mut drafts = Drafts::default();
@@ -88,8 +100,11 @@ impl Source<'_> {
                 .functions
                 .push(self.function_draft(function, &mut problems));
         }
-        Error::collected(problems)?;
-        Ok(drafts)
+        if problems.is_empty() {
+            Ok(drafts)
+        } else {
+            Err(problems)
+        }
     }
 
     /// One trigger as a spec says it, with its function's text as its body where that loses nothing, else with the function
@@ -117,7 +132,8 @@ impl Source<'_> {
         (draft, problems)
     }
 
-    fn function(&self, id: &FunctionId) -> Option<&Function> {
+    /// What is live of a function.
+    pub(super) fn function(&self, id: &FunctionId) -> Option<&Function> {
         match self.definitions.get(&ObjectId::Function(id.clone())) {
             Some(Definition::Function(function)) => Some(function),
             _ => None,

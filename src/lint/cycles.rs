@@ -8,6 +8,14 @@ use crate::effects::Write;
 use crate::error::Diagnostic;
 use crate::model::{Event, TableId, Timing, Trigger};
 
+/// The rules about triggers that fire each other.
+pub(super) const RULES: [&str; 4] = [
+    "trigger_cycle",
+    "guarded_cycle",
+    "recursive_triggers",
+    "own_table_write",
+];
+
 /// A trigger, by its number, fired by an event.
 pub type Node = (usize, Event);
 
@@ -86,6 +94,18 @@ pub fn steps<'a>(subject: &'a Subject<'_>) -> BTreeMap<Node, Vec<Step<'a>>> {
         }
     }
     steps
+}
+
+/// Each table with those that its triggers write.
+pub(super) fn writes(subject: &Subject<'_>) -> BTreeSet<(TableId, TableId)> {
+    let mut writes = BTreeSet::new();
+    for item in subject.items.iter().filter(|item| item.fires()) {
+        let written = item.effects.values().flat_map(|effects| &effects.writes);
+        for write in written {
+            writes.insert((item.trigger.id.table.clone(), write.table.clone()));
+        }
+    }
+    writes
 }
 
 /// The strongly connected parts with a cycle in them (Tarjan, without recursion).

@@ -8,6 +8,7 @@ mod bodies;
 mod calls;
 mod conditions;
 pub mod cycles;
+mod faults;
 mod functions;
 mod guards;
 mod names;
@@ -28,8 +29,9 @@ use crate::model::ObjectId;
 use crate::render::Renderer;
 use crate::spec::{AllowSpec, Spec};
 
+pub use self::faults::{Faults, faults, follows_writes, others, writes_of};
 use self::rules::{Rule, Severity};
-use self::subject::{Item, Subject};
+use self::subject::{Item, Others, Subject};
 
 /// One thing that was found.
 #[derive(Debug, Clone)]
@@ -96,8 +98,8 @@ impl Report {
 pub enum Against<'a> {
     /// A database.
     Database(&'a mut dyn Database),
-    /// A database, of which is known already what the spec asks, and perhaps what all is live.
-    Asked(&'a mut dyn Database, Asked, Option<Vec<ObjectId>>),
+    /// A database, of which is known already what the spec asks.
+    Asked(&'a mut dyn Database, Asked),
     /// The spec alone, for these dialects.
     Nothing(&'a [&'static dyn Dialect]),
 }
@@ -124,10 +126,12 @@ pub fn run(
             found.extend(one(spec, dialect, subject)?);
             report.dialects.push(dialect.name());
         }
-        Against::Asked(database, asked, live) => {
+        Against::Asked(database, asked) => {
             let dialect = database.dialect();
-            let subject =
-                |spec: &Spec| Subject::of_asked(spec, asked, database, live).map(|s| look(&s));
+            let subject = |spec: &Spec| {
+                let subject = Subject::of_asked(spec, asked, database, Others::All, true)?;
+                Ok(look(&subject))
+            };
             found.extend(one(spec, dialect, subject)?);
             report.dialects.push(dialect.name());
         }

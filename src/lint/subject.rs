@@ -67,6 +67,15 @@ pub struct Item<'a> {
     pub condition: Option<Box<Walk>>,
 }
 
+/// What is live besides what a spec asks for.
+#[derive(Clone, Copy)]
+pub enum Others<'a> {
+    /// All that is there, but for what `apply` would drop.
+    All,
+    /// These triggers alone, and of the functions that are called those which are said to be live.
+    These(&'a [ObjectId], &'a dyn Fn(&FunctionId) -> bool),
+}
+
 /// The `[[trigger]]` that a trigger comes from.
 pub struct Source<'a> {
     /// Its number in the spec.
@@ -124,10 +133,11 @@ impl<'a> Subject<'a> {
         database: &mut dyn Database,
     ) -> Result<Self, Error> {
         let asked = desired::asked(spec, renderer, database)?;
-        Self::of_asked(spec, asked, database, None)
+        Self::of_asked(spec, asked, database, Others::All, true)
     }
 
-    /// With a database, of which is known what the spec asks, and perhaps all that is live: else that is read.
+    /// With a database, of which is known what the spec asks. The engine need not be asked what triggers do where no rule that
+    /// is looked for needs that: `effects`.
     pub fn of_asked(
         spec: &'a Spec,
         Asked {
@@ -135,7 +145,8 @@ impl<'a> Subject<'a> {
             tables: new,
         }: Asked,
         database: &mut dyn Database,
-        live: Option<Vec<ObjectId>>,
+        others: Others<'_>,
+        effects: bool,
     ) -> Result<Self, Error> {
         let dialect = database.dialect();
         let (wanted, faults) = if database.looks_at_ddl() {
@@ -148,7 +159,7 @@ impl<'a> Subject<'a> {
         };
         let mut subject = Self::of(spec, dialect, true, desired);
         subject.faults = faults;
-        subject.read_others(database, live)?;
+        subject.read_others(database, others)?;
         let tables: BTreeSet<TableId> = subject
             .items
             .iter()
@@ -156,7 +167,9 @@ impl<'a> Subject<'a> {
             .collect();
         let wanted: Vec<&Definition> = wanted.iter().collect();
         subject.created = new.iter().map(|new| new.table.clone()).collect();
-        subject.ask_engine(&wanted, &new, database)?;
+        if effects {
+            subject.ask_engine(&wanted, &new, database)?;
+        }
         subject.read_bodies(Some(&mut *database))?;
         let mut tables = tables;
         tables.extend(subject.names.tables().cloned());
@@ -228,8 +241,49 @@ impl<'a> Subject<'a> {
     fn read_others(
         &mut self,
         database: &mut dyn Database,
-        live: Option<Vec<ObjectId>>,
+        others: Others<'_>,
     ) -> Result<(), Error> {
+        match others {
+            Others::All => {
+                let ids = self.other_ids(database)?;
+                self.read(&ids, database)
+            }
+            Others::These(triggers, is_live) => {
+                self.read(triggers, database)?;
+                let called: BTreeSet<&FunctionId> = self
+                    .items
+                    .iter()
+                    .filter_map(Item::function)
+                    .filter(|id| !self.functions.contains_key(*id) && is_live(id))
+                    .collect();
+                let ids: Vec<ObjectId> = called
+                    .into_iter()
+                    .cloned()
+                    .map(ObjectId::Function)
+                    .collect();
+                self.read(&ids, database)
+            }
+        }
+    }
+
+    fn read(&mut self, ids: &[ObjectId], database: &mut dyn Database) -> Result<(), Error> {
+        if ids.is_empty() {
+            return Ok(());
+        }
+        let definitions = database.definitions(ids, Depth::Structure)?;
+        for definition in definitions.into_values() {
+            match definition {
+                Definition::Function(function) => {
+                    self.functions.insert(function.id.clone(), function);
+                }
+                Definition::Trigger(trigger) => self.items.push(Item::new(trigger, None)),
+            }
+        }
+        Ok(())
+    }
+
+    /// All that is live besides what the spec asks for.
+    fn other_ids(&self, database: &mut dyn Database) -> Result<Vec<ObjectId>, Error> {
         let known: BTreeSet<ObjectId> = self
             .items
             .iter()
@@ -240,40 +294,17 @@ impl<'a> Subject<'a> {
             })
             .collect();
         let history = database.history()?;
-        let live = if let Some(live) = live {
-            live
-        } else {
-            let mut schemas: BTreeSet<String> = database.schemas()?.into_iter().collect();
-            schemas.extend(known.iter().map(|id| id.schema().to_owned()));
-            let scope = Scope {
-                schemas,
-                known: known.iter().map(Cow::Borrowed).collect(),
-            };
-            let catalog = database.listing(&scope, Listed::Ours)?;
-            catalog.fingerprints.into_keys().collect()
-        };
+        let live = live_names(database, &known)?;
         let former = self.former_names();
-        let ids: Vec<ObjectId> = live
-            .into_iter()
-            .filter(|id| match id {
-                ObjectId::Trigger(TriggerId { table, name }) => {
-                    !known.contains(id)
-                        && !history.records.contains_key(id)
-                        && !former.contains(&(table, name.as_str()))
-                }
-                ObjectId::Function(function) => !self.functions.contains_key(function),
-            })
-            .collect();
-        let definitions = database.definitions(&ids, Depth::Structure)?;
-        for definition in definitions.into_values() {
-            match definition {
-                Definition::Function(function) => {
-                    self.functions.insert(function.id.clone(), function);
-                }
-                Definition::Trigger(trigger) => self.items.push(Item::new(trigger, None)),
+        let others = live.filter(|id| match id {
+            ObjectId::Trigger(TriggerId { table, name }) => {
+                !known.contains(id)
+                    && !history.records.contains_key(id)
+                    && !former.contains(&(table, name.as_str()))
             }
-        }
-        Ok(())
+            ObjectId::Function(function) => !self.functions.contains_key(function),
+        });
+        Ok(others.collect())
     }
 
     /// What triggers of the spec have been named.
@@ -474,6 +505,35 @@ impl<'a> Item<'a> {
             EnabledState::Origin | EnabledState::Always
         )
     }
+}
+
+/// Everything that is live and may be a user's, those that are known by name among it.
+fn live_names(
+    database: &mut dyn Database,
+    known: &BTreeSet<ObjectId>,
+) -> Result<impl Iterator<Item = ObjectId> + use<>, Error> {
+    let mut schemas: BTreeSet<String> = database.schemas()?.into_iter().collect();
+    schemas.extend(known.iter().map(|id| id.schema().to_owned()));
+    let scope = Scope {
+        schemas,
+        known: known.iter().map(Cow::Borrowed).collect(),
+    };
+    let catalog = database.listing(&scope, Listed::Ours)?;
+    Ok(catalog.fingerprints.into_keys())
+}
+
+/// What is live besides the triggers that are `known`, but for what `apply` would drop.
+pub(super) fn others(
+    database: &mut dyn Database,
+    known: &BTreeSet<ObjectId>,
+) -> Result<Vec<ObjectId>, Error> {
+    let history = database.history()?;
+    let live = live_names(database, known)?;
+    let is_other = |id: &ObjectId| match id {
+        ObjectId::Trigger(_) => !known.contains(id) && !history.records.contains_key(id),
+        ObjectId::Function(_) => true,
+    };
+    Ok(live.filter(is_other).collect())
 }
 
 /// The definitions of the spec with the DDL that makes them, as [`Database::check`] wants them.

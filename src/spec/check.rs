@@ -302,14 +302,61 @@ fn complete(
     }
 }
 
+/// What one `[[trigger]]` is told from another by.
+#[derive(Clone, Copy)]
+pub(super) struct Named<'a> {
+    name: &'a Located<String>,
+    tables: &'a TableSelector,
+    dialects: &'a Option<Vec<Located<String>>>,
+}
+
+impl<'a> Named<'a> {
+    pub(super) fn of(trigger: &'a TriggerSpec) -> Self {
+        Self {
+            name: &trigger.name,
+            tables: &trigger.tables,
+            dialects: &trigger.dialects,
+        }
+    }
+}
+
+/// The same, of a trigger of which nothing else is kept.
+pub(super) struct Heading {
+    name: Located<String>,
+    tables: TableSelector,
+    dialects: Option<Vec<Located<String>>>,
+}
+
+impl Heading {
+    /// That of a trigger; what `kinds` looks at is left in place.
+    pub(super) fn taken_from(trigger: &mut TriggerSpec) -> Self {
+        let nothing = TriggerSpec::bare(trigger.span.clone(), trigger.name.clone());
+        Self {
+            name: trigger.name.clone(),
+            tables: std::mem::replace(&mut trigger.tables, nothing.tables),
+            dialects: trigger.dialects.clone(),
+        }
+    }
+
+    pub(super) fn named(&self) -> Named<'_> {
+        Named {
+            name: &self.name,
+            tables: &self.tables,
+            dialects: &self.dialects,
+        }
+    }
+}
+
 /// Check that no trigger is there twice, and no function.
-pub(super) fn unique(
-    triggers: &[TriggerSpec],
-    functions: &[FunctionSpec],
+pub(super) fn unique<'a>(
+    triggers: impl ExactSizeIterator<Item = Named<'a>>,
+    functions: impl ExactSizeIterator<Item = &'a FunctionSpec>,
     problems: &mut Vec<Diagnostic>,
 ) {
-    let mut seen: HashMap<(Option<&str>, &str, bool, &str), Vec<&TriggerSpec>> =
-        HashMap::with_capacity(triggers.len());
+    type Key<'a> = (Option<&'a str>, &'a str, bool, &'a str);
+    // The first of each, and those with the same name on the same table, for other dialects.
+    let mut seen: HashMap<Key<'a>, Named<'a>> = HashMap::with_capacity(triggers.len());
+    let mut more: HashMap<Key<'a>, Vec<Named<'a>>> = HashMap::new();
     for trigger in triggers {
         for table in trigger.tables.included() {
             let TableRef {
@@ -323,8 +370,13 @@ pub(super) fn unique(
                 *is_pattern,
                 trigger.name.value.as_str(),
             );
-            let others = seen.entry(key).or_default();
-            if let Some(first) = others.iter().find(|other| overlap(other, trigger)) {
+            let Some(first) = seen.get(&key) else {
+                seen.insert(key, trigger);
+                continue;
+            };
+            let others = more.entry(key).or_default();
+            let mut before = std::iter::once(first).chain(others.iter());
+            if let Some(first) = before.find(|other| overlap(other, &trigger)) {
                 problems.push(
                     Diagnostic::new(format!(
                         "the trigger `{}` on `{}` is there twice",
@@ -363,8 +415,8 @@ pub(super) fn unique(
     }
 }
 
-fn overlap(one: &TriggerSpec, other: &TriggerSpec) -> bool {
-    match (&one.dialects, &other.dialects) {
+fn overlap(one: &Named<'_>, other: &Named<'_>) -> bool {
+    match (one.dialects, other.dialects) {
         (Some(one), Some(other)) => one
             .iter()
             .any(|dialect| other.iter().any(|name| name.value == dialect.value)),

@@ -55,6 +55,14 @@ impl Spec {
         Draft::read(path, options)?.complete()
     }
 
+    /// The files of the spec at `path`, which can all be read: what they say is not kept.
+    ///
+    /// # Errors
+    /// Everything that is wrong in any of its files, in file order.
+    pub fn check(path: &Path, options: &LoadOptions<'_>) -> Result<Vec<Arc<SourceFile>>, Error> {
+        Draft::read(path, options)?.check()
+    }
+
     /// All that is wrong with this spec, in file order.
     ///
     /// # Errors
@@ -76,6 +84,9 @@ pub struct Draft<'a> {
     pieces: Vec<Piece>,
     problems: Vec<Diagnostic>,
 }
+
+/// So many pieces are read before what is in them is put together.
+const AT_ONCE: usize = 64;
 
 /// A part of a file that is a document by itself.
 struct Piece {
@@ -177,38 +188,95 @@ impl<'a> Draft<'a> {
     /// # Errors
     /// Everything that is wrong in any of its files, in file order.
     pub fn complete_unless(self, needless: &AtomicBool) -> Result<Result<Spec, Self>, Error> {
-        let work = |piece: &Piece| {
-            let is_needless = needless.load(Ordering::Relaxed);
-            (!is_needless).then(|| piece.read(self.options))
-        };
-        let (read, ()) = parallel::map_in_parts(2, &self.pieces, work, || ());
-        let Some(read) = read.into_iter().collect::<Option<Vec<_>>>() else {
-            return Ok(Err(self));
-        };
+        let mut all = Objects::default();
+        let triggers = self.pieces.iter().map(Piece::triggers).sum();
+        all.triggers.reserve_exact(triggers);
+        match self.each_piece(needless, |objects| all.add(objects)) {
+            Reached::Needless => return Ok(Err(self)),
+            Reached::NoDocument => {
+                return Self::whole(self.path, self.options)?.complete().map(Ok);
+            }
+            Reached::End => {}
+        }
         let Self {
-            path,
+            path: _,
             options,
             mut spec,
             pieces: _,
             mut problems,
         } = self;
-        let count = |objects: &Option<Objects>| {
-            objects.as_ref().map_or(0, |objects| objects.triggers.len())
-        };
-        spec.triggers.reserve_exact(read.iter().map(count).sum());
-        for objects in read {
-            let Some(objects) = objects else {
-                // What the parser says of a piece would be true, but the whole may be wrong in other ways as well.
-                return Self::whole(path, options)?.complete().map(Ok);
-            };
-            spec.triggers.extend(objects.triggers);
-            spec.functions.extend(objects.functions);
-            problems.extend(objects.problems);
-        }
-        check::unique(&spec.triggers, &spec.functions, &mut problems);
+        // Those that are in no piece, if any, come first.
+        let before = std::mem::replace(&mut spec.triggers, all.triggers);
+        spec.triggers.splice(0..0, before);
+        spec.functions.append(&mut all.functions);
+        problems.append(&mut all.problems);
+        unique(&spec, &mut problems);
         kinds(&mut spec, options, &mut problems);
         if problems.is_empty() {
             Ok(Ok(spec))
+        } else {
+            Err(in_order(&spec.files, problems))
+        }
+    }
+
+    /// Read the pieces, some at a time, so that nothing is there twice but what these hold.
+    fn each_piece(&self, needless: &AtomicBool, mut take: impl FnMut(Objects)) -> Reached {
+        let work = |piece: &Piece| {
+            let is_needless = needless.load(Ordering::Relaxed);
+            (!is_needless).then(|| piece.read(self.options))
+        };
+        for pieces in self.pieces.chunks(AT_ONCE) {
+            let (read, ()) = parallel::map_in_parts(2, pieces, work, || ());
+            for objects in read {
+                match objects {
+                    None => return Reached::Needless,
+                    Some(None) => return Reached::NoDocument,
+                    Some(Some(objects)) => take(objects),
+                }
+            }
+        }
+        Reached::End
+    }
+
+    /// See [`Spec::check`].
+    fn check(mut self) -> Result<Vec<Arc<SourceFile>>, Error> {
+        let mut problems = vec![];
+        let mut functions = vec![];
+        // Triggers that use a kind; of the others what they are called.
+        let mut uses = vec![];
+        let mut headings = vec![];
+        let mut take = |triggers: Vec<TriggerSpec>| {
+            for mut trigger in triggers {
+                headings.push(check::Heading::taken_from(&mut trigger));
+                if trigger.usage.is_some() {
+                    uses.push(trigger);
+                }
+            }
+        };
+        take(std::mem::take(&mut self.spec.triggers));
+        let reached = self.each_piece(&AtomicBool::new(false), |objects| {
+            take(objects.triggers);
+            functions.extend(objects.functions);
+            problems.extend(objects.problems);
+        });
+        if !matches!(reached, Reached::End) {
+            return Ok(Self::whole(self.path, self.options)?.complete()?.files);
+        }
+        let Self {
+            path: _,
+            options,
+            mut spec,
+            pieces: _,
+            problems: found,
+        } = self;
+        problems.extend(found);
+        functions.append(&mut spec.functions);
+        let headings = headings.iter().map(check::Heading::named);
+        check::unique(headings, functions.iter(), &mut problems);
+        spec.triggers = uses;
+        kinds(&mut spec, options, &mut problems);
+        if problems.is_empty() {
+            Ok(spec.files)
         } else {
             Err(in_order(&spec.files, problems))
         }
@@ -218,6 +286,16 @@ impl<'a> Draft<'a> {
     pub fn without_the_rest(self) -> Spec {
         self.spec
     }
+}
+
+/// How far reading pieces came.
+enum Reached {
+    /// All were read.
+    End,
+    /// It is not needed any more.
+    Needless,
+    /// A piece is no document. What the parser says of it would be true, but the whole may be wrong in other ways as well.
+    NoDocument,
 }
 
 /// Why a spec was not read.
@@ -246,6 +324,17 @@ struct Objects {
 }
 
 impl Objects {
+    fn add(&mut self, other: Self) {
+        let Self {
+            triggers,
+            functions,
+            problems,
+        } = other;
+        self.triggers.extend(triggers);
+        self.functions.extend(functions);
+        self.problems.extend(problems);
+    }
+
     fn take(&mut self, record: &mut Record, options: &LoadOptions<'_>) {
         let mut builder = Builder {
             problems: &mut self.problems,
@@ -266,6 +355,12 @@ impl Objects {
 }
 
 impl Piece {
+    /// How many triggers are in it, as far as can be seen from outside.
+    fn triggers(&self) -> usize {
+        let text = self.file.text.get(self.range.clone());
+        text.map_or(0, |text| text.matches("[[trigger]]").count())
+    }
+
     /// What is in it; `None` when it is no document.
     fn read(&self, options: &LoadOptions<'_>) -> Option<Objects> {
         let text = self.file.text.get(self.range.clone())?;
@@ -490,8 +585,13 @@ pub(super) fn of_document(
     objects.take(&mut record, &options);
     spec.triggers = objects.triggers;
     problems.extend(objects.problems);
-    check::unique(&spec.triggers, &spec.functions, problems);
+    unique(spec, problems);
     kinds(spec, &options, problems);
+}
+
+fn unique(spec: &Spec, problems: &mut Vec<Diagnostic>) {
+    let triggers = spec.triggers.iter().map(check::Named::of);
+    check::unique(triggers, spec.functions.iter(), problems);
 }
 
 /// All that is wrong, in file order; what has no place comes first.

@@ -18,7 +18,7 @@ use crate::model::{
 struct Surroundings {
     /// Functions without declared arguments, and what they return.
     returns: BTreeMap<FunctionId, String>,
-    /// Trigger functions of the schemas that are called into.
+    /// Trigger functions of the schemas in which one is missing.
     candidates: BTreeSet<FunctionId>,
     columns: BTreeMap<TableId, Vec<String>>,
     /// The columns with their types and collations, by OID.
@@ -107,14 +107,16 @@ impl Postgres {
 
     fn read_surroundings(&mut self, definitions: &[&Definition]) -> Result<Surroundings, Error> {
         let mut surroundings = Surroundings::default();
-        let schemas: BTreeSet<&str> = definitions
+        let functions: BTreeSet<&FunctionId> = definitions
             .iter()
             .filter_map(|definition| match definition {
-                Definition::Function(function) => Some(function.id.schema.as_str()),
-                Definition::Trigger(_) => definition.calls().map(|id| id.schema.as_str()),
+                Definition::Function(function) => Some(&function.id),
+                Definition::Trigger(_) => definition.calls(),
             })
             .collect();
+        let schemas: BTreeSet<&str> = functions.iter().map(|id| id.schema.as_str()).collect();
         let schemas: Vec<&str> = schemas.into_iter().collect();
+        let names: Vec<&str> = functions.iter().map(|id| id.name.as_str()).collect();
         for row in self.read(
             "read the functions",
             // Not `format_type` alone: with `quote_all_identifiers` on it puts quotes around the word.
@@ -124,8 +126,8 @@ impl Postgres {
                     p.prokind = 'f'
              FROM pg_catalog.pg_proc p
              JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace
-             WHERE n.nspname = ANY ($1) AND p.pronargs = 0",
-            &[(&schemas, Type::TEXT_ARRAY)],
+             WHERE n.nspname = ANY ($1) AND p.proname = ANY ($2) AND p.pronargs = 0",
+            &[(&schemas, Type::TEXT_ARRAY), (&names, Type::TEXT_ARRAY)],
         )? {
             let id = FunctionId {
                 schema: get(&row, 0)?,
@@ -133,9 +135,6 @@ impl Postgres {
             };
             let returns: String = get(&row, 2)?;
             let is_function: bool = get(&row, 3)?;
-            if is_function && returns == "trigger" {
-                surroundings.candidates.insert(id.clone());
-            }
             let kind = if is_function {
                 returns
             } else {
@@ -143,6 +142,7 @@ impl Postgres {
             };
             surroundings.returns.insert(id, kind);
         }
+        self.read_candidates(&functions, &mut surroundings)?;
         let tables: BTreeSet<&TableId> = definitions
             .iter()
             .filter_map(|definition| match definition {
@@ -197,6 +197,37 @@ impl Postgres {
             }
         }
         Ok(surroundings)
+    }
+
+    /// What the names of functions that are nowhere may have been meant to be.
+    fn read_candidates(
+        &mut self,
+        functions: &BTreeSet<&FunctionId>,
+        surroundings: &mut Surroundings,
+    ) -> Result<(), Error> {
+        let missing = functions
+            .iter()
+            .filter(|id| !surroundings.returns.contains_key(**id));
+        let schemas: BTreeSet<&str> = missing.map(|id| id.schema.as_str()).collect();
+        if schemas.is_empty() {
+            return Ok(());
+        }
+        let schemas: Vec<&str> = schemas.into_iter().collect();
+        for row in self.read(
+            "read the trigger functions",
+            "SELECT n.nspname, p.proname
+             FROM pg_catalog.pg_proc p
+             JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace
+             WHERE n.nspname = ANY ($1) AND p.pronargs = 0 AND p.prokind = 'f'
+               AND p.prorettype = 'pg_catalog.trigger'::pg_catalog.regtype",
+            &[(&schemas, Type::TEXT_ARRAY)],
+        )? {
+            surroundings.candidates.insert(FunctionId {
+                schema: get(&row, 0)?,
+                name: get(&row, 1)?,
+            });
+        }
+        Ok(())
     }
 
     /// What plpgsql_check says of bodies that the server has already, where the extension is installed. A body that is

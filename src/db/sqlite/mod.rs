@@ -189,6 +189,10 @@ impl Database for Sqlite {
         catalog::definitions(&self.connection, ids, &self.rows)
     }
 
+    fn goes_to_each(&self) -> bool {
+        true
+    }
+
     fn live(
         &mut self,
         ids: &[ObjectId],

@@ -61,14 +61,14 @@ impl Copy {
             .iter()
             .map(|row| row.name.to_ascii_lowercase())
             .collect();
-        let (virtuals, mut rows): (Vec<Row>, Vec<Row>) = rows(live)?
+        let is_copied = |kind: &str, name: &str, table: &str| {
+            !kinds.shadows.contains(table)
+                && (kind != "trigger"
+                    || kinds.views.contains(table)
+                        && !replaced.contains(&name.to_ascii_lowercase()))
+        };
+        let (virtuals, mut rows): (Vec<Row>, Vec<Row>) = rows(live, is_copied)?
             .into_iter()
-            .filter(|row| {
-                !kinds.shadows.contains(&row.table)
-                    && (row.kind != "trigger"
-                        || kinds.views.contains(&row.table)
-                            && !replaced.contains(&row.name.to_ascii_lowercase()))
-            })
             .partition(|row| row.kind == "table" && kinds.virtuals.contains(&row.name));
         rows.extend(triggers);
         let connection = Connection::open_in_memory()?;
@@ -147,19 +147,29 @@ fn kinds(live: &Connection) -> rusqlite::Result<Kinds> {
     Ok(kinds)
 }
 
-fn rows(live: &Connection) -> rusqlite::Result<Vec<Row>> {
+/// The rows that are wanted by their kind, name and table.
+fn rows(
+    live: &Connection,
+    is_wanted: impl Fn(&str, &str, &str) -> bool,
+) -> rusqlite::Result<Vec<Row>> {
     let mut statement = live
         .prepare("SELECT type, name, tbl_name, rootpage, sql FROM sqlite_schema ORDER BY rowid")?;
-    let rows = statement.query_map([], |row| {
-        Ok(Row {
-            kind: row.get(0)?,
-            name: row.get(1)?,
-            table: row.get(2)?,
-            has_root: row.get::<_, Option<i64>>(3)?.unwrap_or(0) != 0,
-            sql: row.get(4)?,
-        })
-    })?;
-    rows.collect()
+    let mut rows = statement.query([])?;
+    let mut wanted = vec![];
+    while let Some(row) = rows.next()? {
+        let text = |column| -> rusqlite::Result<&str> { Ok(row.get_ref(column)?.as_str()?) };
+        let (kind, name, table) = (text(0)?, text(1)?, text(2)?);
+        if is_wanted(kind, name, table) {
+            wanted.push(Row {
+                kind: kind.to_owned(),
+                name: name.to_owned(),
+                table: table.to_owned(),
+                has_root: row.get::<_, Option<i64>>(3)?.unwrap_or(0) != 0,
+                sql: row.get(4)?,
+            });
+        }
+    }
+    Ok(wanted)
 }
 
 /// Write rows into `sqlite_schema`. Every table and index gets a page that exists, and no two of one table the same
