@@ -7,6 +7,7 @@ use std::sync::Arc;
 use sha2::{Digest, Sha256};
 
 use crate::db::Database;
+use crate::db::size::TableState;
 use crate::dialect::{Beside, Ddl, Dialect, Lowered, Request, Server, Table};
 use crate::error::{Diagnostic, Error, Located, Span};
 use crate::kinds::expand::{Addition, Expanded, Looked, Site, Use, blamed};
@@ -90,6 +91,21 @@ impl Tables<'_> {
         match self {
             Self::Live(database) => database.noted(),
             Self::Offline(_) | Self::Unknown(_) => Noted::default(),
+        }
+    }
+
+    /// See [`Lookup::foreseen`].
+    pub fn foreseen(&mut self) -> BTreeMap<TableId, TableState> {
+        match self {
+            Self::Live(database) => database.foreseen(),
+            Self::Offline(_) | Self::Unknown(_) => BTreeMap::new(),
+        }
+    }
+
+    /// See [`Lookup::foresee`].
+    fn foresee<'b>(&mut self, tables: impl Iterator<Item = &'b TableId>) {
+        if let Self::Live(database) = self {
+            database.foresee(tables);
         }
     }
 
@@ -201,7 +217,10 @@ pub fn outline<'a>(
             })
             .unzip();
     problems.extend(bypass_table(&requests, tables, renderer)?);
-    let (lowered, ()) = parallel::map(&requests, |request| dialect.lower(request, renderer), || ());
+    let lower = |request: &Request<'_>| dialect.lower(request, renderer);
+    let (lowered, ()) = parallel::map(&requests, lower, || {
+        tables.foresee(requests.iter().map(|request| &request.table.id));
+    });
     for ((request, chosen), lowered) in requests.iter().zip(chosen).zip(lowered) {
         let source = Source {
             span: &request.spec.name.span,
@@ -453,7 +472,9 @@ fn expanded<'a>(
         };
         one.expand(&table.table, &site, &looked)
     };
-    let (expansions, ()) = parallel::map(&uses, expand, || ());
+    let (expansions, ()) = parallel::map(&uses, expand, || {
+        tables.foresee(uses.iter().map(|(_, table)| &table.table.id));
+    });
     for ((_, table), expansion) in uses.iter().zip(expansions) {
         match expansion {
             Ok(expansion) => {
@@ -499,6 +520,11 @@ fn need(table: Needed, needed: &mut BTreeMap<TableId, Needed>, problems: &mut Ve
 }
 
 impl Outline<'_> {
+    /// All objects, in the order of their identities; their DDL is still empty.
+    pub fn objects(&self) -> impl Iterator<Item = (&ObjectId, &Desired)> + Clone {
+        self.objects.iter().map(|(id, object)| (id, &**object))
+    }
+
     /// The identities of all objects, those that they had before among them.
     pub fn ids(&self) -> impl Iterator<Item = &ObjectId> {
         self.objects

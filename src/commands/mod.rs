@@ -270,6 +270,7 @@ pub fn make_plan(context: &Context, options: &Options) -> Result<Planned, Error>
             history,
             catalog,
             states: _,
+            checked: _,
         }) => (Ok(history), Some(catalog)),
         Found::Recorded(history) => (history, None),
     };
@@ -277,13 +278,18 @@ pub fn make_plan(context: &Context, options: &Options) -> Result<Planned, Error>
 
     let renderer = Renderer::new(database.dialect(), spec.templates.as_deref())?;
     let server = database.server();
-    let mut tables = Tables::Live(Lookup::new(&mut *database));
+    let mut lookup = Lookup::new(&mut *database);
+    if let (Ok(history), true) = (&history, options.targets.is_empty()) {
+        lookup = lookup.with_plan(history.records.keys());
+    }
+    let mut tables = Tables::Live(lookup);
     let mut outline = desired::outline(&spec, &renderer, &mut tables)?;
     let options = Options {
         tables: std::mem::take(&mut outline.tables),
         ..options.clone()
     };
     let remarks = remarks(&mut outline);
+    let states = tables.foreseen();
     let noted = tables.noted();
     let (desired, present) = outline.render(&renderer, server, |outline| {
         let history = history?;
@@ -295,11 +301,12 @@ pub fn make_plan(context: &Context, options: &Options) -> Result<Planned, Error>
             None => read(outline.ids(), &history, &mut *database)?,
         };
         database.end_moment()?;
-        let mut present = Present::of(history, catalog);
-        if options.targets.is_empty() {
-            // While the server answers, the others render.
-            present.foresee(outline.ids(), &mut *database);
-        }
+        let mut present = Present {
+            states,
+            ..Present::of(history, catalog)
+        };
+        // While the server answers, the others render.
+        present.foresee(outline.objects(), &options, &mut *database);
         Ok::<_, Error>(present)
     })?;
     if !options.check_all {

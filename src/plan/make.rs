@@ -71,6 +71,17 @@ pub struct Present {
     pub catalog: Catalog,
     /// What is known already of the tables that something is to be done on.
     pub states: BTreeMap<TableId, TableState>,
+    /// What the engine said already of what is to be made.
+    pub checked: Checked,
+}
+
+/// What the engine said of definitions that it was asked about ahead.
+#[derive(Default)]
+pub struct Checked {
+    /// Which these were.
+    ids: BTreeSet<ObjectId>,
+    /// What is wrong with them.
+    faults: Vec<(ObjectId, Diagnostic)>,
 }
 
 impl Present {
@@ -80,32 +91,71 @@ impl Present {
             history,
             catalog,
             states: BTreeMap::new(),
+            checked: Checked::default(),
         }
     }
 
-    /// Ask of the tables already on which a desired trigger is not there. It takes the server a while, and whoever waits for
-    /// it may have something else to do; a plan asks again for those that it misses.
+    /// Ask already what will be asked of desired objects that are not there: how big their tables are, and what the engine
+    /// would say of them. It takes the server a while, and whoever waits for it may have something else to do; a plan asks
+    /// for what it misses.
     pub fn foresee<'a>(
         &mut self,
-        ids: impl Iterator<Item = &'a ObjectId>,
+        objects: impl Iterator<Item = (&'a ObjectId, &'a Desired)> + Clone,
+        options: &Options,
         database: &mut dyn Database,
     ) {
-        let tables: BTreeSet<TableId> = ids
-            .filter(|id| !self.catalog.fingerprints.contains_key(id))
-            .filter_map(|id| id.table().cloned())
-            .collect();
-        if tables.len() < WORTH_FORESEEING {
+        if !options.targets.is_empty() {
             return;
         }
-        match database.table_states(&tables) {
-            Ok(states) => self.states = states,
-            Err(error) => log::debug!("of the tables nothing is known yet: {error}"),
+        let is_missing = |id: &ObjectId| !self.catalog.fingerprints.contains_key(id);
+        let tables: BTreeSet<TableId> = objects
+            .clone()
+            .filter(|(id, _)| is_missing(id))
+            .filter_map(|(id, _)| id.table().filter(|table| !self.states.contains_key(table)))
+            .cloned()
+            .collect();
+        if tables.len() >= WORTH_FORESEEING {
+            match database.table_states(&tables) {
+                Ok(states) => self.states.extend(states),
+                Err(error) => log::debug!("of the tables nothing is known yet: {error}"),
+            }
+        }
+        // The DDL is still being rendered.
+        if options.check_all || database.looks_at_ddl() || leaves_checking(options, database) {
+            return;
+        }
+        let is_new = |id: &ObjectId, wanted: &Desired| {
+            is_missing(id)
+                && !self.history.records.contains_key(id)
+                && wanted.renamed_from.is_none()
+                && !wanted.faults_allowed
+        };
+        let desired: BTreeMap<&ObjectId, &Desired> = objects.collect();
+        let checked = with_called(&desired, is_new);
+        if checked.len() < WORTH_FORESEEING {
+            return;
+        }
+        let definitions: Vec<&Definition> =
+            checked.values().map(|wanted| &wanted.definition).collect();
+        match database.check(&definitions, &options.tables) {
+            Ok(faults) => {
+                self.checked = Checked {
+                    ids: checked.into_keys().cloned().collect(),
+                    faults,
+                };
+            }
+            Err(error) => log::debug!("what is to be made is not checked yet: {error}"),
         }
     }
 }
 
-/// So many tables take longer than a question costs.
-const WORTH_FORESEEING: usize = 10;
+/// So many take longer than a question costs.
+pub(crate) const WORTH_FORESEEING: usize = 10;
+
+/// Whether what is wrong with the bodies is found within the migration that follows.
+fn leaves_checking(options: &Options, database: &dyn Database) -> bool {
+    options.apply_follows && database.checks_live()
+}
 
 /// What a plan says of the spec besides its changes.
 #[derive(Debug, Default)]
@@ -159,6 +209,7 @@ pub fn make(
         history,
         catalog,
         states,
+        checked,
     } = present;
     refuse_taken_over(desired, &catalog)?;
     let sides = sides(
@@ -192,8 +243,8 @@ pub fn make(
     keep_called_functions(&mut changes, &catalog);
     let changes = targets::targeted(changes, &options.targets, &catalog);
     refuse_doubtful(desired, &changes)?;
-    if !(options.apply_follows && planner.database.checks_live()) {
-        check_what_differs(desired, &changes, options, planner.database)?;
+    if !leaves_checking(options, planner.database) {
+        check_what_differs(desired, &changes, checked, options, planner.database)?;
     }
     let tables = written(&options.tables, &options.targets, &changes);
 
@@ -235,6 +286,7 @@ pub fn settled(
         history,
         catalog,
         states: _,
+        checked: _,
     } = present;
     let unchanged = targets::counted(history.records.keys(), &options.targets, catalog);
     let mut plan = arrange(
@@ -951,13 +1003,13 @@ fn refuse_doubtful(desired: &DesiredSet, changes: &[Change]) -> Result<(), Error
 
 /// Those that are to be checked, and the functions that they call: a function that may have faults comes with the
 /// triggers that cannot be made without it.
-fn with_called(
-    desired: &DesiredSet,
+fn with_called<'a>(
+    desired: &BTreeMap<&'a ObjectId, &'a Desired>,
     is_checked: impl Fn(&ObjectId, &Desired) -> bool,
-) -> BTreeMap<&ObjectId, &Desired> {
+) -> BTreeMap<&'a ObjectId, &'a Desired> {
     let checked: BTreeMap<&ObjectId, &Desired> = desired
         .iter()
-        .map(|(id, wanted)| (id, &**wanted))
+        .map(|(id, wanted)| (*id, *wanted))
         .filter(|(id, wanted)| is_checked(id, wanted))
         .collect();
     let called: Vec<ObjectId> = checked
@@ -968,16 +1020,17 @@ fn with_called(
     let called = called
         .iter()
         .filter_map(|id| desired.get_key_value(id))
-        .map(|(id, wanted)| (id, &**wanted));
+        .map(|(id, wanted)| (*id, *wanted));
     let mut all = checked.clone();
     all.extend(called);
     all
 }
 
-/// Have the engine look at what the changes make, or at everything.
+/// Have the engine look at what the changes make, or at everything, but for what it said already.
 fn check_what_differs(
     desired: &DesiredSet,
     changes: &[Change],
+    checked: Checked,
     options: &Options,
     database: &mut dyn Database,
 ) -> Result<(), Error> {
@@ -986,38 +1039,60 @@ fn check_what_differs(
         .filter(|change| change.action.differs() && !change.faults_allowed)
         .map(Change::id)
         .collect();
-    let is_checked = |id: &ObjectId, wanted: &Desired| {
+    let Checked {
+        ids: known,
+        mut faults,
+    } = checked;
+    let is_left = |id: &ObjectId, wanted: &Desired| {
         let all = options.check_all && !wanted.faults_allowed;
-        all || differing.contains(id)
+        (all || differing.contains(id)) && !known.contains(id)
     };
     let ends: BTreeMap<ObjectId, &Definition> = changes
         .iter()
         .filter(|change| change.action != Action::Conflict)
         .filter_map(|change| Some((change.id(), change.after.as_ref()?)))
         .collect();
-    let checked: Vec<_> = with_called(desired, is_checked)
+    let all: BTreeMap<&ObjectId, &Desired> = desired
+        .iter()
+        .map(|(id, wanted)| (id, &**wanted))
+        .collect();
+    let left: Vec<_> = with_called(&all, is_left)
         .into_iter()
-        .map(|(id, wanted)| (id, wanted, ends.get(id).copied()))
+        .map(|(id, wanted)| (wanted, ends.get(id).copied()))
         .collect();
     drop((differing, ends));
-    check_bodies(&checked, &options.tables, database)
+    let found = check_bodies(&left, &options.tables, database)?;
+    // A function that was looked at comes with the triggers that call it.
+    faults.extend(found.into_iter().filter(|(id, _)| !known.contains(id)));
+    let is_allowed = |id: &ObjectId| all.get(id).is_some_and(|wanted| wanted.faults_allowed);
+    let span = |id: &ObjectId| all.get(id).map(|wanted| &wanted.span);
+    let problems: Vec<Diagnostic> = faults
+        .into_iter()
+        .filter(|(id, _)| !is_allowed(id))
+        .map(|(id, diagnostic)| match (span(&id), &diagnostic.place) {
+            (Some(span), None) => diagnostic.at(span),
+            (Some(span), Some(_)) => diagnostic.related(span, "the trigger is named here"),
+            (None, _) => diagnostic,
+        })
+        .collect();
+    Error::collected(problems)
 }
 
 /// Have the engine look at what is about to be made, before anything is. Beside what is desired, what comes of it: with the
 /// definer that the spec leaves open.
 fn check_bodies(
-    desired: &[(&ObjectId, &Desired, Option<&Definition>)],
+    desired: &[(&Desired, Option<&Definition>)],
     tables: &[NewTable],
     database: &mut dyn Database,
-) -> Result<(), Error> {
+) -> Result<Vec<(ObjectId, Diagnostic)>, Error> {
     if desired.is_empty() {
-        return Ok(());
+        return Ok(vec![]);
     }
     let looks_at_ddl = database.looks_at_ddl();
     // It is shared with the desired side, but for what is changed here.
     let definitions: Vec<Definition> = desired
         .iter()
-        .map(|(_, wanted, end)| {
+        .map(|(wanted, end)| {
             let mut definition = wanted.definition.clone();
             if let Some(end) = end {
                 keep_definer(&mut definition, end);
@@ -1029,24 +1104,5 @@ fn check_bodies(
         })
         .collect();
     let references: Vec<&Definition> = definitions.iter().collect();
-    let found = database.check(&references, tables)?;
-    if found.is_empty() {
-        return Ok(());
-    }
-    let known: BTreeMap<&ObjectId, &Desired> = desired
-        .iter()
-        .map(|(id, wanted, _)| (*id, *wanted))
-        .collect();
-    let is_allowed = |id: &ObjectId| known.get(id).is_some_and(|wanted| wanted.faults_allowed);
-    let span = |id: &ObjectId| known.get(id).map(|wanted| &wanted.span);
-    let problems: Vec<Diagnostic> = found
-        .into_iter()
-        .filter(|(id, _)| !is_allowed(id))
-        .map(|(id, diagnostic)| match (span(&id), &diagnostic.place) {
-            (Some(span), None) => diagnostic.at(span),
-            (Some(span), Some(_)) => diagnostic.related(span, "the trigger is named here"),
-            (None, _) => diagnostic,
-        })
-        .collect();
-    Error::collected(problems)
+    database.check(&references, tables)
 }

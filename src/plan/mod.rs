@@ -30,7 +30,7 @@ use crate::parallel;
 use crate::selectors::Uncovered;
 
 pub use hazard::{Hazard, HazardKind, Severity};
-pub(crate) use make::arrange;
+pub(crate) use make::{WORTH_FORESEEING, arrange};
 pub use make::{Options, Present, Remarks, make, read, settled};
 pub(crate) use step::Step;
 
