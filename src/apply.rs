@@ -14,6 +14,7 @@ use jiff::Timestamp;
 use crate::db::{
     Catalog, Database, History, Migration, Patience, Protocol, Record, Scope, Statement,
 };
+use crate::digest::HexDigest;
 use crate::error::{Diagnostic, Error, Kind};
 use crate::history::{Ways, Writer};
 use crate::journal;
@@ -29,7 +30,7 @@ pub(crate) use self::verify::{Reader, differences, rows, verdicts};
 
 /// So many objects are verified and recorded at once: all of them need not be in memory together, and each reading of the
 /// catalog has its price.
-const VERIFIED_AT_ONCE: usize = 5_000;
+const VERIFIED_AT_ONCE: usize = 2_000;
 
 /// So many statements take the database a while.
 const WORTH_A_THREAD: usize = 50;
@@ -43,7 +44,7 @@ pub enum Expected {
         /// What it is to be.
         definition: Definition,
         /// What is recorded as rendered.
-        rendered_digest: String,
+        rendered_digest: HexDigest,
         /// The definition does not tell all (see [`crate::dialect::Ddl::custom`]).
         custom: bool,
     },
@@ -52,14 +53,14 @@ pub enum Expected {
         /// What was recorded of it.
         definition: Definition,
         /// The record.
-        record: Record,
+        record: Box<Record>,
     },
     /// Recorded again, and not there: it had been dropped by hand.
     Missing {
         /// What was recorded of it.
         definition: Definition,
         /// The record.
-        record: Record,
+        record: Box<Record>,
     },
     /// Not there.
     Absent,
@@ -79,11 +80,11 @@ pub struct Job {
     /// The statements that undo it, in the order in which to run them.
     pub down: Vec<String>,
     /// How each object that it touches is to be in the end.
-    pub expected: BTreeMap<ObjectId, Expected>,
+    pub expected: BTreeMap<Arc<ObjectId>, Expected>,
     /// What was live, of the objects that are touched; nothing, of those that were recorded and had been dropped by hand.
-    pub found: BTreeMap<ObjectId, Option<Definition>>,
+    pub found: BTreeMap<Arc<ObjectId>, Option<Definition>>,
     /// What may fail when it fires: the spec says so.
-    pub faulty: BTreeSet<ObjectId>,
+    pub faulty: BTreeSet<Arc<ObjectId>>,
     /// What the job rests on; the answer lists what has moved.
     pub moved: Moved,
     /// One line for the history.
@@ -116,6 +117,8 @@ impl Job {
             from_fingerprint: plan.base_fingerprint,
             rendering: None,
         };
+        // A map is made of a list at once in less room than one that grows by each.
+        let (mut expected, mut found) = (vec![], vec![]);
         let mut reverses = vec![];
         let mut rests_on = vec![];
         let renamed = renamed_functions(&plan.changes);
@@ -125,8 +128,10 @@ impl Job {
             .reserve_exact(count(|change| change.statements.len()));
         rests_on.reserve_exact(count(|change| change.rests_on.len()));
         reverses.reserve_exact(plan.changes.len());
+        expected.reserve_exact(plan.changes.len());
         for change in plan.changes {
-            let (id, old_id) = (change.id(), change.old_id());
+            let old_id = change.old_id();
+            let id = change.object.0;
             let faults_allowed = change.faults_allowed;
             let adopted = (change.action == Action::Adopt)
                 .then(|| kept::text_of(change.before.as_ref()))
@@ -134,7 +139,7 @@ impl Job {
             let statements = change.statements.into_iter();
             job.up.extend(statements.map(|sql| Statement {
                 sql,
-                object: Some(id.clone()),
+                object: Some(Arc::clone(&id)),
             }));
             reverses.push(change.reverse);
             let was_recorded = change
@@ -146,18 +151,18 @@ impl Job {
                 // Recorded or not: what is live says more than what was asked for (a text to the letter, an owner).
                 Some(before) => {
                     let before = as_it_was(before, &renamed);
-                    job.found.insert(before.id(), Some(before));
+                    found.push((Arc::new(before.id()), Some(before)));
                 }
                 None if was_recorded => {
-                    job.found.insert(id.clone(), None);
+                    found.push((Arc::clone(&id), None));
                 }
                 None => {}
             }
             if faults_allowed {
-                job.faulty.insert(id.clone());
+                job.faulty.insert(Arc::clone(&id));
             }
             if let Some(old) = old_id {
-                job.expected.insert(old, Expected::Absent);
+                expected.push((Arc::new(old), Expected::Absent));
             }
             let end = match (change.action, change.after, change.rendered_digest) {
                 (Action::Conflict, _, _) => continue,
@@ -174,8 +179,10 @@ impl Job {
                     )));
                 }
             };
-            job.expected.insert(id, end);
+            expected.push((id, end));
         }
+        job.expected = expected.into_iter().collect();
+        job.found = found.into_iter().collect();
         job.down = reverses.into_iter().rev().flatten().collect();
         let base_version = plan.base_version;
         job.moved = Box::new(move |catalog, history| {
@@ -221,7 +228,7 @@ fn laid_out(mut definition: Definition, text: Option<String>) -> Definition {
 /// The functions that the changes rename: the new name, and the old one.
 fn renamed_functions(changes: &[Change]) -> BTreeMap<FunctionId, FunctionId> {
     let renamed = |change: &Change| match (change.id(), change.old_id()) {
-        (ObjectId::Function(new), Some(ObjectId::Function(old))) => Some((new, old)),
+        (ObjectId::Function(new), Some(ObjectId::Function(old))) => Some((new.clone(), old)),
         _ => None,
     };
     changes.iter().filter_map(renamed).collect()
@@ -309,7 +316,7 @@ fn attempt(
         .keys()
         .filter_map(|id| id.table().cloned())
         .collect::<BTreeSet<_>>();
-    let of_faulty = job.faulty.iter().filter_map(ObjectId::table);
+    let of_faulty = job.faulty.iter().filter_map(|id| id.table());
     let (faulty, sound): (BTreeSet<_>, BTreeSet<_>) = {
         let of_faulty: BTreeSet<&TableId> = of_faulty.collect();
         tables
@@ -333,15 +340,23 @@ fn attempt(
         }
     }
     let mut reader = Reader::default();
-    let expected: Vec<_> = job.expected.iter().collect();
-    for some in expected.chunks(VERIFIED_AT_ONCE) {
-        let live = reader.read(some, &job.expected, database)?;
-        let verdicts = verdicts(some, &live, database)?;
-        let rows = rows(some, &job.found, live, &verdicts, database.dialect());
-        settings
-            .writer
-            .each_of_objects(version, rows, |sql| record(sql, database))?;
-    }
+    let expected: Vec<_> = job.expected.iter().map(|(id, end)| (&**id, end)).collect();
+    thread::scope(|scope| {
+        // The rows of some are rendered while the database tells of the next; it is asked of functions and triggers apart anyway.
+        let mut rendered = None;
+        let of_a_kind = expected.chunk_by(|(one, _), (next, _)| one.kind() == next.kind());
+        for some in of_a_kind.flat_map(|all| all.chunks(VERIFIED_AT_ONCE)) {
+            let live = reader.read(some, &job.expected, database)?;
+            let verdicts = verdicts(some, &live, database)?;
+            for sql in rendered.into_iter().flatten() {
+                record(sql?, database)?;
+            }
+            let rows = rows(some, &job.found, live, verdicts, database.dialect());
+            rendered = Some(settings.writer.ahead(scope, version, rows));
+        }
+        let mut rest = rendered.into_iter().flatten();
+        rest.try_for_each(|sql| record(sql?, database))
+    })?;
     let migration = Migration {
         state: "applied".to_owned(),
         to_fingerprint: reader.digest(),
@@ -367,14 +382,11 @@ pub fn refuse_stale(plan: &Plan, database: &mut dyn Database) -> Result<(), Erro
     let rests_on: Vec<_> = changes
         .flat_map(|change| change.rests_on.iter().cloned())
         .collect();
-    let ids: Vec<ObjectId> = rests_on
-        .iter()
-        .map(|rested| ObjectId::from(&rested.object))
-        .collect();
     let moved = |catalog: &Catalog, history: &History| {
         plan::moved(plan.base_version, &rests_on, catalog, history)
     };
-    must_fit(&scope_of(ids.iter()), &moved, &plan.tables, database).map(|_| ())
+    let ids = rests_on.iter().map(|rested| &*rested.object);
+    must_fit(&scope_of(ids), &moved, &plan.tables, database).map(|_| ())
 }
 
 /// Read what a migration rests on; refuse it when that has moved.
@@ -525,7 +537,10 @@ fn affordable(job: &Job, database: &mut dyn Database) -> Result<(), Error> {
         .collect();
     let tables: Vec<_> = tables.into_iter().collect();
     let functions = job.expected.iter().filter(|(id, expected)| {
-        matches!((id, expected), (ObjectId::Function(_), Expected::Absent))
+        matches!(
+            (&***id, expected),
+            (ObjectId::Function(_), Expected::Absent)
+        )
     });
     let needed = database.lock_count(&tables)? + functions.count();
     if needed <= budget {
@@ -540,8 +555,8 @@ fn affordable(job: &Job, database: &mut dyn Database) -> Result<(), Error> {
 }
 
 /// What to read of the catalog: the objects of the job and what stands around them.
-pub(crate) fn job_scope(expected: &BTreeMap<ObjectId, Expected>) -> Scope<'_> {
-    scope_of(expected.keys())
+pub(crate) fn job_scope(expected: &BTreeMap<Arc<ObjectId>, Expected>) -> Scope<'_> {
+    scope_of(expected.keys().map(|id| &**id))
 }
 
 /// What to read of the catalog for these objects.

@@ -1,6 +1,7 @@
 //! The desired side: the spec, resolved against the live tables where there is a database, as one engine's objects with
 //! the DDL that makes them. Everything that is wrong with the spec in this dialect is reported together.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
@@ -9,8 +10,10 @@ use sha2::{Digest, Sha256};
 use crate::db::Database;
 use crate::db::size::TableState;
 use crate::dialect::{Beside, Ddl, Dialect, Lowered, Request, Server, Table};
-use crate::error::{Diagnostic, Error, Located, Span};
-use crate::kinds::expand::{Addition, Expanded, Looked, Site, Use, blamed};
+use crate::digest::HexDigest;
+pub(crate) use crate::digest::hex;
+use crate::error::{Diagnostic, Error, Located, SourceFile, Span};
+use crate::kinds::expand::{Addition, Expanded, Expansion, Looked, Site, Use, blamed};
 use crate::kinds::tables::{Needed, NewTable};
 use crate::lookup::{Lookup, Noted};
 use crate::model::{Definition, FunctionSource, ObjectId, TableId};
@@ -31,10 +34,11 @@ const BYPASS_TABLE_DDL: &str = "bypass_table.sql";
 pub struct Desired {
     /// What it is to be.
     pub definition: Definition,
-    /// The DDL that makes it from nothing.
+    /// The DDL that makes it from nothing; without its statements where they are better rendered anew when it turns out that
+    /// they are needed, which they are of few objects ([`Desired::made`] has them).
     pub ddl: Ddl,
-    /// SHA-256 of that DDL, lower-case hex: changes whenever what the spec renders to does.
-    pub digest: String,
+    /// SHA-256 of that DDL: changes whenever what the spec renders to does.
+    pub digest: HexDigest,
     /// The identity that it had before.
     pub renamed_from: Option<Box<ObjectId>>,
     /// Where it is named in the spec.
@@ -47,8 +51,34 @@ pub struct Desired {
     pub doubts: Vec<Diagnostic>,
 }
 
+impl Desired {
+    /// Give back the memory of the statements: of what is there already they are mostly not needed.
+    pub fn forget_text(&mut self) {
+        self.ddl.statements.clear();
+    }
+
+    /// The DDL that makes it from nothing, with its statements.
+    ///
+    /// # Errors
+    /// A template's, which has rendered before.
+    pub fn made<'a>(
+        &'a self,
+        dialect: &dyn Dialect,
+        renderer: &Renderer,
+        server: Server,
+    ) -> Result<Cow<'a, Ddl>, Error> {
+        if self.ddl.statements.is_empty() {
+            dialect
+                .create(&self.definition, renderer, server)
+                .map(Cow::Owned)
+        } else {
+            Ok(Cow::Borrowed(&self.ddl))
+        }
+    }
+}
+
 /// Everything that the spec asks for in one dialect.
-pub type DesiredSet = BTreeMap<ObjectId, Box<Desired>>;
+pub type DesiredSet = BTreeMap<Arc<ObjectId>, Box<Desired>>;
 
 /// What the spec asks of a live database: its objects, and the tables that are created for them.
 #[derive(Debug)]
@@ -71,7 +101,7 @@ pub fn asked(
     let server = database.server();
     let mut outline = outline(spec, renderer, &mut Tables::Live(Lookup::new(database)))?;
     let tables = std::mem::take(&mut outline.tables);
-    let (desired, ()) = outline.render(renderer, server, |_| ())?;
+    let (desired, ()) = outline.render(renderer, server, |_, _| false, |_| ())?;
     Ok(Asked { desired, tables })
 }
 
@@ -134,16 +164,17 @@ pub fn from_spec(
     server: Server,
 ) -> Result<DesiredSet, Error> {
     let outline = outline(spec, renderer, tables)?;
-    let (set, ()) = outline.render(renderer, server, |_| ())?;
+    let (set, ()) = outline.render(renderer, server, |_, _| false, |_| ())?;
     Ok(set)
 }
 
 /// What the spec asks for, before its DDL is rendered.
-pub struct Outline<'a> {
-    spec: &'a Spec,
+pub struct Outline {
+    /// The files of the spec.
+    files: Vec<Arc<SourceFile>>,
     dialect: &'static dyn Dialect,
     /// In the order of the identities; the DDL and its digest are still empty.
-    objects: Vec<(ObjectId, Box<Desired>)>,
+    objects: Vec<(Arc<ObjectId>, Box<Desired>)>,
     /// Tables that kinds write to and that are to be created first.
     pub tables: Vec<NewTable>,
     problems: Vec<Diagnostic>,
@@ -154,11 +185,11 @@ pub struct Outline<'a> {
 }
 
 /// The objects that the spec asks for in the dialect of `tables`.
-pub fn outline<'a>(
-    spec: &'a Spec,
+pub fn outline(
+    spec: &Spec,
     renderer: &Renderer,
     tables: &mut Tables<'_>,
-) -> Result<Outline<'a>, Error> {
+) -> Result<Outline, Error> {
     let dialect = tables.dialect();
     let schema = tables.schema()?;
     let pretend = matches!(tables, Tables::Unknown(_));
@@ -172,7 +203,7 @@ pub fn outline<'a>(
         let lowered = lowered.map(|found| found.into_iter().collect());
         collector.take(lowered, &source, &mut problems);
     }
-    let wanted: Vec<(&'a TriggerSpec, Merged<'a>)> = spec
+    let wanted: Vec<(&TriggerSpec, Merged<'_>)> = spec
         .triggers
         .iter()
         .filter_map(|trigger| Some((trigger, trigger.for_dialect(dialect.name())?)))
@@ -249,7 +280,7 @@ pub fn outline<'a>(
         selection.warnings.extend(nothing);
     }
     Ok(Outline {
-        spec,
+        files: spec.files.clone(),
         dialect,
         objects: collector.objects.into_iter().collect(),
         tables: expanded.tables,
@@ -345,7 +376,7 @@ fn all_requests<'a>(
         .zip(chosen)
         .filter(|((trigger, _), _)| trigger.usage.is_none())
         .flat_map(|((trigger, fields), tables)| {
-            let one = |chosen: &'a Chosen| (chosen, &chosen.table, *trigger, &**fields, None);
+            let one = |chosen: &'a Chosen| (chosen, &*chosen.table, *trigger, &**fields, None);
             tables
                 .iter()
                 .filter(|chosen| !chosen.is_left_out(&expanded.written))
@@ -357,7 +388,7 @@ fn all_requests<'a>(
             spec,
             fields,
             addition,
-        } = expanded;
+        } = &**expanded;
         let table = table.as_ref().unwrap_or(&chosen.table);
         (*chosen, table, spec, fields, Some(addition))
     });
@@ -368,7 +399,7 @@ fn all_requests<'a>(
 #[derive(Default)]
 struct AllExpanded<'a> {
     /// The triggers, each with its table.
-    triggers: Vec<(&'a Chosen, Expanded)>,
+    triggers: Vec<(&'a Chosen, Box<Expanded>)>,
     /// Tables that are to be created, in the order of their names.
     tables: Vec<NewTable>,
     /// Tables that they write to, whether they are there or not; none where no pattern could mean one.
@@ -475,6 +506,10 @@ fn expanded<'a>(
     let (expansions, ()) = parallel::map(&uses, expand, || {
         tables.foresee(uses.iter().map(|(_, table)| &table.table.id));
     });
+    let count =
+        |expansion: &Result<Expansion, _>| expansion.as_ref().map_or(0, |it| it.triggers.len());
+    all.triggers
+        .reserve_exact(expansions.iter().map(count).sum());
     for ((_, table), expansion) in uses.iter().zip(expansions) {
         match expansion {
             Ok(expansion) => {
@@ -519,30 +554,34 @@ fn need(table: Needed, needed: &mut BTreeMap<TableId, Needed>, problems: &mut Ve
     other.create |= table.create;
 }
 
-impl Outline<'_> {
+impl Outline {
     /// All objects, in the order of their identities; their DDL is still empty.
-    pub fn objects(&self) -> impl Iterator<Item = (&ObjectId, &Desired)> + Clone {
-        self.objects.iter().map(|(id, object)| (id, &**object))
+    pub fn objects(&self) -> impl Iterator<Item = (&ObjectId, &Desired)> {
+        self.objects.iter().map(|(id, object)| (&**id, &**object))
     }
 
     /// The identities of all objects, those that they had before among them.
     pub fn ids(&self) -> impl Iterator<Item = &ObjectId> {
         self.objects
             .iter()
-            .flat_map(|(id, object)| std::iter::once(id).chain(object.renamed_from.as_deref()))
+            .flat_map(|(id, object)| std::iter::once(&**id).chain(object.renamed_from.as_deref()))
     }
 
-    /// Render the DDL of all objects, as `server` needs it, while `meanwhile` does something else. When there are
-    /// problems, they are the answer, whatever came of that.
+    /// Render the DDL of all objects, as `server` needs it, while `meanwhile` does something else. Where its digest `is_known`,
+    /// only that is kept: see [`Desired::forget_text`]. When there are problems, they are the answer, whatever came of that.
     pub fn render<T>(
         mut self,
         renderer: &Renderer,
         server: Server,
+        is_known: impl Fn(&ObjectId, &HexDigest) -> bool + Sync,
         meanwhile: impl FnOnce(&Self) -> T,
     ) -> Result<(DesiredSet, T), Error> {
-        let create = |(_, object): &(ObjectId, Box<Desired>)| {
-            let ddl = self.dialect.create(&object.definition, renderer, server)?;
-            let digest = digest(ddl.statements.iter().map(String::as_str));
+        let create = |(id, object): &(Arc<ObjectId>, Box<Desired>)| {
+            let mut ddl = self.dialect.create(&object.definition, renderer, server)?;
+            let digest = hex_digest(ddl.statements.iter().map(String::as_str));
+            if is_known(id, &digest) {
+                ddl.statements.clear();
+            }
             Ok((ddl, digest))
         };
         let (created, value) = parallel::map(&self.objects, create, || meanwhile(&self));
@@ -552,7 +591,7 @@ impl Outline<'_> {
                 Err(error) => self.problems.extend(not_rendered(error, &object.span)),
             }
         }
-        in_file_order(self.spec, &mut self.problems);
+        in_file_order(&self.files, &mut self.problems);
         Error::collected(self.problems)?;
         Ok((self.objects.into_iter().collect(), value))
     }
@@ -605,11 +644,11 @@ struct Collector {
     is_live: bool,
     objects: DesiredSet,
     /// Trigger names as the engine tells them apart, where a name may be used once only.
-    names: HashMap<(String, String), ObjectId>,
+    names: HashMap<(Box<str>, Box<str>), Arc<ObjectId>>,
     /// Functions of several tables, with the first one.
-    shared: HashMap<ObjectId, TableId>,
+    shared: HashMap<Arc<ObjectId>, TableId>,
     /// Those of them that are reported already.
-    unlike: HashSet<ObjectId>,
+    unlike: HashSet<Arc<ObjectId>>,
 }
 
 impl Collector {
@@ -659,15 +698,15 @@ impl Collector {
         if !self.is_live && !faults_allowed {
             problems.extend(doubts.iter().cloned());
         }
-        let id = definition.id();
-        let is_trigger = matches!(id, ObjectId::Trigger(_));
+        let id = Arc::new(definition.id());
+        let is_trigger = matches!(*id, ObjectId::Trigger(_));
         if let Some(other) = self.objects.get_mut(&id) {
             // Triggers may share a function that is the same to the letter; nothing else may be there twice.
             let Some(ours) = same_function(&mut other.definition, definition) else {
                 return;
             };
             if let Some(first) = shared.and(self.shared.get(&id)) {
-                if self.unlike.insert(id.clone()) {
+                if self.unlike.insert(Arc::clone(&id)) {
                     problems.extend(unlike(&other.definition, first, &ours, shared));
                 }
             } else {
@@ -675,15 +714,15 @@ impl Collector {
             }
             return;
         }
-        if let (Some((table, _)), ObjectId::Function(_)) = (shared, &id) {
-            self.shared.insert(id.clone(), table.clone());
+        if let (Some((table, _)), ObjectId::Function(_)) = (shared, &*id) {
+            self.shared.insert(Arc::clone(&id), table.clone());
         }
-        if let (ObjectId::Trigger(trigger), false) = (&id, self.dialect.names_are_per_table()) {
+        if let (ObjectId::Trigger(trigger), false) = (&*id, self.dialect.names_are_per_table()) {
             let key = (
-                trigger.table.schema.to_ascii_lowercase(),
-                trigger.name.to_ascii_lowercase(),
+                trigger.table.schema.to_ascii_lowercase().into(),
+                trigger.name.to_ascii_lowercase().into(),
             );
-            if let Some(other) = self.names.insert(key, id.clone())
+            if let Some(other) = self.names.insert(key, Arc::clone(&id))
                 && let Some(other) = self.objects.get(&other)
             {
                 problems.push(twice(&id, span, &other.span).help(format!(
@@ -698,7 +737,7 @@ impl Collector {
             Box::new(Desired {
                 definition,
                 ddl: Ddl::default(),
-                digest: String::new(),
+                digest: HexDigest::nothing(),
                 renamed_from: renamed_from.map(Box::new),
                 span: span.clone(),
                 selected_by: selected_by.filter(|_| is_trigger).cloned(),
@@ -880,16 +919,13 @@ fn beside(
 }
 
 /// Sort by file and place, and let what several tables or dialects complain about in the same words be said once.
-fn in_file_order(spec: &Spec, problems: &mut Vec<Diagnostic>) {
+fn in_file_order(files: &[Arc<SourceFile>], problems: &mut Vec<Diagnostic>) {
     let position = |diagnostic: &Diagnostic| {
         diagnostic
             .place
             .as_ref()
             .map_or((usize::MAX, 0), |(span, _)| {
-                let file = spec
-                    .files
-                    .iter()
-                    .position(|file| file.name == span.file.name);
+                let file = files.iter().position(|file| file.name == span.file.name);
                 (file.unwrap_or(usize::MAX), span.range.start)
             })
     };
@@ -899,26 +935,20 @@ fn in_file_order(spec: &Spec, problems: &mut Vec<Diagnostic>) {
 
 /// SHA-256 over texts, kept apart, in lower-case hex.
 pub fn digest<'a>(texts: impl IntoIterator<Item = &'a str>) -> String {
+    hex_digest(texts).to_string()
+}
+
+/// The same, to be kept.
+fn hex_digest<'a>(texts: impl IntoIterator<Item = &'a str>) -> HexDigest {
     let mut hasher = Sha256::new();
     for text in texts {
         digest_more(&mut hasher, text);
     }
-    hex(&hasher.finalize())
+    HexDigest::of_bytes(hasher.finalize().into())
 }
 
 /// Take one more text into such a digest.
 pub(crate) fn digest_more(hasher: &mut Sha256, text: &str) {
     hasher.update(text.len().to_le_bytes());
     hasher.update(text);
-}
-
-/// Bytes in lower-case hex.
-pub(crate) fn hex(bytes: &[u8]) -> String {
-    let digit = |value: u8| char::from(if value < 10 { b'0' } else { b'a' - 10 } + value);
-    let mut text = String::with_capacity(bytes.len() * 2);
-    for byte in bytes {
-        text.push(digit(byte >> 4));
-        text.push(digit(byte & 15));
-    }
-    text
 }

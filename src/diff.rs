@@ -237,7 +237,7 @@ fn compare_triggers(before: &Trigger, after: &Trigger, judge: &Judge<'_>) -> Vec
         after_new.as_deref(),
     );
     fields.values("constraint", constraint, after_constraint, |constraint| {
-        constraint.as_ref().map(show_constraint)
+        constraint.as_deref().map(show_constraint)
     });
     fields.values("enabled", enabled, after_enabled, |state| {
         Some(show_state(*state).to_owned())

@@ -6,6 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -22,7 +23,7 @@ use crate::db::{
 use crate::error::{Diagnostic, Error, Kind};
 use crate::history::Writer;
 use crate::kinds::tables::NewTable;
-use crate::model::{Definition, ObjectId, TableId, TriggerId};
+use crate::model::{Definition, ObjectId, TableId, TriggerId, shared};
 use crate::parallel::joined;
 use crate::plan::ObjectRef;
 use crate::plan::order::ranks;
@@ -49,14 +50,14 @@ struct Journal {
 impl Journal {
     /// What the statements make, and what undoing them would make again.
     fn made(&self) -> Vec<&Definition> {
-        let touched: BTreeSet<ObjectId> = self
+        let touched: BTreeSet<&ObjectId> = self
             .steps
             .iter()
-            .filter_map(|step| step.about.as_ref().map(ObjectId::from))
+            .filter_map(|step| step.about.as_deref())
             .collect();
         let objects = self.objects.iter();
         objects
-            .filter(|object| touched.contains(&object.id))
+            .filter(|object| touched.contains(&*object.id))
             .flat_map(|object| {
                 let before = object.before.as_ref().map(|before| &before.definition);
                 let end = match &object.end {
@@ -82,7 +83,8 @@ struct Step {
 /// One object, before and after.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 struct Object {
-    id: ObjectId,
+    #[serde(with = "shared")]
+    id: Arc<ObjectId>,
     before: Option<Before>,
     end: Expected,
 }
@@ -223,7 +225,7 @@ fn write_down(job: &Job, catalog: &Catalog, database: &mut dyn Database) -> Resu
         .expected
         .keys()
         .filter(|id| catalog.fingerprints.contains_key(id))
-        .cloned()
+        .map(|id| ObjectId::clone(id))
         .collect();
     let mut definitions = database.definitions(&live, Depth::Whole)?;
     let objects: Vec<Object> = job
@@ -257,7 +259,7 @@ fn write_down(job: &Job, catalog: &Catalog, database: &mut dyn Database) -> Resu
             let about = match (&subject, &statement.object) {
                 (None, _) => None,
                 (Some(subject), given) => {
-                    about(&by_name, subject, given.as_ref()).map(ObjectRef::from)
+                    about(&by_name, subject, given.as_ref()).map(|id| ObjectRef(Arc::clone(id)))
                 }
             };
             if subject.is_some() && about.is_none() {
@@ -275,7 +277,7 @@ fn write_down(job: &Job, catalog: &Catalog, database: &mut dyn Database) -> Resu
     let found = job
         .found
         .iter()
-        .map(|(id, definition)| (id.clone(), definition.clone()))
+        .map(|(id, definition)| (ObjectId::clone(id), definition.clone()))
         .collect();
     Ok(Journal {
         tables: job.tables.clone(),
@@ -293,8 +295,8 @@ type Named<'a> = BTreeMap<(&'a str, &'a str), Vec<&'a Object>>;
 fn about<'a>(
     objects: &Named<'a>,
     subject: &TriggerId,
-    given: Option<&'a ObjectId>,
-) -> Option<&'a ObjectId> {
+    given: Option<&'a Arc<ObjectId>>,
+) -> Option<&'a Arc<ObjectId>> {
     let table = &subject.table.name;
     // DROP names none; a name is unique in its database.
     let is_drop = table.is_empty();
@@ -337,7 +339,7 @@ struct Runner<'a> {
 }
 
 impl Runner<'_> {
-    fn expected(&self) -> BTreeMap<ObjectId, Expected> {
+    fn expected(&self) -> BTreeMap<Arc<ObjectId>, Expected> {
         let objects = self.journal.objects.iter();
         objects
             .map(|object| (object.id.clone(), object.end.clone()))
@@ -345,7 +347,7 @@ impl Runner<'_> {
     }
 
     fn scope(&self) -> Scope<'_> {
-        scope_of(self.journal.objects.iter().map(|object| &object.id))
+        scope_of(self.journal.objects.iter().map(|object| &*object.id))
     }
 
     /// All statements, table by table.
@@ -418,12 +420,13 @@ impl Runner<'_> {
         database: &mut dyn Database,
     ) -> Result<Migration, Error> {
         let expected = self.expected();
-        let all: Vec<_> = expected.iter().collect();
-        let found = self.journal.found.iter().cloned().collect();
+        let all: Vec<_> = expected.iter().map(|(id, end)| (&**id, end)).collect();
+        let found = self.journal.found.iter().cloned();
+        let found = found.map(|(id, was)| (Arc::new(id), was)).collect();
         let mut reader = Reader::default();
         let live = reader.read(&all, &expected, database)?;
         let verdicts = verdicts(&all, &live, database)?;
-        let rows = rows(&all, &found, live, &verdicts, database.dialect());
+        let rows = rows(&all, &found, live, verdicts, database.dialect());
         let writer = &self.settings.writer;
         let mut record = |sql: String| run_plain(&[sql], database);
         let recorded = record("START TRANSACTION".to_owned())
@@ -599,13 +602,13 @@ impl Runner<'_> {
             .iter()
             .map(|(object, target, _)| {
                 let place = target.as_ref().and_then(Definition::place);
-                (object.id.clone(), place)
+                (&*object.id, place)
             })
             .collect();
         let ranks = ranks(&places);
         ways.sort_by_cached_key(|(object, target, given)| {
             let stays = target.is_some() || given.is_some();
-            let rank = ranks.get(&object.id).copied().unwrap_or(0);
+            let rank = ranks.get(&*object.id).copied().unwrap_or(0);
             let earlier = target.as_ref().map_or(0, earlier_siblings);
             (stays, object.id.table().cloned(), rank + earlier)
         });
@@ -634,7 +637,7 @@ impl Runner<'_> {
                 let is_about = dialect.subject(&sql, object.id.schema()).is_some();
                 Statement {
                     sql,
-                    object: is_about.then(|| object.id.clone()),
+                    object: is_about.then(|| Arc::clone(&object.id)),
                 }
             }));
         }
@@ -673,7 +676,7 @@ impl Step {
     fn statement(&self) -> Statement {
         Statement {
             sql: self.sql.clone(),
-            object: self.about.as_ref().map(ObjectId::from),
+            object: self.about.as_ref().map(|about| Arc::clone(&about.0)),
         }
     }
 }
@@ -789,7 +792,7 @@ pub fn broken(database: &mut dyn Database) -> Result<Option<Broken>, Error> {
         .iter()
         .map(|object| {
             Ok((
-                object.id.clone(),
+                ObjectId::clone(&object.id),
                 found(object, &catalog, live.get(&object.id), database)?,
             ))
         })

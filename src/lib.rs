@@ -24,6 +24,7 @@ pub mod db;
 pub mod desired;
 pub mod dialect;
 pub mod diff;
+pub mod digest;
 pub mod effects;
 pub mod error;
 pub mod files;

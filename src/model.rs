@@ -6,11 +6,15 @@
 //!
 //! The types carry `serde` because the history tables and saved plans hold them as JSON; there is no other I/O.
 
+mod events;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
+
+pub use self::events::Events;
 
 /// A table, view or partition: `schema` is `main` on SQLite.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -275,7 +279,7 @@ pub struct Trigger {
     /// BEFORE, AFTER or INSTEAD OF.
     pub timing: Timing,
     /// The events, never empty; one only on SQLite and MySQL.
-    pub events: BTreeSet<Event>,
+    pub events: Events,
     /// Columns of UPDATE OF, in the order of the DDL, which means nothing and is kept to restore it.
     pub update_of: Vec<String>,
     /// Row or statement.
@@ -287,7 +291,7 @@ pub struct Trigger {
     /// REFERENCING.
     pub transition_tables: TransitionTables,
     /// Set on constraint triggers only.
-    pub constraint: Option<Constraint>,
+    pub constraint: Option<Box<Constraint>>,
     /// The enabled state.
     pub enabled: EnabledState,
     /// Partitions whose clone of this trigger has another enabled state.
@@ -379,19 +383,19 @@ impl Place {
 }
 
 /// What is shared is written down as what it is.
-mod shared {
+pub(crate) mod shared {
     use std::sync::Arc;
 
     use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-    pub(super) fn serialize<T: Serialize, S: Serializer>(
+    pub(crate) fn serialize<T: Serialize, S: Serializer>(
         value: &Arc<T>,
         to: S,
     ) -> Result<S::Ok, S::Error> {
         T::serialize(value, to)
     }
 
-    pub(super) fn deserialize<'de, T: Deserialize<'de>, D: Deserializer<'de>>(
+    pub(crate) fn deserialize<'de, T: Deserialize<'de>, D: Deserializer<'de>>(
         from: D,
     ) -> Result<Arc<T>, D::Error> {
         T::deserialize(from).map(Arc::new)

@@ -19,6 +19,7 @@ use sha2::{Digest as _, Sha256};
 use crate::db::url::DatabaseUrl;
 use crate::db::{self, Catalog, Database, History, Intent, Reach};
 use crate::desired::{Desired, DesiredSet, hex};
+use crate::digest::HexDigest;
 use crate::error::Error;
 use crate::lookup::{Lookup, Noted, Question};
 use crate::model::{FunctionId, ObjectId};
@@ -135,9 +136,7 @@ pub fn record(
     {
         return None;
     }
-    let digests = desired
-        .iter()
-        .map(|(id, object)| (id, object.digest.as_str()));
+    let digests = desired.iter().map(|(id, object)| (&**id, &object.digest));
     let mut source = source?;
     let whereabouts = Whereabouts {
         said: source.clone().digest(),
@@ -159,11 +158,11 @@ fn reach(desired: &DesiredSet) -> Reach {
         .values()
         .filter_map(|object| object.definition.calls())
         .collect();
-    let uncalled = desired.keys().filter_map(|id| match id {
+    let uncalled = desired.keys().filter_map(|id| match &**id {
         ObjectId::Function(function) => (!called.contains(function)).then(|| function.clone()),
         ObjectId::Trigger(_) => None,
     });
-    let schemas: BTreeSet<&str> = desired.keys().map(ObjectId::schema).collect();
+    let schemas: BTreeSet<&str> = desired.keys().map(|id| id.schema()).collect();
     Reach {
         schemas: schemas.into_iter().map(str::to_owned).collect(),
         uncalled: uncalled.collect(),
@@ -172,7 +171,7 @@ fn reach(desired: &DesiredSet) -> Reach {
 }
 
 /// Digest of objects, in order, and the digests of their DDL.
-fn result<'a>(objects: impl Iterator<Item = (&'a ObjectId, &'a str)>) -> String {
+fn result<'a>(objects: impl Iterator<Item = (&'a ObjectId, &'a HexDigest)>) -> String {
     let mut hasher = Sha256::new();
     let mut add = |text: &str| {
         hasher.update((text.len() as u64).to_le_bytes());
@@ -183,7 +182,7 @@ fn result<'a>(objects: impl Iterator<Item = (&'a ObjectId, &'a str)>) -> String 
         add(id.schema());
         add(id.table().map_or("", |table| &table.name));
         add(id.name());
-        add(digest);
+        add(&digest.to_string());
     }
     hex(&hasher.finalize())
 }
@@ -489,7 +488,7 @@ fn result_of(history: &History) -> String {
     let digests = history
         .records
         .iter()
-        .map(|(id, record)| (id, record.rendered_digest.as_str()));
+        .map(|(id, record)| (id, &record.rendered_digest));
     result(digests)
 }
 

@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use crate::apply::{Expected, Job, differences, scope_of};
 use crate::db::{Catalog, Database, Depth, Fingerprint, History, Migration, Record};
+use crate::digest::HexDigest;
 use crate::error::{Diagnostic, Error, Kind};
 use crate::model::{Definition, ObjectId, Place};
 use crate::plan::hazard::{Around, assess};
@@ -114,13 +115,19 @@ pub fn prepare(
         .into_iter()
         .map(|(id, touched)| {
             let expected = match (touched.then, touched.target) {
-                (Some((record, definition)), Some(_)) => Expected::Returned { definition, record },
-                (Some((record, definition)), None) => Expected::Missing { definition, record },
+                (Some((record, definition)), Some(_)) => Expected::Returned {
+                    definition,
+                    record: Box::new(record),
+                },
+                (Some((record, definition)), None) => Expected::Missing {
+                    definition,
+                    record: Box::new(record),
+                },
                 // It was there before triggerctl had to do with it, and is left alone from now on.
                 (None, Some(_)) => Expected::Released,
                 (None, None) => Expected::Absent,
             };
-            (id, expected)
+            (Arc::new(id), expected)
         })
         .collect();
     Ok(Rollback {
@@ -330,16 +337,18 @@ fn plan_back(
             .flatten()
             .map(|id| RestsOn {
                 object: ObjectRef::from(id),
-                live: touched.get(id).and_then(|state| state.fingerprint.clone()),
+                live: touched
+                    .get(id)
+                    .and_then(|state| state.fingerprint.clone().map(Box::new)),
                 recorded: history
                     .records
                     .get(id)
-                    .map(|record| record.rendered_digest.clone()),
+                    .map(|record| Box::new(record.rendered_digest.clone())),
             })
             .collect();
         let step = Step {
             action,
-            id,
+            object: ObjectRef::from(id),
             before: live,
             after: target,
             fields,
@@ -347,13 +356,13 @@ fn plan_back(
         };
         changes.push(Change {
             because: if action == Action::Drop {
-                String::new()
+                "".into()
             } else {
-                format!("as it was at version {to}")
+                format!("as it was at version {to}").into()
             },
             rests_on,
             // Recorded is what was recorded then; the job sees to it.
-            rendered_digest: Some(String::new()),
+            rendered_digest: Some(HexDigest::nothing()),
             ..step.change(database, renderer)?
         });
     }

@@ -17,8 +17,8 @@ use crate::spec::{Demand, Fields, RequireSpec, Spec, TableRef, TableSelector, Tr
 /// A table that a trigger is on.
 #[derive(Debug, Clone)]
 pub struct Chosen {
-    /// The table.
-    pub table: Table,
+    /// The table; it is one for all its triggers.
+    pub table: Arc<Table>,
     /// The selector, as it is written; `None` where the table is named and nothing else is asked of it.
     pub selected_by: Option<Arc<str>>,
     /// Whether only a pattern means it.
@@ -200,7 +200,7 @@ impl<'a> Wanted<'a> {
 /// What tells one reference from another.
 type Key<'a> = (Option<&'a str>, &'a str, bool);
 
-type Known<'a> = BTreeMap<Key<'a>, Vec<Table>>;
+type Known<'a> = BTreeMap<Key<'a>, Vec<Arc<Table>>>;
 
 fn key(table: &TableRef) -> Key<'_> {
     (
@@ -228,6 +228,8 @@ fn known<'a>(
             references.dedup_by_key(|table| key(table));
             let owned: Vec<TableRef> = references.iter().map(|table| (*table).clone()).collect();
             let found = database.tables(&owned)?;
+            let found = found.into_iter();
+            let found = found.map(|tables| tables.into_iter().map(Arc::new).collect());
             known.extend(references.into_iter().map(key).zip(found));
         }
         Tables::Offline(_) | Tables::Unknown(_) => {
@@ -252,7 +254,10 @@ fn known<'a>(
                             schema: given.as_deref().unwrap_or(schema).to_owned(),
                             name: name.clone(),
                         };
-                        known.insert(key(&reference.value), vec![Table { id, facts: None }]);
+                        known.insert(
+                            key(&reference.value),
+                            vec![Arc::new(Table { id, facts: None })],
+                        );
                     } else if let Tables::Offline(dialect) = tables {
                         let message = format!(
                             "`{}` is a pattern: which tables it stands for is known only with a database",
@@ -292,7 +297,7 @@ fn chosen(
             .get(&key(&reference.value))
             .map(Vec::as_slice)
             .unwrap_or_default();
-        let found: Vec<&Table> = found
+        let found: Vec<&Arc<Table>> = found
             .iter()
             .filter(|table| {
                 let kind = table.facts.as_ref().map(|facts| facts.kind);
@@ -304,13 +309,13 @@ fn chosen(
             // Lowered all the same, so that what else is wrong is said with it.
             let schema_given = reference.value.schema.as_deref();
             chosen.push(Chosen {
-                table: Table {
+                table: Arc::new(Table {
                     id: TableId {
                         schema: schema_given.unwrap_or(schema).to_owned(),
                         name: reference.value.name.clone(),
                     },
                     facts: None,
-                },
+                }),
                 selected_by: None,
                 by_pattern: false,
             });
@@ -322,6 +327,7 @@ fn chosen(
             );
         }
         let selected_by = wanted.written(&reference.value);
+        chosen.reserve(found.len());
         for table in found {
             // Without a schema any is meant; and the engine knows which spellings are of the same table.
             let excluded = wanted.exclude().iter().any(|pattern| {
@@ -354,7 +360,7 @@ fn chosen(
             }
             known_ids.insert(&table.id);
             chosen.push(Chosen {
-                table: table.clone(),
+                table: Arc::clone(table),
                 selected_by: selected_by.clone(),
                 by_pattern: is_glob,
             });

@@ -1,6 +1,7 @@
 //! Whether a migration came to what it was meant to, and what is recorded of it.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use sha2::{Digest as _, Sha256};
 
@@ -17,7 +18,7 @@ use crate::plan::places::set_place;
 use super::{Expected, job_scope};
 
 /// What is to be recorded, by object.
-type Befores = BTreeMap<ObjectId, Option<Definition>>;
+type Befores = BTreeMap<Arc<ObjectId>, Option<Definition>>;
 
 /// Reads what objects are now: of some at a time, so that not all definitions are held at once.
 #[derive(Default)]
@@ -33,7 +34,7 @@ impl Reader {
     pub(crate) fn read(
         &mut self,
         some: &[(&ObjectId, &Expected)],
-        all: &BTreeMap<ObjectId, Expected>,
+        all: &BTreeMap<Arc<ObjectId>, Expected>,
         database: &mut dyn Database,
     ) -> Result<BTreeMap<ObjectId, Live>, Error> {
         let (mut whole, mut structure, mut gone) = (vec![], vec![], vec![]);
@@ -53,8 +54,8 @@ impl Reader {
         };
         for (id, _) in some {
             let live = live.get(*id);
-            let seen = format!("{id} {}", live.map_or("-", |live| &live.fingerprint));
-            digest_more(&mut self.seen, &seen);
+            let seen = live.map_or("-".to_owned(), |live| live.fingerprint.to_string());
+            digest_more(&mut self.seen, &format!("{id} {seen}"));
         }
         Ok(live)
     }
@@ -84,7 +85,7 @@ impl Reader {
         &mut self,
         some: &[(&ObjectId, &Expected)],
         (structure, whole): (&[ObjectId], &[ObjectId]),
-        all: &BTreeMap<ObjectId, Expected>,
+        all: &BTreeMap<Arc<ObjectId>, Expected>,
         database: &mut dyn Database,
     ) -> Result<BTreeMap<ObjectId, Live>, Error> {
         let catalog = match &self.catalog {
@@ -162,13 +163,17 @@ pub(crate) fn rows<'a>(
     expected: &'a [(&ObjectId, &Expected)],
     befores: &'a Befores,
     mut live: BTreeMap<ObjectId, Live>,
-    verdicts: &'a BTreeMap<ConditionPair, Verdict>,
+    verdicts: BTreeMap<ConditionPair, Verdict>,
     dialect: &'static dyn Dialect,
 ) -> impl ExactSizeIterator<Item = Result<Row, Error>> + Send + 'a {
     expected.iter().map(move |&(id, end)| {
+        let judge = Judge {
+            dialect,
+            verdicts: &verdicts,
+        };
         Ok(Row {
             id: id.clone(),
-            present: end_state(id, end, live.remove(id), &Judge { dialect, verdicts })?,
+            present: end_state(id, end, live.remove(id), &judge)?,
             before: befores.get(id).cloned(),
         })
     })

@@ -24,9 +24,11 @@ use crate::cli::Common;
 use crate::db::url::DatabaseUrl;
 use crate::db::{self, Database, Intent};
 use crate::desired::{self, Asked, Outline, Tables};
+use crate::digest::HexDigest;
 use crate::error::{Error, Kind};
 use crate::lookup::Lookup;
-use crate::plan::{Options, Plan, Present, Remarks, make, read, settled};
+use crate::model::ObjectId;
+use crate::plan::{Options, Plan, Present, Remarks, foresee, make, read, settled};
 use crate::render::Renderer;
 use crate::rendering::{self, Ahead, Found, Reading, Source};
 use crate::report::{Format, Output, text};
@@ -269,8 +271,7 @@ pub fn make_plan(context: &Context, options: &Options) -> Result<Planned, Error>
         Found::Moved(Present {
             history,
             catalog,
-            states: _,
-            checked: _,
+            foreseen: _,
         }) => (Ok(history), Some(catalog)),
         Found::Recorded(history) => (history, None),
     };
@@ -291,28 +292,45 @@ pub fn make_plan(context: &Context, options: &Options) -> Result<Planned, Error>
     let remarks = remarks(&mut outline);
     let states = tables.foreseen();
     let noted = tables.noted();
-    let (desired, present) = outline.render(&renderer, server, |outline| {
-        let history = history?;
+    if !options.check_all {
+        // What is desired has taken from them what it needs; ten thousand of them are as much memory again.
+        free_objects(&mut spec);
+    }
+    // What is as it was when it was recorded is mostly there.
+    let is_recorded = |id: &ObjectId, digest: &HexDigest| {
+        let history = history.as_ref().ok().filter(|_| !options.check_all);
+        let record = history.and_then(|history| history.records.get(id));
+        record.is_some_and(|record| record.rendered_digest == *digest)
+    };
+    let (mut desired, read) = outline.render(&renderer, server, is_recorded, |outline| {
+        let Ok(history) = &history else {
+            return Ok(None);
+        };
         if let Some(more) = more {
             database = more.join();
         }
         let catalog = match catalog {
             Some(catalog) => catalog,
-            None => read(outline.ids(), &history, &mut *database)?,
+            None => read(outline.ids(), history, &mut *database)?,
         };
         database.end_moment()?;
-        let mut present = Present {
-            states,
-            ..Present::of(history, catalog)
-        };
         // While the server answers, the others render.
-        present.foresee(outline.objects(), &options, &mut *database);
-        Ok::<_, Error>(present)
+        let sides = (history, &catalog);
+        let foreseen = foresee(outline.objects(), sides, states, &options, &mut *database);
+        Ok::<_, Error>(Some((catalog, foreseen)))
     })?;
+    let history = history?;
+    let (catalog, foreseen) = read?.unwrap_or_default();
     if !options.check_all {
-        free_objects(&mut spec);
+        let live = |id: &ObjectId| catalog.fingerprints.contains_key(id);
+        let live = desired.iter_mut().filter(|(id, _)| live(id));
+        live.for_each(|(_, object)| object.forget_text());
     }
-    let present = present?;
+    let present = Present {
+        history,
+        catalog,
+        foreseen,
+    };
     // What there is to say besides is worked out anew each time.
     let source = source.filter(|_| remarks.is_empty() && !options.check_all);
     let rendering = rendering::record(source, noted, &desired, &present.history, &*database);
@@ -339,7 +357,7 @@ pub fn make_plan(context: &Context, options: &Options) -> Result<Planned, Error>
 }
 
 /// What the spec's selectors and rules have to say; warnings are said here, once.
-fn remarks(outline: &mut Outline<'_>) -> Remarks {
+fn remarks(outline: &mut Outline) -> Remarks {
     let warnings: Vec<String> = outline
         .warnings
         .drain(..)
@@ -360,7 +378,7 @@ fn remarks(outline: &mut Outline<'_>) -> Remarks {
     }
 }
 
-/// What is desired has taken from them what it needs; ten thousand of them are as much memory again.
+/// Leave of a spec what is not about single objects.
 fn free_objects(spec: &mut Spec) {
     spec.triggers = vec![];
     spec.functions = vec![];

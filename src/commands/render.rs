@@ -1,5 +1,8 @@
 //! `triggerctl render`.
 
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
 use serde_json::json;
 
 use crate::db::url;
@@ -40,15 +43,15 @@ impl Render {
             let objects: Vec<_> = objects
                 .iter()
                 .map(|id| {
-                    let statements = desired.get(id).map(|desired| &desired.ddl.statements);
-                    json!({ "object": ObjectRef::from(*id), "statements": statements })
+                    let statements = desired.get(*id).map(|desired| &desired.ddl.statements);
+                    json!({ "object": ObjectRef(Arc::clone(id)), "statements": statements })
                 })
                 .collect();
             json::document(json!({ "dialect": dialect.name(), "objects": objects }))
         } else {
             let statements = objects
                 .iter()
-                .filter_map(|id| desired.get(id))
+                .filter_map(|id| desired.get(*id))
                 .flat_map(|desired| &desired.ddl.statements);
             let texts: Vec<String> = statements
                 .map(|statement| crate::report::script::closed(statement))
@@ -85,19 +88,19 @@ impl Render {
 }
 
 /// Each function before the first trigger that calls it; triggers by table and name.
-fn in_order(desired: &DesiredSet) -> Vec<&ObjectId> {
-    let mut ordered: Vec<&ObjectId> = vec![];
-    let mut called: std::collections::BTreeSet<ObjectId> = std::collections::BTreeSet::new();
+fn in_order(desired: &DesiredSet) -> Vec<&Arc<ObjectId>> {
+    let mut ordered = vec![];
+    let mut called: BTreeSet<&ObjectId> = BTreeSet::new();
     for (id, wanted) in desired
         .iter()
-        .filter(|(id, _)| matches!(id, ObjectId::Trigger(_)))
+        .filter(|(id, _)| matches!(&***id, ObjectId::Trigger(_)))
     {
         if let Some(function) = wanted
             .definition
             .calls()
             .map(|function| ObjectId::Function(function.clone()))
             && let Some((function, _)) = desired.get_key_value(&function)
-            && called.insert(function.clone())
+            && called.insert(function)
         {
             ordered.push(function);
         }
@@ -106,10 +109,10 @@ fn in_order(desired: &DesiredSet) -> Vec<&ObjectId> {
     let idle = desired
         .iter()
         .filter(|(id, wanted)| {
-            matches!(wanted.definition, Definition::Function(_)) && !called.contains(id)
+            matches!(wanted.definition, Definition::Function(_)) && !called.contains(&***id)
         })
         .map(|(id, _)| id);
-    idle.chain(ordered.iter().copied()).collect()
+    idle.chain(ordered).collect()
 }
 
 /// The dialects that a spec is meant for: those of its URLs, or all.

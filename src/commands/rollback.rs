@@ -1,6 +1,7 @@
 //! `triggerctl rollback`.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use crate::apply::Job;
 use crate::db::Intent;
@@ -73,14 +74,14 @@ impl Rollback {
 }
 
 /// What comes back and may fail: the spec says so of the trigger of that name, as an import does of what was broken already.
-fn may_fail(spec: &Spec, job: &Job) -> BTreeSet<ObjectId> {
+fn may_fail(spec: &Spec, job: &Job) -> BTreeSet<Arc<ObjectId>> {
     let allowing: Vec<&str> = spec
         .triggers
         .iter()
         .filter(|trigger| allows_faults(&trigger.allow))
         .map(|trigger| trigger.name.value.as_str())
         .collect();
-    let is_meant = |id: &&ObjectId| {
+    let is_meant = |id: &&Arc<ObjectId>| {
         // A trigger of several events is one for each on some engines: `<name>_insert`.
         allowing.iter().any(|name| {
             let rest = id.name().strip_prefix(name);

@@ -10,10 +10,12 @@ pub mod url;
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
 use crate::dialect::{Dialect, Server, Table};
+use crate::digest::HexDigest;
 use crate::effects::{Effects, Routine, Surroundings};
 use crate::error::{Diagnostic, Error};
 use crate::history::LiveFingerprint;
@@ -115,7 +117,7 @@ pub struct Target {
 
 /// Digest of one live definition, as the catalog has it: equal exactly when nothing about the object has changed
 /// since it was read. It may change without the object changing (a server upgrade); then a comparison decides.
-pub type Fingerprint = String;
+pub type Fingerprint = HexDigest;
 
 /// What the catalog holds, without the details.
 #[derive(Debug, Clone, Default)]
@@ -190,7 +192,7 @@ pub enum Depth {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Record {
     /// Digest of the DDL that the spec rendered to.
-    pub rendered_digest: String,
+    pub rendered_digest: HexDigest,
     /// Fingerprint of what was live after it was applied.
     pub live_fingerprint: Fingerprint,
     /// The migration that wrote this.
@@ -306,7 +308,7 @@ pub struct Statement {
     /// One statement, without a closing semicolon.
     pub sql: String,
     /// The object that it is about; `None` for the history's own.
-    pub object: Option<ObjectId>,
+    pub object: Option<Arc<ObjectId>>,
 }
 
 /// What was live before migrations, of the objects that they touched. See [`Database::befores`].

@@ -10,6 +10,7 @@ mod request;
 mod script;
 mod seen;
 pub mod sqlite;
+mod statements;
 #[cfg(test)]
 #[allow(
     clippy::unwrap_used,
@@ -32,6 +33,7 @@ use crate::spec::{Fields, FunctionSpec, TriggerSpec};
 use crate::sql::Syntax;
 
 pub use beside::Beside;
+pub use statements::Statements;
 
 /// Every dialect.
 pub static ALL: &[&dyn Dialect] = &[&sqlite::Sqlite, &postgres::Postgres, &mysql::Mysql];
@@ -227,7 +229,8 @@ pub struct NewerSyntax {
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Ddl {
     /// Statements in order, each one exactly one statement without a closing semicolon.
-    pub statements: Vec<String>,
+    /// They are shared by all who hold them: the desired side, the plan, and the migration in the end.
+    pub statements: Statements,
     /// The strongest lock that they take on the trigger's table, if any.
     pub lock: Option<LockMode>,
     /// A template of the user's made it: it may say more than the definition knows, so the definition alone does not

@@ -1,7 +1,6 @@
 //! What every dialect asks of a `[[trigger]]` in the same way: its name, its events, its columns, and its texts, rendered.
 //! Problems are collected, so that one run reports them all.
 
-use std::collections::BTreeSet;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -13,7 +12,7 @@ use super::seen::Note;
 use super::{Dialect, Request, Table, TableFacts};
 use crate::desired::digest;
 use crate::error::{Diagnostic, Error, Located, Span};
-use crate::model::{Event, Seen, Timing};
+use crate::model::{Event, Events, Seen, Timing};
 use crate::render::{Renderer, is_template};
 
 /// A request that is being read.
@@ -203,7 +202,7 @@ impl<'a> Reader<'a> {
     }
 
     /// The events, in the order of the model.
-    pub(super) fn events(&mut self) -> Option<BTreeSet<Event>> {
+    pub(super) fn events(&mut self) -> Option<Events> {
         match &self.request.fields.events {
             Some(events) if !events.value.is_empty() => {
                 Some(events.value.iter().map(|event| event.value).collect())

@@ -158,7 +158,7 @@ pub fn of(subject: &Subject<'_>) -> Graph {
             id: item.trigger.id.clone(),
             table,
             timing: item.trigger.timing,
-            events: item.trigger.events.clone(),
+            events: item.trigger.events.iter().copied().collect(),
             in_spec: item.source.is_some(),
             idle: !item.fires(),
             unknown,

@@ -201,7 +201,7 @@ type Found = (Catalog, BTreeMap<ObjectId, Definition>, Vec<TriggerId>);
 
 /// The functions that a spec has.
 fn functions_of(present: &desired::DesiredSet) -> BTreeSet<FunctionId> {
-    let functions = present.keys().filter_map(|id| match id {
+    let functions = present.keys().filter_map(|id| match &**id {
         ObjectId::Function(function) => Some(function.clone()),
         ObjectId::Trigger(_) => None,
     });
@@ -269,7 +269,7 @@ fn live(
 ) -> Result<Found, Error> {
     let scope = Scope {
         schemas: chosen_schemas(database, filters)?,
-        known: present.keys().map(Cow::Borrowed).collect(),
+        known: present.keys().map(|id| Cow::Borrowed(&**id)).collect(),
     };
     // A trigger that calls an extension's function is the user's, unless its table is the extension's as well.
     let catalog = database.listing(&scope, Listed::All)?;

@@ -191,7 +191,7 @@ impl Source<'_> {
             own: OwnDraft {
                 dialect: self.dialect.name(),
                 enabled: *enabled,
-                constraint: constraint.clone(),
+                constraint: constraint.as_deref().cloned(),
                 constraint_from: from.map(|from| self.reference(&from.schema, &from.name)),
                 referencing: transition_tables.clone(),
                 function: None,

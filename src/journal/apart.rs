@@ -98,6 +98,8 @@ pub(super) fn run(
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
     use crate::db::Statement;
     use crate::journal::groups::groups;
@@ -110,10 +112,10 @@ mod tests {
         };
         Statement {
             sql: sql.to_owned(),
-            object: Some(ObjectId::Trigger(TriggerId {
+            object: Some(Arc::new(ObjectId::Trigger(TriggerId {
                 table,
                 name: format!("a{number}"),
-            })),
+            }))),
         }
     }
 

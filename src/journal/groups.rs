@@ -133,6 +133,8 @@ fn whole(groups: &[Part], mut at: usize) -> usize {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
     use crate::model::{ObjectId, TriggerId};
 
@@ -140,13 +142,13 @@ mod tests {
         Statement {
             sql: sql.to_owned(),
             object: on.map(|(table, name)| {
-                ObjectId::Trigger(TriggerId {
+                Arc::new(ObjectId::Trigger(TriggerId {
                     table: TableId {
                         schema: "app".to_owned(),
                         name: table.to_owned(),
                     },
                     name: name.to_owned(),
-                })
+                }))
             }),
         }
     }

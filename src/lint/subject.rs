@@ -196,7 +196,9 @@ impl<'a> Subject<'a> {
         let triggers = desired.keys().filter(|id| id.table().is_some());
         subject.items.reserve_exact(triggers.count());
         for (id, desired) in desired {
-            subject.places.insert(id, desired.span.clone());
+            subject
+                .places
+                .insert(Arc::unwrap_or_clone(id), desired.span.clone());
             match desired.definition {
                 Definition::Function(function) => {
                     subject.functions.insert(function.id.clone(), function);
@@ -481,7 +483,7 @@ fn with_ddl(desired: &DesiredSet) -> Vec<Definition> {
         .map(|desired| {
             let mut definition = desired.definition.clone();
             if let Definition::Trigger(trigger) = &mut definition
-                && let [only] = desired.ddl.statements.as_slice()
+                && let [only] = &*desired.ddl.statements
             {
                 Arc::make_mut(trigger).verbatim = Some(only.clone());
             }

@@ -1,11 +1,11 @@
 //! Making a plan: bring the three sides together, look closer only where the digests do not already decide, and say
 //! what is to be done about each difference.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::apply::scope_of;
-use crate::db::size::TableState;
 use crate::db::{
     Catalog, ConditionPair, Database, Depth, Fingerprint, History, Protocol, Record, Scope, Verdict,
 };
@@ -14,13 +14,13 @@ use crate::diff::{self, FieldChange, Judge};
 use crate::error::{Diagnostic, Error};
 use crate::kinds::tables::NewTable;
 use crate::model::{
-    Action as TriggerAction, Definition, FunctionId, FunctionSource, ObjectId, Place, TableId,
-    TriggerId,
+    Action as TriggerAction, Definition, FunctionId, FunctionSource, ObjectId, Place, TriggerId,
 };
 use crate::render::Renderer;
 use crate::selectors::Uncovered;
 
 use super::because::followed;
+use super::foresee::{Checked, Foreseen};
 use super::hazard::{Around, assess};
 use super::step::Step;
 use super::{
@@ -47,7 +47,7 @@ pub struct Options {
 /// What the sides say of one object. `from` is its identity on the recorded and the live side: another one than `id`
 /// where it is to be renamed.
 struct Sides<'a> {
-    id: &'a ObjectId,
+    id: ObjectRef,
     from: &'a ObjectId,
     desired: Option<&'a Desired>,
     record: Option<&'a Record>,
@@ -56,7 +56,12 @@ struct Sides<'a> {
     beside: Option<&'a ObjectId>,
 }
 
+/// So many objects are compared at once: their definitions need not be in memory with all others, and each reading of them
+/// has its price.
+const COMPARED_AT_ONCE: usize = 2_000;
+
 /// The definitions behind the sides that the digests did not settle, and the engine's judgement on them.
+#[derive(Default)]
 struct Evidence {
     live: BTreeMap<ObjectId, Definition>,
     recorded: BTreeMap<ObjectId, Definition>,
@@ -69,19 +74,8 @@ pub struct Present {
     pub history: History,
     /// What is live.
     pub catalog: Catalog,
-    /// What is known already of the tables that something is to be done on.
-    pub states: BTreeMap<TableId, TableState>,
-    /// What the engine said already of what is to be made.
-    pub checked: Checked,
-}
-
-/// What the engine said of definitions that it was asked about ahead.
-#[derive(Default)]
-pub struct Checked {
-    /// Which these were.
-    ids: BTreeSet<ObjectId>,
-    /// What is wrong with them.
-    faults: Vec<(ObjectId, Diagnostic)>,
+    /// What was asked already of what is to be done.
+    pub foreseen: Foreseen,
 }
 
 impl Present {
@@ -90,70 +84,13 @@ impl Present {
         Self {
             history,
             catalog,
-            states: BTreeMap::new(),
-            checked: Checked::default(),
-        }
-    }
-
-    /// Ask already what will be asked of desired objects that are not there: how big their tables are, and what the engine
-    /// would say of them. It takes the server a while, and whoever waits for it may have something else to do; a plan asks
-    /// for what it misses.
-    pub fn foresee<'a>(
-        &mut self,
-        objects: impl Iterator<Item = (&'a ObjectId, &'a Desired)> + Clone,
-        options: &Options,
-        database: &mut dyn Database,
-    ) {
-        if !options.targets.is_empty() {
-            return;
-        }
-        let is_missing = |id: &ObjectId| !self.catalog.fingerprints.contains_key(id);
-        let tables: BTreeSet<TableId> = objects
-            .clone()
-            .filter(|(id, _)| is_missing(id))
-            .filter_map(|(id, _)| id.table().filter(|table| !self.states.contains_key(table)))
-            .cloned()
-            .collect();
-        if tables.len() >= WORTH_FORESEEING {
-            match database.table_states(&tables) {
-                Ok(states) => self.states.extend(states),
-                Err(error) => log::debug!("of the tables nothing is known yet: {error}"),
-            }
-        }
-        // The DDL is still being rendered.
-        if options.check_all || database.looks_at_ddl() || leaves_checking(options, database) {
-            return;
-        }
-        let is_new = |id: &ObjectId, wanted: &Desired| {
-            is_missing(id)
-                && !self.history.records.contains_key(id)
-                && wanted.renamed_from.is_none()
-                && !wanted.faults_allowed
-        };
-        let desired: BTreeMap<&ObjectId, &Desired> = objects.collect();
-        let checked = with_called(&desired, is_new);
-        if checked.len() < WORTH_FORESEEING {
-            return;
-        }
-        let definitions: Vec<&Definition> =
-            checked.values().map(|wanted| &wanted.definition).collect();
-        match database.check(&definitions, &options.tables) {
-            Ok(faults) => {
-                self.checked = Checked {
-                    ids: checked.into_keys().cloned().collect(),
-                    faults,
-                };
-            }
-            Err(error) => log::debug!("what is to be made is not checked yet: {error}"),
+            foreseen: Foreseen::default(),
         }
     }
 }
 
-/// So many take longer than a question costs.
-pub(crate) const WORTH_FORESEEING: usize = 10;
-
 /// Whether what is wrong with the bodies is found within the migration that follows.
-fn leaves_checking(options: &Options, database: &dyn Database) -> bool {
+pub(super) fn leaves_checking(options: &Options, database: &dyn Database) -> bool {
     options.apply_follows && database.checks_live()
 }
 
@@ -208,8 +145,7 @@ pub fn make(
     let Present {
         history,
         catalog,
-        states,
-        checked,
+        foreseen,
     } = present;
     refuse_taken_over(desired, &catalog)?;
     let sides = sides(
@@ -218,33 +154,48 @@ pub fn make(
         &catalog,
         database.dialect().names_are_per_table(),
     );
-    let (settled, open): (Vec<_>, Vec<_>) = sides
-        .into_iter()
-        .partition(|sides| is_settled(sides, &catalog));
-    let evidence = gather(&open, &history, database)?;
+    let mut same: Vec<ObjectRef> = vec![];
+    let is_open = |sides: &Sides<'_>| {
+        let settled = is_settled(sides, &catalog);
+        same.extend(settled.then(|| sides.id.clone()));
+        !settled
+    };
+    let open: Vec<Sides<'_>> = sides.into_iter().filter(is_open).collect();
+    let renamed = renamed_functions(&open);
 
     let mut planner = Planner {
         database,
         renderer,
         options,
-        evidence,
+        evidence: Evidence::default(),
         history: &history,
         catalog: &catalog,
     };
     let mut changes = Vec::with_capacity(open.len());
-    let mut same: Vec<&ObjectId> = settled.iter().map(|sides| sides.id).collect();
-    for sides in &open {
-        match planner.change(sides)? {
-            Some(change) => changes.push(change),
-            None => same.push(sides.id),
+    for some in open.chunks(COMPARED_AT_ONCE) {
+        planner.evidence = gather(some, &renamed, &history, planner.database)?;
+        for sides in some {
+            match planner.change(sides)? {
+                Some(change) => changes.push(change),
+                None => same.push(sides.id.clone()),
+            }
         }
     }
-    let unchanged = targets::counted(same.into_iter(), &options.targets, &catalog);
+    planner.evidence = Evidence::default();
+    drop(open);
+    let unchanged = targets::counted(same.iter().map(|id| &**id), &options.targets, &catalog);
+    drop(same);
     keep_called_functions(&mut changes, &catalog);
     let changes = targets::targeted(changes, &options.targets, &catalog);
     refuse_doubtful(desired, &changes)?;
     if !leaves_checking(options, planner.database) {
-        check_what_differs(desired, &changes, checked, options, planner.database)?;
+        check_what_differs(
+            desired,
+            &changes,
+            foreseen.checked,
+            options,
+            (planner.database, renderer),
+        )?;
     }
     let tables = written(&options.tables, &options.targets, &changes);
 
@@ -260,14 +211,14 @@ pub fn make(
     plan.warnings = remarks.warnings;
     plan.warnings.extend(idle_targets(
         options,
-        &desired.keys().chain(history.records.keys()),
+        &desired.keys().map(|id| &**id).chain(history.records.keys()),
     ));
     plan.uncovered = targets::required(remarks.uncovered, &options.targets);
     let is_ours = |id: &ObjectId| desired.contains_key(id) || history.records.contains_key(id);
     let around = Around {
         catalog: &catalog,
         is_ours: &is_ours,
-        states: &states,
+        states: &foreseen.states,
         going_back: false,
     };
     assess(&mut plan, &around, database)?;
@@ -285,8 +236,7 @@ pub fn settled(
     let Present {
         history,
         catalog,
-        states: _,
-        checked: _,
+        foreseen: _,
     } = present;
     let unchanged = targets::counted(history.records.keys(), &options.targets, catalog);
     let mut plan = arrange(
@@ -374,21 +324,21 @@ fn sides<'a>(
         let beside = wanted.renamed_from.as_deref().filter(|from| {
             catalog.fingerprints.contains_key(from)
                 && catalog.fingerprints.contains_key(id)
-                && !desired.contains_key(from)
+                && !desired.contains_key(*from)
                 // Else it has happened once, and what has the old name now is another's.
                 && (history.records.contains_key(from) || !history.records.contains_key(id))
         });
-        kept_apart.extend(beside.map(|from| (from, id)));
+        kept_apart.extend(beside.map(|from| (from, &**id)));
         let from = wanted.renamed_from.as_deref().filter(|from| {
             // Once it has happened, `renamed_from` may stay in the spec and says nothing any more.
             catalog.fingerprints.contains_key(from)
                 && !catalog.fingerprints.contains_key(id)
-                && !desired.contains_key(from)
+                && !desired.contains_key(*from)
         });
         renamed.extend(from);
         let from = from.unwrap_or(id);
         sides.push(Sides {
-            id,
+            id: ObjectRef(Arc::clone(id)),
             from,
             desired: Some(wanted),
             record: history.records.get(from),
@@ -402,7 +352,7 @@ fn sides<'a>(
         }
         let live = catalog.fingerprints.get(id);
         sides.push(Sides {
-            id,
+            id: ObjectRef::from(id),
             from: id,
             desired: None,
             record: Some(record),
@@ -448,9 +398,9 @@ fn is_settled(sides: &Sides<'_>, catalog: &Catalog) -> bool {
     match (sides.desired, sides.record, sides.live) {
         (Some(desired), Some(record), Some(live)) => {
             let place = desired.definition.place();
-            let stands = place.zip(catalog.places.get(sides.id));
+            let stands = place.zip(catalog.places.get(&*sides.id));
             stands.is_none_or(|(wanted, found)| wanted.agrees(found))
-                && sides.id == sides.from
+                && *sides.id == *sides.from
                 && desired.digest == record.rendered_digest
                 && *live == record.live_fingerprint
         }
@@ -458,8 +408,21 @@ fn is_settled(sides: &Sides<'_>, catalog: &Catalog) -> bool {
     }
 }
 
+/// A trigger keeps calling a function that is renamed under it: see it that way, and no difference is left.
+fn renamed_functions(open: &[Sides<'_>]) -> BTreeMap<FunctionId, FunctionId> {
+    open.iter()
+        .filter_map(|side| match (side.from, &*side.id) {
+            (ObjectId::Function(from), ObjectId::Function(to)) if from != to => {
+                Some((from.clone(), to.clone()))
+            }
+            _ => None,
+        })
+        .collect()
+}
+
 fn gather(
     open: &[Sides<'_>],
+    renamed: &BTreeMap<FunctionId, FunctionId>,
     history: &History,
     database: &mut dyn Database,
 ) -> Result<Evidence, Error> {
@@ -479,17 +442,6 @@ fn gather(
     } else {
         database.recorded(&recorded, history.version)?
     };
-
-    // A trigger keeps calling a function that is renamed under it: see it that way, and no difference is left.
-    let renamed: BTreeMap<FunctionId, FunctionId> = open
-        .iter()
-        .filter_map(|side| match (side.from, side.id) {
-            (ObjectId::Function(from), ObjectId::Function(to)) if from != to => {
-                Some((from.clone(), to.clone()))
-            }
-            _ => None,
-        })
-        .collect();
     for definition in live.values_mut().chain(recorded.values_mut()) {
         definition.call_instead(|function| renamed.get(function));
     }
@@ -546,26 +498,27 @@ impl Planner<'_> {
         };
         let drift = self.drift(sides, live.as_ref());
         let (action, because) = match (sides.desired, sides.record, &live) {
-            (Some(_), None, None) => (Action::Create, "new in the spec".to_owned()),
+            (Some(_), None, None) => (Action::Create, Cow::from("new in the spec")),
             (Some(_), Some(record), None) => (
                 Action::Restore,
                 format!(
                     "gone from the database since version {}{}",
                     record.version,
-                    self.renamed_by_hand(sides.id, record)
-                ),
+                    self.renamed_by_hand(&sides.id, record)
+                )
+                .into(),
             ),
             (Some(desired), record, Some(live)) => {
                 return self.both(sides, desired, record, live, drift).map(Some);
             }
             (None, Some(_), Some(_)) if drift.is_empty() => {
                 let because = sides.beside.map_or_else(
-                    || "no longer in the spec".to_owned(),
+                    || Cow::from("no longer in the spec"),
                     |to| {
-                        format!(
+                        Cow::from(format!(
                             "no longer in the spec, and not renamed to `{}`, which is there already",
                             to.name()
-                        )
+                        ))
                     },
                 );
                 (Action::Drop, because)
@@ -575,14 +528,16 @@ impl Planner<'_> {
                 format!(
                     "no longer in the spec (and changed by hand since version {})",
                     record.version
-                ),
+                )
+                .into(),
             ),
             (None, Some(record), None) => (
                 Action::Forget,
                 format!(
                     "no longer in the spec, and gone from the database already{}",
-                    self.renamed_by_hand(sides.id, record)
-                ),
+                    self.renamed_by_hand(&sides.id, record)
+                )
+                .into(),
             ),
             (None, None, _) => return Ok(None),
         };
@@ -627,85 +582,90 @@ impl Planner<'_> {
         }
         let names = names(&fields);
         let followed = followed(self.evidence.recorded.get(sides.from), &wanted);
-        let (action, because) = if sides.id != sides.from && sides.id.table() != sides.from.table()
-        {
-            let message = format!(
-                "the name is taken by {}, which triggerctl did not create",
-                sides.from
-            );
-            (Action::Conflict, message)
-        } else if record.is_none() && sides.id != sides.from && !self.options.adopt {
-            let message = format!(
-                "`{}`, from which it is renamed, is there, but triggerctl did not create it",
-                sides.from.name()
-            );
-            (Action::Conflict, message)
-        } else if sides.id != sides.from {
-            (
-                Action::Rename,
-                format!("renamed from `{}` in the spec", sides.from.name()),
-            )
-        } else if fields.is_empty() && record.is_none() {
-            (
-                Action::Adopt,
-                "in the database already, as the spec has it".to_owned(),
-            )
-        } else if fields.is_empty() && !drift.is_empty() {
-            (
-                Action::Adopt,
-                "changed in the database to what the spec has".to_owned(),
-            )
-        } else if fields.is_empty() {
-            (
-                Action::Adopt,
-                "written or stored differently, but the same".to_owned(),
-            )
-        } else if record.is_none() && self.options.adopt {
-            (
-                Action::Replace,
-                format!("taken over, and differs from the spec: {names}"),
-            )
-        } else if record.is_none() {
-            (
-                Action::Conflict,
-                format!(
-                    "in the database already, not created by triggerctl, and different: {names}"
-                ),
-            )
-        } else if drift.is_empty() && !rendered_anew {
-            // What no fingerprint holds: its place among its siblings.
-            let version = record.map_or(0, |record| record.version);
-            (
-                Action::Restore,
-                format!("changed by hand since version {version}: {names}"),
-            )
-        } else if drift.is_empty() {
-            let because = match followed {
-                None => format!("the spec changed: {names}"),
-                Some(followed) if followed.templates_changed => {
-                    format!("the spec changed, and {}: {names}", followed.what)
-                }
-                Some(followed) => format!("{names} changes because {}", followed.what),
+        let (action, because) =
+            if *sides.id != *sides.from && sides.id.table() != sides.from.table() {
+                let message = format!(
+                    "the name is taken by {}, which triggerctl did not create",
+                    sides.from
+                );
+                (Action::Conflict, Cow::from(message))
+            } else if record.is_none() && *sides.id != *sides.from && !self.options.adopt {
+                let message = format!(
+                    "`{}`, from which it is renamed, is there, but triggerctl did not create it",
+                    sides.from.name()
+                );
+                (Action::Conflict, Cow::from(message))
+            } else if *sides.id != *sides.from {
+                (
+                    Action::Rename,
+                    Cow::from(format!("renamed from `{}` in the spec", sides.from.name())),
+                )
+            } else if fields.is_empty() && record.is_none() {
+                (
+                    Action::Adopt,
+                    Cow::from("in the database already, as the spec has it"),
+                )
+            } else if fields.is_empty() && !drift.is_empty() {
+                (
+                    Action::Adopt,
+                    Cow::from("changed in the database to what the spec has"),
+                )
+            } else if fields.is_empty() {
+                (
+                    Action::Adopt,
+                    Cow::from("written or stored differently, but the same"),
+                )
+            } else if record.is_none() && self.options.adopt {
+                (
+                    Action::Replace,
+                    Cow::from(format!("taken over, and differs from the spec: {names}")),
+                )
+            } else if record.is_none() {
+                (
+                    Action::Conflict,
+                    Cow::from(format!(
+                        "in the database already, not created by triggerctl, and different: {names}"
+                    )),
+                )
+            } else if drift.is_empty() && !rendered_anew {
+                // What no fingerprint holds: its place among its siblings.
+                let version = record.map_or(0, |record| record.version);
+                (
+                    Action::Restore,
+                    Cow::from(format!("changed by hand since version {version}: {names}")),
+                )
+            } else if drift.is_empty() {
+                let because = match followed {
+                    None => format!("the spec changed: {names}"),
+                    Some(followed) if followed.templates_changed => {
+                        format!("the spec changed, and {}: {names}", followed.what)
+                    }
+                    Some(followed) => format!("{names} changes because {}", followed.what),
+                };
+                (Action::Replace, Cow::from(because))
+            } else {
+                let version = record.map_or(0, |record| record.version);
+                let drifted = self::names(&drift);
+                let also = match followed {
+                    Some(followed) if rendered_anew => format!(", and {}", followed.what),
+                    _ if rendered_anew => ", and the spec changed too".to_owned(),
+                    _ => String::new(),
+                };
+                (
+                    Action::Restore,
+                    Cow::from(format!(
+                        "changed by hand since version {version}: {drifted}{also}"
+                    )),
+                )
             };
-            (Action::Replace, because)
-        } else {
-            let version = record.map_or(0, |record| record.version);
-            let drifted = self::names(&drift);
-            let also = match followed {
-                Some(followed) if rendered_anew => format!(", and {}", followed.what),
-                _ if rendered_anew => ", and the spec changed too".to_owned(),
-                _ => String::new(),
-            };
-            (
-                Action::Restore,
-                format!("changed by hand since version {version}: {drifted}{also}"),
-            )
-        };
         self.build(
             sides,
             Decision {
                 action,
-                because: because + &self.not_renamed(sides, action),
+                because: match self.not_renamed(sides, action) {
+                    none if none.is_empty() => because,
+                    more => Cow::from(because.into_owned() + &more),
+                },
                 fields,
                 drift,
             },
@@ -812,9 +772,9 @@ impl Planner<'_> {
             fields,
             drift,
         } = decision;
-        let mut rested = vec![rests_on(sides.id, self.catalog, self.history)];
-        if sides.from != sides.id {
-            rested.push(rests_on(sides.from, self.catalog, self.history));
+        let mut rested = vec![rests_on(sides.id.clone(), self.catalog, self.history)];
+        if *sides.from != *sides.id {
+            rested.push(rests_on(sides.from.into(), self.catalog, self.history));
         }
         let mut after = sides.desired.map(|desired| self.wanted(sides, desired));
         // What was dropped by hand comes back to where it was.
@@ -832,24 +792,31 @@ impl Planner<'_> {
                 unchanged.is_some_and(|(record, desired)| record.rendered_digest == desired.digest);
             kept::restore(after, recorded, is_as_asked);
         }
-        // Where it is more than the spec says, the DDL of the spec does not make it.
+        // Where it is more than the spec says, the DDL of the spec does not make it; and nothing makes what is there.
         let create = sides
             .desired
             .filter(|desired| desired.ddl.custom || after.as_ref() == Some(&desired.definition));
+        let (dialect, server) = (self.database.dialect(), self.database.server());
+        let create = match create {
+            Some(desired) if live.is_none() => {
+                Some(desired.made(dialect, self.renderer, server)?)
+            }
+            create => create.map(|desired| Cow::Borrowed(&desired.ddl)),
+        };
         let step = Step {
             action,
-            id: sides.id,
+            object: sides.id.clone(),
             before: live,
             after,
             fields,
-            create: create.map(|desired| &desired.ddl),
+            create: create.as_deref(),
         };
         Ok(Change {
             because,
             selected_by: sides
                 .desired
                 .and_then(|desired| desired.selected_by.as_deref())
-                .map(str::to_owned),
+                .map(Box::from),
             drift,
             rests_on: rested,
             rendered_digest: sides.desired.map(|desired| desired.digest.clone()),
@@ -875,7 +842,7 @@ fn keep_definer(wanted: &mut Definition, live: &Definition) {
 /// What was decided about one object.
 struct Decision {
     action: Action,
-    because: String,
+    because: Cow<'static, str>,
     fields: Vec<FieldChange>,
     drift: Vec<FieldChange>,
 }
@@ -897,7 +864,10 @@ fn keep_called_functions(changes: &mut [Change], catalog: &Catalog) {
                 |side: &Option<Definition>| side.as_ref().and_then(Definition::calls).cloned();
             change.action.differs() && calls(&change.before) != calls(&change.after)
         })
-        .flat_map(|change| [Some(change.id()), change.old_id()].into_iter().flatten())
+        .flat_map(|change| {
+            let ids = [Some(change.id().clone()), change.old_id()];
+            ids.into_iter().flatten()
+        })
         .collect();
     for change in changes
         .iter_mut()
@@ -911,9 +881,9 @@ fn keep_called_functions(changes: &mut [Change], catalog: &Catalog) {
             callers.find(|caller| !freed.contains(&ObjectId::Trigger((*caller).clone())))
         {
             change.action = Action::Forget;
-            change.because = format!(
+            change.because = Cow::from(format!(
                 "no longer in the spec, but trigger {caller} calls it: it is left in place"
-            );
+            ));
             change.statements.clear();
             change.reverse.clear();
         }
@@ -995,7 +965,7 @@ fn refuse_doubtful(desired: &DesiredSet, changes: &[Change]) -> Result<(), Error
     let problems: Vec<Diagnostic> = changes
         .iter()
         .filter(|change| change.action.differs() && !change.faults_allowed)
-        .filter_map(|change| desired.get(&change.id()))
+        .filter_map(|change| desired.get(change.id()))
         .flat_map(|desired| desired.doubts.iter().cloned())
         .collect();
     Error::collected(problems)
@@ -1003,26 +973,27 @@ fn refuse_doubtful(desired: &DesiredSet, changes: &[Change]) -> Result<(), Error
 
 /// Those that are to be checked, and the functions that they call: a function that may have faults comes with the
 /// triggers that cannot be made without it.
-fn with_called<'a>(
+pub(super) fn with_called<'a>(
     desired: &BTreeMap<&'a ObjectId, &'a Desired>,
     is_checked: impl Fn(&ObjectId, &Desired) -> bool,
 ) -> BTreeMap<&'a ObjectId, &'a Desired> {
-    let checked: BTreeMap<&ObjectId, &Desired> = desired
+    let mut all: BTreeMap<&ObjectId, &Desired> = desired
         .iter()
         .map(|(id, wanted)| (*id, *wanted))
         .filter(|(id, wanted)| is_checked(id, wanted))
         .collect();
-    let called: Vec<ObjectId> = checked
-        .values()
-        .filter_map(|wanted| wanted.definition.calls().cloned())
-        .map(ObjectId::Function)
-        .collect();
-    let called = called
+    let checked: Vec<&Desired> = all.values().copied().collect();
+    for function in checked
         .iter()
-        .filter_map(|id| desired.get_key_value(id))
-        .map(|(id, wanted)| (*id, *wanted));
-    let mut all = checked.clone();
-    all.extend(called);
+        .filter_map(|wanted| wanted.definition.calls())
+    {
+        let id = ObjectId::Function(function.clone());
+        all.extend(
+            desired
+                .get_key_value(&id)
+                .map(|(id, wanted)| (*id, *wanted)),
+        );
+    }
     all
 }
 
@@ -1032,9 +1003,9 @@ fn check_what_differs(
     changes: &[Change],
     checked: Checked,
     options: &Options,
-    database: &mut dyn Database,
+    asked: (&mut dyn Database, &Renderer),
 ) -> Result<(), Error> {
-    let differing: BTreeSet<ObjectId> = changes
+    let differing: BTreeSet<&ObjectId> = changes
         .iter()
         .filter(|change| change.action.differs() && !change.faults_allowed)
         .map(Change::id)
@@ -1047,21 +1018,21 @@ fn check_what_differs(
         let all = options.check_all && !wanted.faults_allowed;
         (all || differing.contains(id)) && !known.contains(id)
     };
-    let ends: BTreeMap<ObjectId, &Definition> = changes
+    let ends: BTreeMap<&ObjectId, &Definition> = changes
         .iter()
         .filter(|change| change.action != Action::Conflict)
         .filter_map(|change| Some((change.id(), change.after.as_ref()?)))
         .collect();
     let all: BTreeMap<&ObjectId, &Desired> = desired
         .iter()
-        .map(|(id, wanted)| (id, &**wanted))
+        .map(|(id, wanted)| (&**id, &**wanted))
         .collect();
     let left: Vec<_> = with_called(&all, is_left)
         .into_iter()
         .map(|(id, wanted)| (wanted, ends.get(id).copied()))
         .collect();
     drop((differing, ends));
-    let found = check_bodies(&left, &options.tables, database)?;
+    let found = check_bodies(&left, &options.tables, asked)?;
     // A function that was looked at comes with the triggers that call it.
     faults.extend(found.into_iter().filter(|(id, _)| !known.contains(id)));
     let is_allowed = |id: &ObjectId| all.get(id).is_some_and(|wanted| wanted.faults_allowed);
@@ -1083,12 +1054,13 @@ fn check_what_differs(
 fn check_bodies(
     desired: &[(&Desired, Option<&Definition>)],
     tables: &[NewTable],
-    database: &mut dyn Database,
+    (database, renderer): (&mut dyn Database, &Renderer),
 ) -> Result<Vec<(ObjectId, Diagnostic)>, Error> {
     if desired.is_empty() {
         return Ok(vec![]);
     }
     let looks_at_ddl = database.looks_at_ddl();
+    let (dialect, server) = (database.dialect(), database.server());
     // It is shared with the desired side, but for what is changed here.
     let definitions: Vec<Definition> = desired
         .iter()
@@ -1098,11 +1070,12 @@ fn check_bodies(
                 keep_definer(&mut definition, end);
             }
             if looks_at_ddl && let Definition::Trigger(trigger) = &mut definition {
-                Arc::make_mut(trigger).verbatim = wanted.ddl.statements.first().cloned();
+                let made = wanted.made(dialect, renderer, server)?;
+                Arc::make_mut(trigger).verbatim = made.statements.first().cloned();
             }
-            definition
+            Ok(definition)
         })
-        .collect();
+        .collect::<Result<_, Error>>()?;
     let references: Vec<&Definition> = definitions.iter().collect();
     database.check(&references, tables)
 }

@@ -2,17 +2,19 @@
 //! document: it can be saved, shown in any format, and applied later by who trusts it.
 
 mod because;
+mod foresee;
 pub mod hazard;
 pub(crate) mod kept;
 mod make;
+mod object;
 pub(crate) mod order;
 pub(crate) mod places;
 mod siblings;
 mod step;
 mod targets;
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
-use std::fmt;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
@@ -20,18 +22,22 @@ use sha2::{Digest as _, Sha256};
 
 use crate::db::size::TableSize;
 use crate::db::{Catalog, Fingerprint, History, Target};
-use crate::desired::{digest, hex};
-use crate::dialect::LockMode;
+use crate::desired::{digest_more, hex};
+use crate::dialect::{LockMode, Statements};
 use crate::diff::FieldChange;
+use crate::digest::HexDigest;
 use crate::error::{Diagnostic, Error, Kind};
 use crate::kinds::tables::NewTable;
-use crate::model::{Definition, FunctionId, ObjectId, TableId, TriggerId};
+use crate::model::{Definition, ObjectId, TableId};
 use crate::parallel;
 use crate::selectors::Uncovered;
 
+pub(crate) use foresee::WORTH_FORESEEING;
+pub use foresee::{Foreseen, foresee};
 pub use hazard::{Hazard, HazardKind, Severity};
-pub(crate) use make::{WORTH_FORESEEING, arrange};
+pub(crate) use make::arrange;
 pub use make::{Options, Present, Remarks, make, read, settled};
+pub use object::ObjectRef;
 pub(crate) use step::Step;
 
 /// Version of the plan document.
@@ -107,60 +113,6 @@ impl Action {
     }
 }
 
-/// An object's identity as the document spells it.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub struct ObjectRef {
-    /// `trigger` or `function`.
-    pub kind: String,
-    /// The schema; `main` on SQLite.
-    pub schema: String,
-    /// The table of a trigger.
-    pub table: Option<String>,
-    /// The name.
-    pub name: String,
-}
-
-impl From<&ObjectId> for ObjectRef {
-    fn from(id: &ObjectId) -> Self {
-        Self {
-            kind: id.kind().to_owned(),
-            schema: id.schema().to_owned(),
-            table: id.table().map(|table| table.name.clone()),
-            name: id.name().to_owned(),
-        }
-    }
-}
-
-impl From<&ObjectRef> for ObjectId {
-    fn from(object: &ObjectRef) -> Self {
-        let ObjectRef {
-            kind: _,
-            schema,
-            table,
-            name,
-        } = object;
-        match table {
-            Some(table) => Self::Trigger(TriggerId {
-                table: TableId {
-                    schema: schema.clone(),
-                    name: table.clone(),
-                },
-                name: name.clone(),
-            }),
-            None => Self::Function(FunctionId {
-                schema: schema.clone(),
-                name: name.clone(),
-            }),
-        }
-    }
-}
-
-impl fmt::Display for ObjectRef {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        ObjectId::from(self).fmt(f)
-    }
-}
-
 /// A lock that a step takes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Lock {
@@ -180,9 +132,9 @@ pub struct RestsOn {
     /// The object.
     pub object: ObjectRef,
     /// Its live fingerprint; `None` when it was not there.
-    pub live: Option<Fingerprint>,
+    pub live: Option<Box<Fingerprint>>,
     /// Its recorded digest; `None` when nothing was recorded.
-    pub recorded: Option<String>,
+    pub recorded: Option<Box<HexDigest>>,
 }
 
 /// One difference, and the step that ends it.
@@ -193,10 +145,10 @@ pub struct Change {
     /// To what; after a rename, its new name.
     pub object: ObjectRef,
     /// Why, in one line.
-    pub because: String,
+    pub because: Cow<'static, str>,
     /// The selector of the spec that chose its table, as it is written, where the table is not named.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub selected_by: Option<String>,
+    pub selected_by: Option<Box<str>>,
     /// What changes, live against desired.
     pub fields: Vec<FieldChange>,
     /// What was changed past triggerctl, recorded against live.
@@ -207,7 +159,7 @@ pub struct Change {
     /// The desired definition.
     pub after: Option<Definition>,
     /// Statements that do it.
-    pub statements: Vec<String>,
+    pub statements: Statements,
     /// Statements that undo it.
     pub reverse: Vec<String>,
     /// Locks that they take.
@@ -217,7 +169,7 @@ pub struct Change {
     /// What it rests on: the object, and under its old name where it is renamed.
     pub rests_on: Vec<RestsOn>,
     /// Digest of the DDL that the spec renders to, to be recorded; `None` when the object goes.
-    pub rendered_digest: Option<String>,
+    pub rendered_digest: Option<HexDigest>,
     /// The definition alone does not tell whether it is so: a template of the user's made it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub custom: bool,
@@ -228,8 +180,8 @@ pub struct Change {
 
 impl Change {
     /// The identity of the object, as it will be.
-    pub fn id(&self) -> ObjectId {
-        ObjectId::from(&self.object)
+    pub fn id(&self) -> &ObjectId {
+        &self.object
     }
 
     /// The identity that it had, where it is renamed.
@@ -353,7 +305,7 @@ impl Plan {
                     before.id().table() != change.id().table()
                 });
                 Diagnostic::new(format!("conflict: {}", change.object))
-                    .note(change.because.clone())
+                    .note(change.because.as_ref())
                     .help(if is_elsewhere {
                         "what is on another table is not taken over: choose another name in the spec, or drop what has it"
                     } else {
@@ -433,47 +385,48 @@ struct Version {
 
 /// Digest of a part of the document.
 fn digest_of(part: &impl Serialize) -> Result<[u8; 32], Error> {
-    let json = serde_json::to_vec(part)
+    // Most changes have a body, twice: with less room it would be moved several times.
+    let mut json = Vec::with_capacity(8 * 1024);
+    serde_json::to_writer(&mut json, part)
         .map_err(|error| Error::failed(format!("the plan cannot be written: {error}")))?;
     Ok(Sha256::digest(json).into())
 }
 
 /// Digest over the target, the version and what each change rests on.
 pub(crate) fn base_fingerprint(target: &Target, version: i64, changes: &[Change]) -> String {
-    let version = version.to_string();
-    let texts = [
-        target.dialect.as_str(),
-        target.database.as_str(),
-        version.as_str(),
-    ];
-    let rested = changes.iter().flat_map(|change| &change.rests_on);
-    let rested = rested.flat_map(|rests_on| {
+    let mut hasher = Sha256::new();
+    let mut add = |text: &str| digest_more(&mut hasher, text);
+    add(&target.dialect);
+    add(&target.database);
+    add(&version.to_string());
+    let or_nothing = |digest: &Option<Box<HexDigest>>| {
+        digest.as_ref().map_or("-".to_owned(), |it| it.to_string())
+    };
+    for rests_on in changes.iter().flat_map(|change| &change.rests_on) {
         let RestsOn {
             object,
             live,
             recorded,
         } = rests_on;
-        [
-            object.kind.as_str(),
-            object.schema.as_str(),
-            object.table.as_deref().unwrap_or(""),
-            object.name.as_str(),
-            live.as_deref().unwrap_or("-"),
-            recorded.as_deref().unwrap_or("-"),
-        ]
-    });
-    digest(texts.into_iter().chain(rested))
+        add(object.kind());
+        add(object.schema());
+        add(object.table().map_or("", |table| &table.name));
+        add(object.name());
+        add(&or_nothing(live));
+        add(&or_nothing(recorded));
+    }
+    hex(&hasher.finalize())
 }
 
 /// What the two sides say of one object now.
-pub(crate) fn rests_on(id: &ObjectId, catalog: &Catalog, history: &History) -> RestsOn {
+pub(crate) fn rests_on(object: ObjectRef, catalog: &Catalog, history: &History) -> RestsOn {
     RestsOn {
-        object: id.into(),
-        live: catalog.fingerprints.get(id).cloned(),
+        live: catalog.fingerprints.get(&*object).cloned().map(Box::new),
         recorded: history
             .records
-            .get(id)
-            .map(|record| record.rendered_digest.clone()),
+            .get(&*object)
+            .map(|record| Box::new(record.rendered_digest.clone())),
+        object,
     }
 }
 
@@ -492,7 +445,7 @@ pub(crate) fn moved(
         ));
     }
     for was in rests_on {
-        let now = self::rests_on(&ObjectId::from(&was.object), catalog, history);
+        let now = self::rests_on(was.object.clone(), catalog, history);
         let what = match (&was.live, &now.live) {
             (None, Some(_)) => "exists now",
             (Some(_), None) => "is gone",

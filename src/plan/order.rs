@@ -15,12 +15,12 @@ pub(super) fn order(changes: &mut [Change], dialect: &dyn Dialect) {
     let mut functions: BTreeMap<ObjectId, usize> = BTreeMap::new();
     let (mut triggers, mut last) = (vec![], vec![]);
     for (at, change) in changes.iter().enumerate() {
-        let is_function = change.object.table.is_none();
+        let is_function = change.object.table().is_none();
         match change.action {
             Action::Adopt | Action::Forget | Action::Conflict => last.push((at, change)),
             Action::Drop if is_function => last.push((at, change)),
             _ if is_function => {
-                functions.insert(change.id(), at);
+                functions.insert(change.id().clone(), at);
             }
             _ => triggers.push((at, change)),
         }
@@ -40,7 +40,7 @@ pub(super) fn order(changes: &mut [Change], dialect: &dyn Dialect) {
             .any(|lock| lock.mode == LockMode::AccessExclusive);
         let goes = matches!(change.action, Action::Drop);
         let id = change.id();
-        let table = id.table().cloned();
+        let table = id.table();
         // Where a name is unique in the whole database, it must be free before it is used on another table: first those
         // that give up a name, then those that give up one for another.
         let turn = match change.action {
@@ -49,7 +49,7 @@ pub(super) fn order(changes: &mut [Change], dialect: &dyn Dialect) {
             Action::Rename => 1,
             _ => 2,
         };
-        let rank = ranks.get(&id).copied().unwrap_or(0);
+        let rank = ranks.get(id).copied().unwrap_or(0);
         (turn, table, !goes, !locks_hard, rank, id)
     });
     last.sort_by_cached_key(|(_, change)| (change.action, change.id()));
@@ -92,16 +92,18 @@ fn bring_into<T>(items: &mut [T], from: &[usize]) {
 }
 
 /// How many of these must be made before each one, because its place is told by another trigger's.
-pub(crate) fn ranks(places: &[(ObjectId, Option<&Place>)]) -> BTreeMap<ObjectId, usize> {
-    let mut reference: BTreeMap<ObjectId, ObjectId> = BTreeMap::new();
+pub(crate) fn ranks<'a>(
+    places: &[(&'a ObjectId, Option<&Place>)],
+) -> BTreeMap<&'a ObjectId, usize> {
+    let mut reference: BTreeMap<&ObjectId, ObjectId> = BTreeMap::new();
     for (own, place) in places {
         let (Some(Place::Follows(name) | Place::Precedes(name)), ObjectId::Trigger(mut id)) =
-            (place, own.clone())
+            (place, (*own).clone())
         else {
             continue;
         };
         id.name.clone_from(name);
-        reference.insert(own.clone(), ObjectId::Trigger(id));
+        reference.insert(own, ObjectId::Trigger(id));
     }
     let rank = |id: &ObjectId| {
         let mut rank = 0;
@@ -113,10 +115,7 @@ pub(crate) fn ranks(places: &[(ObjectId, Option<&Place>)]) -> BTreeMap<ObjectId,
         }
         rank
     };
-    places
-        .iter()
-        .map(|(id, _)| (id.clone(), rank(id)))
-        .collect()
+    places.iter().map(|(id, _)| (*id, rank(id))).collect()
 }
 
 #[cfg(test)]

@@ -137,7 +137,7 @@ fn say_order(changes: &mut [Change], live: &BTreeMap<Group, Vec<(&str, &Sibling)
                 String::new()
             };
             let also = format!("; it will fire before {}{more}", others.join(", "));
-            change.because.push_str(&also);
+            change.because.to_mut().push_str(&also);
         }
     }
 }
@@ -229,7 +229,7 @@ fn members<'a>(
                 Member::Stays(sibling) => sibling.definition.id().name().to_owned(),
                 Member::Made(at) => changes
                     .get(*at)
-                    .map(|change| change.object.name.clone())
+                    .map(|change| change.object.name().to_owned())
                     .unwrap_or_default(),
             };
             younger
@@ -289,7 +289,7 @@ fn behind(
         change.reverse.extend(statements);
         change.rests_on.push(RestsOn {
             object: ObjectRef::from(&definition.id()),
-            live: Some(fingerprint.clone()),
+            live: Some(Box::new(fingerprint.clone())),
             recorded: None,
         });
         again
@@ -355,11 +355,14 @@ pub(super) fn free_names(
         let drop_old = dialect.drop(&gives_up, renderer, server)?.statements;
         let drop_new = dialect.drop(&takes, renderer, server)?.statements;
         if let Some(change) = changes.get_mut(later) {
-            change.statements.retain(|sql| !drop_old.contains(sql));
+            change
+                .statements
+                .own()
+                .retain(|sql| !drop_old.contains(sql));
             change.reverse.splice(0..0, drop_new.iter().cloned());
         }
         if let Some(change) = changes.get_mut(at) {
-            change.statements.splice(0..0, drop_old);
+            change.statements.own().splice(0..0, drop_old);
             change.reverse.retain(|sql| !drop_new.contains(sql));
         }
     }

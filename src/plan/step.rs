@@ -1,5 +1,6 @@
 //! One step of a plan: from two definitions to the statements both ways, the locks and the hazards.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use crate::db::Database;
@@ -16,7 +17,7 @@ pub(crate) struct Step<'a> {
     /// What is done.
     pub(crate) action: Action,
     /// To what; after a rename, its new name.
-    pub(crate) id: &'a ObjectId,
+    pub(crate) object: ObjectRef,
     /// What is live.
     pub(crate) before: Option<Definition>,
     /// What is to be.
@@ -36,7 +37,7 @@ impl Step<'_> {
     ) -> Result<Change, Error> {
         let Self {
             action,
-            id,
+            object,
             before,
             after,
             fields,
@@ -70,8 +71,7 @@ impl Step<'_> {
         };
         Ok(Change {
             action,
-            object: ObjectRef::from(id),
-            because: String::new(),
+            because: Cow::from(""),
             selected_by: None,
             fields,
             drift: vec![],
@@ -79,10 +79,11 @@ impl Step<'_> {
             after,
             // Found once the whole plan is known.
             hazards: vec![],
-            locks: locks(&up, id, dialect),
+            locks: locks(&up, &object, dialect),
+            object,
             custom: create.is_some_and(|ddl| ddl.custom),
             statements: up.statements,
-            reverse: down.statements,
+            reverse: down.statements.into_iter().collect(),
             rests_on: vec![],
             rendered_digest: None,
             faults_allowed: false,

@@ -87,7 +87,7 @@ pub(super) fn targeted(
     let matches = |id: &ObjectId| is_target(id, targets);
     let (triggers, functions): (Vec<_>, Vec<_>) = changes
         .into_iter()
-        .partition(|change| change.object.table.is_some());
+        .partition(|change| change.object.table().is_some());
     let (mut kept, left): (Vec<_>, Vec<_>) = triggers.into_iter().partition(|change| {
         matches(&change.id()) || change.old_id().is_some_and(|id| matches(&id))
     });
@@ -99,7 +99,7 @@ pub(super) fn targeted(
             .collect::<Vec<_>>()
     };
     let called: BTreeSet<FunctionId> = kept.iter().flat_map(calls).collect();
-    let left: BTreeSet<ObjectId> = left.iter().map(Change::id).collect();
+    let left: BTreeSet<&ObjectId> = left.iter().map(Change::id).collect();
     for change in functions {
         let id = change.id();
         let ObjectId::Function(function) = &id else {

@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use crate::apply::{Expected, Job};
 use crate::db::size::TableSize;
-use crate::db::{Database, Depth, Migration, Protocol};
+use crate::db::{Database, Depth, Fingerprint, Migration, Protocol};
 use crate::error::Error;
 use crate::history::{Present, Row, Writer};
 use crate::model::{Definition, ObjectId};
@@ -32,7 +32,7 @@ struct Context<'a> {
 #[derive(Serialize)]
 struct Rested<'a> {
     object: &'a ObjectRef,
-    live: Option<&'a str>,
+    live: Option<&'a Fingerprint>,
     /// The text that the engine keeps to the letter, where it does: what is compared where it cannot work out a digest.
     text: Option<String>,
 }
@@ -44,7 +44,7 @@ pub fn plan(
     writer: &Writer<'_>,
 ) -> Result<String, Error> {
     plan.refuse_conflicts()?;
-    let remarks: BTreeMap<ObjectId, String> = plan
+    let remarks: BTreeMap<&ObjectId, String> = plan
         .changes
         .iter()
         .map(|change| (change.id(), remarks(change, database.dialect().qualifies())))
@@ -116,8 +116,8 @@ pub fn plan(
     }
     let mut before: Option<&ObjectId> = None;
     for statement in &job.up {
-        let object = statement.object.as_ref();
-        let begins = object.filter(|object| before != Some(object));
+        let object = statement.object.as_deref();
+        let begins = object.filter(|object| before != Some(*object));
         before = object;
         let remarks = begins.and_then(|object| remarks.get(object));
         push(&format!(
@@ -174,7 +174,7 @@ fn rested<'a>(plan: &'a Plan, database: &mut dyn Database) -> Result<Vec<Rested<
     let all = || plan.changes.iter().flat_map(|change| &change.rests_on);
     let ids: Vec<ObjectId> = all()
         .filter(|rested| rested.live.is_some())
-        .map(|rested| ObjectId::from(&rested.object))
+        .map(|rested| ObjectId::clone(&rested.object))
         .collect();
     // Where the server works out the digests, they are enough; and a journal's engine undoes nothing anyway.
     let is_told = database.live_sql().is_some() || database.protocol() != Protocol::Transaction;
@@ -185,7 +185,7 @@ fn rested<'a>(plan: &'a Plan, database: &mut dyn Database) -> Result<Vec<Rested<
     };
     Ok(all()
         .map(|rested| {
-            let text = match definitions.get(&ObjectId::from(&rested.object)) {
+            let text = match definitions.get(&*rested.object) {
                 Some(Definition::Trigger(trigger)) => trigger.verbatim.clone(),
                 _ => None,
             };
@@ -210,10 +210,10 @@ pub fn closed(statement: &str) -> String {
 
 /// The rows for the objects, as they are once the script has run.
 fn rows(plan: &Plan, job: &Job, database: &dyn Database) -> Result<Vec<Row>, Error> {
-    let statements: BTreeMap<ObjectId, &[String]> = plan
+    let statements: BTreeMap<&ObjectId, &[String]> = plan
         .changes
         .iter()
-        .map(|change| (change.id(), change.statements.as_slice()))
+        .map(|change| (change.id(), &*change.statements))
         .collect();
     let mut rows = vec![];
     for (id, expected) in &job.expected {
@@ -230,12 +230,12 @@ fn rows(plan: &Plan, job: &Job, database: &dyn Database) -> Result<Vec<Row>, Err
             } => Some(Present {
                 rendered_digest: rendered_digest.clone(),
                 live_fingerprint: database
-                    .fingerprint_after(id, statements.get(id).copied().unwrap_or_default())?,
+                    .fingerprint_after(id, statements.get(&**id).copied().unwrap_or_default())?,
                 definition: definition.clone(),
             }),
         };
         rows.push(Row {
-            id: id.clone(),
+            id: ObjectId::clone(id),
             present,
             before: job.found.get(id).cloned(),
         });

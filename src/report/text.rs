@@ -445,14 +445,18 @@ fn wrapped(text: &str) -> String {
 
 /// `trigger users_age on users`, with the schema where there is more than one.
 pub fn name(object: &ObjectRef, schemas: bool) -> String {
-    let ObjectRef {
-        kind,
-        schema,
-        table,
-        name,
-    } = object;
-    let name = if name.is_empty() { "\"\"" } else { name };
-    let text = match (table, schemas) {
+    id(object, schemas)
+}
+
+/// The same for an identity.
+pub fn id(id: &ObjectId, schemas: bool) -> String {
+    let (kind, schema) = (id.kind(), id.schema());
+    let name = if id.name().is_empty() {
+        "\"\""
+    } else {
+        id.name()
+    };
+    let text = match (id.table().map(|table| &table.name), schemas) {
         (Some(table), true) => format!("{kind} {name} on {schema}.{table}"),
         (Some(table), false) => format!("{kind} {name} on {table}"),
         (None, true) => format!("{kind} {schema}.{name}"),
@@ -462,16 +466,11 @@ pub fn name(object: &ObjectRef, schemas: bool) -> String {
 }
 
 fn id_of_table(object: &ObjectRef, schemas: bool) -> String {
-    match (&object.table, schemas) {
-        (Some(table), true) => format!("{}.{table}", object.schema),
-        (Some(table), false) => table.clone(),
-        (None, _) => object.name.clone(),
+    match (object.table(), schemas) {
+        (Some(table), true) => format!("{}.{}", table.schema, table.name),
+        (Some(table), false) => table.name.clone(),
+        (None, _) => object.name().to_owned(),
     }
-}
-
-/// The same for an identity.
-pub fn id(id: &ObjectId, schemas: bool) -> String {
-    name(&id.into(), schemas)
 }
 
 /// What a definition says, in one sentence close to the DDL; nothing where its name says it all.

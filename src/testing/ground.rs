@@ -340,11 +340,16 @@ impl Task<'_> {
             &mut Tables::Live(Lookup::new(&mut *database)),
         )?;
         let tables = std::mem::take(&mut outline.tables);
-        let (desired, present) = outline.render(&self.renderer, server, |outline| {
-            let history = database.history()?;
-            let catalog = read(outline.ids(), &history, &mut *database)?;
-            Ok::<_, Error>(Present::of(history, catalog))
-        })?;
+        let (desired, present) = outline.render(
+            &self.renderer,
+            server,
+            |_, _| false,
+            |outline| {
+                let history = database.history()?;
+                let catalog = read(outline.ids(), &history, &mut *database)?;
+                Ok::<_, Error>(Present::of(history, catalog))
+            },
+        )?;
         let vars = minijinja::Value::from(Serde(&self.spec.vars));
         let scope = context! { dialect => self.dialect.name(), schema, vars };
         let cases = cases(&self.tests, self.dialect, &self.renderer, &scope)?;
@@ -369,11 +374,11 @@ impl Task<'_> {
         });
         setup.statements.extend(tables);
         for change in plan.changes {
-            let id = change.id();
+            let id = change.object.0;
             let statements = change.statements.into_iter();
             setup.statements.extend(statements.map(|sql| Statement {
                 sql,
-                object: Some(id.clone()),
+                object: Some(Arc::clone(&id)),
             }));
         }
         let coverage = self.mark(&desired, server, &mut setup)?;
@@ -421,16 +426,16 @@ impl Task<'_> {
             };
             places.insert(id, setup.marked.len());
             setup.marked.push(Marked {
-                object: id.clone(),
+                object: ObjectId::clone(id),
                 mark: number,
-                create: create.statements,
-                replace: replace.statements,
+                create: create.statements.into_iter().collect(),
+                replace: replace.statements.into_iter().collect(),
                 firings: vec![],
             });
         }
         for (id, wanted) in desired {
             let (ObjectId::Trigger(trigger), Definition::Trigger(definition)) =
-                (id, &wanted.definition)
+                (&**id, &wanted.definition)
             else {
                 continue;
             };
@@ -440,10 +445,10 @@ impl Task<'_> {
             }
             let runs = match wanted.definition.calls() {
                 Some(function) => ObjectId::Function(function.clone()),
-                None => id.clone(),
+                None => ObjectId::clone(id),
             };
             let mut covered = Covered {
-                events: definition.events.clone(),
+                events: definition.events.iter().copied().collect(),
                 ..Covered::default()
             };
             match places.get(&runs).and_then(|at| setup.marked.get_mut(*at)) {

@@ -12,8 +12,8 @@ use crate::db::{Catalog, Scope};
 use crate::dialect::mysql::{stored, syntax_under};
 use crate::error::{Error, Kind};
 use crate::model::{
-    Action, Creation, Definition, EnabledState, Event, ObjectId, Orientation, Place, TableId,
-    Timing, TransitionTables, Trigger, TriggerId,
+    Action, Creation, Definition, EnabledState, Event, Events, ObjectId, Orientation, Place,
+    TableId, Timing, TransitionTables, Trigger, TriggerId,
 };
 
 /// Statements in one round trip.
@@ -104,7 +104,7 @@ impl Mysql {
             } else {
                 spelled.get(&key(&id)).map_or(&id, |known| *known).clone()
             };
-            let fingerprint = fingerprint(&id, timing, event, &creation, &text);
+            let fingerprint = fingerprint(&id, timing, event, &creation, &text).into();
             let definition = self.definition(spelled.clone(), timing, event, creation, text)?;
             catalog
                 .fingerprints
@@ -151,7 +151,7 @@ impl Mysql {
         Ok(Definition::from(Trigger {
             id,
             timing,
-            events: BTreeSet::from([event]),
+            events: Events::from([event]),
             update_of: vec![],
             orientation: Orientation::Row,
             condition: None,

@@ -6,6 +6,7 @@ use mysql::Row;
 
 use super::{Mysql, column, literal};
 use crate::db::{Befores, History, Migration, Record, Unfinished};
+use crate::digest::HexDigest;
 use crate::error::Error;
 use crate::model::{Definition, FunctionId, ObjectId, TableId, TriggerId};
 
@@ -89,8 +90,10 @@ impl Mysql {
         for row in &rows {
             let record = Record {
                 version: column(row, 4)?,
-                rendered_digest: column::<Option<String>>(row, 5)?.unwrap_or_default(),
-                live_fingerprint: column(row, 6)?,
+                rendered_digest: HexDigest::from(
+                    column::<Option<String>>(row, 5)?.unwrap_or_default(),
+                ),
+                live_fingerprint: HexDigest::from(column::<String>(row, 6)?),
             };
             records.insert(object_id(row)?, record);
         }

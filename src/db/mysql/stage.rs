@@ -2,6 +2,7 @@
 //! transactions (MyISAM) is found out, and the database is made anew.
 
 use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
 
 use mysql::consts::{ColumnFlags, ColumnType};
 use mysql::prelude::Queryable;
@@ -51,11 +52,11 @@ pub(super) fn set(mut database: Mysql, setup: &Setup) -> Result<Box<dyn StageTra
         let statements = std::iter::once(drop).chain(create.iter().cloned());
         all.extend(statements.map(|sql| Statement {
             sql,
-            object: Some(id.clone()),
+            object: Some(Arc::new(id.clone())),
         }));
     };
     for statement in &setup.statements {
-        match statement.object.as_ref().and_then(marked) {
+        match statement.object.as_deref().and_then(marked) {
             Some(marked) => {
                 if done.insert(&marked.object) {
                     put(&mut all, &marked.object, &marked.create);

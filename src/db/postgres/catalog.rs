@@ -7,7 +7,7 @@ use postgres::types::Type;
 
 use super::moment::{Functions, Triggers};
 use super::{Postgres, get};
-use crate::db::{Catalog, Listed, Reach, Scope};
+use crate::db::{Catalog, Fingerprint, Listed, Reach, Scope};
 use crate::dialect::Server;
 use crate::error::Error;
 use crate::model::{FunctionId, ObjectId, TableId, TriggerId};
@@ -154,6 +154,7 @@ impl Postgres {
                 let name: String = get(row, 2)?;
                 let function: u32 = get(row, 3)?;
                 let fingerprint: Option<String> = get(row, 4)?;
+                let fingerprint = fingerprint.map(Fingerprint::from);
                 match table {
                     Some(table) => {
                         let table = TableId {

@@ -11,9 +11,9 @@ use super::{Postgres, get};
 use crate::db::{Depth, Fingerprint, Live};
 use crate::error::{Diagnostic, Error};
 use crate::model::{
-    Action, Condition, Constraint, Deferral, Definition, EnabledState, Event, Function, FunctionId,
-    FunctionSource, Grant, ObjectId, Orientation, Parallel, Security, Setting, TableId, Timing,
-    TransitionTables, Trigger, TriggerId, Volatility,
+    Action, Condition, Constraint, Deferral, Definition, EnabledState, Event, Events, Function,
+    FunctionId, FunctionSource, Grant, ObjectId, Orientation, Parallel, Security, Setting, TableId,
+    Timing, TransitionTables, Trigger, TriggerId, Volatility,
 };
 
 /// Bits of `pg_trigger.tgtype` (`src/include/catalog/pg_trigger.h`).
@@ -140,7 +140,7 @@ impl Postgres {
             &[(&schemas, Type::TEXT_ARRAY), (&names, Type::TEXT_ARRAY)],
             |row| {
                 let definition = Definition::from(function(row)?);
-                found.push((definition.id(), (definition, get(row, 19)?)));
+                found.push((definition.id(), (definition, fingerprint(row, 19)?)));
                 Ok(())
             },
         )
@@ -180,7 +180,7 @@ impl Postgres {
                 if !given.is_empty() {
                     arguments.push((rows.len(), given));
                 }
-                rows.push((get(row, 0)?, trigger(row)?, get(row, 23)?));
+                rows.push((get(row, 0)?, trigger(row)?, fingerprint(row, 23)?));
                 Ok(())
             },
         )?;
@@ -277,11 +277,17 @@ impl Postgres {
     }
 }
 
+/// The fingerprint in a column, where there is one.
+fn fingerprint(row: &Row, index: usize) -> Result<Option<Fingerprint>, Error> {
+    let text: Option<&str> = get(row, index)?;
+    Ok(text.map(Fingerprint::from))
+}
+
 /// One trigger, without its arguments, which may have to be decoded.
 fn trigger(row: &Row) -> Result<Trigger, Error> {
     let flags: i16 = get(row, 4)?;
     let has = |bit: i16| flags & bit != 0;
-    let mut events = BTreeSet::new();
+    let mut events = Events::new();
     for (bit, event) in [
         (tgtype::INSERT, Event::Insert),
         (tgtype::UPDATE, Event::Update),
@@ -301,7 +307,7 @@ fn trigger(row: &Row) -> Result<Trigger, Error> {
     };
     let is_constraint: bool = get(row, 9)?;
     let constraint = if is_constraint {
-        Some(Constraint {
+        Some(Box::new(Constraint {
             deferral: match (get(row, 10)?, get(row, 11)?) {
                 (false, _) => Deferral::NotDeferrable,
                 (true, false) => Deferral::InitiallyImmediate,
@@ -311,7 +317,7 @@ fn trigger(row: &Row) -> Result<Trigger, Error> {
                 (Some(schema), Some(name)) => Some(TableId { schema, name }),
                 _ => None,
             },
-        })
+        }))
     } else {
         None
     };

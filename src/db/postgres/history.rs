@@ -7,6 +7,7 @@ use postgres::types::Type;
 
 use super::{Postgres, get, identifier};
 use crate::db::{Befores, History, Migration, Record};
+use crate::digest::HexDigest;
 use crate::error::{Diagnostic, Error};
 use crate::model::{Definition, FunctionId, ObjectId, TableId, TriggerId};
 
@@ -180,8 +181,8 @@ impl Postgres {
                 if there {
                     let record = Record {
                         version: get(row, 4)?,
-                        rendered_digest: get(row, 5)?,
-                        live_fingerprint: get(row, 6)?,
+                        rendered_digest: HexDigest::from(get::<&str>(row, 5)?),
+                        live_fingerprint: HexDigest::from(get::<&str>(row, 6)?),
                     };
                     records.push((object_id(row)?, record));
                 }

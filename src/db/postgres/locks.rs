@@ -56,7 +56,7 @@ impl Postgres {
     ) -> Result<Vec<(TableId, String)>, Error> {
         let mut tables: Vec<&TableId> = batch
             .iter()
-            .filter_map(|statement| statement.object.as_ref().and_then(ObjectId::table))
+            .filter_map(|statement| statement.object.as_deref().and_then(ObjectId::table))
             .collect();
         tables.sort();
         tables.dedup();

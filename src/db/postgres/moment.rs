@@ -19,16 +19,16 @@ use postgres::SimpleQueryMessage;
 
 use super::transaction::READING;
 use super::{Postgres, connect};
-use crate::db::{Database, Reach, Scope, Second, Target};
+use crate::db::{Database, Fingerprint, Reach, Scope, Second, Target};
 use crate::dialect::{Dialect, Server};
 use crate::error::Error;
 use crate::model::{FunctionId, ObjectId, TriggerId};
 
 /// Triggers in the order of the server, each with its function.
-pub(super) type Triggers = Vec<(TriggerId, u32, Option<String>)>;
+pub(super) type Triggers = Vec<(TriggerId, u32, Option<Fingerprint>)>;
 
 /// Functions.
-pub(super) type Functions = HashMap<u32, (FunctionId, Option<String>)>;
+pub(super) type Functions = HashMap<u32, (FunctionId, Option<Fingerprint>)>;
 
 /// Rows of the catalog, for a scope that is not known yet.
 pub(super) struct Ahead {

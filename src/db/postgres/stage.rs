@@ -4,6 +4,7 @@
 //! server reads otherwise than we do), a trap makes it fail: two temporary tables that the server refuses to commit.
 
 use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
 
 use postgres::SimpleQueryMessage;
 use postgres::error::ErrorPosition;
@@ -121,7 +122,7 @@ fn mark(database: &mut Postgres, setup: &Setup) -> Result<HashMap<i64, usize>, E
         .flat_map(|marked| {
             marked.replace.iter().map(|sql| Statement {
                 sql: sql.clone(),
-                object: Some(marked.object.clone()),
+                object: Some(Arc::new(marked.object.clone())),
             })
         })
         .collect();

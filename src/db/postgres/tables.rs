@@ -67,7 +67,7 @@ impl Postgres {
             ],
         )?;
         for row in &rows {
-            let number: i32 = get(row, 0)?;
+            let numbers: Vec<i32> = get(row, 0)?;
             let kind: i8 = get(row, 3)?;
             let columns: Option<Vec<String>> = get(row, 4)?;
             let generated: Option<Vec<String>> = get(row, 5)?;
@@ -96,11 +96,17 @@ impl Postgres {
                     partition_of: parents(row)?,
                 }),
             };
-            if let Some(matches) = usize::try_from(number)
-                .ok()
-                .and_then(|number| found.get_mut(number))
-            {
-                matches.push(table);
+            let mut add = |number: i32, table: Table| {
+                let number = usize::try_from(number).ok();
+                if let Some(matches) = number.and_then(|number| found.get_mut(number)) {
+                    matches.push(table);
+                }
+            };
+            if let Some((last, others)) = numbers.split_last() {
+                for number in others {
+                    add(*number, table.clone());
+                }
+                add(*last, table);
             }
         }
         for matches in &mut found {

@@ -10,7 +10,6 @@ use sha2::{Digest, Sha256};
 use super::errors::cannot;
 use super::names::MAIN;
 use crate::db::{Catalog, Fingerprint, Scope, Sibling};
-use crate::desired::hex;
 use crate::dialect::sqlite::parse::{parse, stored_text};
 use crate::error::Error;
 use crate::model::{Definition, ObjectId, TableId, TriggerId};
@@ -26,9 +25,9 @@ fn hash(id: &ObjectId) -> u64 {
     hasher.finish()
 }
 
-/// SHA-256 in lower-case hex.
-pub(super) fn digest(text: &[u8]) -> String {
-    hex(&Sha256::digest(text))
+/// The SHA-256 of a text.
+pub(super) fn digest(text: &[u8]) -> Fingerprint {
+    Fingerprint::of_bytes(Sha256::digest(text).into())
 }
 
 /// Names are the same when they are equal but for ASCII case.

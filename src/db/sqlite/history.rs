@@ -6,6 +6,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 
 use super::errors::cannot;
 use crate::db::{Befores, History, Migration, Record};
+use crate::digest::HexDigest;
 use crate::error::Error;
 use crate::model::{Definition, FunctionId, ObjectId, TableId, TriggerId};
 
@@ -108,8 +109,8 @@ fn records(connection: &Connection, version: i64) -> Result<BTreeMap<ObjectId, R
             }
             let record = Record {
                 version: row.get(4)?,
-                rendered_digest: row.get(6)?,
-                live_fingerprint: row.get(7)?,
+                rendered_digest: HexDigest::from(row.get_ref(6)?.as_str()?),
+                live_fingerprint: HexDigest::from(row.get_ref(7)?.as_str()?),
             };
             records.push((object_id(row)?, record));
         }

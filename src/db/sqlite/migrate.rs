@@ -9,8 +9,9 @@ use super::many::{self, Attempt};
 use crate::db::Statement;
 use crate::error::{Error, Kind};
 
-/// Pages that SQLite may keep in memory, in KiB: creating thousands of triggers goes over the schema again and again.
-const CACHE_KIB: i64 = 64 * 1024;
+/// Pages that SQLite may keep in memory, in KiB: creating thousands of triggers goes over the schema again and again. What is
+/// changed beyond that goes to the file before the commit, behind its journal.
+const CACHE_KIB: i64 = 4 * 1024;
 
 /// How long to wait between two attempts to commit.
 const COMMIT_PAUSE: Duration = Duration::from_millis(20);
@@ -23,6 +24,9 @@ pub(super) fn begin(connection: &Connection, lock_timeout: Duration) -> Result<(
         .pragma_update(None, "cache_size", -CACHE_KIB)
         .map_err(failed)?;
     connection.execute("BEGIN IMMEDIATE", []).map_err(failed)?;
+    // All locks are taken but the one of the commit, which waits by itself. Pages that find no room in memory take that one
+    // too, if it is to be had at once; else they stay.
+    connection.busy_timeout(Duration::ZERO).map_err(failed)?;
     // On a file that cannot be written BEGIN IMMEDIATE succeeds, and the first change fails.
     if connection.is_readonly(super::names::MAIN).map_err(failed)? {
         rollback(connection)?;

@@ -1,6 +1,7 @@
 use std::borrow::Cow;
 use std::fs;
 use std::process::Command;
+use std::sync::Arc;
 use std::time::Instant;
 
 use super::*;
@@ -114,7 +115,7 @@ fn statements(sql: &[&str]) -> Vec<Statement> {
     sql.iter()
         .map(|sql| Statement {
             sql: (*sql).to_owned(),
-            object: Some(trigger("users", "other")),
+            object: Some(Arc::new(trigger("users", "other"))),
         })
         .collect()
 }
@@ -812,12 +813,12 @@ fn history_is_read_as_of_a_version() {
     let history = database.history().unwrap();
     assert!(history.exists);
     assert_eq!(history.version, 3);
-    let latest: Vec<(&ObjectId, i64, &str)> = history
+    let latest: Vec<(&ObjectId, i64, String)> = history
         .records
         .iter()
-        .map(|(id, record)| (id, record.version, record.rendered_digest.as_str()))
+        .map(|(id, record)| (id, record.version, record.rendered_digest.to_string()))
         .collect();
-    assert_eq!(latest, [(&id, 2, "d2")]);
+    assert_eq!(latest, [(&id, 2, "d2".to_owned())]);
     let first = database.records_at(1).unwrap();
     assert_eq!(first.len(), 2);
     assert_eq!(first[&id].rendered_digest, "d1");

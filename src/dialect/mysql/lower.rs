@@ -9,8 +9,8 @@ use crate::dialect::request::Reader;
 use crate::dialect::{Dialect, Lowered, Request, TableKind, inspect, texts};
 use crate::error::{Diagnostic, Located};
 use crate::model::{
-    Action, Creation, Definition, EnabledState, Event, ObjectId, Orientation, Place, Timing,
-    TransitionTables, Trigger, TriggerId,
+    Action, Creation, Definition, EnabledState, Event, Events, ObjectId, Orientation, Place,
+    Timing, TransitionTables, Trigger, TriggerId,
 };
 use crate::render::Renderer;
 use crate::spec::{Fields, OrderSpec};
@@ -78,7 +78,7 @@ fn read(reader: &mut Reader<'_>) -> Option<Vec<Lowered>> {
     }
     let (name, timing, events, body) = (name?, timing?, events?, body.as_ref()?);
     let update_of = reader.update_of();
-    check_events(reader, timing, &events);
+    check_events(reader, timing, events);
     check_table(reader, timing);
     let sql_mode = match sql_mode {
         Some(mode) => Some(modes::read(reader, mode)?),
@@ -127,7 +127,7 @@ fn read(reader: &mut Reader<'_>) -> Option<Vec<Lowered>> {
             definition: Definition::from(Trigger {
                 id: id_now,
                 timing,
-                events: BTreeSet::from([event]),
+                events: Events::from([event]),
                 // Both stand in the body, as an IF.
                 update_of: vec![],
                 condition: None,
@@ -229,7 +229,7 @@ fn creation(definer: Option<&Located<String>>, order: Option<&Located<OrderSpec>
     }
 }
 
-fn check_events(reader: &mut Reader<'_>, timing: Timing, events: &BTreeSet<Event>) {
+fn check_events(reader: &mut Reader<'_>, timing: Timing, events: Events) {
     if events.contains(&Event::Truncate) {
         let at = reader.event_span(Event::Truncate);
         reader.refuse(

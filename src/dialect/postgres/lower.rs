@@ -1,6 +1,6 @@
 //! A `[[trigger]]` as a PostgreSQL trigger and, where it has a body of its own, the function that holds it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use minijinja::context;
 
@@ -11,8 +11,8 @@ use crate::dialect::request::Reader;
 use crate::dialect::{Beside, Lowered, Request, inspect};
 use crate::error::{Diagnostic, Located};
 use crate::model::{
-    Action, Condition, Constraint, Definition, EnabledState, Event, Function, FunctionId, ObjectId,
-    Orientation, Timing, TransitionTables, Trigger, TriggerId,
+    Action, Condition, Constraint, Definition, EnabledState, Event, Events, Function, FunctionId,
+    ObjectId, Orientation, Timing, TransitionTables, Trigger, TriggerId,
 };
 use crate::render::Renderer;
 use crate::spec::{ConstraintSpec, Fields, ReferencingSpec, TableRef};
@@ -33,7 +33,7 @@ pub(super) fn lower(
 /// What decides when the trigger fires; gathered first, because most rules are about combinations of it.
 pub(super) struct Firing {
     pub(super) timing: Timing,
-    pub(super) events: BTreeSet<Event>,
+    pub(super) events: Events,
     pub(super) orientation: Orientation,
 }
 
@@ -151,7 +151,7 @@ fn read(reader: &mut Reader<'_>) -> Option<Vec<Lowered>> {
         transition_tables: transition_tables(reader, referencing.as_deref()),
         constraint: constraint
             .as_ref()
-            .map(|constraint| resolved(&constraint.value, request.beside)),
+            .map(|constraint| Box::new(resolved(&constraint.value, request.beside))),
         enabled,
         enabled_on_partitions: on_partitions,
         comment: comment_text(description.as_deref()),

@@ -198,7 +198,7 @@ fn create_trigger(
         condition,
         old_table => transition_tables.old.as_deref(),
         new_table => transition_tables.new.as_deref(),
-        constraint => constraint.as_ref().map(describe),
+        constraint => constraint.as_deref().map(describe),
         function => qualified(&function.schema, &function.name),
         arguments => texts(arguments),
     };

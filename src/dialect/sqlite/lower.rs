@@ -8,7 +8,7 @@ use crate::dialect::request::{Reader, place};
 use crate::dialect::{Lowered, Request, TableKind, inspect};
 use crate::error::{Diagnostic, Located};
 use crate::model::{
-    Action, Condition, Definition, EnabledState, Event, ObjectId, Orientation, Timing,
+    Action, Condition, Definition, EnabledState, Event, Events, ObjectId, Orientation, Timing,
     TransitionTables, Trigger, TriggerId,
 };
 use crate::render::Renderer;
@@ -49,7 +49,7 @@ fn read(reader: &mut Reader<'_>) -> Option<Vec<Lowered>> {
     let (name, timing, events) = (name?, timing?, events?);
     let body = request.fields.body.as_ref()?;
     let update_of = reader.update_of();
-    check_truncate(reader, &events);
+    check_truncate(reader, events);
     check_table(reader, timing);
     check_reserved(reader, &name);
 
@@ -73,7 +73,7 @@ fn read(reader: &mut Reader<'_>) -> Option<Vec<Lowered>> {
         let trigger = Trigger {
             id: own,
             timing,
-            events: BTreeSet::from([event]),
+            events: Events::from([event]),
             update_of: match event {
                 Event::Update => update_of.clone(),
                 _ => vec![],
@@ -173,7 +173,7 @@ fn refuse_others_fields(reader: &mut Reader<'_>) {
     reader.refuse_field(collation.as_deref(), "collation of a trigger", elsewhere);
 }
 
-fn check_truncate(reader: &mut Reader<'_>, events: &BTreeSet<Event>) {
+fn check_truncate(reader: &mut Reader<'_>, events: Events) {
     if events.contains(&Event::Truncate) {
         let at = reader.event_span(Event::Truncate);
         reader.refuse(

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use crate::error::{Diagnostic, Error, SourceFile, Span};
 use crate::model::{
-    Action, Condition, EnabledState, Event, Orientation, TableId, Timing, TransitionTables,
+    Action, Condition, EnabledState, Event, Events, Orientation, TableId, Timing, TransitionTables,
     Trigger, TriggerId,
 };
 use crate::sql::{SQLITE, Token, TokenKind, tokens, unquote};
@@ -41,7 +41,7 @@ pub fn parse(sql: &str, table: TableId) -> Result<Trigger, Error> {
     Ok(Trigger {
         id: TriggerId { table, name },
         timing,
-        events: BTreeSet::from([event]),
+        events: Events::from([event]),
         update_of,
         orientation: Orientation::Row,
         condition,
@@ -457,7 +457,7 @@ mod tests {
             stored("CREATE TRIGGER t AFTER INSERT ON users WHEN NEW.age > 1 BEGIN SELECT 1; END");
         assert_eq!(trigger.id.name, "t");
         assert_eq!(trigger.timing, Timing::After);
-        assert_eq!(trigger.events, BTreeSet::from([Event::Insert]));
+        assert_eq!(trigger.events, Events::from([Event::Insert]));
         assert_eq!(condition(&trigger), "NEW.age > 1");
         assert_eq!(body(&trigger), " SELECT 1; ");
     }
@@ -466,7 +466,7 @@ mod tests {
     fn before_is_the_default() {
         let trigger = stored("CREATE TRIGGER t DELETE ON users BEGIN SELECT 1; END");
         assert_eq!(trigger.timing, Timing::Before);
-        assert_eq!(trigger.events, BTreeSet::from([Event::Delete]));
+        assert_eq!(trigger.events, Events::from([Event::Delete]));
         assert_eq!(trigger.condition, None);
     }
 
@@ -479,7 +479,7 @@ mod tests {
         ] {
             let trigger = stored(sql);
             assert_eq!(trigger.id.name, "t", "{sql}");
-            assert_eq!(trigger.events, BTreeSet::from([Event::Update]), "{sql}");
+            assert_eq!(trigger.events, Events::from([Event::Update]), "{sql}");
         }
     }
 

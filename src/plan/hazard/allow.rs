@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use super::super::{ObjectRef, Plan};
 use super::{ALL, Hazard, HazardKind, Severity};
 use crate::error::{Diagnostic, Error, Kind};
+use crate::model::TableId;
 
 /// One `--allow`.
 #[derive(Debug, Clone)]
@@ -73,14 +74,13 @@ impl Allow {
 
 /// What an object may be called: its name, its table, and each with what it is in.
 fn spellings(object: &ObjectRef) -> Vec<String> {
-    let ObjectRef {
-        kind: _,
-        schema,
-        table,
-        name,
-    } = object;
-    let mut spellings = vec![name.clone(), format!("{schema}.{name}")];
-    if let Some(table) = table {
+    let (schema, name) = (object.schema(), object.name());
+    let mut spellings = vec![name.to_owned(), format!("{schema}.{name}")];
+    if let Some(TableId {
+        schema: _,
+        name: table,
+    }) = object.table()
+    {
         spellings.extend([
             format!("{table}.{name}"),
             format!("{schema}.{table}.{name}"),
@@ -105,13 +105,9 @@ fn refused<'a>(plan: &'a Plan, allowed: &[Allow]) -> Vec<&'a Hazard> {
 
 /// The flag that allows this hazard of this object alone, as it is typed into a shell.
 fn flag(hazard: &Hazard) -> String {
-    let ObjectRef {
-        kind: _,
-        schema,
-        table,
-        name,
-    } = &hazard.object;
-    let object = format!("{}.{name}", table.as_ref().unwrap_or(schema));
+    let object = &hazard.object;
+    let container = object.table().map_or(object.schema(), |table| &table.name);
+    let object = format!("{container}.{}", object.name());
     let value = format!("{}:{}", hazard.kind, glob::Pattern::escape(&object));
     let plain = value
         .chars()
@@ -181,6 +177,7 @@ pub fn unused<'a>(plan: &Plan, allowed: &'a [Allow]) -> Vec<&'a Allow> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::{FunctionId, ObjectId, TriggerId};
 
     fn hazard(table: Option<&str>, name: &str) -> Hazard {
         Hazard {
@@ -188,12 +185,19 @@ mod tests {
             severity: Severity::High,
             message: String::new(),
             table: None,
-            object: ObjectRef {
-                kind: "trigger".to_owned(),
-                schema: "app".to_owned(),
-                table: table.map(str::to_owned),
-                name: name.to_owned(),
-            },
+            object: ObjectRef::from(match table {
+                Some(table) => ObjectId::Trigger(TriggerId {
+                    table: TableId {
+                        schema: "app".to_owned(),
+                        name: table.to_owned(),
+                    },
+                    name: name.to_owned(),
+                }),
+                None => ObjectId::Function(FunctionId {
+                    schema: "app".to_owned(),
+                    name: name.to_owned(),
+                }),
+            }),
         }
     }
 

@@ -220,10 +220,9 @@ impl Assessor<'_> {
         let change = found.change;
         let as_recorded = change.action == Action::Restore
             && change.rendered_digest.is_some()
-            && change
-                .rests_on
-                .first()
-                .is_some_and(|rested| rested.recorded == change.rendered_digest);
+            && change.rests_on.first().is_some_and(|rested| {
+                rested.recorded.as_deref() == change.rendered_digest.as_ref()
+            });
         let severity = if self.around.going_back || as_recorded {
             severity.min(Severity::Medium)
         } else {

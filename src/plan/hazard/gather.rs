@@ -128,7 +128,7 @@ pub(super) fn siblings(
     let touched: BTreeSet<ObjectId> = changes
         .iter()
         .filter(|change| !change.statements.is_empty())
-        .flat_map(|change| [Some(change.id()), change.old_id()])
+        .flat_map(|change| [Some(change.id().clone()), change.old_id()])
         .flatten()
         .collect();
     let ids: Vec<ObjectId> = catalog

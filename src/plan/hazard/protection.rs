@@ -8,8 +8,8 @@ use super::Severity;
 use super::body::{Effects, effects, is_table, is_unchanged};
 use crate::dialect::Dialect;
 use crate::model::{
-    Action, Condition, EnabledState, Event, Function, FunctionId, FunctionSource, Orientation,
-    Timing, Trigger,
+    Action, Condition, EnabledState, Event, Events, Function, FunctionId, FunctionSource,
+    Orientation, Timing, Trigger,
 };
 use crate::sql::{Syntax, tokens};
 
@@ -158,13 +158,13 @@ impl Side<'_> {
         let before_row =
             trigger.timing == Timing::Before && trigger.orientation == Orientation::Row;
         // What an update leaves as it is is skipped to spare the work.
-        let spares = match &trigger.condition {
+        let spares = || match &trigger.condition {
             Some(Condition::Sql(when)) => is_unchanged(when, self.syntax()),
             Some(Condition::Unread) | None => false,
         };
         Protection {
             raises,
-            skips: (skips || (returns_null && before_row)) && !spares,
+            skips: (skips || (returns_null && before_row)) && !spares(),
             keeps: if before_row { keeps } else { BTreeSet::new() },
             audits: if_about(inserts.clone()),
             inserts,
@@ -454,7 +454,7 @@ pub(super) fn lost_with(
     let covered = !others.is_empty()
         && trigger.events.iter().all(|event| {
             let alone = Trigger {
-                events: BTreeSet::from([*event]),
+                events: Events::from([*event]),
                 ..trigger.clone()
             };
             others

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use super::*;
 use crate::db::Listed;
 use crate::model::{
-    Action, Condition, Constraint, Deferral, EnabledState, Event, FunctionSource, Grant,
+    Action, Condition, Constraint, Deferral, EnabledState, Event, Events, FunctionSource, Grant,
     Orientation, Parallel, Security, Setting, Timing, TransitionTables, Volatility,
 };
 
@@ -40,7 +40,7 @@ fn a_trigger_with_everything() {
     assert_eq!(trigger.timing, Timing::Before);
     assert_eq!(
         trigger.events,
-        BTreeSet::from([Event::Insert, Event::Update, Event::Delete])
+        Events::from([Event::Insert, Event::Update, Event::Delete])
     );
     assert_eq!(trigger.update_of, ["plain", "when"]);
     assert_eq!(trigger.orientation, Orientation::Row);
@@ -92,7 +92,7 @@ fn constraint_triggers_and_transition_tables() {
         CREATE TRIGGER emptied AFTER TRUNCATE ON t EXECUTE FUNCTION f();
         ALTER TABLE t DISABLE TRIGGER plain; ALTER TABLE t ENABLE REPLICA TRIGGER now;"
     ));
-    let constraint = |deferral, from| Some(Constraint { deferral, from });
+    let constraint = |deferral, from| Some(Box::new(Constraint { deferral, from }));
     let trigger = database.trigger("public", "t", "plain");
     assert_eq!(
         trigger.constraint,
@@ -123,7 +123,7 @@ fn constraint_triggers_and_transition_tables() {
     );
     assert_eq!(
         database.trigger("public", "t", "emptied").events,
-        BTreeSet::from([Event::Truncate])
+        Events::from([Event::Truncate])
     );
     // The primary key's own and the foreign key's triggers are not listed.
     assert_eq!(database.catalog_of(&["public"]).fingerprints.len(), 6);

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::*;
+use crate::db::Fingerprint;
 
 #[test]
 fn they_survive_drop_and_create() {
@@ -49,7 +50,7 @@ fn they_survive_drop_and_create() {
         .client
         .query_typed(&live, &[])
         .expect("is one query");
-    let mut found: BTreeMap<ObjectId, String> = rows
+    let mut found: BTreeMap<ObjectId, Fingerprint> = rows
         .iter()
         .map(|row| {
             let [kind, schema, table, name]: [&str; 4] =
@@ -58,7 +59,7 @@ fn they_survive_drop_and_create() {
                 "trigger" => trigger_id(schema, table, name),
                 _ => function_id(schema, name),
             };
-            (id, row.get("fingerprint"))
+            (id, Fingerprint::from(row.get::<_, &str>("fingerprint")))
         })
         .collect();
     // It has what nobody asked for as well, such as the server's own functions.
@@ -76,7 +77,7 @@ fn every_change_shows() {
         CREATE SCHEMA other; CREATE TABLE away (id int);
         CREATE FUNCTION fine(text) RETURNS boolean LANGUAGE sql AS 'SELECT true';"
     ));
-    let mut seen: BTreeSet<String> = BTreeSet::new();
+    let mut seen: BTreeSet<Fingerprint> = BTreeSet::new();
     let mut count = 0;
     let mut look = |database: &mut Postgres, id: &ObjectId, what: &str| {
         count += 1;

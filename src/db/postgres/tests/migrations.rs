@@ -49,7 +49,7 @@ fn a_failure_names_its_statement() {
     let id = trigger_id("public", "nope", "broken");
     statements[555] = Statement {
         sql: "CREATE TRIGGER é AFTER INSERT ON nope FOR EACH ROW EXECUTE FUNCTION f()".into(),
-        object: Some(id),
+        object: Some(Arc::new(id)),
     };
     database.begin(patience()).expect("begins");
     let failure = database.run(&statements, &mut |_| {}).expect_err("fails");
@@ -75,7 +75,7 @@ fn a_failure_names_its_statement() {
         .run(
             &[Statement {
                 sql: "CREATE FUNCTION g() RETURNS trigger LANGUAGE plpgsql AS $$\nBEGIN\n  slect 1;\nEND $$".into(),
-                object: Some(function_id("public", "g")),
+                object: Some(Arc::new(function_id("public", "g"))),
             }],
             &mut |_| {},
         )

@@ -170,7 +170,7 @@ fn function_id(schema: &str, name: &str) -> ObjectId {
 fn statement(sql: &str) -> Statement {
     Statement {
         sql: sql.into(),
-        object: Some(trigger_id("public", "t", "x")),
+        object: Some(Arc::new(trigger_id("public", "t", "x"))),
     }
 }
 

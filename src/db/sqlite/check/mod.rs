@@ -95,7 +95,7 @@ impl Checked<'_> {
     fn statement(&self) -> Statement {
         Statement {
             sql: self.sql.to_owned(),
-            object: Some(self.id()),
+            object: Some(Arc::new(self.id())),
         }
     }
 }

@@ -199,15 +199,15 @@ fn a_rename_with_a_new_definition() {
 fn constraint_triggers_are_dropped_and_created() {
     let plain = trigger("");
     let mut constraint = plain.clone();
-    constraint.constraint = Some(Constraint {
+    constraint.constraint = Some(Box::new(Constraint {
         deferral: Deferral::NotDeferrable,
         from: None,
-    });
+    }));
     let mut immediate = plain.clone();
-    immediate.constraint = Some(Constraint {
+    immediate.constraint = Some(Box::new(Constraint {
         deferral: Deferral::InitiallyImmediate,
         from: None,
-    });
+    }));
     let drop = "DROP TRIGGER audit ON public.users";
     let create = |words: &str| {
         format!(
