@@ -12,7 +12,8 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 
 use crate::db::{
-    Catalog, Database, History, Migration, Patience, Protocol, Record, Scope, Statement,
+    Catalog, Database, History, Migration, MigrationRow, Patience, Protocol, Record, Scope,
+    Statement,
 };
 use crate::digest::HexDigest;
 use crate::error::{Diagnostic, Error, Kind};
@@ -368,8 +369,19 @@ fn attempt(
         .rendering
         .as_deref()
         .filter(|_| history.keeps_rendering || !history.exists);
-    let sql = settings.writer.migration_of(&migration, ways, rendering)?;
-    record(sql, database)?;
+    match (ways, database.recorder()) {
+        (Some(ways), _) => {
+            let sql = settings.writer.migration_of(&migration, ways, rendering)?;
+            record(sql, database)?;
+        }
+        (None, Some(recorder)) => recorder.record(MigrationRow {
+            migration: &migration,
+            up: Box::new(job.statements()),
+            down: Box::new(job.down.iter().map(String::as_str)),
+            rendering,
+        })?,
+        (None, None) => return Err(Error::failed("the migration cannot be written down")),
+    }
     signal::check()?;
     database.commit()?;
     Ok(migration)
@@ -406,26 +418,31 @@ pub(crate) fn must_fit(
     Ok((history, catalog))
 }
 
-/// Run the statements of a job. What is to be recorded of them is written out while the database is at them.
+/// Run the statements of a job. What is to be recorded of them is written out while the database is at them, unless it is
+/// better written down piece by piece.
 fn run_up(
     job: &Job,
     settings: &Settings<'_>,
     database: &mut dyn Database,
     progress: &mut dyn FnMut(usize),
-) -> Result<Ways, Error> {
+) -> Result<Option<Ways>, Error> {
     let (tables, up, down) = (&job.tables, &job.up, &job.down);
+    if database.recorder().is_some() && settings.writer.is_long(job.statements()) {
+        database.run(up, progress)?;
+        return Ok(None);
+    }
     let write = || {
         let down = down.iter().map(String::as_str);
         settings.writer.ways(statements(tables, up), down)
     };
     if up.len() < WORTH_A_THREAD {
         database.run(up, progress)?;
-        return write();
+        return write().map(Some);
     }
     thread::scope(|scope| {
         let ways = scope.spawn(write);
         database.run(up, progress)?;
-        parallel::joined(ways.join())
+        parallel::joined(ways.join()).map(Some)
     })
 }
 

@@ -221,11 +221,11 @@ fn compare_triggers(before: &Trigger, after: &Trigger, judge: &Judge<'_>) -> Vec
         .filter_map(Option::as_deref)
         .find(|creation| creation.sql_mode.is_some());
     compare_actions(&mut fields, action, after_action, settings, judge);
-    let TransitionTables { old, new } = transition_tables;
+    let TransitionTables { old, new } = &**transition_tables;
     let TransitionTables {
         old: after_old,
         new: after_new,
-    } = after_transition_tables;
+    } = &**after_transition_tables;
     fields.texts(
         "referencing.old_table",
         old.as_deref(),
@@ -250,8 +250,8 @@ fn compare_triggers(before: &Trigger, after: &Trigger, judge: &Judge<'_>) -> Vec
     fields.texts("description", comment.as_deref(), after_comment.as_deref());
     fields.values(
         "depends_on_extensions",
-        depends_on_extensions,
-        after_extensions,
+        &**depends_on_extensions,
+        &**after_extensions,
         show_names,
     );
     if let (Some(creation), Some(after_creation)) = (creation, after_creation) {
@@ -437,8 +437,8 @@ fn compare_functions(before: &Function, after: &Function, judge: &Judge<'_>) -> 
     fields.texts("description", comment.as_deref(), after_comment.as_deref());
     fields.values(
         "depends_on_extensions",
-        depends_on_extensions,
-        after_extensions,
+        &**depends_on_extensions,
+        &**after_extensions,
         show_names,
     );
     fields.0

@@ -23,6 +23,9 @@ const ROWS_PER_STATEMENT: usize = 200;
 /// So many statements may lie ready before the database has taken them.
 const RENDERED_AHEAD: usize = 4;
 
+/// Bytes of statements that are better written down piece by piece.
+const LONG: usize = 500_000;
+
 /// One row of `objects`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Row {
@@ -104,6 +107,12 @@ impl Writer<'_> {
         let up = migration.up.iter().map(String::as_str);
         let down = migration.down.iter().map(String::as_str);
         self.migration_of(migration, self.ways(up, down)?, rendering)
+    }
+
+    /// Whether what is recorded of these statements is better not made one text, and no template of the user's is to do it.
+    pub fn is_long<'a>(&self, statements: impl Iterator<Item = &'a str>) -> bool {
+        let length: usize = statements.map(str::len).sum();
+        length >= LONG && !self.renderer.is_custom(INSERT_MIGRATION)
     }
 
     /// What is recorded of the statements of a migration: written out apart, since there may be many.

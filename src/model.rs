@@ -7,6 +7,7 @@
 //! The types carry `serde` because the history tables and saved plans hold them as JSON; there is no other I/O.
 
 mod events;
+mod seldom;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -15,6 +16,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 pub use self::events::Events;
+pub use self::seldom::{Nothing, Seldom};
 
 /// A table, view or partition: `schema` is `main` on SQLite.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -289,18 +291,18 @@ pub struct Trigger {
     /// The body, or the function that is called.
     pub action: Action,
     /// REFERENCING.
-    pub transition_tables: TransitionTables,
+    pub transition_tables: Seldom<TransitionTables>,
     /// Set on constraint triggers only.
     pub constraint: Option<Box<Constraint>>,
     /// The enabled state.
     pub enabled: EnabledState,
     /// Partitions whose clone of this trigger has another enabled state.
     #[serde(with = "pairs")]
-    pub enabled_on_partitions: BTreeMap<TableId, EnabledState>,
+    pub enabled_on_partitions: Seldom<BTreeMap<TableId, EnabledState>>,
     /// COMMENT ON TRIGGER.
     pub comment: Option<String>,
     /// Extensions that the trigger is marked as depending on (ALTER TRIGGER … DEPENDS ON EXTENSION).
-    pub depends_on_extensions: BTreeSet<String>,
+    pub depends_on_extensions: Seldom<BTreeSet<String>>,
     /// The CREATE TRIGGER text that the engine keeps to the letter (SQLite); how a trigger is restored, not compared.
     pub verbatim: Option<String>,
     /// What MySQL and MariaDB keep besides; `None` elsewhere.
@@ -408,9 +410,9 @@ mod pairs {
 
     use serde::{Deserialize, Deserializer, Serializer};
 
-    use super::{EnabledState, TableId};
+    use super::{EnabledState, Seldom, TableId};
 
-    type States = BTreeMap<TableId, EnabledState>;
+    type States = Seldom<BTreeMap<TableId, EnabledState>>;
 
     pub(super) fn serialize<S: Serializer>(states: &States, to: S) -> Result<S::Ok, S::Error> {
         to.collect_seq(states)
@@ -420,6 +422,11 @@ mod pairs {
         Vec::deserialize(from)
             .map(|pairs: Vec<(TableId, EnabledState)>| pairs.into_iter().collect())
     }
+}
+
+/// Whether there is nothing to say.
+fn nothing<T: Nothing>(part: &Seldom<T>) -> bool {
+    **part == *T::NOTHING
 }
 
 /// What a function is made of.
@@ -501,7 +508,7 @@ pub struct Function {
     /// SECURITY INVOKER or DEFINER.
     pub security: Security,
     /// SET …, in the order of the catalog, which means nothing and is kept to restore it.
-    pub settings: Vec<Setting>,
+    pub settings: Seldom<Vec<Setting>>,
     /// Volatility.
     pub volatility: Volatility,
     /// Parallel safety.
@@ -512,8 +519,8 @@ pub struct Function {
     #[serde(default)]
     pub strict: bool,
     /// Other clauses of its CREATE FUNCTION, which no spec can say: `WINDOW`, `SUPPORT …`, `TRANSFORM …`.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub clauses: Vec<String>,
+    #[serde(default, skip_serializing_if = "nothing")]
+    pub clauses: Seldom<Vec<String>>,
     /// COST, in units of `cpu_operator_cost`.
     pub cost: f32,
     /// COMMENT ON FUNCTION.
@@ -525,7 +532,7 @@ pub struct Function {
     /// what the function does where its owner is.
     pub grants: Option<Vec<Grant>>,
     /// Extensions that the function is marked as depending on.
-    pub depends_on_extensions: BTreeSet<String>,
+    pub depends_on_extensions: Seldom<BTreeSet<String>>,
     /// What its text was rendered from; recorded to say why it changes, not compared.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub seen: Option<Box<Seen>>,

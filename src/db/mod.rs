@@ -280,6 +280,27 @@ pub struct Migration {
     pub applied_by: String,
 }
 
+/// The row of a migration whose statements are elsewhere, where they need not be in memory once more to be written down.
+pub struct MigrationRow<'a> {
+    /// The row, without its statements.
+    pub migration: &'a Migration,
+    /// Statements that were run.
+    pub up: Box<dyn Iterator<Item = &'a str> + 'a>,
+    /// Statements that undo them.
+    pub down: Box<dyn Iterator<Item = &'a str> + 'a>,
+    /// A [`crate::rendering`], where there is a place for it.
+    pub rendering: Option<&'a str>,
+}
+
+/// Writes a row of `migrations` piece by piece.
+pub trait Recorder {
+    /// Write down this migration, as part of the one that is open.
+    ///
+    /// # Errors
+    /// As of [`Database::run`].
+    fn record(&mut self, row: MigrationRow<'_>) -> Result<(), Error>;
+}
+
 /// Two conditions on one table, to be judged by the engine.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct ConditionPair {
@@ -548,6 +569,10 @@ pub trait Database: Send {
         statements: &[Statement],
         progress: &mut dyn FnMut(usize),
     ) -> Result<(), Error>;
+    /// How to write down a migration of many statements without holding them once more, where the engine has a way.
+    fn recorder(&mut self) -> Option<&mut dyn Recorder> {
+        None
+    }
     /// Whether [`Database::check_live`] finds all that [`Database::check`] does.
     fn checks_live(&self) -> bool {
         false

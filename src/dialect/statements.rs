@@ -2,14 +2,14 @@
 //! migration): the texts are one for all.
 
 use std::ops::Deref;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use serde::{Deserialize, Serialize};
 
 use crate::model::shared;
 
 /// Statements in order. A clone shares them; whoever adds to them then has his own.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Statements(#[serde(with = "shared")] Arc<Vec<String>>);
 
@@ -30,6 +30,15 @@ impl Statements {
     /// Take all away, and give back what they took.
     pub fn clear(&mut self) {
         *self = Self::default();
+    }
+}
+
+/// No statements: one list for all, since of most objects nothing is done.
+static NONE: LazyLock<Arc<Vec<String>>> = LazyLock::new(Arc::default);
+
+impl Default for Statements {
+    fn default() -> Self {
+        Self(Arc::clone(&NONE))
     }
 }
 

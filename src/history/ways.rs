@@ -93,6 +93,8 @@ fn write<'a>(before: &str, statements: impl Iterator<Item = &'a str>) -> Result<
     serializer
         .collect_seq(statements)
         .map_err(|error| cannot(&error))?;
+    // They are kept until the end of the migration.
+    text.shrink_to_fit();
     String::from_utf8(text).map_err(|error| cannot(&error))
 }
 

@@ -9,7 +9,7 @@ use crate::diff::{self, Judge};
 use crate::error::{Diagnostic, Error};
 use crate::model::{
     Action, Condition, Creation, Definition, Function, FunctionId, FunctionSource, ObjectId, Place,
-    Security, Setting, Trigger, TriggerId,
+    Security, Setting, TransitionTables, Trigger, TriggerId,
 };
 use crate::parallel;
 use crate::render::Renderer;
@@ -193,7 +193,7 @@ impl Source<'_> {
                 enabled: *enabled,
                 constraint: constraint.as_deref().cloned(),
                 constraint_from: from.map(|from| self.reference(&from.schema, &from.name)),
-                referencing: transition_tables.clone(),
+                referencing: TransitionTables::clone(transition_tables),
                 function: None,
                 args: vec![],
                 function_name: None,

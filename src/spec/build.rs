@@ -50,6 +50,14 @@ pub(super) fn flag(value: Value) -> Option<Located<bool>> {
     }
 }
 
+/// A list that takes what its elements take; there are as many as triggers.
+fn exactly<T>(elements: impl Iterator<Item = T>) -> Vec<T> {
+    let mut list = Vec::with_capacity(elements.size_hint().0.max(1));
+    list.extend(elements);
+    list.shrink_to_fit();
+    list
+}
+
 fn chosen<T: DeserializeOwned>(value: Value) -> Option<Located<T>> {
     let Value::Word(chosen) = value else {
         return None;
@@ -65,7 +73,8 @@ pub(super) fn list<T>(value: Value, element: fn(Value) -> Option<T>) -> Option<L
         return None;
     };
     Some(Located {
-        value: list.value.into_iter().filter_map(element).collect(),
+        // Not collected in the place of the values, which are three times as large.
+        value: exactly(list.value.into_iter().filter_map(element)),
         span: list.span,
     })
 }
@@ -111,7 +120,7 @@ fn enabled_on(value: Option<Value>) -> Option<Located<Vec<EnabledOn>>> {
         Some(EnabledOn { partition, state })
     };
     Some(Located {
-        value: states.value.into_iter().filter_map(entry).collect(),
+        value: exactly(states.value.into_iter().filter_map(entry)),
         span: states.span,
     })
 }

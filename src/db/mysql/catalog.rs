@@ -13,7 +13,7 @@ use crate::dialect::mysql::{stored, syntax_under};
 use crate::error::{Error, Kind};
 use crate::model::{
     Action, Creation, Definition, EnabledState, Event, Events, ObjectId, Orientation, Place,
-    TableId, Timing, TransitionTables, Trigger, TriggerId,
+    Seldom, TableId, Timing, Trigger, TriggerId,
 };
 
 /// Statements in one round trip.
@@ -156,12 +156,12 @@ impl Mysql {
             orientation: Orientation::Row,
             condition: None,
             action: Action::Body(body),
-            transition_tables: TransitionTables::default(),
+            transition_tables: Seldom::default(),
             constraint: None,
             enabled: EnabledState::Origin,
-            enabled_on_partitions: BTreeMap::new(),
+            enabled_on_partitions: Seldom::default(),
             comment: None,
-            depends_on_extensions: BTreeSet::new(),
+            depends_on_extensions: Seldom::default(),
             verbatim: Some(verbatim),
             creation: Some(Box::new(creation)),
             seen: None,

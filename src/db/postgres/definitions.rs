@@ -12,8 +12,8 @@ use crate::db::{Depth, Fingerprint, Live};
 use crate::error::{Diagnostic, Error};
 use crate::model::{
     Action, Condition, Constraint, Deferral, Definition, EnabledState, Event, Events, Function,
-    FunctionId, FunctionSource, Grant, ObjectId, Orientation, Parallel, Security, Setting, TableId,
-    Timing, TransitionTables, Trigger, TriggerId, Volatility,
+    FunctionId, FunctionSource, Grant, ObjectId, Orientation, Parallel, Security, Seldom, Setting,
+    TableId, Timing, TransitionTables, Trigger, TriggerId, Volatility,
 };
 
 /// Bits of `pg_trigger.tgtype` (`src/include/catalog/pg_trigger.h`).
@@ -347,15 +347,15 @@ fn trigger(row: &Row) -> Result<Trigger, Error> {
             },
             arguments: vec![],
         },
-        transition_tables: TransitionTables {
+        transition_tables: Seldom::from(TransitionTables {
             old: get(row, 14)?,
             new: get(row, 15)?,
-        },
+        }),
         constraint,
         enabled: enabled_state(get(row, 5)?)?,
-        enabled_on_partitions: enabled_on_partitions(row)?,
+        enabled_on_partitions: enabled_on_partitions(row)?.into(),
         comment: get(row, 18)?,
-        depends_on_extensions: extensions(row, 19)?,
+        depends_on_extensions: extensions(row, 19)?.into(),
         verbatim: None,
         creation: None,
         seen: None,
@@ -429,7 +429,7 @@ fn function(row: &Row) -> Result<Function, Error> {
         } else {
             Security::Invoker
         },
-        settings,
+        settings: settings.into(),
         volatility: match letter(volatility) {
             'v' => Volatility::Volatile,
             's' => Volatility::Stable,
@@ -444,12 +444,14 @@ fn function(row: &Row) -> Result<Function, Error> {
         },
         leakproof: get(row, 9)?,
         strict: get(row, 17)?,
-        clauses: get::<Option<Vec<String>>>(row, 18)?.unwrap_or_default(),
+        clauses: get::<Option<Vec<String>>>(row, 18)?
+            .unwrap_or_default()
+            .into(),
         cost: get(row, 10)?,
         comment: get(row, 11)?,
         owner: get(row, 12)?,
         grants: grants(row)?,
-        depends_on_extensions: extensions(row, 16)?,
+        depends_on_extensions: extensions(row, 16)?.into(),
         seen: None,
     })
 }

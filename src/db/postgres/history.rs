@@ -156,7 +156,7 @@ impl Postgres {
         }))
     }
 
-    fn history_sql(&self, text: &str) -> String {
+    pub(super) fn history_sql(&self, text: &str) -> String {
         text.replace("{history}", &identifier(&self.history_schema))
     }
 

@@ -13,6 +13,7 @@ mod error;
 mod history;
 mod locks;
 mod moment;
+mod record;
 mod scratch;
 mod size;
 mod stage;
@@ -33,7 +34,7 @@ use postgres::types::{FromSql, ToSql, Type};
 
 use super::{
     Befores, Catalog, ConditionPair, Database, Depth, History, Listed, Migration, Patience, Record,
-    Scope, Statement, Target, Verdict,
+    Recorder, Scope, Statement, Target, Verdict,
 };
 use crate::db::url::PostgresUrl;
 use crate::dialect::postgres::Postgres as DIALECT;
@@ -435,6 +436,10 @@ impl Database for Postgres {
         progress: &mut dyn FnMut(usize),
     ) -> Result<(), Error> {
         self.run_statements(statements, progress)
+    }
+
+    fn recorder(&mut self) -> Option<&mut dyn Recorder> {
+        Some(self)
     }
 
     fn commit(&mut self) -> Result<(), Error> {

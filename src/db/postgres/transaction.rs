@@ -11,6 +11,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::error::{Cause, of_statement, words};
 use super::locks::LockKey;
+use super::record::FAST_COMPRESSION;
 use super::{Postgres, get};
 use crate::db::{Patience, Statement};
 use crate::error::{Diagnostic, Error, Kind};
@@ -34,11 +35,6 @@ pub(super) const READING: &str = "SET LOCAL standard_conforming_strings = on; \
 
 /// The server takes longer to compress a longer one by its own method than to check and to write it.
 const LONG: usize = 500_000;
-
-/// Where the server was built with it, what is written down is compressed by the faster method (from 14 on). It reads
-/// both, whatever the setting.
-const FAST_COMPRESSION: &str = "SELECT pg_catalog.set_config(name, 'lz4', true) FROM pg_catalog.pg_settings \
-     WHERE name = 'default_toast_compression' AND 'lz4' = ANY (enumvals)";
 
 fn migration_lock(history_schema: &str) -> LockKey {
     let digest = Sha256::digest(history_schema.as_bytes());

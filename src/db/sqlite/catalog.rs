@@ -9,20 +9,42 @@ use sha2::{Digest, Sha256};
 
 use super::errors::cannot;
 use super::names::MAIN;
-use crate::db::{Catalog, Fingerprint, Scope, Sibling};
+use crate::db::{Catalog, Fingerprint, Live, Scope, Sibling};
 use crate::dialect::sqlite::parse::{parse, stored_text};
 use crate::error::Error;
 use crate::model::{Definition, ObjectId, TableId, TriggerId};
 use crate::sql::{SQLITE, tokens};
 
-/// Where the last read of the catalog found each trigger: its row in `sqlite_schema`, by a hash of its identity, for
+/// Where the last read of the catalog found each trigger: its row in `sqlite_schema`, by a hash of its table and name, for
 /// whoever reads the row sees whether it is the right one.
-pub(super) type Rows = HashMap<u64, i64>;
+#[derive(Debug, Default)]
+pub(super) struct Rows {
+    by_hash: HashMap<u64, i64>,
+    /// The schema in which it was found there; the number changes with every change of the schema.
+    schema_version: Option<i64>,
+}
 
-fn hash(id: &ObjectId) -> u64 {
+impl Rows {
+    fn of(&self, trigger: &TriggerId) -> Option<i64> {
+        let hash = hash(&trigger.table.name, &trigger.name);
+        self.by_hash.get(&hash).copied()
+    }
+}
+
+/// SQLite tells names apart without regard to the case of ASCII letters.
+fn hash(table: &str, name: &str) -> u64 {
     let mut hasher = DefaultHasher::new();
-    id.hash(&mut hasher);
+    for text in [table, name] {
+        for byte in text.bytes() {
+            byte.to_ascii_lowercase().hash(&mut hasher);
+        }
+        0xff_u8.hash(&mut hasher);
+    }
     hasher.finish()
+}
+
+fn schema_version(connection: &Connection) -> rusqlite::Result<i64> {
+    connection.pragma_query_value(Some(MAIN), "schema_version", |row| row.get(0))
 }
 
 /// The SHA-256 of a text.
@@ -63,9 +85,17 @@ pub(super) fn catalog(
         }
         Ok(found)
     };
-    let mut found = read().map_err(|error| cannot("read the triggers", &error))?;
+    let failed = |error: rusqlite::Error| cannot("read the triggers", &error);
+    let mut found = read().map_err(failed)?;
     spell(&mut found, scope, connection).map_err(|error| cannot("read the tables", &error))?;
-    let rows = found.iter().map(|(id, row, _)| (hash(id), *row)).collect();
+    let hashes = found.iter().filter_map(|(id, row, _)| {
+        let table = id.table()?;
+        Some((hash(&table.name, id.name()), *row))
+    });
+    let rows = Rows {
+        by_hash: hashes.collect(),
+        schema_version: Some(schema_version(connection).map_err(failed)?),
+    };
     let fingerprints = found
         .into_iter()
         .map(|(id, _, fingerprint)| (id, fingerprint));
@@ -136,6 +166,60 @@ fn table_names(connection: &Connection) -> rusqlite::Result<HashMap<String, Stri
         .collect()
 }
 
+/// By row: `sqlite_schema` has no index on the name, and a look-up by name would read all of it each time.
+const BY_ROW: &str = "SELECT sql FROM sqlite_schema
+     WHERE rowid = ?1 AND type = 'trigger' AND tbl_name = ?2 COLLATE nocase AND name = ?3 COLLATE nocase";
+
+/// See [`crate::db::Database::live`]. Where each one is, is found out anew only after a change of the schema.
+pub(super) fn live(
+    connection: &Connection,
+    ids: &[ObjectId],
+    rows: &mut Rows,
+) -> Result<BTreeMap<ObjectId, Live>, Error> {
+    let failed = |error: rusqlite::Error| cannot("read a trigger", &error);
+    let version = schema_version(connection).map_err(failed)?;
+    if rows.schema_version != Some(version) {
+        *rows = Rows {
+            by_hash: read_rows(connection).map_err(failed)?,
+            schema_version: Some(version),
+        };
+    }
+    let mut by_row = connection.prepare(BY_ROW).map_err(failed)?;
+    let mut found = vec![];
+    for id in ids {
+        let ObjectId::Trigger(trigger) = id else {
+            continue;
+        };
+        let Some(row) = rows.of(trigger) else {
+            continue;
+        };
+        let sql: Option<String> = by_row
+            .query_row((row, &trigger.table.name, &trigger.name), |row| row.get(0))
+            .optional()
+            .map_err(failed)?;
+        if let Some(sql) = sql {
+            let live = Live {
+                fingerprint: digest(sql.as_bytes()),
+                definition: Some(definition(trigger, &sql)?),
+            };
+            found.push((id.clone(), live));
+        }
+    }
+    Ok(found.into_iter().collect())
+}
+
+fn read_rows(connection: &Connection) -> rusqlite::Result<HashMap<u64, i64>> {
+    let mut statement = connection
+        .prepare("SELECT rowid, tbl_name, name FROM sqlite_schema WHERE type = 'trigger'")?;
+    let mut rows = statement.query([])?;
+    let mut found = HashMap::new();
+    while let Some(row) = rows.next()? {
+        let hash = hash(row.get_ref(1)?.as_str()?, row.get_ref(2)?.as_str()?);
+        found.insert(hash, row.get(0)?);
+    }
+    Ok(found)
+}
+
 /// See [`crate::db::Database::definitions`].
 pub(super) fn definitions(
     connection: &Connection,
@@ -143,20 +227,14 @@ pub(super) fn definitions(
     rows: &Rows,
 ) -> Result<BTreeMap<ObjectId, Definition>, Error> {
     let failed = |error: rusqlite::Error| cannot("read a trigger", &error);
-    // By row: sqlite_schema has no index on the name, and a look-up by name would read all of it each time.
-    let mut by_row = connection
-        .prepare(
-            "SELECT sql FROM sqlite_schema
-             WHERE rowid = ?1 AND type = 'trigger' AND tbl_name = ?2 COLLATE nocase AND name = ?3 COLLATE nocase",
-        )
-        .map_err(failed)?;
+    let mut by_row = connection.prepare(BY_ROW).map_err(failed)?;
     let mut found = BTreeMap::new();
     let mut moved = HashSet::new();
     for id in ids {
         let ObjectId::Trigger(trigger) = id else {
             continue;
         };
-        let sql: Option<String> = match rows.get(&hash(id)) {
+        let sql: Option<String> = match rows.of(trigger) {
             Some(row) => by_row
                 .query_row((row, &trigger.table.name, &trigger.name), |row| row.get(0))
                 .optional()

@@ -11,7 +11,7 @@ use crate::error::{Error, Kind};
 
 /// Pages that SQLite may keep in memory, in KiB: creating thousands of triggers goes over the schema again and again. What is
 /// changed beyond that goes to the file before the commit, behind its journal.
-const CACHE_KIB: i64 = 4 * 1024;
+const CACHE_KIB: i64 = 2 * 1024;
 
 /// How long to wait between two attempts to commit.
 const COMMIT_PAUSE: Duration = Duration::from_millis(20);

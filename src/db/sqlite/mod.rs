@@ -22,8 +22,8 @@ pub use self::create::create;
 pub use self::open::{Options, open};
 pub use self::stage::Blueprint;
 use super::{
-    Befores, Catalog, ConditionPair, Database, Depth, History, Intent, Migration, Patience, Record,
-    Scope, Sibling, Statement, Target, Verdict,
+    Befores, Catalog, ConditionPair, Database, Depth, History, Intent, Live, Migration, Patience,
+    Record, Scope, Sibling, Statement, Target, Verdict,
 };
 use crate::dialect::sqlite::parse::bare_condition;
 use crate::dialect::{Dialect, Server, Table};
@@ -69,7 +69,7 @@ impl Sqlite {
             path,
             missing: false,
             intent,
-            rows: catalog::Rows::new(),
+            rows: catalog::Rows::default(),
             lock_timeout: LOCK_TIMEOUT,
         }
     }
@@ -186,6 +186,14 @@ impl Database for Sqlite {
     ) -> Result<BTreeMap<ObjectId, Definition>, Error> {
         // The text of a condition costs nothing here: it is there whatever the depth.
         catalog::definitions(&self.connection, ids, &self.rows)
+    }
+
+    fn live(
+        &mut self,
+        ids: &[ObjectId],
+        _depth: Depth,
+    ) -> Result<Option<BTreeMap<ObjectId, Live>>, Error> {
+        catalog::live(&self.connection, ids, &mut self.rows).map(Some)
     }
 
     fn siblings(&mut self, tables: &BTreeSet<TableId>) -> Result<Vec<Sibling>, Error> {

@@ -1,7 +1,5 @@
 //! A `[[trigger]]` as the triggers of MySQL and MariaDB, and everything that they cannot do.
 
-use std::collections::{BTreeMap, BTreeSet};
-
 use minijinja::context;
 
 use super::{Mysql, check, modes};
@@ -10,7 +8,7 @@ use crate::dialect::{Dialect, Lowered, Request, TableKind, inspect, texts};
 use crate::error::{Diagnostic, Located};
 use crate::model::{
     Action, Creation, Definition, EnabledState, Event, Events, ObjectId, Orientation, Place,
-    Timing, TransitionTables, Trigger, TriggerId,
+    Seldom, Timing, Trigger, TriggerId,
 };
 use crate::render::Renderer;
 use crate::spec::{Fields, OrderSpec};
@@ -133,12 +131,12 @@ fn read(reader: &mut Reader<'_>) -> Option<Vec<Lowered>> {
                 condition: None,
                 orientation: Orientation::Row,
                 action: Action::Body(body),
-                transition_tables: TransitionTables::default(),
+                transition_tables: Seldom::default(),
                 constraint: None,
                 enabled: EnabledState::Origin,
-                enabled_on_partitions: BTreeMap::new(),
+                enabled_on_partitions: Seldom::default(),
                 comment: None,
-                depends_on_extensions: BTreeSet::new(),
+                depends_on_extensions: Seldom::default(),
                 verbatim: None,
                 creation: Some(Box::new(creation.clone())),
                 seen: reader.take_seen(),

@@ -148,14 +148,14 @@ fn read(reader: &mut Reader<'_>) -> Option<Vec<Lowered>> {
             function: called,
             arguments,
         },
-        transition_tables: transition_tables(reader, referencing.as_deref()),
+        transition_tables: transition_tables(reader, referencing.as_deref()).into(),
         constraint: constraint
             .as_ref()
             .map(|constraint| Box::new(resolved(&constraint.value, request.beside))),
         enabled,
-        enabled_on_partitions: on_partitions,
+        enabled_on_partitions: on_partitions.into(),
         comment: comment_text(description.as_deref()),
-        depends_on_extensions: extensions(depends_on_extensions.as_deref()),
+        depends_on_extensions: extensions(depends_on_extensions.as_deref()).into(),
         verbatim: None,
         creation: None,
         seen,

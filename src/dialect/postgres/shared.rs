@@ -10,7 +10,8 @@ use crate::dialect::request::{Scope, place};
 use crate::dialect::{Dialect, Lowered, inspect};
 use crate::error::{Diagnostic, Located};
 use crate::model::{
-    Definition, Function, FunctionId, FunctionSource, Parallel, Security, Setting, Volatility,
+    Definition, Function, FunctionId, FunctionSource, Parallel, Security, Seldom, Setting,
+    Volatility,
 };
 use crate::render::Renderer;
 use crate::spec::FunctionSpec;
@@ -39,17 +40,17 @@ pub(super) fn plain(id: FunctionId, language: &str, body: String) -> Function {
         language: language.to_owned(),
         source: FunctionSource::Body(body),
         security: Security::Invoker,
-        settings: vec![],
+        settings: Seldom::default(),
         volatility: Volatility::Volatile,
         parallel: Parallel::Unsafe,
         leakproof: false,
         strict: false,
-        clauses: vec![],
+        clauses: Seldom::default(),
         cost: DEFAULT_COST,
         comment: None,
         owner: None,
         grants: None,
-        depends_on_extensions: BTreeSet::new(),
+        depends_on_extensions: Seldom::default(),
         seen: None,
     }
 }
@@ -130,9 +131,9 @@ pub(super) fn lower(
         return Err(problems);
     }
     let mut function = plain(id, &language, text);
-    function.settings = set;
+    function.settings = set.into();
     function.comment = comment_text(description.as_ref());
-    function.depends_on_extensions = extensions(depends_on_extensions.as_ref());
+    function.depends_on_extensions = extensions(depends_on_extensions.as_ref()).into();
     if let Some(security) = security {
         function.security = security.value;
     }

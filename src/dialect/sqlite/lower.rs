@@ -1,15 +1,13 @@
 //! A `[[trigger]]` as SQLite's triggers, and everything that SQLite cannot do.
 
-use std::collections::{BTreeMap, BTreeSet};
-
 use super::Sqlite;
 use super::parse::bare_condition;
 use crate::dialect::request::{Reader, place};
 use crate::dialect::{Lowered, Request, TableKind, inspect};
 use crate::error::{Diagnostic, Located};
 use crate::model::{
-    Action, Condition, Definition, EnabledState, Event, Events, ObjectId, Orientation, Timing,
-    TransitionTables, Trigger, TriggerId,
+    Action, Condition, Definition, EnabledState, Event, Events, ObjectId, Orientation, Seldom,
+    Timing, Trigger, TriggerId,
 };
 use crate::render::Renderer;
 use crate::spec::Fields;
@@ -81,12 +79,12 @@ fn read(reader: &mut Reader<'_>) -> Option<Vec<Lowered>> {
             orientation: Orientation::Row,
             condition: condition.map(Condition::Sql),
             action: Action::Body(body),
-            transition_tables: TransitionTables::default(),
+            transition_tables: Seldom::default(),
             constraint: None,
             enabled: EnabledState::Origin,
-            enabled_on_partitions: BTreeMap::new(),
+            enabled_on_partitions: Seldom::default(),
             comment: None,
-            depends_on_extensions: BTreeSet::new(),
+            depends_on_extensions: Seldom::default(),
             verbatim: None,
             creation: None,
             seen: reader.take_seen(),

@@ -3,14 +3,13 @@
 //! The engine has accepted the text, so this need not judge it, only find its parts; `parse.y` says where each one
 //! ends. SQLite keeps the text to the letter, hence it comes with quotes, comments and names that look like keywords.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use std::sync::Arc;
 
 use crate::error::{Diagnostic, Error, SourceFile, Span};
 use crate::model::{
-    Action, Condition, EnabledState, Event, Events, Orientation, TableId, Timing, TransitionTables,
-    Trigger, TriggerId,
+    Action, Condition, EnabledState, Event, Events, Orientation, Seldom, TableId, Timing, Trigger,
+    TriggerId,
 };
 use crate::sql::{SQLITE, Token, TokenKind, tokens, unquote};
 
@@ -46,12 +45,12 @@ pub fn parse(sql: &str, table: TableId) -> Result<Trigger, Error> {
         orientation: Orientation::Row,
         condition,
         action: Action::Body(body),
-        transition_tables: TransitionTables::default(),
+        transition_tables: Seldom::default(),
         constraint: None,
         enabled: EnabledState::Origin,
-        enabled_on_partitions: BTreeMap::new(),
+        enabled_on_partitions: Seldom::default(),
         comment: None,
-        depends_on_extensions: BTreeSet::new(),
+        depends_on_extensions: Seldom::default(),
         verbatim: Some(sql.to_owned()),
         creation: None,
         seen: None,

@@ -1,6 +1,7 @@
 //! Every attribute of triggers and functions is read as it is.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 
 use super::*;
 use crate::db::Listed;
@@ -115,7 +116,7 @@ fn constraint_triggers_and_transition_tables() {
     let trigger = database.trigger("public", "t", "seen");
     assert_eq!(trigger.orientation, Orientation::Statement);
     assert_eq!(
-        trigger.transition_tables,
+        *trigger.transition_tables,
         TransitionTables {
             old: Some("Old".into()),
             new: Some("new_rows".into())
@@ -160,11 +161,11 @@ fn partitions_have_clones_that_are_not_listed() {
     );
     let states = database.trigger("public", "p", "x").enabled_on_partitions;
     assert_eq!(
-        states.into_iter().collect::<Vec<_>>(),
-        [
+        *states,
+        BTreeMap::from([
             (table_id("public", "p1"), EnabledState::Disabled),
             (table_id("public", "p2a"), EnabledState::Always)
-        ]
+        ])
     );
     database.execute("ALTER TABLE p ENABLE TRIGGER x");
     database.execute(
@@ -212,7 +213,7 @@ fn functions_with_everything() {
         values: values.iter().map(|value| (*value).to_owned()).collect(),
     };
     assert_eq!(
-        function.settings,
+        *function.settings,
         [
             setting(
                 "search_path",
@@ -238,7 +239,7 @@ fn functions_with_everything() {
     );
     let plain = database.function("public", "f");
     assert_eq!(plain.grants, None);
-    assert_eq!(plain.settings, []);
+    assert_eq!(*plain.settings, []);
     assert_eq!(plain.security, Security::Invoker);
     database.execute(&format!(
         r#"DROP OWNED BY "{owner}", "{user}"; DROP ROLE "{owner}", "{user}""#
@@ -339,13 +340,13 @@ fn what_extensions_own_is_not_ours() {
     let callers: Vec<&str> = callers.iter().map(|id| id.name.as_str()).collect();
     assert_eq!(callers, ["ours", "on_their_table"]);
     assert_eq!(
-        database
+        *database
             .trigger("public", "t", "ours")
             .depends_on_extensions,
         BTreeSet::from(["plpgsql".to_owned()])
     );
     assert_eq!(
-        database
+        *database
             .function("public", "depending")
             .depends_on_extensions,
         BTreeSet::from(["plpgsql".to_owned()])

@@ -128,7 +128,7 @@ fn a_new_definition_replaces_where_the_server_can() {
     let mut one = trigger("");
     one.comment = Some("kept".to_owned());
     one.enabled = EnabledState::Disabled;
-    one.depends_on_extensions = BTreeSet::from(["citext".to_owned()]);
+    one.depends_on_extensions = BTreeSet::from(["citext".to_owned()]).into();
     let mut two = one.clone();
     two.condition = Some(Condition::Sql("NEW.id > 1".to_owned()));
     // OR REPLACE resets the state and forgets the extension, and keeps the comment.
@@ -240,7 +240,7 @@ fn partitions_keep_their_states() {
     };
     let one = trigger("");
     let mut two = one.clone();
-    two.enabled_on_partitions = BTreeMap::from([
+    *two.enabled_on_partitions = BTreeMap::from([
         (partition("p1"), EnabledState::Disabled),
         (partition("p2"), EnabledState::Always),
     ]);
@@ -266,7 +266,7 @@ fn partitions_keep_their_states() {
 fn extensions_come_and_go() {
     let one = trigger("");
     let mut two = one.clone();
-    two.depends_on_extensions = BTreeSet::from(["uuid-ossp".to_owned()]);
+    two.depends_on_extensions = BTreeSet::from(["uuid-ossp".to_owned()]).into();
     let depends = "DEPENDS ON EXTENSION \"uuid-ossp\"";
     assert_eq!(
         alter(&one, &two, V15),
@@ -282,7 +282,7 @@ fn extensions_come_and_go() {
 
     let one = function("");
     let mut two = one.clone();
-    two.depends_on_extensions = BTreeSet::from(["uuid-ossp".to_owned()]);
+    two.depends_on_extensions = BTreeSet::from(["uuid-ossp".to_owned()]).into();
     assert_eq!(
         alter_function(&one, &two),
         [format!("ALTER FUNCTION public.users_audit() {depends}")]
@@ -329,9 +329,9 @@ fn functions_are_replaced_renamed_and_moved() {
     assert_eq!(altered[3..], ["COMMENT ON FUNCTION \"App\".other() IS 'x'"]);
     // OR REPLACE forgets the extensions, and keeps owner and rights.
     let mut three = one.clone();
-    three.depends_on_extensions = BTreeSet::from(["citext".to_owned()]);
+    three.depends_on_extensions = BTreeSet::from(["citext".to_owned()]).into();
     let mut four = three.clone();
-    four.settings = vec![Setting {
+    *four.settings = vec![Setting {
         name: "work_mem".to_owned(),
         values: vec!["1MB".to_owned()],
     }];

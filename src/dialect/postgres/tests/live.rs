@@ -11,7 +11,7 @@ use super::*;
 use crate::db::{self, Database, Depth, Intent};
 use crate::dialect::testing::lower;
 use crate::diff::{Judge, compare, undecided};
-use crate::model::{EnabledState, FunctionSource, Grant, ObjectId, Setting, TableId};
+use crate::model::{EnabledState, FunctionSource, Grant, ObjectId, Seldom, Setting, TableId};
 
 /// Tables and functions that the triggers speak of.
 const SCHEMA: &str = r#"
@@ -268,13 +268,13 @@ fn functions_alter_and_come_back() {
         panic!("a function");
     };
     let other = Function {
-        settings: vec![Setting {
+        settings: Seldom::from(vec![Setting {
             name: "search_path".to_owned(),
             values: vec![String::new()],
-        }],
+        }]),
         source: FunctionSource::Body("\n BEGIN RETURN NULL; END -- $$ $".to_owned()),
         comment: None,
-        depends_on_extensions: BTreeSet::from(["citext".to_owned()]),
+        depends_on_extensions: BTreeSet::from(["citext".to_owned()]).into(),
         id: crate::model::FunctionId {
             schema: "public".to_owned(),
             name: "Log It".to_owned(),
