@@ -21,7 +21,7 @@ const LOCK_CLASS: i32 = 0x7472_6763;
 
 /// Statements in one simple-query message: enough that round trips no longer count, few enough that finding the one
 /// that failed stays cheap.
-const BATCH: usize = 150;
+const BATCH: usize = 500;
 
 /// What a text means must not depend on who runs it, whatever the role, the database or the server are set to: a backslash
 /// in a literal is one, `= NULL` is what it says, and a literal of a date, a moment, an interval, an array, XML or money
