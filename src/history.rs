@@ -15,6 +15,7 @@ use crate::model::{Definition, ObjectId};
 use crate::render::Renderer;
 
 pub use self::ways::Ways;
+pub(crate) use self::ways::array;
 use self::ways::{Form, Literals};
 
 /// Rows in one INSERT: few round trips, and no statement grows beyond reason.

@@ -66,7 +66,7 @@ impl Literals {
 }
 
 /// Statements as a JSON array.
-pub(super) fn array<'a>(statements: impl Iterator<Item = &'a str>) -> Result<String, Error> {
+pub(crate) fn array<'a>(statements: impl Iterator<Item = &'a str>) -> Result<String, Error> {
     write("", statements)
 }
 

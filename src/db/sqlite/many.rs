@@ -93,8 +93,11 @@ pub(super) fn at_once(connection: &Connection, statements: &[Statement]) -> Resu
         .map_err(failed)?;
     // No error here is the fault of one of the triggers.
     written.map_err(failed)?;
+    let count = work.len();
+    // SQLite is to have the room for its schema.
+    drop(work);
     let outcome = match read_again(connection) {
-        Ok(()) => Attempt::Done(work.len()),
+        Ok(()) => Attempt::Done(count),
         Err(error) if errors::kind(&error) == Kind::Failed && !connection.is_autocommit() => {
             log::debug!("the triggers are taken one by one: {error}");
             connection

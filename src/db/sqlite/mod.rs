@@ -9,6 +9,7 @@ mod many;
 mod migrate;
 mod names;
 mod open;
+mod record;
 mod size;
 mod stage;
 
@@ -23,7 +24,7 @@ pub use self::open::{Options, open};
 pub use self::stage::Blueprint;
 use super::{
     Befores, Catalog, ConditionPair, Database, Depth, History, Intent, Live, Migration, Patience,
-    Record, Scope, Sibling, Statement, Target, Verdict,
+    Record, Recorder, Scope, Sibling, Statement, Target, Verdict,
 };
 use crate::dialect::sqlite::parse::bare_condition;
 use crate::dialect::{Dialect, Server, Table};
@@ -270,6 +271,10 @@ impl Database for Sqlite {
         progress: &mut dyn FnMut(usize),
     ) -> Result<(), Error> {
         migrate::run(&self.connection, statements, progress)
+    }
+
+    fn recorder(&mut self) -> Option<&mut dyn Recorder> {
+        Some(self)
     }
 
     fn checks_live(&self) -> bool {
