@@ -20,7 +20,7 @@ pub struct Lookup<'a> {
     database: &'a mut dyn Database,
     noted: Noted,
     /// What is asked beside it, for the plan that is to be made of the desired side; nothing where there is none.
-    foreseen: Option<Foreseen>,
+    foreseen: Option<Box<Foreseen>>,
 }
 
 /// What a plan will want to know of tables, as far as that is known.
@@ -76,11 +76,11 @@ impl<'a> Lookup<'a> {
     #[must_use]
     pub fn with_plan<'b>(self, recorded: impl Iterator<Item = &'b ObjectId>) -> Self {
         let recorded = recorded.filter_map(|id| id.table().cloned()).collect();
-        let foreseen = Some(Foreseen {
+        let foreseen = Some(Box::new(Foreseen {
             recorded,
             asked: BTreeSet::new(),
             states: BTreeMap::new(),
-        });
+        }));
         Self { foreseen, ..self }
     }
 
@@ -92,7 +92,7 @@ impl<'a> Lookup<'a> {
             recorded,
             asked,
             states,
-        }) = &mut self.foreseen
+        }) = self.foreseen.as_deref_mut()
         else {
             return;
         };
