@@ -95,7 +95,10 @@ impl fmt::Debug for HexDigest {
 
 impl PartialEq<str> for HexDigest {
     fn eq(&self, text: &str) -> bool {
-        *self == Self::from(text)
+        match &self.0 {
+            Form::Bytes(bytes) => hex(bytes) == *text,
+            Form::Text(own) => **own == *text,
+        }
     }
 }
 

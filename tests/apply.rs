@@ -27,6 +27,7 @@ for_each_dialect!(
     target_limits_the_plan,
     nothing_to_apply_is_no_migration,
     message_is_kept,
+    long_statements_are_recorded_whole,
     missing_table_column_function,
 );
 
@@ -81,6 +82,52 @@ fn planned(sandbox: &Sandbox, live: &dyn Live) -> Vec<String> {
 
 fn empty(sandbox: &Sandbox, live: &dyn Live) -> Run {
     sandbox.on(live, &["plan", "--detailed-exitcode"]).ok()
+}
+
+/// A migration of many statements is written down in another way, and says the same.
+fn long_statements_are_recorded_whole(live: &mut dyn Live) {
+    const ODD: &str = "a\ttab, a \\backslash\\n, \\N and\na line's end";
+    let long = "-- a 'quoted' \\ remark\ttabbed\\\n".repeat(20_000);
+    live.batch(TABLES);
+    let body = format!("body = '''\n{long}INSERT INTO log (what) VALUES (NEW.name);\n'''");
+    let trigger = LOG.replace(
+        "body = \"INSERT INTO log (what) VALUES (NEW.name);\"",
+        &body,
+    );
+    let sandbox = Sandbox::with_spec(&spec(&[AGE, &trigger]));
+    let plan = sandbox.on(live, &["plan", "--format", "json"]).ok().json();
+    let of_all = |key: &str, changes: &mut dyn Iterator<Item = &serde_json::Value>| {
+        let lists = changes.map(|change| change[key].as_array().unwrap().clone());
+        lists.flatten().collect::<Vec<_>>()
+    };
+    let changes = plan["changes"].as_array().unwrap();
+    let up = of_all("statements", &mut changes.iter());
+    let down = of_all("reverse", &mut changes.iter().rev());
+    let applied = sandbox.on(
+        live,
+        &["apply", "--yes", "--message", ODD, "--format", "json"],
+    );
+    let applied = applied.ok().json();
+    let history = sandbox
+        .on(live, &["history", "--format", "json"])
+        .ok()
+        .json();
+    for migration in [&applied["migration"], &history["migrations"][0]] {
+        assert_eq!(migration["message"], ODD);
+        assert_eq!(migration["state"], "applied");
+        assert!(*migration["up"].as_array().unwrap() == up, "up");
+        assert!(*migration["down"].as_array().unwrap() == down, "down");
+        assert_eq!(migration["plan_id"], plan["plan_id"]);
+        assert!(migration["error"].is_null() && migration["duration_ms"].is_number());
+    }
+    let whole = format!(
+        "SELECT count(*) FROM {} WHERE rendering IS NOT NULL AND finished_at >= started_at",
+        live.migrations()
+    );
+    assert_eq!(live.run(&whole), "1\n");
+    empty(&sandbox, live);
+    sandbox.on(live, &["rollback", "--yes"]).ok();
+    assert_eq!(live.versions(), ["1 applied", "2 applied"]);
 }
 
 fn one_field_changes(live: &mut dyn Live) {

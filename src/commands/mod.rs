@@ -15,22 +15,24 @@ pub mod rollback;
 pub mod test;
 pub mod validate;
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
 use clap::ValueEnum as _;
 
 use crate::cli::Common;
+use crate::db::size::TableState;
 use crate::db::url::DatabaseUrl;
-use crate::db::{self, Database, Intent};
-use crate::desired::{self, Asked, Outline, Tables};
+use crate::db::{self, Catalog, Database, History, Intent};
+use crate::desired::{self, Asked, DesiredSet, Outline, Tables};
 use crate::digest::HexDigest;
 use crate::error::{Error, Kind};
 use crate::lookup::Lookup;
-use crate::model::ObjectId;
+use crate::model::{ObjectId, TableId};
 use crate::plan::{Options, Plan, Present, Remarks, foresee, make, read, settled};
 use crate::render::Renderer;
-use crate::rendering::{self, Ahead, Found, Reading, Source};
+use crate::rendering::{self, Ahead, Found, More, Reading, Source};
 use crate::report::{Format, Output, text};
 use crate::spec::{Draft, LoadOptions, Spec};
 
@@ -278,7 +280,6 @@ pub fn make_plan(context: &Context, options: &Options) -> Result<Planned, Error>
     let mut spec = spec.or_else(Draft::complete)?;
 
     let renderer = Renderer::new(database.dialect(), spec.templates.as_deref())?;
-    let server = database.server();
     let mut lookup = Lookup::new(&mut *database);
     if let (Ok(history), true) = (&history, options.targets.is_empty()) {
         lookup = lookup.with_plan(history.records.keys());
@@ -296,41 +297,13 @@ pub fn make_plan(context: &Context, options: &Options) -> Result<Planned, Error>
         // What is desired has taken from them what it needs; ten thousand of them are as much memory again.
         free_objects(&mut spec);
     }
-    // What is as it was when it was recorded is mostly there.
-    let is_recorded = |id: &ObjectId, digest: &HexDigest| {
-        let history = history.as_ref().ok().filter(|_| !options.check_all);
-        let record = history.and_then(|history| history.records.get(id));
-        record.is_some_and(|record| record.rendered_digest == *digest)
-    };
-    let (mut desired, read) = outline.render(&renderer, server, is_recorded, |outline| {
-        let Ok(history) = &history else {
-            return Ok(None);
-        };
-        if let Some(more) = more {
-            database = more.join();
-        }
-        let catalog = match catalog {
-            Some(catalog) => catalog,
-            None => read(outline.ids(), history, &mut *database)?,
-        };
-        database.end_moment()?;
-        // While the server answers, the others render.
-        let sides = (history, &catalog);
-        let foreseen = foresee(outline.objects(), sides, states, &options, &mut *database);
-        Ok::<_, Error>(Some((catalog, foreseen)))
-    })?;
-    let history = history?;
-    let (catalog, foreseen) = read?.unwrap_or_default();
-    if !options.check_all {
-        let live = |id: &ObjectId| catalog.fingerprints.contains_key(id);
-        let live = desired.iter_mut().filter(|(id, _)| live(id));
-        live.for_each(|(_, object)| object.forget_text());
-    }
-    let present = Present {
+    let side = Recorded {
         history,
         catalog,
-        foreseen,
+        more,
+        states,
     };
+    let (mut database, desired, present) = side.meet(outline, &renderer, database, &options)?;
     // What there is to say besides is worked out anew each time.
     let source = source.filter(|_| remarks.is_empty() && !options.check_all);
     let rendering = rendering::record(source, noted, &desired, &present.history, &*database);
@@ -354,6 +327,70 @@ pub fn make_plan(context: &Context, options: &Options) -> Result<Planned, Error>
         rendering,
         asked,
     })
+}
+
+/// The recorded and the live side, as far as they are read already.
+struct Recorded {
+    history: Result<History, Error>,
+    catalog: Option<Catalog>,
+    more: Option<More>,
+    /// What is known of tables already.
+    states: BTreeMap<TableId, TableState>,
+}
+
+impl Recorded {
+    /// Render what is desired, and meanwhile read the rest of the other sides.
+    fn meet(
+        self,
+        outline: Outline,
+        renderer: &Renderer,
+        mut database: Box<dyn Database>,
+        options: &Options,
+    ) -> Result<(Box<dyn Database>, DesiredSet, Present), Error> {
+        let Self {
+            history,
+            catalog,
+            more,
+            states,
+        } = self;
+        let server = database.server();
+        // What is as it was when it was recorded is mostly there.
+        let is_recorded = |id: &ObjectId, digest: &HexDigest| {
+            let history = history.as_ref().ok().filter(|_| !options.check_all);
+            let record = history.and_then(|history| history.records.get(id));
+            record.is_some_and(|record| record.rendered_digest == *digest)
+        };
+        let (mut desired, read) = outline.render(renderer, server, is_recorded, |outline| {
+            let Ok(history) = &history else {
+                return Ok(None);
+            };
+            if let Some(more) = more {
+                database = more.join();
+            }
+            let catalog = match catalog {
+                Some(catalog) => catalog,
+                None => read(outline.ids(), history, &mut *database)?,
+            };
+            database.end_moment()?;
+            // While the server answers, the others render.
+            let sides = (history, &catalog);
+            let foreseen = foresee(outline.objects(), sides, states, options, &mut *database);
+            Ok::<_, Error>(Some((catalog, foreseen)))
+        })?;
+        let history = history?;
+        let (catalog, foreseen) = read?.unwrap_or_default();
+        if !options.check_all {
+            let live = |id: &ObjectId| catalog.fingerprints.contains_key(id);
+            let live = desired.iter_mut().filter(|(id, _)| live(id));
+            live.for_each(|(_, object)| object.forget_text());
+        }
+        let present = Present {
+            history,
+            catalog,
+            foreseen,
+        };
+        Ok((database, desired, present))
+    }
 }
 
 /// What the spec's selectors and rules have to say; warnings are said here, once.

@@ -82,6 +82,8 @@ impl<T: Nothing + fmt::Debug> fmt::Debug for Seldom<T> {
     }
 }
 
+// `iter` is that of what it holds.
+#[allow(clippy::into_iter_without_iter)]
 impl<'a, T: Nothing> IntoIterator for &'a Seldom<T>
 where
     &'a T: IntoIterator,

@@ -567,18 +567,7 @@ impl Planner<'_> {
         let mut fields = diff::compare(live, &wanted, &self.judge());
         let rendered_anew = record.is_none_or(|record| record.rendered_digest != desired.digest);
         if desired.ddl.custom {
-            // What a template of the user's adds, the definition does not show: live is right when it is as recorded
-            // and the same text is rendered; then what the definition says apart from that is no difference.
-            if !rendered_anew && drift.is_empty() {
-                fields.clear();
-            } else if fields.is_empty() {
-                fields.push(FieldChange {
-                    field: "template".to_owned(),
-                    before: None,
-                    after: None,
-                    note: Some("a template of yours makes it, and what it renders to is not what was recorded".to_owned()),
-                });
-            }
+            of_template(&mut fields, !rendered_anew && drift.is_empty());
         }
         let names = names(&fields);
         let followed = followed(self.evidence.recorded.get(sides.from), &wanted);
@@ -826,6 +815,22 @@ impl Planner<'_> {
     }
 }
 
+/// What a template of the user's adds, the definition does not show: live is right when it is as recorded and the same text is
+/// rendered; then what the definition says apart from that is no difference.
+fn of_template(fields: &mut Vec<FieldChange>, is_as_recorded: bool) {
+    if is_as_recorded {
+        fields.clear();
+    } else if fields.is_empty() {
+        let note = "a template of yours makes it, and what it renders to is not what was recorded";
+        fields.push(FieldChange {
+            field: "template".to_owned(),
+            before: None,
+            after: None,
+            note: Some(note.to_owned()),
+        });
+    }
+}
+
 /// With whose rights a trigger runs stays as it is when it is taken over and the spec does not say. The text is the spec's, and
 /// so are the settings that it is read under.
 fn keep_definer(wanted: &mut Definition, live: &Definition) {
@@ -876,7 +881,7 @@ fn keep_called_functions(changes: &mut [Change], catalog: &Catalog) {
         let ObjectId::Function(function) = change.id() else {
             continue;
         };
-        let mut callers = catalog.callers.get(&function).into_iter().flatten();
+        let mut callers = catalog.callers.get(function).into_iter().flatten();
         if let Some(caller) =
             callers.find(|caller| !freed.contains(&ObjectId::Trigger((*caller).clone())))
         {

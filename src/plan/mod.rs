@@ -399,8 +399,9 @@ pub(crate) fn base_fingerprint(target: &Target, version: i64, changes: &[Change]
     add(&target.dialect);
     add(&target.database);
     add(&version.to_string());
-    let or_nothing = |digest: &Option<Box<HexDigest>>| {
-        digest.as_ref().map_or("-".to_owned(), |it| it.to_string())
+    let or_nothing = |digest: &Option<Box<HexDigest>>| match digest {
+        Some(digest) => digest.to_string(),
+        None => "-".to_owned(),
     };
     for rests_on in changes.iter().flat_map(|change| &change.rests_on) {
         let RestsOn {

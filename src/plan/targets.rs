@@ -88,9 +88,9 @@ pub(super) fn targeted(
     let (triggers, functions): (Vec<_>, Vec<_>) = changes
         .into_iter()
         .partition(|change| change.object.table().is_some());
-    let (mut kept, left): (Vec<_>, Vec<_>) = triggers.into_iter().partition(|change| {
-        matches(&change.id()) || change.old_id().is_some_and(|id| matches(&id))
-    });
+    let (mut kept, left): (Vec<_>, Vec<_>) = triggers
+        .into_iter()
+        .partition(|change| matches(change.id()) || change.old_id().is_some_and(|id| matches(&id)));
     let calls = |change: &Change| {
         let sides = [&change.before, &change.after].into_iter().flatten();
         sides
@@ -110,7 +110,7 @@ pub(super) fn targeted(
             .map(|caller| ObjectId::Trigger(caller.clone()))
             .any(|caller| left.contains(&caller));
         let goes = change.action == Action::Drop;
-        if (matches(&id) || called.contains(function)) && !(goes && others) {
+        if (matches(id) || called.contains(function)) && !(goes && others) {
             kept.push(change);
         }
     }
