@@ -788,6 +788,7 @@ fn replaced_function_keeps_owner_and_rights() {
 /// Who owns a SECURITY DEFINER function, and who may put it on a table of his own, is part of what it does; of any other
 /// function neither is.
 #[test]
+#[allow(clippy::too_many_lines)] // A story.
 fn whose_rights_a_function_runs_with_is_no_small_thing() {
     let mut live = Postgres::new();
     let role = format!("{}_clerk", live.name());
