@@ -342,14 +342,22 @@ fn attempt(
     }
     let mut reader = Reader::default();
     let expected: Vec<_> = job.expected.iter().map(|(id, end)| (&**id, end)).collect();
-    for some in expected.chunks(VERIFIED_AT_ONCE) {
-        let live = reader.read(some, &job.expected, database)?;
-        let verdicts = verdicts(some, &live, database)?;
-        let rows = rows(some, &job.found, live, &verdicts, database.dialect());
-        settings
-            .writer
-            .each_of_objects(version, rows, |sql| record(sql, database))?;
-    }
+    thread::scope(|scope| {
+        // The rows of some are rendered while the database tells of the next; it is asked of functions and triggers apart anyway.
+        let mut rendered = None;
+        let of_a_kind = expected.chunk_by(|(one, _), (next, _)| one.kind() == next.kind());
+        for some in of_a_kind.flat_map(|all| all.chunks(VERIFIED_AT_ONCE)) {
+            let live = reader.read(some, &job.expected, database)?;
+            let verdicts = verdicts(some, &live, database)?;
+            for sql in rendered.into_iter().flatten() {
+                record(sql?, database)?;
+            }
+            let rows = rows(some, &job.found, live, verdicts, database.dialect());
+            rendered = Some(settings.writer.ahead(scope, version, rows));
+        }
+        let mut rest = rendered.into_iter().flatten();
+        rest.try_for_each(|sql| record(sql?, database))
+    })?;
     let migration = Migration {
         state: "applied".to_owned(),
         to_fingerprint: reader.digest(),

@@ -8,11 +8,12 @@ use std::sync::Arc;
 use sha2::{Digest, Sha256};
 
 use crate::db::Database;
+use crate::db::size::TableState;
 use crate::dialect::{Beside, Ddl, Dialect, Lowered, Request, Server, Table};
 use crate::digest::HexDigest;
 pub(crate) use crate::digest::hex;
 use crate::error::{Diagnostic, Error, Located, SourceFile, Span};
-use crate::kinds::expand::{Addition, Expanded, Looked, Site, Use, blamed};
+use crate::kinds::expand::{Addition, Expanded, Expansion, Looked, Site, Use, blamed};
 use crate::kinds::tables::{Needed, NewTable};
 use crate::lookup::{Lookup, Noted};
 use crate::model::{Definition, FunctionSource, ObjectId, TableId};
@@ -120,6 +121,21 @@ impl Tables<'_> {
         match self {
             Self::Live(database) => database.noted(),
             Self::Offline(_) | Self::Unknown(_) => Noted::default(),
+        }
+    }
+
+    /// See [`Lookup::foreseen`].
+    pub fn foreseen(&mut self) -> BTreeMap<TableId, TableState> {
+        match self {
+            Self::Live(database) => database.foreseen(),
+            Self::Offline(_) | Self::Unknown(_) => BTreeMap::new(),
+        }
+    }
+
+    /// See [`Lookup::foresee`].
+    fn foresee<'b>(&mut self, tables: impl Iterator<Item = &'b TableId>) {
+        if let Self::Live(database) = self {
+            database.foresee(tables);
         }
     }
 
@@ -232,7 +248,10 @@ pub fn outline(
             })
             .unzip();
     problems.extend(bypass_table(&requests, tables, renderer)?);
-    let (lowered, ()) = parallel::map(&requests, |request| dialect.lower(request, renderer), || ());
+    let lower = |request: &Request<'_>| dialect.lower(request, renderer);
+    let (lowered, ()) = parallel::map(&requests, lower, || {
+        tables.foresee(requests.iter().map(|request| &request.table.id));
+    });
     for ((request, chosen), lowered) in requests.iter().zip(chosen).zip(lowered) {
         let source = Source {
             span: &request.spec.name.span,
@@ -369,7 +388,7 @@ fn all_requests<'a>(
             spec,
             fields,
             addition,
-        } = expanded;
+        } = &**expanded;
         let table = table.as_ref().unwrap_or(&chosen.table);
         (*chosen, table, spec, fields, Some(addition))
     });
@@ -380,7 +399,7 @@ fn all_requests<'a>(
 #[derive(Default)]
 struct AllExpanded<'a> {
     /// The triggers, each with its table.
-    triggers: Vec<(&'a Chosen, Expanded)>,
+    triggers: Vec<(&'a Chosen, Box<Expanded>)>,
     /// Tables that are to be created, in the order of their names.
     tables: Vec<NewTable>,
     /// Tables that they write to, whether they are there or not; none where no pattern could mean one.
@@ -484,7 +503,13 @@ fn expanded<'a>(
         };
         one.expand(&table.table, &site, &looked)
     };
-    let (expansions, ()) = parallel::map(&uses, expand, || ());
+    let (expansions, ()) = parallel::map(&uses, expand, || {
+        tables.foresee(uses.iter().map(|(_, table)| &table.table.id));
+    });
+    let count =
+        |expansion: &Result<Expansion, _>| expansion.as_ref().map_or(0, |it| it.triggers.len());
+    all.triggers
+        .reserve_exact(expansions.iter().map(count).sum());
     for ((_, table), expansion) in uses.iter().zip(expansions) {
         match expansion {
             Ok(expansion) => {
@@ -530,6 +555,11 @@ fn need(table: Needed, needed: &mut BTreeMap<TableId, Needed>, problems: &mut Ve
 }
 
 impl Outline {
+    /// All objects, in the order of their identities; their DDL is still empty.
+    pub fn objects(&self) -> impl Iterator<Item = (&ObjectId, &Desired)> {
+        self.objects.iter().map(|(id, object)| (&**id, &**object))
+    }
+
     /// The identities of all objects, those that they had before among them.
     pub fn ids(&self) -> impl Iterator<Item = &ObjectId> {
         self.objects

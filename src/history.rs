@@ -3,8 +3,8 @@
 
 mod ways;
 
-use std::sync::mpsc;
-use std::thread;
+use std::sync::mpsc::{self, Receiver};
+use std::thread::{self, Scope};
 
 use serde::Serialize;
 
@@ -216,21 +216,35 @@ impl Writer<'_> {
         rows: impl ExactSizeIterator<Item = Result<Row, Error>> + Send,
         mut run: impl FnMut(String) -> Result<(), Error>,
     ) -> Result<(), Error> {
-        if rows.len() <= ROWS_PER_STATEMENT {
-            return self.statements(version, rows).try_for_each(|sql| run(sql?));
-        }
         thread::scope(|scope| {
-            let (sender, rendered) = mpsc::sync_channel(RENDERED_AHEAD);
-            scope.spawn(move || {
-                for sql in self.statements(version, rows) {
-                    if sender.send(sql).is_err() {
-                        // What was rendered before has failed.
-                        return;
-                    }
-                }
-            });
-            rendered.into_iter().try_for_each(|sql| run(sql?))
+            let mut rendered = self.ahead(scope, version, rows).into_iter();
+            rendered.try_for_each(|sql| run(sql?))
         })
+    }
+
+    /// The same, rendered while whoever has begun it does something else: the statements, as they come.
+    pub fn ahead<'scope>(
+        &'scope self,
+        scope: &'scope Scope<'scope, '_>,
+        version: i64,
+        rows: impl ExactSizeIterator<Item = Result<Row, Error>> + Send + 'scope,
+    ) -> Receiver<Result<String, Error>> {
+        let (sender, rendered) = mpsc::sync_channel(RENDERED_AHEAD);
+        let is_one = rows.len() <= ROWS_PER_STATEMENT;
+        let render = move || {
+            for sql in self.statements(version, rows) {
+                if sender.send(sql).is_err() {
+                    // What was rendered before has failed.
+                    return;
+                }
+            }
+        };
+        if is_one {
+            render();
+        } else {
+            scope.spawn(render);
+        }
+        rendered
     }
 
     /// The statements for rows that are made when they are asked for; after an error there are no more.

@@ -470,7 +470,7 @@ impl Runner<'_> {
             let mut reader = Reader::default();
             let live = reader.read(&all, &expected, database)?;
             let verdicts = verdicts(&all, &live, database)?;
-            let rows = rows(&all, &found, live, &verdicts, database.dialect());
+            let rows = rows(&all, &found, live, verdicts, database.dialect());
             let writer = &self.settings.writer;
             self.record(&reader, started, clock, database, |record| {
                 record("START TRANSACTION".to_owned())?;

@@ -1,22 +1,35 @@
 //! What the desired side may ask of a live database. It has no other way to it than this, so every question and its answer
 //! are noted: whether the desired side would come out the same again can be told by asking the same again.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use crate::db::Database;
+use crate::db::size::TableState;
 use crate::desired::hex;
 use crate::dialect::{Dialect, Table};
 use crate::error::Error;
-use crate::model::TableId;
+use crate::model::{ObjectId, TableId};
+use crate::plan::WORTH_FORESEEING;
 use crate::spec::TableRef;
 
 /// A database, as far as the desired side sees it.
 pub struct Lookup<'a> {
     database: &'a mut dyn Database,
     noted: Noted,
+    /// What is asked beside it, for the plan that is to be made of the desired side; nothing where there is none.
+    foreseen: Option<Box<Foreseen>>,
+}
+
+/// What a plan will want to know of tables, as far as that is known.
+struct Foreseen {
+    /// The tables that something is recorded of: perhaps nothing is to be done there.
+    recorded: BTreeSet<TableId>,
+    /// The tables that were asked of.
+    asked: BTreeSet<TableId>,
+    states: BTreeMap<TableId, TableState>,
 }
 
 /// Questions in the order in which they were asked, with a digest of the answers.
@@ -54,7 +67,51 @@ impl<'a> Lookup<'a> {
         Self {
             database,
             noted: Noted::default(),
+            foreseen: None,
         }
+    }
+
+    /// A plan is to be made of what is desired, and these objects are recorded: [`Self::foresee`] asks of tables that none of
+    /// them is on.
+    #[must_use]
+    pub fn with_plan<'b>(self, recorded: impl Iterator<Item = &'b ObjectId>) -> Self {
+        let recorded = recorded.filter_map(|id| id.table().cloned()).collect();
+        let foreseen = Some(Box::new(Foreseen {
+            recorded,
+            asked: BTreeSet::new(),
+            states: BTreeMap::new(),
+        }));
+        Self { foreseen, ..self }
+    }
+
+    /// Ask how big those of these tables are, and who is at them, that will surely get a trigger: nothing is recorded of them,
+    /// and none is on them. It takes the server a while, and whoever waits for it has something else to do. Nothing of the
+    /// desired side comes of it, so it is not noted; and a plan asks for what it misses.
+    pub fn foresee<'b>(&mut self, tables: impl Iterator<Item = &'b TableId>) {
+        let Some(Foreseen {
+            recorded,
+            asked,
+            states,
+        }) = self.foreseen.as_deref_mut()
+        else {
+            return;
+        };
+        let is_new = |table: &&TableId| !recorded.contains(table) && !asked.contains(table);
+        let new: BTreeSet<TableId> = tables.filter(is_new).cloned().collect();
+        if new.len() < WORTH_FORESEEING {
+            return;
+        }
+        match self.database.untouched_states(&new) {
+            Ok(found) => states.extend(found),
+            Err(error) => log::debug!("of the tables nothing is known yet: {error}"),
+        }
+        asked.extend(new);
+    }
+
+    /// What [`Self::foresee`] came to.
+    pub fn foreseen(&mut self) -> BTreeMap<TableId, TableState> {
+        let foreseen = self.foreseen.take();
+        foreseen.map_or_else(BTreeMap::new, |foreseen| foreseen.states)
     }
 
     /// What was asked.

@@ -327,6 +327,7 @@ fn chosen(
             );
         }
         let selected_by = wanted.written(&reference.value);
+        chosen.reserve(found.len());
         for table in found {
             // Without a schema any is meant; and the engine knows which spellings are of the same table.
             let excluded = wanted.exclude().iter().any(|pattern| {

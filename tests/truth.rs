@@ -593,6 +593,69 @@ fn a_condition_that_makes_no_sense_is_found_on_each_of_its_tables() {
     }
 }
 
+/// Of many new triggers at once it is asked ahead how big their tables are and whether they make sense: what a plan says of
+/// them is the same as ever, beside tables that have their triggers already.
+#[test]
+fn what_is_asked_ahead_is_said_as_ever() {
+    let mut live = Postgres::new();
+    let tables = |prefix: &str| -> String {
+        let table = |number| {
+            format!(
+                "CREATE TABLE {prefix}{number:02} AS SELECT 1 AS id, {number} AS n; ANALYZE {prefix}{number:02};"
+            )
+        };
+        (0..12).map(table).collect()
+    };
+    live.batch(&tables("old"));
+    let sandbox = Sandbox::new();
+    sandbox.write(
+        "triggers.toml",
+        "version = 1\n[[trigger]]\nname = \"{{ table }}_asked\"\ntables = [\"old*\", \"new*\"]\ntiming = \"after\"\n\
+         events = [\"update\"]\nwhen = \"NEW.n > 0\"\nbody = \"PERFORM 1;\"\n",
+    );
+    let sized = |live: &Postgres| {
+        let plan = sandbox.on(live, &["plan", "--format", "json"]).ok().json();
+        let changes = plan["changes"].as_array().unwrap().clone();
+        let locks = changes
+            .iter()
+            .flat_map(|change| change["locks"].as_array().unwrap());
+        let sizes: Vec<_> = locks
+            .map(|lock| {
+                (
+                    lock["size"]["rows"].as_u64(),
+                    lock["size"]["bytes"].as_u64(),
+                )
+            })
+            .collect();
+        assert!(
+            sizes.iter().all(|size| *size == (Some(1), Some(8192))),
+            "{sizes:?}"
+        );
+        sizes.len()
+    };
+    assert_eq!(sized(&live), 12);
+    sandbox.on(&live, &["apply", "--yes"]).ok();
+    live.batch(&tables("new"));
+    assert_eq!(sized(&live), 12);
+    // Somebody else's trigger is on one of them: that one is asked for later.
+    live.batch(
+        "CREATE FUNCTION theirs() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END';
+         CREATE TRIGGER theirs BEFORE INSERT ON new03 EXECUTE FUNCTION theirs();
+         ALTER TABLE new07 RENAME n TO m",
+    );
+    let ran = sandbox.on(&live, &["apply", "--yes"]).code(1);
+    let refused = "does not fit public.new";
+    assert_eq!(ran.stderr.matches(refused).count(), 1, "{ran}");
+    ran.says(&[
+        "the condition of `new07_asked` does not fit public.new07",
+        "triggers.toml:3",
+    ]);
+    live.batch("ALTER TABLE new07 RENAME m TO n");
+    assert_eq!(sized(&live), 12);
+    sandbox.on(&live, &["apply", "--yes"]).ok();
+    sandbox.on(&live, &["plan", "--detailed-exitcode"]).ok();
+}
+
 /// A schema as real programs have them: names in other letters than the table's, a column of UPDATE OF that is not there or
 /// is named twice, bodies that fail, a view of what is gone.
 fn worn() -> Sqlite {

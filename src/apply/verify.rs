@@ -195,13 +195,17 @@ pub(crate) fn rows<'a>(
     expected: &'a [(&ObjectId, &Expected)],
     befores: &'a Befores,
     mut live: BTreeMap<ObjectId, Live>,
-    verdicts: &'a BTreeMap<ConditionPair, Verdict>,
+    verdicts: BTreeMap<ConditionPair, Verdict>,
     dialect: &'static dyn Dialect,
 ) -> impl ExactSizeIterator<Item = Result<Row, Error>> + Send + 'a {
     expected.iter().map(move |&(id, end)| {
+        let judge = Judge {
+            dialect,
+            verdicts: &verdicts,
+        };
         Ok(Row {
             id: id.clone(),
-            present: end_state(id, end, live.remove(id), &Judge { dialect, verdicts })?,
+            present: end_state(id, end, live.remove(id), &judge)?,
             before: befores.get(id).cloned(),
         })
     })

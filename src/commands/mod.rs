@@ -22,13 +22,14 @@ use std::sync::Arc;
 use clap::ValueEnum as _;
 
 use crate::cli::Common;
+use crate::db::size::TableState;
 use crate::db::url::DatabaseUrl;
 use crate::db::{self, Catalog, Database, History, Intent};
 use crate::desired::{self, Asked, DesiredSet, Outline, Tables};
 use crate::digest::HexDigest;
 use crate::error::{Error, Kind};
 use crate::lookup::Lookup;
-use crate::model::ObjectId;
+use crate::model::{ObjectId, TableId};
 use crate::plan::{Options, Plan, Present, Remarks, foresee, make, read, settled};
 use crate::render::Renderer;
 use crate::rendering::{self, Ahead, Found, More, Reading, Source};
@@ -272,20 +273,25 @@ pub fn make_plan(context: &Context, options: &Options) -> Result<Planned, Error>
         Found::Moved(Present {
             history,
             catalog,
-            states: _,
+            foreseen: _,
         }) => (Ok(history), Some(catalog)),
         Found::Recorded(history) => (history, None),
     };
     let mut spec = spec.or_else(Draft::complete)?;
 
     let renderer = Renderer::new(database.dialect(), spec.templates.as_deref())?;
-    let mut tables = Tables::Live(Lookup::new(&mut *database));
+    let mut lookup = Lookup::new(&mut *database);
+    if let (Ok(history), true) = (&history, options.targets.is_empty()) {
+        lookup = lookup.with_plan(history.records.keys());
+    }
+    let mut tables = Tables::Live(lookup);
     let mut outline = desired::outline(&spec, &renderer, &mut tables)?;
     let options = Options {
         tables: std::mem::take(&mut outline.tables),
         ..options.clone()
     };
     let remarks = remarks(&mut outline);
+    let states = tables.foreseen();
     let noted = tables.noted();
     if !options.check_all {
         // What is desired has taken from them what it needs; ten thousand of them are as much memory again.
@@ -295,6 +301,7 @@ pub fn make_plan(context: &Context, options: &Options) -> Result<Planned, Error>
         history,
         catalog,
         more,
+        states,
     };
     let (mut database, desired, present) = side.meet(outline, &renderer, database, &options)?;
     // What there is to say besides is worked out anew each time.
@@ -327,6 +334,8 @@ struct Recorded {
     history: Result<History, Error>,
     catalog: Option<Catalog>,
     more: Option<More>,
+    /// What is known of tables already.
+    states: BTreeMap<TableId, TableState>,
 }
 
 impl Recorded {
@@ -342,6 +351,7 @@ impl Recorded {
             history,
             catalog,
             more,
+            states,
         } = self;
         let server = database.server();
         // What is as it was when it was recorded is mostly there.
@@ -362,15 +372,13 @@ impl Recorded {
                 None => read(outline.ids(), history, &mut *database)?,
             };
             database.end_moment()?;
-            let mut states = BTreeMap::new();
-            if options.targets.is_empty() {
-                // While the server answers, the others render.
-                states = foresee(outline.ids(), &catalog, &mut *database);
-            }
-            Ok::<_, Error>(Some((catalog, states)))
+            // While the server answers, the others render.
+            let sides = (history, &catalog);
+            let foreseen = foresee(outline.objects(), sides, states, options, &mut *database);
+            Ok::<_, Error>(Some((catalog, foreseen)))
         })?;
         let history = history?;
-        let (catalog, states) = read?.unwrap_or_default();
+        let (catalog, foreseen) = read?.unwrap_or_default();
         if !options.check_all {
             let live = |id: &ObjectId| catalog.fingerprints.contains_key(id);
             let live = desired.iter_mut().filter(|(id, _)| live(id));
@@ -379,7 +387,7 @@ impl Recorded {
         let present = Present {
             history,
             catalog,
-            states,
+            foreseen,
         };
         Ok((database, desired, present))
     }

@@ -127,7 +127,7 @@ impl Task<'_> {
             seen.insert(*id, fingerprint);
         }
         let verdicts = verdicts(some, &live, database)?;
-        let rows = rows(some, self.found, live, &verdicts, database.dialect());
+        let rows = rows(some, self.found, live, verdicts, database.dialect());
         self.writer
             .each_of_objects(self.version, rows, |sql| run_plain(&[sql], database))
     }

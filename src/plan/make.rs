@@ -7,7 +7,6 @@ use std::sync::Arc;
 use std::thread;
 
 use crate::apply::scope_of;
-use crate::db::size::TableState;
 use crate::db::{
     Catalog, ConditionPair, Database, Depth, Fingerprint, History, Opening, Protocol, Record,
     Scope, Verdict,
@@ -17,14 +16,14 @@ use crate::diff::{self, FieldChange, Judge};
 use crate::error::{Diagnostic, Error};
 use crate::kinds::tables::NewTable;
 use crate::model::{
-    Action as TriggerAction, Definition, FunctionId, FunctionSource, ObjectId, Place, TableId,
-    TriggerId,
+    Action as TriggerAction, Definition, FunctionId, FunctionSource, ObjectId, Place, TriggerId,
 };
 use crate::parallel::joined;
 use crate::render::Renderer;
 use crate::selectors::Uncovered;
 
 use super::because::followed;
+use super::foresee::{Checked, Foreseen};
 use super::hazard::{Around, assess};
 use super::step::Step;
 use super::{
@@ -78,8 +77,8 @@ pub struct Present {
     pub history: History,
     /// What is live.
     pub catalog: Catalog,
-    /// What is known already of the tables that something is to be done on.
-    pub states: BTreeMap<TableId, TableState>,
+    /// What was asked already of what is to be done.
+    pub foreseen: Foreseen,
 }
 
 impl Present {
@@ -88,33 +87,15 @@ impl Present {
         Self {
             history,
             catalog,
-            states: BTreeMap::new(),
+            foreseen: Foreseen::default(),
         }
     }
 }
 
-/// Ask of the tables already on which a desired trigger is not there. It takes the server a while, and whoever waits for it may
-/// have something else to do; a plan asks again for those that it misses.
-pub fn foresee<'a>(
-    ids: impl Iterator<Item = &'a ObjectId>,
-    catalog: &Catalog,
-    database: &mut dyn Database,
-) -> BTreeMap<TableId, TableState> {
-    let tables: BTreeSet<TableId> = ids
-        .filter(|id| !catalog.fingerprints.contains_key(id))
-        .filter_map(|id| id.table().cloned())
-        .collect();
-    if tables.len() < WORTH_FORESEEING {
-        return BTreeMap::new();
-    }
-    database.table_states(&tables).unwrap_or_else(|error| {
-        log::debug!("of the tables nothing is known yet: {error}");
-        BTreeMap::new()
-    })
+/// Whether what is wrong with the bodies is found within the migration that follows.
+pub(super) fn leaves_checking(options: &Options, database: &dyn Database) -> bool {
+    options.apply_follows && database.checks_live()
 }
-
-/// So many tables take longer than a question costs.
-const WORTH_FORESEEING: usize = 10;
 
 /// What a plan says of the spec besides its changes.
 #[derive(Debug, Default)]
@@ -167,7 +148,7 @@ pub fn make(
     let Present {
         history,
         catalog,
-        states,
+        foreseen,
     } = present;
     refuse_taken_over(desired, &catalog)?;
     let sides = sides(
@@ -195,8 +176,9 @@ pub fn make(
         catalog: &catalog,
     };
     let mut changes = Vec::with_capacity(open.len());
-    let newcomers = newcomers(&open, options);
-    let looked_at = thread::scope(|scope| {
+    let mut newcomers = newcomers(&open, options);
+    newcomers.retain(|id, _| !foreseen.checked.ids.contains(*id));
+    let checked = thread::scope(|scope| {
         let looking = reader
             .filter(|_| newcomers.len() >= WORTH_LOOKING_AHEAD)
             .map(|reader| {
@@ -211,9 +193,14 @@ pub fn make(
                 }
             }
         }
-        Ok::<_, Error>(looking.and_then(|looking| joined(looking.join())))
+        Ok::<_, Error>(looking.map(|looking| joined(looking.join())))
     })?;
     drop(newcomers);
+    let Foreseen {
+        states,
+        checked: known,
+    } = foreseen;
+    let checked = known.and(checked.unwrap_or_default());
     planner.evidence = Evidence::default();
     drop(open);
     let unchanged = targets::counted(same.iter().map(|id| &**id), &options.targets, &catalog);
@@ -221,11 +208,11 @@ pub fn make(
     keep_called_functions(&mut changes, &catalog);
     let changes = targets::targeted(changes, &options.targets, &catalog);
     refuse_doubtful(desired, &changes)?;
-    if !(options.apply_follows && planner.database.checks_live()) {
+    if !leaves_checking(options, planner.database) {
         check_what_differs(
             desired,
             &changes,
-            looked_at,
+            checked,
             options,
             (planner.database, renderer),
         )?;
@@ -269,7 +256,7 @@ pub fn settled(
     let Present {
         history,
         catalog,
-        states: _,
+        foreseen: _,
     } = present;
     let unchanged = targets::counted(history.records.keys(), &options.targets, catalog);
     let mut plan = arrange(
@@ -1011,13 +998,13 @@ fn refuse_doubtful(desired: &DesiredSet, changes: &[Change]) -> Result<(), Error
 
 /// Those that are to be checked, and the functions that they call: a function that may have faults comes with the
 /// triggers that cannot be made without it.
-fn with_called(
-    desired: &DesiredSet,
+pub(super) fn with_called<'a>(
+    desired: &BTreeMap<&'a ObjectId, &'a Desired>,
     is_checked: impl Fn(&ObjectId, &Desired) -> bool,
-) -> BTreeMap<&ObjectId, &Desired> {
+) -> BTreeMap<&'a ObjectId, &'a Desired> {
     let mut all: BTreeMap<&ObjectId, &Desired> = desired
         .iter()
-        .map(|(id, wanted)| (&**id, &**wanted))
+        .map(|(id, wanted)| (*id, *wanted))
         .filter(|(id, wanted)| is_checked(id, wanted))
         .collect();
     let checked: Vec<&Desired> = all.values().copied().collect();
@@ -1029,7 +1016,7 @@ fn with_called(
         all.extend(
             desired
                 .get_key_value(&id)
-                .map(|(id, wanted)| (&**id, &**wanted)),
+                .map(|(id, wanted)| (*id, *wanted)),
         );
     }
     all
@@ -1057,37 +1044,34 @@ fn newcomers<'a>(open: &[Sides<'a>], options: &Options) -> BTreeMap<&'a ObjectId
 /// Fewer newcomers are looked at faster than a connection is opened.
 const WORTH_LOOKING_AHEAD: usize = 50;
 
-/// Some objects, and what the engine says is wrong with them.
-type LookedAt<'a> = (BTreeSet<&'a ObjectId>, Vec<Diagnostic>);
-
-/// Have the engine look at what is new on a connection of its own, while the changes are worked out; `None` where that cannot
-/// be: then it is asked with the rest.
-fn look_ahead<'a>(
-    newcomers: &BTreeMap<&'a ObjectId, &Desired>,
+/// Have the engine look at what is new on a connection of its own, while the changes are worked out. Where that cannot be, it
+/// is asked with the rest.
+fn look_ahead(
+    newcomers: &BTreeMap<&ObjectId, &Desired>,
     tables: &[NewTable],
     renderer: &Renderer,
     reader: Opening,
-) -> Option<LookedAt<'a>> {
-    let desired: Vec<_> = newcomers
-        .iter()
-        .map(|(id, wanted)| (*id, *wanted, None))
-        .collect();
-    let problems =
+) -> Checked {
+    let desired: Vec<_> = newcomers.values().map(|wanted| (*wanted, None)).collect();
+    let faults =
         reader().and_then(|mut reader| check_bodies(&desired, tables, (&mut *reader, renderer)));
-    match problems {
-        Ok(problems) => Some((newcomers.keys().copied().collect(), problems)),
+    match faults {
+        Ok(faults) => Checked {
+            ids: newcomers.keys().map(|id| (*id).clone()).collect(),
+            faults,
+        },
         Err(error) => {
             log::debug!("nothing is looked at ahead: {error}");
-            None
+            Checked::default()
         }
     }
 }
 
-/// Have the engine look at what the changes make, or at everything, but for what it has looked at already.
+/// Have the engine look at what the changes make, or at everything, but for what it said already.
 fn check_what_differs(
     desired: &DesiredSet,
     changes: &[Change],
-    looked_at: Option<LookedAt<'_>>,
+    checked: Checked,
     options: &Options,
     asked: (&mut dyn Database, &Renderer),
 ) -> Result<(), Error> {
@@ -1096,33 +1080,52 @@ fn check_what_differs(
         .filter(|change| change.action.differs() && !change.faults_allowed)
         .map(Change::id)
         .collect();
-    let is_checked = |id: &ObjectId, wanted: &Desired| {
+    let Checked {
+        ids: known,
+        mut faults,
+    } = checked;
+    let is_left = |id: &ObjectId, wanted: &Desired| {
         let all = options.check_all && !wanted.faults_allowed;
-        all || differing.contains(id)
+        (all || differing.contains(id)) && !known.contains(id)
     };
     let ends: BTreeMap<&ObjectId, &Definition> = changes
         .iter()
         .filter(|change| change.action != Action::Conflict)
         .filter_map(|change| Some((change.id(), change.after.as_ref()?)))
         .collect();
-    let (known, mut problems) = looked_at.unwrap_or_default();
-    let checked: Vec<_> = with_called(desired, is_checked)
+    let all: BTreeMap<&ObjectId, &Desired> = desired
+        .iter()
+        .map(|(id, wanted)| (&**id, &**wanted))
+        .collect();
+    let left: Vec<_> = with_called(&all, is_left)
         .into_iter()
-        .filter(|(id, _)| !known.contains(id))
-        .map(|(id, wanted)| (id, wanted, ends.get(id).copied()))
+        .map(|(id, wanted)| (wanted, ends.get(id).copied()))
         .collect();
     drop((differing, ends));
-    problems.extend(check_bodies(&checked, &options.tables, asked)?);
+    let found = check_bodies(&left, &options.tables, asked)?;
+    // A function that was looked at comes with the triggers that call it.
+    faults.extend(found.into_iter().filter(|(id, _)| !known.contains(id)));
+    let is_allowed = |id: &ObjectId| all.get(id).is_some_and(|wanted| wanted.faults_allowed);
+    let span = |id: &ObjectId| all.get(id).map(|wanted| &wanted.span);
+    let problems: Vec<Diagnostic> = faults
+        .into_iter()
+        .filter(|(id, _)| !is_allowed(id))
+        .map(|(id, diagnostic)| match (span(&id), &diagnostic.place) {
+            (Some(span), None) => diagnostic.at(span),
+            (Some(span), Some(_)) => diagnostic.related(span, "the trigger is named here"),
+            (None, _) => diagnostic,
+        })
+        .collect();
     Error::collected(problems)
 }
 
 /// Have the engine look at what is about to be made, before anything is. Beside what is desired, what comes of it: with the
 /// definer that the spec leaves open.
 fn check_bodies(
-    desired: &[(&ObjectId, &Desired, Option<&Definition>)],
+    desired: &[(&Desired, Option<&Definition>)],
     tables: &[NewTable],
     (database, renderer): (&mut dyn Database, &Renderer),
-) -> Result<Vec<Diagnostic>, Error> {
+) -> Result<Vec<(ObjectId, Diagnostic)>, Error> {
     if desired.is_empty() {
         return Ok(vec![]);
     }
@@ -1131,7 +1134,7 @@ fn check_bodies(
     // It is shared with the desired side, but for what is changed here.
     let definitions: Vec<Definition> = desired
         .iter()
-        .map(|(_, wanted, end)| {
+        .map(|(wanted, end)| {
             let mut definition = wanted.definition.clone();
             if let Some(end) = end {
                 keep_definer(&mut definition, end);
@@ -1144,24 +1147,5 @@ fn check_bodies(
         })
         .collect::<Result<_, Error>>()?;
     let references: Vec<&Definition> = definitions.iter().collect();
-    let found = database.check(&references, tables)?;
-    if found.is_empty() {
-        return Ok(vec![]);
-    }
-    let known: BTreeMap<&ObjectId, &Desired> = desired
-        .iter()
-        .map(|(id, wanted, _)| (*id, *wanted))
-        .collect();
-    let is_allowed = |id: &ObjectId| known.get(id).is_some_and(|wanted| wanted.faults_allowed);
-    let span = |id: &ObjectId| known.get(id).map(|wanted| &wanted.span);
-    let problems =
-        found
-            .into_iter()
-            .filter(|(id, _)| !is_allowed(id))
-            .map(|(id, diagnostic)| match (span(&id), &diagnostic.place) {
-                (Some(span), None) => diagnostic.at(span),
-                (Some(span), Some(_)) => diagnostic.related(span, "the trigger is named here"),
-                (None, _) => diagnostic,
-            });
-    Ok(problems.collect())
+    database.check(&references, tables)
 }

@@ -2,6 +2,7 @@
 //! document: it can be saved, shown in any format, and applied later by who trusts it.
 
 mod because;
+mod foresee;
 pub mod hazard;
 pub(crate) mod kept;
 mod make;
@@ -31,9 +32,11 @@ use crate::model::{Definition, ObjectId, TableId};
 use crate::parallel;
 use crate::selectors::Uncovered;
 
+pub(crate) use foresee::WORTH_FORESEEING;
+pub use foresee::{Foreseen, foresee};
 pub use hazard::{Hazard, HazardKind, Severity};
 pub(crate) use make::arrange;
-pub use make::{Options, Present, Remarks, foresee, make, read, settled};
+pub use make::{Options, Present, Remarks, make, read, settled};
 pub use object::ObjectRef;
 pub(crate) use step::Step;
 
@@ -382,7 +385,9 @@ struct Version {
 
 /// Digest of a part of the document.
 fn digest_of(part: &impl Serialize) -> Result<[u8; 32], Error> {
-    let json = serde_json::to_vec(part)
+    // Most changes have a body, twice: with less room it would be moved several times.
+    let mut json = Vec::with_capacity(8 * 1024);
+    serde_json::to_writer(&mut json, part)
         .map_err(|error| Error::failed(format!("the plan cannot be written: {error}")))?;
     Ok(Sha256::digest(json).into())
 }

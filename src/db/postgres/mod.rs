@@ -22,6 +22,7 @@ mod tables;
 mod transaction;
 
 pub use self::scratch::Blueprint;
+use self::size::Asked;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -402,7 +403,14 @@ impl Database for Postgres {
         &mut self,
         tables: &BTreeSet<TableId>,
     ) -> Result<BTreeMap<TableId, super::size::TableState>, Error> {
-        self.read_table_states(tables)
+        self.read_table_states(tables, Asked::All)
+    }
+
+    fn untouched_states(
+        &mut self,
+        tables: &BTreeSet<TableId>,
+    ) -> Result<BTreeMap<TableId, super::size::TableState>, Error> {
+        self.read_table_states(tables, Asked::Untouched)
     }
 
     fn lock_budget(&mut self) -> Result<Option<usize>, Error> {

@@ -30,17 +30,38 @@ const BYTES_AS_NOTED: &str = "noted.bytes";
 /// A lock on an index of the table can still be in the way of its size.
 const SETTINGS: &str = "SET LOCAL jit = off; SET LOCAL lock_timeout = '100ms'";
 
+/// Which of the tables are asked of.
+#[derive(Clone, Copy)]
+pub(super) enum Asked {
+    /// All.
+    All,
+    /// Those without a trigger.
+    Untouched,
+}
+
+impl Asked {
+    fn condition(self) -> &'static str {
+        match self {
+            Self::All => "",
+            Self::Untouched => {
+                "WHERE NOT EXISTS (SELECT FROM pg_catalog.pg_trigger t WHERE t.tgrelid = c.oid AND NOT t.tgisinternal)"
+            }
+        }
+    }
+}
+
 impl Postgres {
-    /// See [`crate::db::Database::table_states`].
+    /// See [`crate::db::Database::table_states`] and [`crate::db::Database::untouched_states`].
     pub(super) fn read_table_states(
         &mut self,
         tables: &BTreeSet<TableId>,
+        asked: Asked,
     ) -> Result<BTreeMap<TableId, TableState>, Error> {
         let tables: Vec<&TableId> = tables.iter().collect();
-        match self.ask_table_states(&tables, BYTES) {
+        match self.ask_table_states(&tables, asked, BYTES) {
             Err(error) if error.kind != Kind::Interrupted => {
                 log::debug!("the sizes of tables are those of the last VACUUM: {error}");
-                self.ask_table_states(&tables, BYTES_AS_NOTED)
+                self.ask_table_states(&tables, asked, BYTES_AS_NOTED)
             }
             answer => answer,
         }
@@ -49,11 +70,14 @@ impl Postgres {
     fn ask_table_states(
         &mut self,
         tables: &[&TableId],
+        asked: Asked,
         bytes: &str,
     ) -> Result<BTreeMap<TableId, TableState>, Error> {
         let schemas: Vec<&str> = tables.iter().map(|table| table.schema.as_str()).collect();
         let names: Vec<&str> = tables.iter().map(|table| table.name.as_str()).collect();
-        let query = include_str!("sql/table_states.sql").replace("{bytes}", bytes);
+        let query = include_str!("sql/table_states.sql")
+            .replace("{asked}", asked.condition())
+            .replace("{bytes}", bytes);
         let rows = self.aside(SETTINGS, |this| {
             this.read(
                 "read the sizes of the tables",

@@ -67,40 +67,19 @@ impl Postgres {
             ],
         )?;
         for row in &rows {
-            let number: i32 = get(row, 0)?;
-            let kind: i8 = get(row, 3)?;
-            let columns: Option<Vec<String>> = get(row, 4)?;
-            let generated: Option<Vec<String>> = get(row, 5)?;
-            let types: Option<Vec<String>> = get(row, 9)?;
-            let primary_key: Option<Vec<String>> = get(row, 10)?;
-            let primary_key = primary_key.unwrap_or_default();
-            let table = Table {
-                id: TableId {
-                    schema: get(row, 1)?,
-                    name: get(row, 2)?,
-                },
-                facts: Some(TableFacts {
-                    kind: match char::from(kind.cast_unsigned()) {
-                        'p' => TableKind::Partitioned,
-                        'v' => TableKind::View,
-                        'm' => TableKind::MaterializedView,
-                        'f' => TableKind::Foreign,
-                        _ => TableKind::Table,
-                    },
-                    columns: columns.unwrap_or_default(),
-                    generated: generated.unwrap_or_default(),
-                    is_child: get(row, 6)?,
-                    types: types.unwrap_or_default(),
-                    row_key: primary_key.clone(),
-                    primary_key,
-                    partition_of: parents(row)?,
-                }),
+            let numbers: Vec<i32> = get(row, 0)?;
+            let table = table(row)?;
+            let mut add = |number: i32, table: Table| {
+                let number = usize::try_from(number).ok();
+                if let Some(matches) = number.and_then(|number| found.get_mut(number)) {
+                    matches.push(table);
+                }
             };
-            if let Some(matches) = usize::try_from(number)
-                .ok()
-                .and_then(|number| found.get_mut(number))
-            {
-                matches.push(table);
+            if let Some((last, others)) = numbers.split_last() {
+                for number in others {
+                    add(*number, table.clone());
+                }
+                add(*last, table);
             }
         }
         for matches in &mut found {
@@ -214,6 +193,38 @@ impl Postgres {
         })
         .collect()
     }
+}
+
+/// A table with what is known of it.
+fn table(row: &postgres::Row) -> Result<Table, Error> {
+    let kind: i8 = get(row, 3)?;
+    let columns: Option<Vec<String>> = get(row, 4)?;
+    let generated: Option<Vec<String>> = get(row, 5)?;
+    let types: Option<Vec<String>> = get(row, 9)?;
+    let primary_key: Option<Vec<String>> = get(row, 10)?;
+    let primary_key = primary_key.unwrap_or_default();
+    Ok(Table {
+        id: TableId {
+            schema: get(row, 1)?,
+            name: get(row, 2)?,
+        },
+        facts: Some(TableFacts {
+            kind: match char::from(kind.cast_unsigned()) {
+                'p' => TableKind::Partitioned,
+                'v' => TableKind::View,
+                'm' => TableKind::MaterializedView,
+                'f' => TableKind::Foreign,
+                _ => TableKind::Table,
+            },
+            columns: columns.unwrap_or_default(),
+            generated: generated.unwrap_or_default(),
+            is_child: get(row, 6)?,
+            types: types.unwrap_or_default(),
+            row_key: primary_key.clone(),
+            primary_key,
+            partition_of: parents(row)?,
+        }),
+    })
 }
 
 /// The partitioned tables above a partition.

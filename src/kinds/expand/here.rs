@@ -72,7 +72,7 @@ impl Here<'_> {
         &self,
         trigger: &KindTrigger,
         with: &Value,
-    ) -> Result<Option<Expanded>, Vec<Diagnostic>> {
+    ) -> Result<Option<Box<Expanded>>, Vec<Diagnostic>> {
         let dialect = self.site.dialect.name();
         if let Some(dialects) = &trigger.dialects
             && !dialects.iter().any(|one| one.value == dialect)
@@ -126,7 +126,7 @@ impl Here<'_> {
                 span: trigger.span.clone(),
             }));
         }
-        Ok(Some(Expanded {
+        Ok(Some(Box::new(Expanded {
             table,
             spec: TriggerSpec::bare(trigger.span.clone(), named(&self.used.spec.name)?),
             fields,
@@ -137,7 +137,7 @@ impl Here<'_> {
                 used: self.used.usage.kind.span.clone(),
                 used_on: elsewhere.then(|| self.table.id.clone()),
             },
-        }))
+        })))
     }
 
     /// The name of a function that all tables share for which the kind is told the same: it does not depend on the text,
@@ -183,7 +183,7 @@ impl Here<'_> {
 
     /// The condition of the use is for the triggers that have the rows that it speaks of: TRUNCATE has none, an insert no
     /// old one. A trigger that cannot have it goes without, as long as there is one that can.
-    pub(super) fn share_out(&self, triggers: &mut [Expanded]) {
+    pub(super) fn share_out(&self, triggers: &mut [Box<Expanded>]) {
         let Some(also) = &self.also else {
             return;
         };

@@ -95,8 +95,8 @@ pub struct Expanded {
 /// What a use becomes on one table.
 #[derive(Default)]
 pub struct Expansion {
-    /// The triggers.
-    pub triggers: Vec<Expanded>,
+    /// The triggers; boxed, since each is large and all of them are put together.
+    pub triggers: Vec<Box<Expanded>>,
     /// The tables that they write to.
     pub needed: Vec<Needed>,
 }

@@ -158,13 +158,13 @@ impl Side<'_> {
         let before_row =
             trigger.timing == Timing::Before && trigger.orientation == Orientation::Row;
         // What an update leaves as it is is skipped to spare the work.
-        let spares = match &trigger.condition {
+        let spares = || match &trigger.condition {
             Some(Condition::Sql(when)) => is_unchanged(when, self.syntax()),
             Some(Condition::Unread) | None => false,
         };
         Protection {
             raises,
-            skips: (skips || (returns_null && before_row)) && !spares,
+            skips: (skips || (returns_null && before_row)) && !spares(),
             keeps: if before_row { keeps } else { BTreeSet::new() },
             audits: if_about(inserts.clone()),
             inserts,

@@ -7,6 +7,7 @@ WITH RECURSIVE asked AS (
     WITH ORDINALITY AS asked(schema, name, number)
   JOIN pg_catalog.pg_namespace n ON n.nspname = asked.schema
   JOIN pg_catalog.pg_class c ON c.relnamespace = n.oid AND c.relname = asked.name
+  {asked}
 ), tree(number, oid, is_partition) AS (
   SELECT number, oid, false FROM asked
   UNION

@@ -37,31 +37,34 @@ found AS (
       SELECT FROM pg_catalog.pg_depend d
       WHERE d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.objid = c.oid AND d.deptype = 'e')
 ),
-details AS (
-  SELECT a.attrelid,
-         pg_catalog.array_agg(a.attname ORDER BY a.attnum) AS columns,
+-- Each table once, however many ask for it.
+asked AS (
+  SELECT oid, pg_catalog.array_agg(ord) AS numbers FROM found GROUP BY oid
+)
+SELECT asked.numbers, n.nspname, c.relname, c.relkind, details.columns, details.generated,
+       c.relispartition OR c.oid IN (SELECT inhrelid FROM pg_catalog.pg_inherits), above.schemas, above.names,
+       details.types, key.columns
+FROM asked
+JOIN pg_catalog.pg_class c ON c.oid = asked.oid
+JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+-- Looked up by index for each table: the server does not know how many a pattern means, and a join may become a loop in a
+-- loop.
+LEFT JOIN LATERAL (
+  SELECT pg_catalog.array_agg(a.attname ORDER BY a.attnum) AS columns,
          pg_catalog.array_agg(a.attname ORDER BY a.attnum) FILTER (WHERE a.attgenerated <> '') AS generated,
          pg_catalog.array_agg(pg_catalog.format_type(a.atttypid, a.atttypmod) ORDER BY a.attnum) AS types
   FROM pg_catalog.pg_attribute a
-  WHERE a.attrelid IN (SELECT oid FROM found) AND a.attnum > 0 AND NOT a.attisdropped
-  GROUP BY a.attrelid
-),
-keys AS (
-  SELECT k.conrelid, pg_catalog.array_agg(a.attname ORDER BY part.ord) AS columns
+  WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
+) AS details ON true
+LEFT JOIN LATERAL (
+  SELECT ARRAY(
+    SELECT (SELECT a.attname FROM pg_catalog.pg_attribute a WHERE a.attrelid = k.conrelid AND a.attnum = part.attnum)
+    FROM pg_catalog.unnest(k.conkey) WITH ORDINALITY AS part(attnum, ord)
+    ORDER BY part.ord
+  ) AS columns
   FROM pg_catalog.pg_constraint k
-  CROSS JOIN LATERAL pg_catalog.unnest(k.conkey) WITH ORDINALITY AS part(attnum, ord)
-  JOIN pg_catalog.pg_attribute a ON a.attrelid = k.conrelid AND a.attnum = part.attnum
-  WHERE k.contype = 'p' AND k.conrelid IN (SELECT oid FROM found)
-  GROUP BY k.conrelid
-)
-SELECT found.ord, n.nspname, c.relname, c.relkind, details.columns, details.generated,
-       c.relispartition OR c.oid IN (SELECT inhrelid FROM pg_catalog.pg_inherits), above.schemas, above.names,
-       details.types, keys.columns
-FROM found
-JOIN pg_catalog.pg_class c ON c.oid = found.oid
-JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-LEFT JOIN details ON details.attrelid = c.oid
-LEFT JOIN keys ON keys.conrelid = c.oid
+  WHERE k.conrelid = c.oid AND k.contype = 'p'
+) AS key ON true
 LEFT JOIN LATERAL (
   SELECT pg_catalog.array_agg(pn.nspname ORDER BY pn.nspname, pc.relname) AS schemas,
          pg_catalog.array_agg(pc.relname ORDER BY pn.nspname, pc.relname) AS names

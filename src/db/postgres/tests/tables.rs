@@ -27,6 +27,8 @@ fn names_and_globs() {
         CREATE TABLE app.users_part_1 PARTITION OF app.users_parts FOR VALUES FROM (0) TO (1);
         CREATE TABLE app.child () INHERITS (app.users);
         CREATE TABLE triggerctl.users_history (id int);
+        CREATE SCHEMA third; CREATE TABLE third.keyed (id int, gone int, part text, PRIMARY KEY (part, id));
+        ALTER TABLE third.keyed DROP COLUMN gone; CREATE TABLE third.empty ();
         CREATE TEMP TABLE users (id int); CREATE TEMP TABLE only_temporary (id int);
         SET search_path = nowhere, public, second",
     );
@@ -83,7 +85,12 @@ fn names_and_globs() {
     let users = facts(&mut database, "users");
     assert_eq!(users.columns, ["id", "a", "b"]);
     assert_eq!(users.generated, ["a"]);
-    assert!(!users.is_child);
+    assert!(!users.is_child && users.primary_key.is_empty());
+    let keyed = facts(&mut database, "third.keyed");
+    assert_eq!(keyed.columns, ["id", "part"]);
+    assert_eq!(keyed.types, ["integer", "text"]);
+    assert_eq!(keyed.primary_key, ["part", "id"]);
+    assert!(facts(&mut database, "third.empty").columns.is_empty());
     assert!(facts(&mut database, "app.child").is_child);
     assert!(facts(&mut database, "app.users_part_1").is_child);
     for (name, kind) in [
