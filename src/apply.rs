@@ -31,7 +31,7 @@ pub(crate) use self::verify::{Reader, differences, live_of, rows, verdicts};
 
 /// So many objects are verified and recorded at once: all of them need not be in memory together, and each reading of the
 /// catalog has its price.
-const VERIFIED_AT_ONCE: usize = 4_000;
+const VERIFIED_AT_ONCE: usize = 3_000;
 
 /// So many statements take the database a while.
 const WORTH_A_THREAD: usize = 50;

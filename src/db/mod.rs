@@ -563,11 +563,6 @@ pub trait Database: Send {
         vec![]
     }
 
-    /// What opens another connection that looks at something ([`Database::check`]) while this one is busy; `None` where a second
-    /// one gains nothing. It is opened on the thread that uses it.
-    fn reader(&self) -> Option<Opening> {
-        None
-    }
     /// What opens another connection for the migration that this one has begun, which reads with [`Database::live`] what this one
     /// has made, and writes the history, while this one goes on; for engines whose DDL commits by itself. It is opened on the
     /// thread that uses it.

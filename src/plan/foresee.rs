@@ -32,16 +32,6 @@ pub(super) struct Checked {
     pub(super) faults: Vec<(ObjectId, Diagnostic)>,
 }
 
-impl Checked {
-    /// What was said of others as well.
-    pub(super) fn and(mut self, others: Self) -> Self {
-        let Self { ids, faults } = others;
-        self.ids.extend(ids);
-        self.faults.extend(faults);
-        self
-    }
-}
-
 /// Ask of desired objects that are not there how big their tables are, where `states` does not say it, and what the engine
 /// would say of them.
 pub fn foresee<'a>(

@@ -4,12 +4,10 @@
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use std::thread;
 
 use crate::apply::scope_of;
 use crate::db::{
-    Catalog, ConditionPair, Database, Depth, Fingerprint, History, Opening, Protocol, Record,
-    Scope, Verdict,
+    Catalog, ConditionPair, Database, Depth, Fingerprint, History, Protocol, Record, Scope, Verdict,
 };
 use crate::desired::{Desired, DesiredSet};
 use crate::diff::{self, FieldChange, Judge};
@@ -18,7 +16,6 @@ use crate::kinds::tables::NewTable;
 use crate::model::{
     Action as TriggerAction, Definition, FunctionId, FunctionSource, ObjectId, Place, TriggerId,
 };
-use crate::parallel::joined;
 use crate::render::Renderer;
 use crate::selectors::Uncovered;
 
@@ -166,7 +163,6 @@ pub fn make(
     let open: Vec<Sides<'_>> = sides.into_iter().filter(is_open).collect();
     let renamed = renamed_functions(&open);
 
-    let reader = database.reader();
     let mut planner = Planner {
         database,
         renderer,
@@ -176,31 +172,15 @@ pub fn make(
         catalog: &catalog,
     };
     let mut changes = Vec::with_capacity(open.len());
-    let mut newcomers = newcomers(&open, options);
-    newcomers.retain(|id, _| !foreseen.checked.ids.contains(*id));
-    let checked = thread::scope(|scope| {
-        let looking = reader
-            .filter(|_| newcomers.len() >= WORTH_LOOKING_AHEAD)
-            .map(|reader| {
-                scope.spawn(|| look_ahead(&newcomers, &options.tables, renderer, reader))
-            });
-        for some in open.chunks(COMPARED_AT_ONCE) {
-            planner.evidence = gather(some, &renamed, &history, planner.database)?;
-            for sides in some {
-                match planner.change(sides)? {
-                    Some(change) => changes.push(change),
-                    None => same.push(sides.id.clone()),
-                }
+    for some in open.chunks(COMPARED_AT_ONCE) {
+        planner.evidence = gather(some, &renamed, &history, planner.database)?;
+        for sides in some {
+            match planner.change(sides)? {
+                Some(change) => changes.push(change),
+                None => same.push(sides.id.clone()),
             }
         }
-        Ok::<_, Error>(looking.map(|looking| joined(looking.join())))
-    })?;
-    drop(newcomers);
-    let Foreseen {
-        states,
-        checked: known,
-    } = foreseen;
-    let checked = known.and(checked.unwrap_or_default());
+    }
     planner.evidence = Evidence::default();
     drop(open);
     let unchanged = targets::counted(same.iter().map(|id| &**id), &options.targets, &catalog);
@@ -212,7 +192,7 @@ pub fn make(
         check_what_differs(
             desired,
             &changes,
-            checked,
+            foreseen.checked,
             options,
             (planner.database, renderer),
         )?;
@@ -238,7 +218,7 @@ pub fn make(
     let around = Around {
         catalog: &catalog,
         is_ours: &is_ours,
-        states: &states,
+        states: &foreseen.states,
         going_back: false,
     };
     assess(&mut plan, &around, database)?;
@@ -1020,51 +1000,6 @@ pub(super) fn with_called<'a>(
         );
     }
     all
-}
-
-/// What is surely made as it is desired: there is nothing of it yet, and no choice among the triggers.
-fn newcomers<'a>(open: &[Sides<'a>], options: &Options) -> BTreeMap<&'a ObjectId, &'a Desired> {
-    if !options.targets.is_empty() {
-        return BTreeMap::new();
-    }
-    let newcomers = open.iter().filter_map(|sides| match sides {
-        Sides {
-            id,
-            from,
-            desired: Some(desired),
-            record: None,
-            live: None,
-            beside: None,
-        } if **id == **from && !desired.faults_allowed => Some((*from, *desired)),
-        _ => None,
-    });
-    newcomers.collect()
-}
-
-/// Fewer newcomers are looked at faster than a connection is opened.
-const WORTH_LOOKING_AHEAD: usize = 50;
-
-/// Have the engine look at what is new on a connection of its own, while the changes are worked out. Where that cannot be, it
-/// is asked with the rest.
-fn look_ahead(
-    newcomers: &BTreeMap<&ObjectId, &Desired>,
-    tables: &[NewTable],
-    renderer: &Renderer,
-    reader: Opening,
-) -> Checked {
-    let desired: Vec<_> = newcomers.values().map(|wanted| (*wanted, None)).collect();
-    let faults =
-        reader().and_then(|mut reader| check_bodies(&desired, tables, (&mut *reader, renderer)));
-    match faults {
-        Ok(faults) => Checked {
-            ids: newcomers.keys().map(|id| (*id).clone()).collect(),
-            faults,
-        },
-        Err(error) => {
-            log::debug!("nothing is looked at ahead: {error}");
-            Checked::default()
-        }
-    }
 }
 
 /// Have the engine look at what the changes make, or at everything, but for what it said already.

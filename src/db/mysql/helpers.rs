@@ -33,7 +33,7 @@ impl Mysql {
             return helpers;
         }
         for number in 0..most.min(MOST_HELPERS) {
-            match self.another(Some(number))() {
+            match self.another(number)() {
                 Ok(helper) => helpers.push(Box::new(helper)),
                 Err(error) => {
                     log::info!("no further connection for the migration: {error}");
@@ -47,20 +47,11 @@ impl Mysql {
     /// What opens the connection that reads beside this one; `None` where it could not read a single table: names whose case
     /// means nothing are told apart by the whole list.
     pub(super) fn open_witness(&self) -> Option<Opening> {
-        self.names_keep_case
-            .then(|| boxed(self.another(Some(WITNESS))))
+        self.names_keep_case.then(|| boxed(self.another(WITNESS)))
     }
 
-    /// What opens a connection that looks at something while this one is busy, outside of any migration.
-    pub(super) fn open_reader(&self) -> Opening {
-        boxed(self.another(None))
-    }
-
-    /// What opens another connection like this one, on whatever thread it is called: the `number`th helper, where there is one.
-    fn another(
-        &self,
-        number: Option<usize>,
-    ) -> impl FnOnce() -> Result<Self, Error> + Send + use<> {
+    /// What opens another connection like this one, on whatever thread it is called: the `number`th helper.
+    fn another(&self, number: usize) -> impl FnOnce() -> Result<Self, Error> + Send + use<> {
         let opts = self.opts.clone();
         let target = self.target.clone();
         let server = self.server;
@@ -92,9 +83,6 @@ impl Mysql {
                 most_bytes,
             };
             helper.set_session()?;
-            let Some(number) = number else {
-                return Ok(helper);
-            };
             helper.set_lock_wait()?;
             let name = literal(&helper.helper_lock_name(number));
             let taken: Option<u64> = helper.value(

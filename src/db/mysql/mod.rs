@@ -459,10 +459,6 @@ impl Database for Mysql {
         Self::may_make(self, definitions)
     }
 
-    fn reader(&self) -> Option<Opening> {
-        Some(self.open_reader())
-    }
-
     fn protocol(&self) -> Protocol {
         Protocol::Journal
     }
