@@ -295,6 +295,55 @@ pub struct MigrationRow<'a> {
     pub rendering: Option<&'a str>,
 }
 
+impl MigrationRow<'_> {
+    /// Its columns and what they hold, but for the statements; `None` is NULL.
+    pub fn columns(&self) -> Vec<(&'static str, Option<Cow<'_, str>>)> {
+        let Migration {
+            version,
+            state,
+            message,
+            summary,
+            plan_id,
+            spec_digest,
+            from_fingerprint,
+            to_fingerprint,
+            up: _,
+            down: _,
+            started_at,
+            finished_at,
+            duration_ms,
+            error,
+            tool_version,
+            applied_by,
+        } = self.migration;
+        let mut columns: Vec<(&'static str, Option<Cow<'_, str>>)> = vec![
+            ("version", Some(version.to_string().into())),
+            ("state", Some(state.into())),
+            ("message", message.as_deref().map(Cow::from)),
+            ("summary", Some(summary.into())),
+            ("plan_id", Some(plan_id.into())),
+            ("spec_digest", Some(spec_digest.into())),
+            ("from_fingerprint", Some(from_fingerprint.into())),
+            ("to_fingerprint", Some(to_fingerprint.into())),
+            ("started_at", Some(started_at.into())),
+            ("finished_at", finished_at.as_deref().map(Cow::from)),
+            (
+                "duration_ms",
+                duration_ms.map(|number| number.to_string().into()),
+            ),
+            ("error", error.as_deref().map(Cow::from)),
+            ("tool_version", Some(tool_version.into())),
+            ("applied_by", Some(applied_by.into())),
+        ];
+        // A history of before may have no such column.
+        columns.extend(
+            self.rendering
+                .map(|rendering| ("rendering", Some(rendering.into()))),
+        );
+        columns
+    }
+}
+
 /// Writes a row of `migrations` piece by piece.
 pub trait Recorder {
     /// Write down this migration, as part of the one that is open.

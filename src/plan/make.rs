@@ -58,7 +58,7 @@ struct Sides<'a> {
 
 /// So many objects are compared at once: their definitions need not be in memory with all others, and each reading of them
 /// has its price.
-const COMPARED_AT_ONCE: usize = 2_500;
+const COMPARED_AT_ONCE: usize = 2_000;
 
 /// The definitions behind the sides that the digests did not settle, and the engine's judgement on them.
 #[derive(Default)]

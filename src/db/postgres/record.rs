@@ -4,7 +4,7 @@
 use std::io::Write as _;
 
 use super::Postgres;
-use crate::db::{Migration, MigrationRow, Recorder};
+use crate::db::{MigrationRow, Recorder};
 use crate::error::{Error, Kind};
 
 /// So much is sent at once.
@@ -59,62 +59,20 @@ impl Recorder for Postgres {
 
 impl Postgres {
     fn copy_row(&mut self, row: MigrationRow<'_>) -> Result<(), Failure> {
-        let MigrationRow {
-            migration,
-            up,
-            down,
-            rendering,
-        } = row;
-        let Migration {
-            version,
-            state,
-            message,
-            summary,
-            plan_id,
-            spec_digest,
-            from_fingerprint,
-            to_fingerprint,
-            up: _,
-            down: _,
-            started_at,
-            finished_at,
-            duration_ms,
-            error,
-            tool_version,
-            applied_by,
-        } = migration;
-        let sql = self.history_sql(
-            "COPY {history}.migrations (version, state, message, summary, plan_id, spec_digest, from_fingerprint, \
-             to_fingerprint, started_at, finished_at, duration_ms, error, tool_version, applied_by, {rendering}up, down) \
-             FROM STDIN",
-        );
-        let sql = sql.replace("{rendering}", rendering.map_or("", |_| "rendering, "));
+        let mut names = String::new();
         let mut line = String::new();
-        let version = version.to_string();
-        let duration = duration_ms.map(|duration| duration.to_string());
-        let columns = [
-            Some(version.as_str()),
-            Some(state),
-            message.as_deref(),
-            Some(summary),
-            Some(plan_id),
-            Some(spec_digest),
-            Some(from_fingerprint),
-            Some(to_fingerprint),
-            Some(started_at),
-            finished_at.as_deref(),
-            duration.as_deref(),
-            error.as_deref(),
-            Some(tool_version),
-            Some(applied_by),
-        ];
-        for column in columns.into_iter().chain(rendering.map(Some)) {
-            match column {
-                Some(text) => escape(text, &mut line),
+        for (name, value) in row.columns() {
+            names.push_str(name);
+            names.push_str(", ");
+            match value {
+                Some(text) => escape(&text, &mut line),
                 None => line.push_str("\\N"),
             }
             line.push('\t');
         }
+        let sql = self.history_sql("COPY {history}.migrations ({names}up, down) FROM STDIN");
+        let sql = sql.replace("{names}", &names);
+        let MigrationRow { up, down, .. } = row;
         let mut to = self.client.copy_in(&sql)?;
         for (statements, end) in [(up, '\t'), (down, '\n')] {
             line.push('[');
