@@ -5,13 +5,10 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
-use sha2::{Digest, Sha256};
-
 use crate::db::Database;
 use crate::db::size::TableState;
 use crate::dialect::{Beside, Ddl, Dialect, Lowered, Request, Server, Table};
-use crate::digest::HexDigest;
-pub(crate) use crate::digest::hex;
+use crate::digest::{HexDigest, hex_digest};
 use crate::error::{Diagnostic, Error, Located, SourceFile, Span};
 use crate::kinds::expand::{Addition, Expanded, Expansion, Looked, Site, Use, blamed};
 use crate::kinds::tables::{Needed, NewTable};
@@ -931,24 +928,4 @@ fn in_file_order(files: &[Arc<SourceFile>], problems: &mut Vec<Diagnostic>) {
     };
     problems.sort_by_key(position);
     problems.dedup();
-}
-
-/// SHA-256 over texts, kept apart, in lower-case hex.
-pub fn digest<'a>(texts: impl IntoIterator<Item = &'a str>) -> String {
-    hex_digest(texts).to_string()
-}
-
-/// The same, to be kept.
-fn hex_digest<'a>(texts: impl IntoIterator<Item = &'a str>) -> HexDigest {
-    let mut hasher = Sha256::new();
-    for text in texts {
-        digest_more(&mut hasher, text);
-    }
-    HexDigest::of_bytes(hasher.finalize().into())
-}
-
-/// Take one more text into such a digest.
-pub(crate) fn digest_more(hasher: &mut Sha256, text: &str) {
-    hasher.update(text.len().to_le_bytes());
-    hasher.update(text);
 }

@@ -1,9 +1,10 @@
-//! Digests as they are kept: of what a spec renders to, and of what is live. There are several for each object, and all of
+//! Digests, and how they are kept: of what a spec renders to, and of what is live. There are several for each object, and all of
 //! them are in memory at once, so a digest takes its 32 bytes and not the 64 characters that it is written with.
 
 use std::fmt;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use sha2::{Digest as _, Sha256};
 
 /// Bytes of a SHA-256.
 const LENGTH: usize = 32;
@@ -65,6 +66,26 @@ fn bytes(text: &str) -> Option<[u8; LENGTH]> {
         *byte = value(*high)? << 4 | value(*low)?;
     }
     Some(bytes)
+}
+
+/// SHA-256 over texts, kept apart, in lower-case hex.
+pub fn digest<'a>(texts: impl IntoIterator<Item = &'a str>) -> String {
+    hex_digest(texts).to_string()
+}
+
+/// The same, to be kept.
+pub(crate) fn hex_digest<'a>(texts: impl IntoIterator<Item = &'a str>) -> HexDigest {
+    let mut hasher = Sha256::new();
+    for text in texts {
+        digest_more(&mut hasher, text);
+    }
+    HexDigest::of_bytes(hasher.finalize().into())
+}
+
+/// Take one more text into such a digest.
+pub(crate) fn digest_more(hasher: &mut Sha256, text: &str) {
+    hasher.update(text.len().to_le_bytes());
+    hasher.update(text);
 }
 
 /// Bytes in lower-case hex.

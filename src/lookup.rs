@@ -8,8 +8,8 @@ use sha2::{Digest as _, Sha256};
 
 use crate::db::Database;
 use crate::db::size::TableState;
-use crate::desired::hex;
 use crate::dialect::{Dialect, Table};
+use crate::digest::hex;
 use crate::error::Error;
 use crate::model::{ObjectId, TableId};
 use crate::plan::WORTH_FORESEEING;

@@ -18,8 +18,8 @@ use sha2::{Digest as _, Sha256};
 
 use crate::db::url::DatabaseUrl;
 use crate::db::{self, Catalog, Database, History, Intent, Reach};
-use crate::desired::{Desired, DesiredSet, hex};
-use crate::digest::HexDigest;
+use crate::desired::{Desired, DesiredSet};
+use crate::digest::{HexDigest, hex};
 use crate::error::Error;
 use crate::lookup::{Lookup, Noted, Question};
 use crate::model::{FunctionId, ObjectId};

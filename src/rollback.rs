@@ -11,9 +11,9 @@ use crate::apply::{Expected, Job, differences, scope_of};
 use crate::db::{Catalog, Database, Depth, Fingerprint, History, Migration, Record};
 use crate::digest::HexDigest;
 use crate::error::{Diagnostic, Error, Kind};
-use crate::model::{Definition, ObjectId, Place};
+use crate::model::{Definition, ObjectId};
 use crate::plan::hazard::{Around, assess};
-use crate::plan::{self, Action, Change, ObjectRef, Plan, RestsOn, Step};
+use crate::plan::{self, Action, Change, ObjectRef, Plan, Step};
 use crate::render::Renderer;
 
 /// A rollback that is ready to run.
@@ -41,9 +41,6 @@ struct Touched {
     /// What was recorded then.
     then: Option<(Record, Definition)>,
 }
-
-/// Where live triggers stand among their siblings.
-type Places = BTreeMap<ObjectId, Place>;
 
 /// Prepare going back to version `to`, or to the one before the latest. Reads only.
 pub fn prepare(
@@ -97,8 +94,14 @@ pub fn prepare(
         .unwrap_or_default();
 
     let (touched, catalog) = touched(to, &history, database)?;
-    let sides = (&history, &catalog.places);
-    let mut plan = plan_back(&touched, sides, spec_digest, to, database, renderer)?;
+    let mut plan = plan_back(
+        &touched,
+        (&history, &catalog),
+        spec_digest,
+        to,
+        database,
+        renderer,
+    )?;
     let is_ours = |id: &ObjectId| touched.contains_key(id) || history.records.contains_key(id);
     let around = Around {
         states: &BTreeMap::new(),
@@ -141,11 +144,11 @@ pub fn prepare(
 
 /// Whether the plan changes nothing, and all that is touched is recorded as it was then.
 fn is_there(plan: &Plan, touched: &BTreeMap<ObjectId, Touched>, history: &History) -> bool {
-    let digest = |record: &Record| record.rendered_digest.clone();
     plan.changes.iter().all(|change| !change.action.differs())
         && touched.iter().all(|(id, touched)| {
-            let then = touched.then.as_ref().map(|(record, _)| digest(record));
-            history.records.get(id).map(digest) == then
+            let then = touched.then.as_ref().map(|(record, _)| record);
+            let now = history.records.get(id);
+            then.map(|record| &record.rendered_digest) == now.map(|record| &record.rendered_digest)
         })
 }
 
@@ -296,7 +299,7 @@ fn refuse_what_moved(
 /// The plan that leads from what is live to what was.
 fn plan_back(
     touched: &BTreeMap<ObjectId, Touched>,
-    (history, places): (&History, &Places),
+    (history, catalog): (&History, &Catalog),
     spec_digest: String,
     to: i64,
     database: &mut dyn Database,
@@ -335,16 +338,7 @@ fn plan_back(
         let rests_on = [Some(id), old]
             .into_iter()
             .flatten()
-            .map(|id| RestsOn {
-                object: ObjectRef::from(id),
-                live: touched
-                    .get(id)
-                    .and_then(|state| state.fingerprint.clone().map(Box::new)),
-                recorded: history
-                    .records
-                    .get(id)
-                    .map(|record| Box::new(record.rendered_digest.clone())),
-            })
+            .map(|id| plan::rests_on(ObjectRef::from(id), catalog, history))
             .collect();
         let step = Step {
             action,
@@ -369,7 +363,7 @@ fn plan_back(
     plan::arrange(
         changes,
         (database, renderer),
-        (history, places),
+        (history, &catalog.places),
         spec_digest,
         unchanged,
     )

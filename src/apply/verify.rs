@@ -5,10 +5,10 @@ use std::sync::Arc;
 
 use sha2::{Digest as _, Sha256};
 
-use crate::db::{Catalog, ConditionPair, Database, Depth, Fingerprint, Live, Verdict};
-use crate::desired::{digest_more, hex};
+use crate::db::{self, Catalog, ConditionPair, Database, Depth, Fingerprint, Live, Verdict};
 use crate::dialect::Dialect;
 use crate::diff::{self, FieldChange, Judge};
+use crate::digest::{digest_more, hex};
 use crate::error::{Diagnostic, Error, Kind};
 use crate::history::{LiveFingerprint, Present, Row};
 use crate::model::{Definition, ObjectId};
@@ -159,12 +159,7 @@ pub(crate) fn verdicts(
         }
         _ => None,
     };
-    let pairs: Vec<ConditionPair> = expected.iter().filter_map(undecided).collect();
-    if pairs.is_empty() {
-        return Ok(BTreeMap::new());
-    }
-    let verdicts = database.same_conditions(&pairs)?;
-    Ok(pairs.into_iter().zip(verdicts).collect())
+    db::verdicts(expected.iter().filter_map(undecided).collect(), database)
 }
 
 /// In what an object differs from what is expected.
@@ -173,13 +168,8 @@ pub(crate) fn differences(
     found: &Definition,
     database: &mut dyn Database,
 ) -> Result<Vec<FieldChange>, Error> {
-    let pairs: Vec<ConditionPair> = diff::undecided(expected, found).into_iter().collect();
-    let verdicts = if pairs.is_empty() {
-        vec![]
-    } else {
-        database.same_conditions(&pairs)?
-    };
-    let verdicts = pairs.into_iter().zip(verdicts).collect();
+    let pairs = diff::undecided(expected, found).into_iter().collect();
+    let verdicts = db::verdicts(pairs, database)?;
     Ok(diff::compare(
         expected,
         found,

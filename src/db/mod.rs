@@ -364,6 +364,21 @@ pub struct ConditionPair {
     pub right: String,
 }
 
+/// What the engine says of these pairs; it is not asked where there are none.
+///
+/// # Errors
+/// As of [`Database::same_conditions`].
+pub fn verdicts(
+    pairs: Vec<ConditionPair>,
+    database: &mut dyn Database,
+) -> Result<BTreeMap<ConditionPair, Verdict>, Error> {
+    if pairs.is_empty() {
+        return Ok(BTreeMap::new());
+    }
+    let verdicts = database.same_conditions(&pairs)?;
+    Ok(pairs.into_iter().zip(verdicts).collect())
+}
+
 /// What the engine says of two conditions.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Verdict {

@@ -10,7 +10,7 @@ use minijinja::{Value, context};
 use super::inspect::{self, Flaw};
 use super::seen::Note;
 use super::{Dialect, Request, Table, TableFacts};
-use crate::desired::digest;
+use crate::digest::digest;
 use crate::error::{Diagnostic, Error, Located, Span};
 use crate::model::{Event, Events, Seen, Timing};
 use crate::render::{Renderer, is_template};

@@ -54,7 +54,6 @@ impl<'a> Script<'a> {
 
     /// Add a statement that the engine itself handed out.
     pub(super) fn add_verbatim(&mut self, statement: String, lock: Option<LockMode>) {
-        // Most objects are one statement, and all of them are in memory together.
         self.ddl.statements.push(statement);
         self.ddl.lock = self.ddl.lock.max(lock);
     }

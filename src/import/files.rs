@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use toml::de::{DeTable, DeValue};
 
-use crate::desired::digest;
+use crate::digest::digest;
 use crate::error::{Error, Kind, SourceFile};
 use crate::model::TableId;
 use crate::spec::{LoadOptions, Spec};

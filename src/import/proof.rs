@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
-use crate::db::Database;
+use crate::db::{self, Database};
 use crate::desired::{self, Asked};
 use crate::diff::{self, Judge};
 use crate::error::{Diagnostic, Error, Kind, SourceFile};
@@ -99,12 +99,10 @@ pub(super) fn prove(
         }
     };
     let wanted = &asked.desired;
-    let pairs: Vec<_> = wanted
+    let pairs = wanted
         .iter()
-        .filter_map(|(id, wanted)| diff::undecided(live.get(id)?, &wanted.definition))
-        .collect();
-    let verdicts = database.same_conditions(&pairs)?;
-    let verdicts = pairs.into_iter().zip(verdicts).collect();
+        .filter_map(|(id, wanted)| diff::undecided(live.get(id)?, &wanted.definition));
+    let verdicts = db::verdicts(pairs.collect(), database)?;
     let judge = Judge {
         dialect: database.dialect(),
         verdicts: &verdicts,

@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use super::rules::{self, Severity};
-use super::subject::{self, Others, Subject};
+use super::subject::{Others, Subject};
 use super::{Finding, Report, cycles, in_file_order, look, merged, one, settle};
 use crate::db::Database;
 use crate::desired::{Asked, DesiredSet};
@@ -66,18 +66,6 @@ pub fn faults(
         errors: report.findings,
         writes,
     })
-}
-
-/// The live triggers besides these, but for those that `apply` would drop: they may be on a cycle with these. And the functions
-/// that are live.
-///
-/// # Errors
-/// The database cannot be read.
-pub fn others(
-    database: &mut dyn Database,
-    known: &BTreeSet<ObjectId>,
-) -> Result<Vec<ObjectId>, Error> {
-    subject::others(database, known)
 }
 
 /// Which tables the triggers `others`, of which no spec speaks, write.

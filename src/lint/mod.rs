@@ -29,8 +29,9 @@ use crate::model::ObjectId;
 use crate::render::Renderer;
 use crate::spec::{AllowSpec, Spec};
 
-pub use self::faults::{Faults, faults, follows_writes, others, writes_of};
+pub use self::faults::{Faults, faults, follows_writes, writes_of};
 use self::rules::{Rule, Severity};
+pub use self::subject::others;
 use self::subject::{Item, Others, Subject};
 
 /// One thing that was found.

@@ -522,8 +522,12 @@ fn live_names(
     Ok(catalog.fingerprints.into_keys())
 }
 
-/// What is live besides the triggers that are `known`, but for what `apply` would drop.
-pub(super) fn others(
+/// The live triggers besides those that are `known`, but for what `apply` would drop: they may be on a cycle with these. And the
+/// functions that are live.
+///
+/// # Errors
+/// The database cannot be read.
+pub fn others(
     database: &mut dyn Database,
     known: &BTreeSet<ObjectId>,
 ) -> Result<Vec<ObjectId>, Error> {

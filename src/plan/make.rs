@@ -7,7 +7,8 @@ use std::sync::Arc;
 
 use crate::apply::scope_of;
 use crate::db::{
-    Catalog, ConditionPair, Database, Depth, Fingerprint, History, Protocol, Record, Scope, Verdict,
+    self, Catalog, ConditionPair, Database, Depth, Fingerprint, History, Protocol, Record, Scope,
+    Verdict,
 };
 use crate::desired::{Desired, DesiredSet};
 use crate::diff::{self, FieldChange, Judge};
@@ -460,16 +461,10 @@ fn gather(
                 .and_then(|(recorded, live)| diff::undecided(recorded, live)),
         );
     }
-    let pairs: Vec<ConditionPair> = pairs.into_iter().collect();
-    let verdicts = if pairs.is_empty() {
-        vec![]
-    } else {
-        database.same_conditions(&pairs)?
-    };
     Ok(Evidence {
         live,
         recorded,
-        verdicts: pairs.into_iter().zip(verdicts).collect(),
+        verdicts: db::verdicts(pairs.into_iter().collect(), database)?,
     })
 }
 

@@ -22,10 +22,9 @@ use sha2::{Digest as _, Sha256};
 
 use crate::db::size::TableSize;
 use crate::db::{Catalog, Fingerprint, History, Target};
-use crate::desired::{digest_more, hex};
 use crate::dialect::{LockMode, Statements};
 use crate::diff::FieldChange;
-use crate::digest::HexDigest;
+use crate::digest::{HexDigest, digest_more, hex};
 use crate::error::{Diagnostic, Error, Kind};
 use crate::kinds::tables::NewTable;
 use crate::model::{Definition, ObjectId, TableId};

@@ -537,7 +537,7 @@ impl Loader<'_> {
                 } else {
                     self.folder
                 },
-                digest: crate::desired::hex(&self.digest.finalize()),
+                digest: crate::digest::hex(&self.digest.finalize()),
                 database,
                 environments: names,
                 protected: self.protected,

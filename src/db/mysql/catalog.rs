@@ -33,7 +33,7 @@ pub(super) fn digest<'a>(parts: impl IntoIterator<Item = &'a str>) -> String {
         hash.update(part.len().to_be_bytes());
         hash.update(part.as_bytes());
     }
-    crate::desired::hex(&hash.finalize())
+    crate::digest::hex(&hash.finalize())
 }
 
 /// One row of information_schema.TRIGGERS.

@@ -47,7 +47,11 @@ impl Mysql {
     /// What opens the connection that reads beside this one; `None` where it could not read a single table: names whose case
     /// means nothing are told apart by the whole list.
     pub(super) fn open_witness(&self) -> Option<Opening> {
-        self.names_keep_case.then(|| boxed(self.another(WITNESS)))
+        let open = self.names_keep_case.then(|| self.another(WITNESS))?;
+        Some(Box::new(move || {
+            let database: Box<dyn Database> = Box::new(open()?);
+            Ok(database)
+        }))
     }
 
     /// What opens another connection like this one, on whatever thread it is called: the `number`th helper.
@@ -103,13 +107,6 @@ impl Mysql {
             Ok(helper)
         }
     }
-}
-
-fn boxed(open: impl FnOnce() -> Result<Mysql, Error> + Send + 'static) -> Opening {
-    Box::new(move || {
-        let database: Box<dyn Database> = Box::new(open()?);
-        Ok(database)
-    })
 }
 
 /// The server's numbers of the connections of one migration, one of which is this one's: what a signal stops.

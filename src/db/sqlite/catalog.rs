@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
-use rusqlite::{Connection, OptionalExtension};
+use rusqlite::{Connection, OptionalExtension, Statement};
 use sha2::{Digest, Sha256};
 
 use super::errors::cannot;
@@ -170,6 +170,17 @@ fn table_names(connection: &Connection) -> rusqlite::Result<HashMap<String, Stri
 const BY_ROW: &str = "SELECT sql FROM sqlite_schema
      WHERE rowid = ?1 AND type = 'trigger' AND tbl_name = ?2 COLLATE nocase AND name = ?3 COLLATE nocase";
 
+/// The text of a trigger, by a statement of [`BY_ROW`]; `None` where that row is not its own.
+fn text_at(
+    by_row: &mut Statement<'_>,
+    row: i64,
+    trigger: &TriggerId,
+) -> rusqlite::Result<Option<String>> {
+    by_row
+        .query_row((row, &trigger.table.name, &trigger.name), |row| row.get(0))
+        .optional()
+}
+
 /// See [`crate::db::Database::live`]. Where each one is, is found out anew only after a change of the schema.
 pub(super) fn live(
     connection: &Connection,
@@ -193,10 +204,7 @@ pub(super) fn live(
         let Some(row) = rows.of(trigger) else {
             continue;
         };
-        let sql: Option<String> = by_row
-            .query_row((row, &trigger.table.name, &trigger.name), |row| row.get(0))
-            .optional()
-            .map_err(failed)?;
+        let sql = text_at(&mut by_row, row, trigger).map_err(failed)?;
         if let Some(sql) = sql {
             let live = Live {
                 fingerprint: digest(sql.as_bytes()),
@@ -235,10 +243,7 @@ pub(super) fn definitions(
             continue;
         };
         let sql: Option<String> = match rows.of(trigger) {
-            Some(row) => by_row
-                .query_row((row, &trigger.table.name, &trigger.name), |row| row.get(0))
-                .optional()
-                .map_err(failed)?,
+            Some(row) => text_at(&mut by_row, row, trigger).map_err(failed)?,
             None => None,
         };
         match sql {

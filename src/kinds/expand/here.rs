@@ -5,8 +5,8 @@ use std::collections::HashMap;
 use minijinja::Value;
 
 use super::{Addition, Expanded, Site, Use};
-use crate::desired::digest;
 use crate::dialect::{Note, Table, inspect};
+use crate::digest::digest;
 use crate::error::{Diagnostic, Error, Located};
 use crate::kinds::{KindTrigger, sheet};
 use crate::render::is_template;
