@@ -9,7 +9,8 @@ use crate::desired::Desired;
 use crate::error::Diagnostic;
 use crate::model::{Definition, ObjectId, TableId};
 
-use super::make::{Options, leaves_checking, with_called};
+use super::check::{leaves_checking, with_called};
+use super::make::Options;
 
 /// So many take longer than a question costs.
 pub(crate) const WORTH_FORESEEING: usize = 10;
