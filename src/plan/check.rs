@@ -60,27 +60,18 @@ pub(super) fn refuse_doubtful(desired: &DesiredSet, changes: &[Change]) -> Resul
 /// Those that are to be checked, and the functions that they call: a function that may have faults comes with the
 /// triggers that cannot be made without it.
 pub(super) fn with_called<'a>(
-    desired: &BTreeMap<&'a ObjectId, &'a Desired>,
+    desired: impl Iterator<Item = (&'a ObjectId, &'a Desired)>,
+    find: impl Fn(&ObjectId) -> Option<(&'a ObjectId, &'a Desired)>,
     is_checked: impl Fn(&ObjectId, &Desired) -> bool,
 ) -> BTreeMap<&'a ObjectId, &'a Desired> {
-    let mut all: BTreeMap<&ObjectId, &Desired> = desired
-        .iter()
-        .map(|(id, wanted)| (*id, *wanted))
+    let checked: Vec<_> = desired
         .filter(|(id, wanted)| is_checked(id, wanted))
         .collect();
-    let checked: Vec<&Desired> = all.values().copied().collect();
-    for function in checked
+    let called: Vec<_> = checked
         .iter()
-        .filter_map(|wanted| wanted.definition.calls())
-    {
-        let id = ObjectId::Function(function.clone());
-        all.extend(
-            desired
-                .get_key_value(&id)
-                .map(|(id, wanted)| (*id, *wanted)),
-        );
-    }
-    all
+        .filter_map(|(_, wanted)| find(&ObjectId::Function(wanted.definition.calls()?.clone())))
+        .collect();
+    checked.into_iter().chain(called).collect()
 }
 
 /// Have the engine look at what the changes make, or at everything, but for what it said already.
@@ -109,11 +100,12 @@ pub(super) fn check_what_differs(
         .filter(|change| change.action != Action::Conflict)
         .filter_map(|change| Some((change.id(), change.after.as_ref()?)))
         .collect();
-    let all: BTreeMap<&ObjectId, &Desired> = desired
-        .iter()
-        .map(|(id, wanted)| (&**id, &**wanted))
-        .collect();
-    let left: Vec<_> = with_called(&all, is_left)
+    let find = |id: &ObjectId| {
+        let (id, wanted) = desired.get_key_value(id)?;
+        Some((&**id, &**wanted))
+    };
+    let all = desired.iter().map(|(id, wanted)| (&**id, &**wanted));
+    let left: Vec<_> = with_called(all, find, is_left)
         .into_iter()
         .map(|(id, wanted)| (wanted, ends.get(id).copied()))
         .collect();
@@ -121,8 +113,8 @@ pub(super) fn check_what_differs(
     let found = check_bodies(&left, &options.tables, asked)?;
     // A function that was looked at comes with the triggers that call it.
     faults.extend(found.into_iter().filter(|(id, _)| !known.contains(id)));
-    let is_allowed = |id: &ObjectId| all.get(id).is_some_and(|wanted| wanted.faults_allowed);
-    let span = |id: &ObjectId| all.get(id).map(|wanted| &wanted.span);
+    let is_allowed = |id: &ObjectId| desired.get(id).is_some_and(|wanted| wanted.faults_allowed);
+    let span = |id: &ObjectId| desired.get(id).map(|wanted| &wanted.span);
     let problems: Vec<Diagnostic> = faults
         .into_iter()
         .filter(|(id, _)| !is_allowed(id))

@@ -34,7 +34,7 @@ use crate::model::{Definition, ObjectId, TableId};
 use crate::parallel;
 use crate::selectors::Uncovered;
 
-pub(crate) use foresee::WORTH_FORESEEING;
+pub(crate) use foresee::foresee_states;
 pub use foresee::{Foreseen, foresee};
 pub use hazard::{Hazard, HazardKind, Severity};
 pub(crate) use make::arrange;

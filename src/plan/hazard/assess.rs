@@ -446,7 +446,10 @@ impl Assessor<'_> {
         found.push(
             HazardKind::SharedFunction,
             severity,
-            format!("triggers outside the spec call it: {}", some(&others, NAMED)),
+            format!(
+                "triggers outside the spec call it: {}",
+                some(&others, NAMED)
+            ),
         );
     }
 }
