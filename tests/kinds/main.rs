@@ -10,6 +10,7 @@ mod cascades;
 mod case;
 mod commanded;
 mod matrix;
+mod newer;
 mod own;
 mod pages;
 mod pairs;
@@ -27,6 +28,7 @@ fn main() {
         cascades::trials(),
         commanded::trials(),
         matrix::trials(),
+        newer::trials(),
         own::trials(),
         pages::trials(),
         pairs::trials(),

@@ -8,7 +8,7 @@
     CASE typeof({{ row | sql }}.{{ value }}) WHEN 'blob' THEN hex({{ row | sql }}.{{ value }}) ELSE {{ row | sql }}.{{ value }} END
   {%- else -%}
     {%- set type = types[column] | lower -%}
-    {%- if "binary" in type or "blob" in type -%}
+    {%- if "binary" in type or "blob" in type or type is startingwith("vector") -%}
       HEX({{ row | sql }}.{{ value }})
     {%- elif type is startingwith("bit") -%}
       {{ row | sql }}.{{ value }} + 0
