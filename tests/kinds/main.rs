@@ -17,6 +17,7 @@ mod pairs;
 
 mod refusals;
 mod tables;
+mod wide;
 mod writers;
 
 use libtest_mimic::Arguments;
@@ -34,6 +35,7 @@ fn main() {
         pairs::trials(),
         refusals::trials(),
         tables::trials(),
+        wide::trials(),
         writers::trials(),
     ];
     let trials = trials.into_iter().flatten().collect();
