@@ -8,7 +8,7 @@ use std::thread::{self, Scope};
 
 use serde::Serialize;
 
-use crate::db::Migration;
+use crate::db::{Database, Migration, ObjectRow, RowForm, Statement};
 use crate::digest::HexDigest;
 use crate::error::Error;
 use crate::model::{Definition, ObjectId};
@@ -21,8 +21,8 @@ use self::ways::{Form, Literals};
 /// Rows in one INSERT: few round trips, and no statement grows beyond reason.
 const ROWS_PER_STATEMENT: usize = 200;
 
-/// So many statements may lie ready before the database has taken them.
-const RENDERED_AHEAD: usize = 4;
+/// So many statements, or as many rows in another form, may lie ready before the database has taken them.
+const WRITTEN_AHEAD: usize = 4;
 
 /// Bytes of statements that are better written down piece by piece.
 const LONG: usize = 500_000;
@@ -76,6 +76,9 @@ const CREATE: [&str; 3] = [
 
 /// The template of a migration's row.
 const INSERT_MIGRATION: &str = "history_insert_migration.sql";
+
+/// The template of objects' rows.
+const INSERT_OBJECTS: &str = "history_insert_objects.sql";
 
 impl Writer<'_> {
     /// The statements that make the history tables.
@@ -217,49 +220,65 @@ impl Writer<'_> {
         mut run: impl FnMut(String) -> Result<(), Error>,
     ) -> Result<(), Error> {
         thread::scope(|scope| {
-            let mut rendered = self.ahead(scope, version, rows).into_iter();
+            let mut rendered = self.ahead(scope, version, rows, None).pieces.into_iter();
             rendered.try_for_each(|sql| run(sql?))
         })
     }
 
-    /// The same, rendered while whoever has begun it does something else: the statements, as they come.
+    /// How the engine copies rows that this writer would write in the same words.
+    pub fn copied_by(&self, database: &mut dyn Database) -> Option<RowForm> {
+        if self.renderer.is_custom(INSERT_OBJECTS) {
+            return None;
+        }
+        database.copier().map(|copier| copier.form())
+    }
+
+    /// Rows, written out while whoever has begun it does something else: many of them in the engine's own form, where there is
+    /// one, and else as statements.
     pub fn ahead<'scope>(
         &'scope self,
         scope: &'scope Scope<'scope, '_>,
         version: i64,
         rows: impl ExactSizeIterator<Item = Result<Row, Error>> + Send + 'scope,
-    ) -> Receiver<Result<String, Error>> {
-        let (sender, rendered) = mpsc::sync_channel(RENDERED_AHEAD);
+        form: Option<RowForm>,
+    ) -> Ahead {
+        let (sender, pieces) = mpsc::sync_channel(WRITTEN_AHEAD);
         let is_one = rows.len() <= ROWS_PER_STATEMENT;
-        let render = move || {
-            for sql in self.statements(version, rows) {
-                if sender.send(sql).is_err() {
-                    // What was rendered before has failed.
+        let form = form.filter(|_| !is_one);
+        let write = move || {
+            for piece in self.pieces(version, rows, form) {
+                if sender.send(piece).is_err() {
+                    // What was written before has failed.
                     return;
                 }
             }
         };
         if is_one {
-            render();
+            write();
         } else {
-            scope.spawn(render);
+            scope.spawn(write);
         }
-        rendered
+        Ahead {
+            pieces,
+            are_statements: form.is_none(),
+        }
     }
 
-    /// The statements for rows that are made when they are asked for; after an error there are no more.
-    fn statements(
+    /// The pieces for rows that are made when they are asked for; after an error there are no more.
+    fn pieces(
         &self,
         version: i64,
         rows: impl Iterator<Item = Result<Row, Error>>,
+        form: Option<RowForm>,
     ) -> impl Iterator<Item = Result<String, Error>> {
         let mut rows = rows.fuse();
         std::iter::from_fn(move || {
             let some: Result<Vec<Row>, Error> = rows.by_ref().take(ROWS_PER_STATEMENT).collect();
-            match some {
-                Ok(some) if some.is_empty() => None,
-                Ok(some) => Some(self.some_objects(version, &some)),
-                Err(error) => Some(Err(error)),
+            match (some, form) {
+                (Ok(some), _) if some.is_empty() => None,
+                (Ok(some), None) => Some(self.some_objects(version, &some)),
+                (Ok(some), Some(form)) => Some(written(version, &some, form)),
+                (Err(error), _) => Some(Err(error)),
             }
         })
     }
@@ -269,62 +288,86 @@ impl Writer<'_> {
         struct Context<'a> {
             history_schema: &'a str,
             version: i64,
-            rows: Vec<ContextRow<'a>>,
+            rows: Vec<ObjectRow<'a>>,
         }
-        #[derive(Serialize)]
-        struct ContextRow<'a> {
-            kind: &'a str,
-            schema: &'a str,
-            table: &'a str,
-            name: &'a str,
-            rendered_digest: Option<&'a HexDigest>,
-            live_fingerprint: Option<&'a HexDigest>,
-            definition: Option<String>,
-            before: Option<String>,
-        }
-        let json = |id: &ObjectId, definition: Option<&Definition>| {
-            serde_json::to_string(&definition)
-                .map_err(|error| Error::failed(format!("{id} cannot be recorded: {error}")))
-        };
-        let mut context = Context {
+        let rows: Result<_, Error> = rows.iter().map(|row| row.columns(version)).collect();
+        let context = Context {
             history_schema: self.schema,
             version,
-            rows: vec![],
+            rows: rows?,
         };
-        for Row {
+        self.renderer.render(INSERT_OBJECTS, context)
+    }
+}
+
+/// Rows that are being written out.
+pub struct Ahead {
+    /// As they come.
+    pieces: Receiver<Result<String, Error>>,
+    /// Else they are for the engine's [`crate::db::Copier`].
+    are_statements: bool,
+}
+
+impl Ahead {
+    /// Write them down, as part of the migration that is open.
+    pub fn record(self, database: &mut dyn Database) -> Result<(), Error> {
+        let mut pieces = self.pieces.into_iter();
+        match database.copier() {
+            Some(copier) if !self.are_statements => copier.copy(&mut pieces),
+            _ => pieces.try_for_each(|sql| {
+                let statement = Statement {
+                    sql: sql?,
+                    object: None,
+                };
+                database.run(&[statement], &mut |_| ())
+            }),
+        }
+    }
+}
+
+/// Rows in a form of the engine's.
+fn written(version: i64, rows: &[Row], form: RowForm) -> Result<String, Error> {
+    let mut text = String::new();
+    for row in rows {
+        form(&row.columns(version)?, &mut text);
+    }
+    Ok(text)
+}
+
+impl Row {
+    /// Its columns.
+    fn columns(&self, version: i64) -> Result<ObjectRow<'_>, Error> {
+        let Self {
             id,
             present,
             before,
-        } in rows
-        {
-            let mut row = ContextRow {
-                kind: id.kind(),
-                schema: id.schema(),
-                table: id.table().map_or("", |table| table.name.as_str()),
-                name: id.name(),
-                rendered_digest: None,
-                live_fingerprint: None,
-                definition: None,
-                before: before
-                    .as_ref()
-                    .map(|before| json(id, before.as_ref()))
-                    .transpose()?,
+        } = self;
+        let json = |definition: Option<&Definition>| {
+            serde_json::to_string(&definition)
+                .map_err(|error| Error::failed(format!("{id} cannot be recorded: {error}")))
+        };
+        let (mut known, mut digest, mut definition) = (None, None, None);
+        if let Some(present) = present {
+            known = match &present.live_fingerprint {
+                LiveFingerprint::Known(fingerprint) => Some(fingerprint),
+                LiveFingerprint::Later => None,
             };
-            if let Some(Present {
-                rendered_digest,
-                live_fingerprint,
-                definition,
-            }) = present
-            {
-                row.rendered_digest = Some(rendered_digest);
-                row.live_fingerprint = match live_fingerprint {
-                    LiveFingerprint::Known(fingerprint) => Some(fingerprint),
-                    LiveFingerprint::Later => None,
-                };
-                row.definition = Some(json(id, Some(definition))?);
-            }
-            context.rows.push(row);
+            digest = Some(&present.rendered_digest);
+            definition = Some(json(Some(&present.definition))?);
         }
-        self.renderer.render("history_insert_objects.sql", context)
+        Ok(ObjectRow {
+            kind: id.kind(),
+            schema: id.schema(),
+            table: id.table().map_or("", |table| table.name.as_str()),
+            name: id.name(),
+            version,
+            rendered_digest: digest,
+            live_fingerprint: known,
+            definition,
+            before: before
+                .as_ref()
+                .map(|before| json(before.as_ref()))
+                .transpose()?,
+        })
     }
 }
