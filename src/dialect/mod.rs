@@ -102,6 +102,9 @@ pub struct TableFacts {
     pub columns: Vec<String>,
     /// The generated ones among them.
     pub generated: Vec<String>,
+    /// Those of these that no trigger sees: PostgreSQL works a virtual one out where it is read, and `NEW` and `OLD` hold
+    /// NULL for it.
+    pub unseen: Vec<String>,
     /// It is a partition, or it inherits.
     pub is_child: bool,
     /// The types of the columns, in their order, as the catalog prints them.
@@ -113,6 +116,9 @@ pub struct TableFacts {
     pub row_key: Vec<String>,
     /// The partitioned tables that it is a partition of: its parent, and theirs.
     pub partition_of: Vec<TableId>,
+    /// PostgreSQL: the columns that decide in which partition, and in which of its own, a row is; empty where the table
+    /// is not partitioned.
+    pub partition_key: Vec<String>,
 }
 
 impl TableFacts {
@@ -138,6 +144,8 @@ impl TableFacts {
         vec![
             ("columns", column()),
             ("generated", Value::from(Vec::<Value>::new())),
+            ("unseen", Value::from(Vec::<Value>::new())),
+            ("partition_key", Value::from(Vec::<Value>::new())),
             ("types", map_of_anything("text")),
             ("primary_key", column()),
             ("row_key", column()),
@@ -150,6 +158,8 @@ impl TableFacts {
         vec![
             ("columns", texts(&self.columns)),
             ("generated", texts(&self.generated)),
+            ("unseen", texts(&self.unseen)),
+            ("partition_key", texts(&self.partition_key)),
             (
                 "types",
                 map(types.map(|(column, kind)| (column.as_str(), Value::from(kind.as_str())))),

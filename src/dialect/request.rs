@@ -398,7 +398,7 @@ pub(super) struct Scope {
     pub(super) event: Option<Event>,
     pub(super) columns: Option<Value>,
     pub(super) vars: Value,
-    /// What is known of the table besides: `types`, `primary_key`, `generated`, `row_key`.
+    /// What is known of the table besides: `types`, `primary_key`, `generated`, `row_key` and the like.
     pub(super) facts: Vec<(&'static str, Value)>,
     /// The parameters of a kind.
     pub(super) with: Option<Value>,
@@ -418,7 +418,7 @@ impl Scope {
             None => vec![],
         };
         let noted = |(name, value): (&'static str, Value)| match name {
-            "columns" | "types" | "generated" => (name, note.on(value)),
+            "columns" | "types" | "generated" | "unseen" => (name, note.on(value)),
             _ => (name, value),
         };
         let facts: Vec<(&'static str, Value)> = facts.into_iter().map(noted).collect();

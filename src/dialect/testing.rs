@@ -49,11 +49,13 @@ pub(crate) fn facts(kind: TableKind, columns: &[&str]) -> TableFacts {
             .filter(|column| column.starts_with('='))
             .map(bare)
             .collect(),
+        unseen: vec![],
         is_child: false,
         types: columns.iter().map(|_| "text".to_owned()).collect(),
         primary_key: vec![],
         row_key: vec![],
         partition_of: vec![],
+        partition_key: vec![],
     }
 }
 

@@ -260,11 +260,13 @@ impl ExampleTable {
             },
             columns: self.columns.iter().map(|(name, _)| name.clone()).collect(),
             generated: vec![],
+            unseen: vec![],
             is_child: false,
             types: self.columns.iter().map(|(_, kind)| kind.clone()).collect(),
             primary_key: self.primary_key.clone(),
             row_key: vec![],
             partition_of: vec![],
+            partition_key: vec![],
         };
         facts.row_key = dialect.row_key(&facts);
         Table {

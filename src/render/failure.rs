@@ -222,7 +222,7 @@ fn undefined(error: &minijinja::Error, source: &str) -> Diagnostic {
         Diagnostic::new(format!("`{name}` is not defined here"))
     };
     match name.split('.').next().unwrap_or_default() {
-        known @ ("columns" | "table_columns" | "types" | "primary_key" | "generated" | "row_key") => {
+        known @ ("columns" | "table_columns" | "types" | "primary_key" | "generated" | "unseen" | "partition_key" | "row_key") => {
             diagnostic.help(format!("`{known}` is known only with a database at hand: give `--url`"))
         }
         "event" => diagnostic.help(

@@ -25,6 +25,8 @@ const TAKEN: &[&str] = &[
     "types",
     "primary_key",
     "generated",
+    "unseen",
+    "partition_key",
     "table_columns",
     "row_key",
     "used_on",

@@ -34,7 +34,14 @@ of the type, which json, xml and points lack, and no collation has a say in it. 
 
 {%- macro row_json(row, rest) -%}
   {%- if row not in ["new", "old"] %}{{ fail('the row is "new" or "old"') }}{% endif -%}
-  jsonb_build_object({% for column in rest %}{% if not loop.first %}, {% endif %}{{ column | literal }}, {{ row | keyword }}.{{ column | ident }}{% endfor %})
+  {#- A function takes 100 arguments. -#}
+  {%- if rest | length > 50 %}({% endif -%}
+  {%- for part in rest | batch(50) -%}
+    {%- if not loop.first %} || {% endif -%}
+    jsonb_build_object({% for column in part %}{% if not loop.first %}, {% endif %}{{ column | literal }}, {{ row | keyword }}.{{ column | ident }}{% endfor %})
+  {%- endfor -%}
+  {%- if not rest -%}jsonb_build_object(){%- endif -%}
+  {%- if rest | length > 50 %}){% endif -%}
 {%- endmacro -%}
 
 {%- macro user() %}session_user{% endmacro -%}

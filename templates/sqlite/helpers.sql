@@ -29,7 +29,12 @@
 
 {%- macro row_json(row, rest) -%}
   {%- if row not in ["new", "old"] %}{{ fail('the row is "new" or "old"') }}{% endif -%}
-  json_object({% for column in rest %}{% if not loop.first %}, {% endif %}{{ column | literal }}, {{ row | keyword }}.{{ column | ident }}{% endfor %})
+  {#- Older SQLite takes 127 arguments: a wide table's are rows. -#}
+  {%- if rest | length > 50 -%}
+    (WITH part (name, value) AS (VALUES {% for column in rest %}{% if not loop.first %}, {% endif %}({{ column | literal }}, {{ row | keyword }}.{{ column | ident }}){% endfor %}) SELECT json_group_object(name, value) FROM part)
+  {%- else -%}
+    json_object({% for column in rest %}{% if not loop.first %}, {% endif %}{{ column | literal }}, {{ row | keyword }}.{{ column | ident }}{% endfor %})
+  {%- endif -%}
 {%- endmacro -%}
 
 {%- macro user() %}{{ fail("SQLite has no users: give the dialect a body of its own in `[trigger.sqlite]`") }}{% endmacro -%}

@@ -10,12 +10,14 @@ mod cascades;
 mod case;
 mod commanded;
 mod matrix;
+mod newer;
 mod own;
 mod pages;
 mod pairs;
 
 mod refusals;
 mod tables;
+mod wide;
 mod writers;
 
 use libtest_mimic::Arguments;
@@ -27,11 +29,13 @@ fn main() {
         cascades::trials(),
         commanded::trials(),
         matrix::trials(),
+        newer::trials(),
         own::trials(),
         pages::trials(),
         pairs::trials(),
         refusals::trials(),
         tables::trials(),
+        wide::trials(),
         writers::trials(),
     ];
     let trials = trials.into_iter().flatten().collect();

@@ -22,6 +22,11 @@ const REFUSED: &[(&str, &str, &[&str])] = &[
         ],
     ),
     (
+        "postgres",
+        "use = \"state_machine\"\ntable = \"parts\"\nwith = { transitions = { a = [\"b\"] }, initial = [\"a\"] }",
+        &["`parts` is partitioned by `state`", "triggers.toml:5:"],
+    ),
+    (
         "mysql",
         "use = \"validate\"\ntable = \"c\"\nwith = { condition = \"NEW.id > 0\", message = \"an order must have been paid, packed, weighed, insured, labelled and handed over to somebody who signs for it before it can be called sent\" }",
         &[
@@ -174,6 +179,9 @@ fn refused(dialect: &str, usage: &str, said: &[&str]) {
          CREATE TABLE none (a varchar(20));
          CREATE VIEW v AS SELECT id, x, y AS q FROM p;",
     );
+    if dialect == "postgres" {
+        live.batch("CREATE TABLE parts (id integer, state text) PARTITION BY LIST (state);");
+    }
     let sandbox = Sandbox::with_spec(&format!("version = 1\n[[trigger]]\n{usage}\n"));
     sandbox.on(&*live, &["plan"]).code(1).says(said);
 }

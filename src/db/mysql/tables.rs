@@ -158,10 +158,12 @@ fn empty(kind: TableKind) -> TableFacts {
         kind,
         columns: vec![],
         generated: vec![],
+        unseen: vec![],
         is_child: false,
         types: vec![],
         primary_key: vec![],
         row_key: vec![],
         partition_of: vec![],
+        partition_key: vec![],
     }
 }

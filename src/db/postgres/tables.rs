@@ -203,6 +203,8 @@ fn table(row: &postgres::Row) -> Result<Table, Error> {
     let types: Option<Vec<String>> = get(row, 9)?;
     let primary_key: Option<Vec<String>> = get(row, 10)?;
     let primary_key = primary_key.unwrap_or_default();
+    let unseen: Option<Vec<String>> = get(row, 11)?;
+    let partition_key: Option<Vec<String>> = get(row, 12)?;
     Ok(Table {
         id: TableId {
             schema: get(row, 1)?,
@@ -218,11 +220,13 @@ fn table(row: &postgres::Row) -> Result<Table, Error> {
             },
             columns: columns.unwrap_or_default(),
             generated: generated.unwrap_or_default(),
+            unseen: unseen.unwrap_or_default(),
             is_child: get(row, 6)?,
             types: types.unwrap_or_default(),
             row_key: primary_key.clone(),
             primary_key,
             partition_of: parents(row)?,
+            partition_key: partition_key.unwrap_or_default(),
         }),
     })
 }

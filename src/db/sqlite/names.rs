@@ -185,9 +185,11 @@ fn facts(connection: &Connection, listed: &Listed) -> Result<TableFacts, Error> 
             .filter(|column| column.generated)
             .map(|column| column.name.clone())
             .collect(),
+        unseen: vec![],
         columns: columns.into_iter().map(|column| column.name).collect(),
         is_child: false,
         partition_of: vec![],
+        partition_key: vec![],
     };
     if !keyed {
         facts.row_key = crate::dialect::sqlite::Sqlite.row_key(&facts);

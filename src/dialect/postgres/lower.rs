@@ -353,6 +353,10 @@ fn generated(reader: &mut Reader<'_>, trigger: &str, firing: &Firing) -> Option<
     if !sound {
         return None;
     }
+    refuse::unseen_columns(reader, body, &text);
+    if let Some((field, declare)) = &declare {
+        refuse::unseen_columns(reader, field, declare);
+    }
     let bypass = request.fields.bypass.as_ref();
     let bypass = bypass.filter(|_| firing.timing == Timing::InsteadOf);
     let context = context! {

@@ -1,7 +1,7 @@
 //! What PostgreSQL's CREATE TRIGGER refuses, found before anything runs, with the place in the spec and the way out.
 //! The rules are those of `CreateTriggerFiringOn` in `trigger.c`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::lower::Firing;
 use crate::dialect::request::{Reader, place};
@@ -356,6 +356,37 @@ pub(super) fn wrong_condition(
         }
     }
     generated_columns(reader, when, sql, firing);
+}
+
+/// What the body of a kind reads of columns that are NULL in it, whatever they are in the table (PostgreSQL 18). A body of the
+/// user's own is as it is: an import must be able to hold it.
+pub(super) fn unseen_columns(reader: &mut Reader<'_>, field: &Located<String>, sql: &str) {
+    let request = reader.request;
+    let Some(facts) = &request.table.facts else {
+        return;
+    };
+    if request.kind.is_none() || facts.unseen.is_empty() {
+        return;
+    }
+    let mut told = BTreeSet::new();
+    for row in ["old", "new"] {
+        for (column, range) in inspect::row_columns(sql, &POSTGRES, row) {
+            let Some(column) = column.filter(|column| facts.unseen.contains(column)) else {
+                continue;
+            };
+            if !told.insert(column.clone()) {
+                continue;
+            }
+            let at = place(field, sql, range);
+            reader.refuse(
+                format!(
+                    "the generated column `{column}` is VIRTUAL: no body sees it, it is NULL there"
+                ),
+                &at,
+                "write out what it is made of, ask for it in `when`, or make the column STORED",
+            );
+        }
+    }
 }
 
 /// Generated columns are worked out after the BEFORE triggers.

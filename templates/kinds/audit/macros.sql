@@ -8,7 +8,7 @@
     CASE typeof({{ row | sql }}.{{ value }}) WHEN 'blob' THEN hex({{ row | sql }}.{{ value }}) ELSE {{ row | sql }}.{{ value }} END
   {%- else -%}
     {%- set type = types[column] | lower -%}
-    {%- if "binary" in type or "blob" in type -%}
+    {%- if "binary" in type or "blob" in type or type is startingwith("vector") -%}
       HEX({{ row | sql }}.{{ value }})
     {%- elif type is startingwith("bit") -%}
       {{ row | sql }}.{{ value }} + 0
@@ -30,12 +30,11 @@
   {%- elif dialect == "mysql" -%}
     JSON_OBJECT({% for column in columns %}{% if not loop.first %}, {% endif %}{{ column | literal }}, {{ cell(row, column, redact, types, dialect) }}{% endfor %})
   {%- else -%}
-    {#- Older SQLite takes 127 arguments: a wide table is put together from parts, without the braces between them. -#}
-    {%- for part in columns | batch(50) -%}
-      {%- if not loop.first %} || ',' || substr({% endif -%}
-      {%- if loop.first and not loop.last %}substr({% endif -%}
-      json_object({% for column in part %}{% if not loop.first %}, {% endif %}{{ column | literal }}, {{ cell(row, column, redact, types, dialect) }}{% endfor %})
-      {%- if not loop.first %}, 2{% if not loop.last %}, 1000000000{% endif %}){% endif -%}
-    {%- endfor -%}
+    {#- Older SQLite takes 127 arguments: a wide table's are rows. -#}
+    {%- if columns | length > 50 -%}
+      (WITH part (name, value) AS (VALUES {% for column in columns %}{% if not loop.first %}, {% endif %}({{ column | literal }}, {{ cell(row, column, redact, types, dialect) }}){% endfor %}) SELECT json_group_object(name, value) FROM part)
+    {%- else -%}
+      json_object({% for column in columns %}{% if not loop.first %}, {% endif %}{{ column | literal }}, {{ cell(row, column, redact, types, dialect) }}{% endfor %})
+    {%- endif -%}
   {%- endif -%}
 {%- endmacro -%}

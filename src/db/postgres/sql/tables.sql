@@ -43,7 +43,7 @@ asked AS (
 )
 SELECT asked.numbers, n.nspname, c.relname, c.relkind, details.columns, details.generated,
        c.relispartition OR c.oid IN (SELECT inhrelid FROM pg_catalog.pg_inherits), above.schemas, above.names,
-       details.types, key.columns
+       details.types, key.columns, details.unseen, parts.columns
 FROM asked
 JOIN pg_catalog.pg_class c ON c.oid = asked.oid
 JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
@@ -52,6 +52,7 @@ JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
 LEFT JOIN LATERAL (
   SELECT pg_catalog.array_agg(a.attname) AS columns,
          pg_catalog.array_agg(a.attname) FILTER (WHERE a.attgenerated <> '') AS generated,
+         pg_catalog.array_agg(a.attname) FILTER (WHERE a.attgenerated = 'v') AS unseen,
          pg_catalog.array_agg(pg_catalog.format_type(a.atttypid, a.atttypmod)) AS types
   -- In order once, as the index has them, and not for each array.
   FROM (
@@ -78,3 +79,21 @@ LEFT JOIN LATERAL (
   JOIN pg_catalog.pg_namespace pn ON pn.oid = pc.relnamespace
   WHERE c.relispartition AND ancestor.oid <> c.oid
 ) AS above ON true
+-- A partition key may be made of expressions: the server notes for each of its columns that it belongs to the table.
+LEFT JOIN LATERAL (
+  WITH RECURSIVE tree AS (
+    SELECT c.oid
+    UNION ALL
+    SELECT i.inhrelid
+    FROM tree
+    JOIN pg_catalog.pg_inherits i ON i.inhparent = tree.oid
+    JOIN pg_catalog.pg_class pc ON pc.oid = i.inhrelid AND pc.relkind = 'p'
+  )
+  SELECT pg_catalog.array_agg(DISTINCT a.attname) AS columns
+  FROM tree
+  JOIN pg_catalog.pg_depend d
+    ON d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.objid = tree.oid AND d.objsubid > 0
+    AND d.refclassid = d.classid AND d.refobjid = d.objid AND d.refobjsubid = 0 AND d.deptype = 'i'
+  JOIN pg_catalog.pg_attribute a ON a.attrelid = d.objid AND a.attnum = d.objsubid
+  WHERE c.relkind = 'p'
+) AS parts ON true
