@@ -437,15 +437,18 @@ impl Runner<'_> {
         database: &mut dyn Database,
         count: &mut dyn FnMut(),
     ) -> Result<(), Error> {
-        if !group.tables.is_empty() {
-            hold(&group.tables, self.settings.patience, database)?;
-        }
+        let mut is_held = group.tables.is_empty();
         for piece in pieces(&group.statements) {
             signal::check()?;
             for _ in piece {
                 count();
             }
-            database.run(piece, &mut |_| ())?;
+            if is_held {
+                database.run(piece, &mut |_| ())?;
+            } else {
+                hold(&group.tables, piece, self.settings.patience, database)?;
+                is_held = true;
+            }
         }
         Ok(())
     }
@@ -625,10 +628,12 @@ impl Runner<'_> {
             ways.push((object, target, None));
         }
         for group in groups(self.statements(ways, &catalog, &live, database)?) {
-            if !group.tables.is_empty() {
-                hold(&group.tables, self.settings.patience, database)?;
-            }
-            let result = database.run(&group.statements, &mut |_| ());
+            let result = if group.tables.is_empty() {
+                database.run(&group.statements, &mut |_| ())
+            } else {
+                let patience = self.settings.patience;
+                hold(&group.tables, &group.statements, patience, database)
+            };
             let released = database.release();
             result?;
             released?;
@@ -739,17 +744,19 @@ impl Step {
     }
 }
 
-/// Hold others off these tables; a busy table is tried again, with pauses, until the patience is over.
+/// Hold others off these tables, and run statements meanwhile; a busy table is tried again, with pauses, until the patience is
+/// over.
 fn hold(
     tables: &BTreeSet<TableId>,
+    statements: &[Statement],
     patience: Patience,
     database: &mut dyn Database,
 ) -> Result<(), Error> {
     let start = Instant::now();
     let mut pause = Duration::from_millis(50);
     loop {
-        let error = match database.hold(tables) {
-            Ok(()) => return Ok(()),
+        let error = match database.hold_and_run(tables, statements) {
+            Ok(ran) => return ran,
             Err(error) => error,
         };
         signal::check()?;
