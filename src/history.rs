@@ -21,6 +21,9 @@ use self::ways::{Form, Literals};
 /// Rows in one INSERT: few round trips, and no statement grows beyond reason.
 const ROWS_PER_STATEMENT: usize = 200;
 
+/// Bytes of definitions in one INSERT, unless a single row has more: with what quoting adds, hardly a server takes less at once.
+const BYTES_PER_STATEMENT: usize = 256 * 1024;
+
 /// So many statements may lie ready before the database has taken them.
 const RENDERED_AHEAD: usize = 4;
 
@@ -205,8 +208,7 @@ impl Writer<'_> {
         version: i64,
         rows: &'a [Row],
     ) -> impl Iterator<Item = Result<String, Error>> + 'a {
-        rows.chunks(ROWS_PER_STATEMENT)
-            .map(move |rows| self.some_objects(version, rows))
+        self.statements(version, rows.iter().cloned().map(Ok))
     }
 
     /// The same, each given to `run` while the next rows are made and rendered.
@@ -253,18 +255,28 @@ impl Writer<'_> {
         version: i64,
         rows: impl Iterator<Item = Result<Row, Error>>,
     ) -> impl Iterator<Item = Result<String, Error>> {
-        let mut rows = rows.fuse();
+        let mut rows = rows.map(|row| row.and_then(Written::of)).fuse().peekable();
         std::iter::from_fn(move || {
-            let some: Result<Vec<Row>, Error> = rows.by_ref().take(ROWS_PER_STATEMENT).collect();
-            match some {
-                Ok(some) if some.is_empty() => None,
-                Ok(some) => Some(self.some_objects(version, &some)),
-                Err(error) => Some(Err(error)),
+            let (mut some, mut bytes) = (vec![], 0);
+            while some.len() < ROWS_PER_STATEMENT
+                && let Some(row) = rows.next_if(|next| {
+                    let more = next.as_ref().map_or(0, Written::bytes);
+                    some.is_empty() || bytes + more <= BYTES_PER_STATEMENT
+                })
+            {
+                match row {
+                    Ok(row) => {
+                        bytes += row.bytes();
+                        some.push(row);
+                    }
+                    Err(error) => return Some(Err(error)),
+                }
             }
+            (!some.is_empty()).then(|| self.some_objects(version, &some))
         })
     }
 
-    fn some_objects(&self, version: i64, rows: &[Row]) -> Result<String, Error> {
+    fn some_objects(&self, version: i64, rows: &[Written]) -> Result<String, Error> {
         #[derive(Serialize)]
         struct Context<'a> {
             history_schema: &'a str,
@@ -279,52 +291,65 @@ impl Writer<'_> {
             name: &'a str,
             rendered_digest: Option<&'a HexDigest>,
             live_fingerprint: Option<&'a HexDigest>,
-            definition: Option<String>,
-            before: Option<String>,
+            definition: Option<&'a str>,
+            before: Option<&'a str>,
         }
-        let json = |id: &ObjectId, definition: Option<&Definition>| {
-            serde_json::to_string(&definition)
-                .map_err(|error| Error::failed(format!("{id} cannot be recorded: {error}")))
-        };
-        let mut context = Context {
-            history_schema: self.schema,
-            version,
-            rows: vec![],
-        };
-        for Row {
-            id,
-            present,
-            before,
-        } in rows
-        {
-            let mut row = ContextRow {
+        let rows = rows.iter().map(|written| {
+            let id = &written.row.id;
+            let present = written.row.present.as_ref();
+            ContextRow {
                 kind: id.kind(),
                 schema: id.schema(),
                 table: id.table().map_or("", |table| table.name.as_str()),
                 name: id.name(),
-                rendered_digest: None,
-                live_fingerprint: None,
-                definition: None,
-                before: before
-                    .as_ref()
-                    .map(|before| json(id, before.as_ref()))
-                    .transpose()?,
-            };
-            if let Some(Present {
-                rendered_digest,
-                live_fingerprint,
-                definition,
-            }) = present
-            {
-                row.rendered_digest = Some(rendered_digest);
-                row.live_fingerprint = match live_fingerprint {
+                rendered_digest: present.map(|present| &present.rendered_digest),
+                live_fingerprint: present.and_then(|present| match &present.live_fingerprint {
                     LiveFingerprint::Known(fingerprint) => Some(fingerprint),
                     LiveFingerprint::Later => None,
-                };
-                row.definition = Some(json(id, Some(definition))?);
+                }),
+                definition: written.definition.as_deref(),
+                before: written.before.as_deref(),
             }
-            context.rows.push(row);
-        }
+        });
+        let context = Context {
+            history_schema: self.schema,
+            version,
+            rows: rows.collect(),
+        };
         self.renderer.render("history_insert_objects.sql", context)
+    }
+}
+
+/// A row, and its definitions as they are written down.
+struct Written {
+    row: Row,
+    definition: Option<String>,
+    before: Option<String>,
+}
+
+impl Written {
+    fn of(row: Row) -> Result<Self, Error> {
+        let json = |definition: Option<&Definition>| {
+            serde_json::to_string(&definition)
+                .map_err(|error| Error::failed(format!("{} cannot be recorded: {error}", row.id)))
+        };
+        let definition = row
+            .present
+            .as_ref()
+            .map(|present| json(Some(&present.definition)));
+        let before = row.before.as_ref().map(|before| json(before.as_ref()));
+        Ok(Self {
+            definition: definition.transpose()?,
+            before: before.transpose()?,
+            row,
+        })
+    }
+
+    fn bytes(&self) -> usize {
+        [&self.definition, &self.before]
+            .into_iter()
+            .flatten()
+            .map(String::len)
+            .sum()
     }
 }

@@ -437,18 +437,15 @@ impl Runner<'_> {
         database: &mut dyn Database,
         count: &mut dyn FnMut(),
     ) -> Result<(), Error> {
-        let mut is_held = group.tables.is_empty();
+        if !group.tables.is_empty() {
+            hold(&group.tables, self.settings.patience, database)?;
+        }
         for piece in pieces(&group.statements) {
             signal::check()?;
             for _ in piece {
                 count();
             }
-            if is_held {
-                database.run(piece, &mut |_| ())?;
-            } else {
-                hold(&group.tables, piece, self.settings.patience, database)?;
-                is_held = true;
-            }
+            database.run(piece, &mut |_| ())?;
         }
         Ok(())
     }
@@ -628,12 +625,10 @@ impl Runner<'_> {
             ways.push((object, target, None));
         }
         for group in groups(self.statements(ways, &catalog, &live, database)?) {
-            let result = if group.tables.is_empty() {
-                database.run(&group.statements, &mut |_| ())
-            } else {
-                let patience = self.settings.patience;
-                hold(&group.tables, &group.statements, patience, database)
-            };
+            if !group.tables.is_empty() {
+                hold(&group.tables, self.settings.patience, database)?;
+            }
+            let result = database.run(&group.statements, &mut |_| ());
             let released = database.release();
             result?;
             released?;
@@ -744,19 +739,17 @@ impl Step {
     }
 }
 
-/// Hold others off these tables, and run statements meanwhile; a busy table is tried again, with pauses, until the patience is
-/// over.
+/// Hold others off these tables; a busy table is tried again, with pauses, until the patience is over.
 fn hold(
     tables: &BTreeSet<TableId>,
-    statements: &[Statement],
     patience: Patience,
     database: &mut dyn Database,
 ) -> Result<(), Error> {
     let start = Instant::now();
     let mut pause = Duration::from_millis(50);
     loop {
-        let error = match database.hold_and_run(tables, statements) {
-            Ok(ran) => return ran,
+        let error = match database.hold(tables) {
+            Ok(()) => return Ok(()),
             Err(error) => error,
         };
         signal::check()?;

@@ -615,16 +615,6 @@ pub trait Database: Send {
         let _ = tables;
         Ok(())
     }
-    /// Hold these tables, and run statements while they are held: in one round trip, where that can be. What goes wrong with a
-    /// statement is within; any other error says that they are not held, and that nothing has run.
-    fn hold_and_run(
-        &mut self,
-        tables: &BTreeSet<TableId>,
-        statements: &[Statement],
-    ) -> Result<Result<(), Error>, Error> {
-        self.hold(tables)?;
-        Ok(self.run(statements, &mut |_| ()))
-    }
     /// The end of [`Database::hold`].
     fn release(&mut self) -> Result<(), Error> {
         Ok(())

@@ -194,9 +194,11 @@ impl Mysql {
 /// anything may be.
 fn shape<'a>(statement: &'a str, syntax: &Syntax) -> Cow<'a, str> {
     let all: Vec<Token> = tokens(statement, syntax).collect();
-    let writes = all
-        .first()
-        .is_some_and(|first| ["insert", "replace"].iter().any(|word| first.is_word(statement, word)));
+    let writes = all.first().is_some_and(|first| {
+        ["insert", "replace"]
+            .iter()
+            .any(|word| first.is_word(statement, word))
+    });
     let is_doubtful = |token: &Token| {
         matches!(token.kind, TokenKind::Comment | TokenKind::Unterminated)
             || token.is_word(statement, "select")

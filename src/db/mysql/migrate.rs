@@ -19,9 +19,6 @@ const LEAST_WAIT: u64 = 2;
 /// Bytes in one packet: far below the least that a server takes.
 const MOST_BYTES: usize = 64 * 1024;
 
-/// Between two statements of a packet: a comment may end a statement, so the next begins on a line of its own.
-const BETWEEN: &str = "\n;\n";
-
 impl Mysql {
     /// The migration lock's name, which is the server's: at most 64 bytes.
     pub(super) fn lock_name(&self) -> String {
@@ -126,53 +123,16 @@ impl Mysql {
 
     /// Hold everybody off these tables. Until they are released no other can be used.
     pub(super) fn lock_tables(&mut self, tables: &BTreeSet<TableId>) -> Result<(), Error> {
-        let sql = lock_statement(tables);
-        match self.conn.query_drop(&sql) {
-            Ok(()) => Ok(()),
-            Err(error) => self.not_locked(&sql, error),
-        }
-    }
-
-    /// The same, and the statements behind it in the same packet: a round trip less for each table. When the tables are not
-    /// to be had the server does not look at the rest.
-    pub(super) fn lock_and_run(
-        &mut self,
-        tables: &BTreeSet<TableId>,
-        statements: &[Statement],
-    ) -> Result<Result<(), Error>, Error> {
-        let sets = statements.first().is_none_or(|first| first_is(first, "set"));
-        if sets || self.dirty {
-            self.lock_tables(tables)?;
-            return Ok(self.run_statements(statements, &mut |_| ()));
-        }
-        let count = in_one_packet(&before_settings(statements));
-        let (packet, rest) = statements
-            .split_at_checked(count)
-            .unwrap_or((statements, &[]));
-        for statement in packet {
-            self.must_fit("run a statement", &statement.sql)?;
-        }
-        let lock = lock_statement(tables);
-        let sql = packet.iter().map(|one| one.sql.as_str());
-        let texts: Vec<&str> = std::iter::once(lock.as_str()).chain(sql).collect();
-        let (fine, error) = self.run_several(&texts.join(BETWEEN));
-        match (fine.checked_sub(1), error) {
-            (Some(fine), error) => {
-                let ran = all_ran(packet, fine, error);
-                Ok(ran.and_then(|()| self.run_statements(rest, &mut |_| ())))
-            }
-            (None, Some(error)) => {
-                self.not_locked(&lock, error)?;
-                Ok(self.run_statements(statements, &mut |_| ()))
-            }
-            (None, None) => Ok(all_ran(packet, 0, None)),
-        }
-    }
-
-    /// What to do where tables are not to be locked: `Ok` to go on, holding them by now, or without.
-    fn not_locked(&mut self, sql: &str, mut error: mysql::Error) -> Result<(), Error> {
+        let locks: Vec<String> = tables
+            .iter()
+            .map(|table| format!("{}.{} WRITE", quoted(&table.schema), quoted(&table.name)))
+            .collect();
+        let sql = format!("LOCK TABLES {}", locks.join(", "));
+        let Err(mut error) = self.conn.query_drop(&sql) else {
+            return Ok(());
+        };
         if errors::code(&error) == Some(1785) {
-            match self.lock_unlogged(sql)? {
+            match self.lock_unlogged(&sql)? {
                 None => return Ok(()),
                 Some(second) => error = second,
             }
@@ -230,7 +190,8 @@ impl Mysql {
             let count = if sets || self.dirty {
                 1
             } else {
-                in_one_packet(&before_settings(rest))
+                let further = rest.iter().take_while(|next| !first_is(next, "set"));
+                in_one_packet(&further.collect::<Vec<_>>())
             };
             let (packet, others) = rest.split_at_checked(count).unwrap_or((rest, &[]));
             self.dirty |= sets;
@@ -264,8 +225,18 @@ impl Mysql {
                 .map_err(|error| errors::statement(statement, &error));
         }
         let texts: Vec<&str> = packet.iter().map(|one| one.sql.as_str()).collect();
-        let (fine, error) = self.run_several(&texts.join(BETWEEN));
-        all_ran(packet, fine, error)
+        // A comment may end a statement: the next begins on a line of its own.
+        let (fine, error) = self.run_several(&texts.join("\n;\n"));
+        match (error, packet.get(fine)) {
+            (Some(error), Some(statement)) => Err(errors::statement(statement, &error)),
+            (Some(error), None) => Err(errors::cannot("run the statements", &error)),
+            (None, None) => Ok(()),
+            (None, Some(statement)) => Err(Error::new(
+                Kind::Uncertain,
+                format!("the server answered {fine} of {} statements", packet.len()),
+            )
+            .note(format!("the next is: {}", statement.sql))),
+        }
     }
 
     /// Several statements in one round trip: how many went well, and what the server said of the next.
@@ -296,34 +267,6 @@ impl Mysql {
         );
         undone.and(unlocked).and(released)
     }
-}
-
-fn lock_statement(tables: &BTreeSet<TableId>) -> String {
-    let locks: Vec<String> = tables
-        .iter()
-        .map(|table| format!("{}.{} WRITE", quoted(&table.schema), quoted(&table.name)))
-        .collect();
-    format!("LOCK TABLES {}", locks.join(", "))
-}
-
-/// Whether all statements of a packet ran, of which so many went well, and what the server said of the next.
-fn all_ran(packet: &[Statement], fine: usize, error: Option<mysql::Error>) -> Result<(), Error> {
-    match (error, packet.get(fine)) {
-        (Some(error), Some(statement)) => Err(errors::statement(statement, &error)),
-        (Some(error), None) => Err(errors::cannot("run the statements", &error)),
-        (None, None) => Ok(()),
-        (None, Some(statement)) => Err(Error::new(
-            Kind::Uncertain,
-            format!("the server answered {fine} of {} statements", packet.len()),
-        )
-        .note(format!("the next is: {}", statement.sql))),
-    }
-}
-
-/// The statements up to the first that sets something for the session.
-fn before_settings(statements: &[Statement]) -> Vec<&Statement> {
-    let unset = statements.iter().take_while(|next| !first_is(next, "set"));
-    unset.collect()
 }
 
 /// How many of these, at least one, go to the server at once. A packet does not end with a DROP where another statement

@@ -485,14 +485,6 @@ impl Database for Mysql {
         self.lock_tables(tables)
     }
 
-    fn hold_and_run(
-        &mut self,
-        tables: &BTreeSet<TableId>,
-        statements: &[Statement],
-    ) -> Result<Result<(), Error>, Error> {
-        self.lock_and_run(tables, statements)
-    }
-
     fn release(&mut self) -> Result<(), Error> {
         self.execute("unlock the tables", "UNLOCK TABLES")
     }
