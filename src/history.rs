@@ -231,8 +231,14 @@ impl Writer<'_> {
         version: i64,
         rows: impl ExactSizeIterator<Item = Result<Row, Error>> + Send + 'scope,
     ) -> Receiver<Result<String, Error>> {
-        let (sender, rendered) = mpsc::sync_channel(RENDERED_AHEAD);
-        let is_one = rows.len() <= ROWS_PER_STATEMENT;
+        // Few rows are rendered before anything is taken: then there must be room for a statement of each.
+        let are_few = rows.len() <= ROWS_PER_STATEMENT;
+        let room = if are_few {
+            rows.len().max(1)
+        } else {
+            RENDERED_AHEAD
+        };
+        let (sender, rendered) = mpsc::sync_channel(room);
         let render = move || {
             for sql in self.statements(version, rows) {
                 if sender.send(sql).is_err() {
@@ -241,7 +247,7 @@ impl Writer<'_> {
                 }
             }
         };
-        if is_one {
+        if are_few {
             render();
         } else {
             scope.spawn(render);
