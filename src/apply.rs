@@ -17,7 +17,7 @@ use crate::db::{
 };
 use crate::digest::HexDigest;
 use crate::error::{Diagnostic, Error, Kind};
-use crate::history::{Ways, Writer};
+use crate::history::{Ahead, Ways, Writer};
 use crate::journal;
 use crate::kinds::tables::NewTable;
 use crate::model::{Definition, FunctionId, ObjectId, TableId};
@@ -341,22 +341,22 @@ fn attempt(
         }
     }
     let mut reader = Reader::default();
+    let form = settings.writer.copied_by(database);
     let expected: Vec<_> = job.expected.iter().map(|(id, end)| (&**id, end)).collect();
     thread::scope(|scope| {
-        // The rows of some are rendered while the database tells of the next; it is asked of functions and triggers apart anyway.
-        let mut rendered = None;
+        // The rows of some are written out while the database tells of the next; it is asked of functions and triggers apart anyway.
+        let mut ahead: Option<Ahead> = None;
         let of_a_kind = expected.chunk_by(|(one, _), (next, _)| one.kind() == next.kind());
         for some in of_a_kind.flat_map(|all| all.chunks(VERIFIED_AT_ONCE)) {
             let live = reader.read(some, &job.expected, database)?;
             let verdicts = verdicts(some, &live, database)?;
-            for sql in rendered.into_iter().flatten() {
-                record(sql?, database)?;
+            if let Some(ahead) = ahead {
+                ahead.record(database)?;
             }
             let rows = rows(some, &job.found, live, verdicts, database.dialect());
-            rendered = Some(settings.writer.ahead(scope, version, rows));
+            ahead = Some(settings.writer.ahead(scope, version, rows, form));
         }
-        let mut rest = rendered.into_iter().flatten();
-        rest.try_for_each(|sql| record(sql?, database))
+        ahead.map_or(Ok(()), |ahead| ahead.record(database))
     })?;
     let migration = Migration {
         state: "applied".to_owned(),

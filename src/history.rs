@@ -8,7 +8,7 @@ use std::thread::{self, Scope};
 
 use serde::Serialize;
 
-use crate::db::Migration;
+use crate::db::{Database, Migration, ObjectRow, RowForm, Statement};
 use crate::digest::HexDigest;
 use crate::error::Error;
 use crate::model::{Definition, ObjectId};
@@ -24,8 +24,8 @@ const ROWS_PER_STATEMENT: usize = 200;
 /// Bytes of definitions in one INSERT, unless a single row has more: with what quoting adds, hardly a server takes less at once.
 const BYTES_PER_STATEMENT: usize = 256 * 1024;
 
-/// So many statements may lie ready before the database has taken them.
-const RENDERED_AHEAD: usize = 4;
+/// So many statements, or as many rows in another form, may lie ready before the database has taken them.
+const WRITTEN_AHEAD: usize = 4;
 
 /// Bytes of statements that are better written down piece by piece.
 const LONG: usize = 500_000;
@@ -79,6 +79,9 @@ const CREATE: [&str; 3] = [
 
 /// The template of a migration's row.
 const INSERT_MIGRATION: &str = "history_insert_migration.sql";
+
+/// The template of objects' rows.
+const INSERT_OBJECTS: &str = "history_insert_objects.sql";
 
 impl Writer<'_> {
     /// The statements that make the history tables.
@@ -208,7 +211,8 @@ impl Writer<'_> {
         version: i64,
         rows: &'a [Row],
     ) -> impl Iterator<Item = Result<String, Error>> + 'a {
-        self.statements(version, rows.iter().cloned().map(Ok))
+        rows.chunks(ROWS_PER_STATEMENT)
+            .flat_map(move |rows| each(self.some_objects(version, rows)))
     }
 
     /// The same, each given to `run` while the next rows are made and rendered.
@@ -219,143 +223,190 @@ impl Writer<'_> {
         mut run: impl FnMut(String) -> Result<(), Error>,
     ) -> Result<(), Error> {
         thread::scope(|scope| {
-            let mut rendered = self.ahead(scope, version, rows).into_iter();
+            let mut rendered = self.ahead(scope, version, rows, None).pieces.into_iter();
             rendered.try_for_each(|sql| run(sql?))
         })
     }
 
-    /// The same, rendered while whoever has begun it does something else: the statements, as they come.
+    /// How the engine copies rows that this writer would write in the same words.
+    pub fn copied_by(&self, database: &mut dyn Database) -> Option<RowForm> {
+        if self.renderer.is_custom(INSERT_OBJECTS) {
+            return None;
+        }
+        database.copier().map(|copier| copier.form())
+    }
+
+    /// Rows, written out while whoever has begun it does something else: many of them in the engine's own form, where there is
+    /// one, and else as statements.
     pub fn ahead<'scope>(
         &'scope self,
         scope: &'scope Scope<'scope, '_>,
         version: i64,
         rows: impl ExactSizeIterator<Item = Result<Row, Error>> + Send + 'scope,
-    ) -> Receiver<Result<String, Error>> {
-        // Few rows are rendered before anything is taken: then there must be room for a statement of each.
+        form: Option<RowForm>,
+    ) -> Ahead {
+        // Few rows are written out before anything is taken: then there must be room for a statement of each.
         let are_few = rows.len() <= ROWS_PER_STATEMENT;
         let room = if are_few {
             rows.len().max(1)
         } else {
-            RENDERED_AHEAD
+            WRITTEN_AHEAD
         };
-        let (sender, rendered) = mpsc::sync_channel(room);
-        let render = move || {
-            for sql in self.statements(version, rows) {
-                if sender.send(sql).is_err() {
-                    // What was rendered before has failed.
+        let (sender, pieces) = mpsc::sync_channel(room);
+        let form = form.filter(|_| !are_few);
+        let write = move || {
+            for piece in self.pieces(version, rows, form) {
+                if sender.send(piece).is_err() {
+                    // What was written before has failed.
                     return;
                 }
             }
         };
         if are_few {
-            render();
+            write();
         } else {
-            scope.spawn(render);
+            scope.spawn(write);
         }
-        rendered
+        Ahead {
+            pieces,
+            are_statements: form.is_none(),
+        }
     }
 
-    /// The statements for rows that are made when they are asked for; after an error there are no more.
-    fn statements(
+    /// The pieces for rows that are made when they are asked for; after an error there are no more.
+    fn pieces(
         &self,
         version: i64,
         rows: impl Iterator<Item = Result<Row, Error>>,
+        form: Option<RowForm>,
     ) -> impl Iterator<Item = Result<String, Error>> {
-        let mut rows = rows.map(|row| row.and_then(Written::of)).fuse().peekable();
-        std::iter::from_fn(move || {
-            let (mut some, mut bytes) = (vec![], 0);
-            while some.len() < ROWS_PER_STATEMENT
-                && let Some(row) = rows.next_if(|next| {
-                    let more = next.as_ref().map_or(0, Written::bytes);
-                    some.is_empty() || bytes + more <= BYTES_PER_STATEMENT
-                })
-            {
-                match row {
-                    Ok(row) => {
-                        bytes += row.bytes();
-                        some.push(row);
-                    }
-                    Err(error) => return Some(Err(error)),
+        let mut rows = rows.fuse();
+        let some = std::iter::from_fn(move || {
+            let some: Result<Vec<Row>, Error> = rows.by_ref().take(ROWS_PER_STATEMENT).collect();
+            match (some, form) {
+                (Ok(some), _) if some.is_empty() => None,
+                (Ok(some), None) => Some(self.some_objects(version, &some)),
+                (Ok(some), Some(form)) => {
+                    Some(written(version, &some, form).map(|text| vec![text]))
                 }
+                (Err(error), _) => Some(Err(error)),
             }
-            (!some.is_empty()).then(|| self.some_objects(version, &some))
-        })
+        });
+        some.flat_map(each)
     }
 
-    fn some_objects(&self, version: i64, rows: &[Written]) -> Result<String, Error> {
+    /// The statements for some rows: one, unless that would be too long for a server.
+    fn some_objects(&self, version: i64, rows: &[Row]) -> Result<Vec<String>, Error> {
         #[derive(Serialize)]
         struct Context<'a> {
             history_schema: &'a str,
             version: i64,
-            rows: Vec<ContextRow<'a>>,
+            rows: Vec<ObjectRow<'a>>,
         }
-        #[derive(Serialize)]
-        struct ContextRow<'a> {
-            kind: &'a str,
-            schema: &'a str,
-            table: &'a str,
-            name: &'a str,
-            rendered_digest: Option<&'a HexDigest>,
-            live_fingerprint: Option<&'a HexDigest>,
-            definition: Option<&'a str>,
-            before: Option<&'a str>,
-        }
-        let rows = rows.iter().map(|written| {
-            let id = &written.row.id;
-            let present = written.row.present.as_ref();
-            ContextRow {
-                kind: id.kind(),
-                schema: id.schema(),
-                table: id.table().map_or("", |table| table.name.as_str()),
-                name: id.name(),
-                rendered_digest: present.map(|present| &present.rendered_digest),
-                live_fingerprint: present.and_then(|present| match &present.live_fingerprint {
-                    LiveFingerprint::Known(fingerprint) => Some(fingerprint),
-                    LiveFingerprint::Later => None,
-                }),
-                definition: written.definition.as_deref(),
-                before: written.before.as_deref(),
-            }
-        });
-        let context = Context {
-            history_schema: self.schema,
-            version,
-            rows: rows.collect(),
+        let render = |rows| {
+            let context = Context {
+                history_schema: self.schema,
+                version,
+                rows,
+            };
+            self.renderer.render(INSERT_OBJECTS, context)
         };
-        self.renderer.render("history_insert_objects.sql", context)
+        let (mut statements, mut some, mut bytes) = (vec![], vec![], 0);
+        for row in rows {
+            let row = row.columns(version)?;
+            let texts = [&row.definition, &row.before].into_iter().flatten();
+            let more: usize = texts.map(String::len).sum();
+            if bytes + more > BYTES_PER_STATEMENT && !some.is_empty() {
+                statements.push(render(std::mem::take(&mut some))?);
+                bytes = 0;
+            }
+            bytes += more;
+            some.push(row);
+        }
+        if !some.is_empty() {
+            statements.push(render(some)?);
+        }
+        Ok(statements)
     }
 }
 
-/// A row, and its definitions as they are written down.
-struct Written {
-    row: Row,
-    definition: Option<String>,
-    before: Option<String>,
+/// One after the other, or the error.
+fn each(made: Result<Vec<String>, Error>) -> impl Iterator<Item = Result<String, Error>> {
+    let (made, error) = match made {
+        Ok(made) => (made, None),
+        Err(error) => (vec![], Some(Err(error))),
+    };
+    made.into_iter().map(Ok).chain(error)
 }
 
-impl Written {
-    fn of(row: Row) -> Result<Self, Error> {
+/// Rows that are being written out.
+pub struct Ahead {
+    /// As they come.
+    pieces: Receiver<Result<String, Error>>,
+    /// Else they are for the engine's [`crate::db::Copier`].
+    are_statements: bool,
+}
+
+impl Ahead {
+    /// Write them down, as part of the migration that is open.
+    pub fn record(self, database: &mut dyn Database) -> Result<(), Error> {
+        let mut pieces = self.pieces.into_iter();
+        match database.copier() {
+            Some(copier) if !self.are_statements => copier.copy(&mut pieces),
+            _ => pieces.try_for_each(|sql| {
+                let statement = Statement {
+                    sql: sql?,
+                    object: None,
+                };
+                database.run(&[statement], &mut |_| ())
+            }),
+        }
+    }
+}
+
+/// Rows in a form of the engine's.
+fn written(version: i64, rows: &[Row], form: RowForm) -> Result<String, Error> {
+    let mut text = String::new();
+    for row in rows {
+        form(&row.columns(version)?, &mut text);
+    }
+    Ok(text)
+}
+
+impl Row {
+    /// Its columns.
+    fn columns(&self, version: i64) -> Result<ObjectRow<'_>, Error> {
+        let Self {
+            id,
+            present,
+            before,
+        } = self;
         let json = |definition: Option<&Definition>| {
             serde_json::to_string(&definition)
-                .map_err(|error| Error::failed(format!("{} cannot be recorded: {error}", row.id)))
+                .map_err(|error| Error::failed(format!("{id} cannot be recorded: {error}")))
         };
-        let definition = row
-            .present
-            .as_ref()
-            .map(|present| json(Some(&present.definition)));
-        let before = row.before.as_ref().map(|before| json(before.as_ref()));
-        Ok(Self {
-            definition: definition.transpose()?,
-            before: before.transpose()?,
-            row,
+        let (mut known, mut digest, mut definition) = (None, None, None);
+        if let Some(present) = present {
+            known = match &present.live_fingerprint {
+                LiveFingerprint::Known(fingerprint) => Some(fingerprint),
+                LiveFingerprint::Later => None,
+            };
+            digest = Some(&present.rendered_digest);
+            definition = Some(json(Some(&present.definition))?);
+        }
+        Ok(ObjectRow {
+            kind: id.kind(),
+            schema: id.schema(),
+            table: id.table().map_or("", |table| table.name.as_str()),
+            name: id.name(),
+            version,
+            rendered_digest: digest,
+            live_fingerprint: known,
+            definition,
+            before: before
+                .as_ref()
+                .map(|before| json(before.as_ref()))
+                .transpose()?,
         })
-    }
-
-    fn bytes(&self) -> usize {
-        [&self.definition, &self.before]
-            .into_iter()
-            .flatten()
-            .map(String::len)
-            .sum()
     }
 }

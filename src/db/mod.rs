@@ -353,6 +353,88 @@ pub trait Recorder {
     fn record(&mut self, row: MigrationRow<'_>) -> Result<(), Error>;
 }
 
+/// A row of `objects`, column by column.
+#[derive(Debug, serde::Serialize)]
+pub struct ObjectRow<'a> {
+    /// `trigger` or `function`.
+    pub kind: &'a str,
+    /// Its schema.
+    pub schema: &'a str,
+    /// A trigger's table; empty for a function.
+    pub table: &'a str,
+    /// Its name.
+    pub name: &'a str,
+    /// As of which migration.
+    pub version: i64,
+    /// Digest of the DDL that the spec rendered to.
+    pub rendered_digest: Option<&'a HexDigest>,
+    /// Fingerprint of what is live.
+    pub live_fingerprint: Option<&'a HexDigest>,
+    /// What it is, as JSON.
+    pub definition: Option<String>,
+    /// What was live before, as JSON.
+    pub before: Option<String>,
+}
+
+impl ObjectRow<'_> {
+    /// The columns, in the order of [`Self::values`].
+    pub const COLUMNS: [&'static str; 9] = [
+        "kind",
+        "schema",
+        "table",
+        "name",
+        "version",
+        "rendered_digest",
+        "live_fingerprint",
+        "definition",
+        "before",
+    ];
+
+    /// What the columns hold; `None` is NULL.
+    pub fn values(&self) -> [Option<Cow<'_, str>>; 9] {
+        let Self {
+            kind,
+            schema,
+            table,
+            name,
+            version,
+            rendered_digest,
+            live_fingerprint,
+            definition,
+            before,
+        } = self;
+        let digest = |digest: &Option<&HexDigest>| digest.map(|digest| digest.to_string().into());
+        [
+            Some((*kind).into()),
+            Some((*schema).into()),
+            Some((*table).into()),
+            Some((*name).into()),
+            Some(version.to_string().into()),
+            digest(rendered_digest),
+            digest(live_fingerprint),
+            definition.as_deref().map(Cow::from),
+            before.as_deref().map(Cow::from),
+        ]
+    }
+}
+
+/// Puts a row behind others, in a form of an engine's.
+pub type RowForm = fn(&ObjectRow<'_>, &mut String);
+
+/// Writes many rows of `objects` at once, in a form of the engine's own, which others can make while it is at work.
+pub trait Copier {
+    /// The form.
+    fn form(&self) -> RowForm;
+    /// Write down the rows in these pieces, as part of the migration that is open.
+    ///
+    /// # Errors
+    /// As of [`Database::run`], and those of the pieces.
+    fn copy(
+        &mut self,
+        pieces: &mut dyn Iterator<Item = Result<String, Error>>,
+    ) -> Result<(), Error>;
+}
+
 /// Two conditions on one table, to be judged by the engine.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct ConditionPair {
@@ -650,6 +732,10 @@ pub trait Database: Send {
     ) -> Result<(), Error>;
     /// How to write down a migration of many statements without holding them once more, where the engine has a way.
     fn recorder(&mut self) -> Option<&mut dyn Recorder> {
+        None
+    }
+    /// How to write down many objects in less time than by INSERT, where the engine has a way.
+    fn copier(&mut self) -> Option<&mut dyn Copier> {
         None
     }
     /// Whether [`Database::check_live`] finds all that [`Database::check`] does.

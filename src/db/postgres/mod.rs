@@ -33,8 +33,8 @@ use postgres::fallible_iterator::FallibleIterator as _;
 use postgres::types::{FromSql, ToSql, Type};
 
 use super::{
-    Befores, Catalog, ConditionPair, Database, Depth, History, Listed, Migration, Patience, Record,
-    Recorder, Scope, Statement, Target, Verdict,
+    Befores, Catalog, ConditionPair, Copier, Database, Depth, History, Listed, Migration, Patience,
+    Record, Recorder, Scope, Statement, Target, Verdict,
 };
 use crate::db::url::PostgresUrl;
 use crate::dialect::postgres::Postgres as DIALECT;
@@ -439,6 +439,10 @@ impl Database for Postgres {
     }
 
     fn recorder(&mut self) -> Option<&mut dyn Recorder> {
+        Some(self)
+    }
+
+    fn copier(&mut self) -> Option<&mut dyn Copier> {
         Some(self)
     }
 

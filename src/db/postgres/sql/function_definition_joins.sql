@@ -7,4 +7,5 @@ LEFT JOIN LATERAL (
            ORDER BY entry.grantee) AS roles,
          pg_catalog.array_agg(entry.is_grantable ORDER BY entry.grantee) AS grantable
   FROM pg_catalog.aclexplode(p.proacl) AS entry
-) AS granted ON p.proacl IS NOT NULL
+  WHERE p.proacl IS NOT NULL -- Said in here, it is looked at before all that and not after.
+) AS granted ON true

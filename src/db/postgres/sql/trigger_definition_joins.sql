@@ -6,4 +6,5 @@ LEFT JOIN LATERAL (
   SELECT pg_catalog.array_agg(a.attname ORDER BY part.ord) AS columns
   FROM pg_catalog.unnest(t.tgattr::pg_catalog.int2[]) WITH ORDINALITY AS part(attnum, ord)
   JOIN pg_catalog.pg_attribute a ON a.attrelid = t.tgrelid AND a.attnum = part.attnum
-) AS update_of ON t.tgattr::pg_catalog.text <> ''
+  WHERE t.tgattr::pg_catalog.text <> '' -- Said in here, it is looked at before all that and not after.
+) AS update_of ON true
