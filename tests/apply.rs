@@ -707,6 +707,87 @@ fn missing_table_column_function(live: &mut dyn Live) {
     );
 }
 
+/// So many triggers of two sorts that each sort is recorded by INSERT, and all of them at once by COPY.
+fn of_two_sorts() -> String {
+    let trigger = |number: usize| {
+        let sort = ["even", "odd"][number % 2];
+        format!(
+            r#"
+[[trigger]]
+name = '{sort}{number} "\N" \. é'
+table = "users"
+timing = "after"
+events = ["insert"]
+body = """
+INSERT INTO log (what) VALUES ('\\\\N\ta tab, \\\\. and {number}' || E'\\\\n');
+"""
+"#
+        )
+    };
+    let all: String = (0..300).map(trigger).collect();
+    format!("version = 1\n{all}")
+}
+
+/// What is recorded of many objects is the same as of few.
+#[test]
+fn many_objects_are_recorded_as_few_are() {
+    let rows = |live: &mut Postgres| {
+        live.run(
+            "SELECT kind, schema, \"table\", name, rendered_digest, live_fingerprint, definition, before
+             FROM triggerctl.objects ORDER BY kind, name",
+        )
+    };
+    let sandbox = Sandbox::with_spec(&of_two_sorts());
+    let mut live = Postgres::new();
+    live.batch(TABLES);
+    for sort in ["odd*", "even*"] {
+        let apply = ["apply", "--yes", "--target", sort];
+        sandbox.on(&live, &apply).ok();
+    }
+    let apart = rows(&mut live);
+    let mut live = Postgres::new();
+    live.batch(TABLES);
+    let before = live.snapshot();
+    sandbox.on(&live, &["apply", "--yes"]).ok();
+    assert_eq!(apart.lines().count(), 600);
+    assert_same("the rows", &apart, &rows(&mut live));
+    empty(&sandbox, &live);
+    // What came out otherwise than it was meant to is seen, and the rows that follow are not written.
+    sandbox.on(&live, &["rollback", "--yes"]).ok();
+    assert_same("rolled back", &before, &live.snapshot());
+    live.batch(
+        "CREATE FUNCTION meddle() RETURNS event_trigger LANGUAGE plpgsql AS $$
+         BEGIN
+           IF EXISTS (SELECT FROM pg_event_trigger_ddl_commands() WHERE object_identity LIKE '%odd299%') THEN
+             EXECUTE (SELECT format('ALTER TABLE users DISABLE TRIGGER %I', tgname) FROM pg_trigger WHERE tgname LIKE 'odd299%');
+           END IF;
+         END $$;
+         CREATE EVENT TRIGGER meddle ON ddl_command_end WHEN TAG IN ('CREATE TRIGGER') EXECUTE FUNCTION meddle();",
+    );
+    let everything = live.everything();
+    let run = sandbox.on(&live, &["apply", "--yes"]).code(1);
+    run.says(&["odd299", "is not as planned", "enabled"])
+        .never_says(&["COPY"]);
+    assert_same("nothing was changed", &everything, &live.everything());
+    live.batch("DROP EVENT TRIGGER meddle");
+    sandbox.on(&live, &["apply", "--yes"]).ok();
+}
+
+/// A template of one's own goes on to write them, however many there are.
+#[test]
+fn many_objects_by_a_template_of_ones_own() {
+    let mut live = Postgres::new();
+    live.batch(TABLES);
+    let spec = of_two_sorts().replace("version = 1\n", "version = 1\ntemplates = \"mine\"\n");
+    let sandbox = Sandbox::with_spec(&spec);
+    let template = include_str!("../templates/postgres/history_insert_objects.sql");
+    let mine = template.replace("row.rendered_digest | literal", "'mine' | literal");
+    sandbox.write("mine/postgres/history_insert_objects.sql", mine);
+    sandbox.on(&live, &["apply", "--yes"]).ok();
+    let by_it = "SELECT count(*) FROM triggerctl.objects WHERE rendered_digest = 'mine'";
+    assert_eq!(live.run(by_it), "600\n");
+}
+
 /// Names are byte for byte on PostgreSQL: a function that is shared stays while another trigger needs it.
 #[test]
 fn shared_function_stays() {

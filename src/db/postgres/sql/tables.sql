@@ -50,11 +50,16 @@ JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
 -- Looked up by index for each table: the server does not know how many a pattern means, and a join may become a loop in a
 -- loop.
 LEFT JOIN LATERAL (
-  SELECT pg_catalog.array_agg(a.attname ORDER BY a.attnum) AS columns,
-         pg_catalog.array_agg(a.attname ORDER BY a.attnum) FILTER (WHERE a.attgenerated <> '') AS generated,
-         pg_catalog.array_agg(pg_catalog.format_type(a.atttypid, a.atttypmod) ORDER BY a.attnum) AS types
-  FROM pg_catalog.pg_attribute a
-  WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
+  SELECT pg_catalog.array_agg(a.attname) AS columns,
+         pg_catalog.array_agg(a.attname) FILTER (WHERE a.attgenerated <> '') AS generated,
+         pg_catalog.array_agg(pg_catalog.format_type(a.atttypid, a.atttypmod)) AS types
+  -- In order once, as the index has them, and not for each array.
+  FROM (
+    SELECT own.attname, own.attgenerated, own.atttypid, own.atttypmod
+    FROM pg_catalog.pg_attribute AS own
+    WHERE own.attrelid = c.oid AND own.attnum > 0 AND NOT own.attisdropped
+    ORDER BY own.attnum
+  ) AS a
 ) AS details ON true
 LEFT JOIN LATERAL (
   SELECT ARRAY(
