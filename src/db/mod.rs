@@ -403,15 +403,15 @@ impl ObjectRow<'_> {
             definition,
             before,
         } = self;
-        let digest = |digest: &Option<&HexDigest>| digest.map(|digest| digest.to_string().into());
+        let digest = |digest: Option<&HexDigest>| digest.map(|digest| digest.to_string().into());
         [
             Some((*kind).into()),
             Some((*schema).into()),
             Some((*table).into()),
             Some((*name).into()),
             Some(version.to_string().into()),
-            digest(rendered_digest),
-            digest(live_fingerprint),
+            digest(*rendered_digest),
+            digest(*live_fingerprint),
             definition.as_deref().map(Cow::from),
             before.as_deref().map(Cow::from),
         ]
