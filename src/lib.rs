@@ -49,3 +49,4 @@ pub mod signal;
 pub mod spec;
 pub mod sql;
 pub mod testing;
+mod words;

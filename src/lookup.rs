@@ -12,7 +12,7 @@ use crate::dialect::{Dialect, Table};
 use crate::digest::hex;
 use crate::error::Error;
 use crate::model::{ObjectId, TableId};
-use crate::plan::WORTH_FORESEEING;
+use crate::plan::foresee_states;
 use crate::spec::TableRef;
 
 /// A database, as far as the desired side sees it.
@@ -98,14 +98,9 @@ impl<'a> Lookup<'a> {
         };
         let is_new = |table: &&TableId| !recorded.contains(table) && !asked.contains(table);
         let new: BTreeSet<TableId> = tables.filter(is_new).cloned().collect();
-        if new.len() < WORTH_FORESEEING {
-            return;
+        if foresee_states(&new, states, |new| self.database.untouched_states(new)) {
+            asked.extend(new);
         }
-        match self.database.untouched_states(&new) {
-            Ok(found) => states.extend(found),
-            Err(error) => log::debug!("of the tables nothing is known yet: {error}"),
-        }
-        asked.extend(new);
     }
 
     /// What [`Self::foresee`] came to.

@@ -14,6 +14,7 @@ use crate::plan::ObjectRef;
 use crate::render::Renderer;
 use crate::report::{Format, json};
 use crate::spec::Spec;
+use crate::words::{NAMED, some};
 
 use super::{Context, Outcome, connect_settings, free_objects};
 
@@ -39,9 +40,6 @@ pub struct ImportCommand {
     #[arg(long)]
     functions: bool,
 }
-
-/// How many of what is left out are named.
-const SHOWN: usize = 5;
 
 impl ImportCommand {
     /// Run it.
@@ -222,7 +220,7 @@ fn remark(context: &Context, import: &Import, written: &[Written]) -> Result<(),
             text,
             "{} that no trigger calls left out; `--functions` takes them: {}.",
             count(import.uncalled.len(), "trigger function"),
-            some(&import.uncalled)
+            some(&import.uncalled, NAMED)
         );
     }
     if !import.event_triggers.is_empty() {
@@ -230,7 +228,7 @@ fn remark(context: &Context, import: &Import, written: &[Written]) -> Result<(),
             text,
             "{} left alone: triggerctl is for triggers on tables and views ({}).",
             count(import.event_triggers.len(), "event trigger"),
-            some(&import.event_triggers)
+            some(&import.event_triggers, NAMED)
         );
     }
     if import.faulty > 0 {
@@ -255,15 +253,6 @@ fn remark(context: &Context, import: &Import, written: &[Written]) -> Result<(),
         );
     }
     context.output.remark(&text)
-}
-
-/// The first few, and how many more there are.
-fn some(names: &[impl ToString]) -> String {
-    let shown: Vec<String> = names.iter().take(SHOWN).map(ToString::to_string).collect();
-    match names.len().saturating_sub(SHOWN) {
-        0 => shown.join(", "),
-        more => format!("{} and {more} more", shown.join(", ")),
-    }
 }
 
 fn count(number: usize, what: &str) -> String {

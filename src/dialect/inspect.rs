@@ -7,7 +7,7 @@ use std::ops::Range;
 use super::Dialect;
 use crate::model::{Event, Orientation};
 use crate::spec::Fields;
-use crate::sql::{Syntax, Token, TokenKind, tokens, unquote};
+use crate::sql::{Syntax, Token, TokenKind, solid, tokens, unquote};
 
 /// Something wrong with a text, at a place in it.
 #[derive(Debug, PartialEq, Eq)]
@@ -214,9 +214,7 @@ pub(super) fn row_columns(
     if !may_mention(text, name) {
         return vec![];
     }
-    let significant: Vec<Token> = tokens(text, syntax)
-        .filter(|token| !token.is_blank())
-        .collect();
+    let significant = solid(text, syntax);
     let mut found = vec![];
     for (index, token) in significant.iter().enumerate() {
         let after_dot = index

@@ -4,16 +4,14 @@
 use std::ops::Range;
 
 use crate::model::Event;
-use crate::sql::{Blocks, MYSQL, Token, TokenKind, tokens, unquote};
+use crate::sql::{Blocks, Code, MYSQL, Token, TokenKind, solid, unquote};
 
 /// A table that a statement writes: the database, where one is written, the table, what is done, and where.
 pub(super) type Written = (Option<String>, String, Event, Range<usize>);
 
 /// What a body writes, and where it runs text or calls procedures of which nothing is known.
 pub fn body(body: &str) -> (Vec<Written>, Vec<Range<usize>>) {
-    let all: Vec<Token> = tokens(body, &MYSQL)
-        .filter(|token| !token.is_blank())
-        .collect();
+    let all = solid(body, &MYSQL);
     let mut writes = vec![];
     let mut calls = vec![];
     let mut blocks = Blocks::new();
@@ -28,13 +26,14 @@ pub fn body(body: &str) -> (Vec<Written>, Vec<Range<usize>>) {
             .iter()
             .position(|token| token.is_operator(body, ";"))
             .unwrap_or(rest.len());
-        let statement = Statement {
+        let statement = Statement(Code {
             text: body,
             tokens: rest.get(..length).unwrap_or_default(),
-        };
+        });
         statement.writes(&mut writes);
         if token.is_word(body, "call") {
             let end = statement
+                .0
                 .tokens
                 .last()
                 .map_or(token.range.end, |t| t.range.end);
@@ -60,27 +59,12 @@ const NO_ALIAS: [&str; 12] = [
     "from",
 ];
 
-struct Statement<'a> {
-    text: &'a str,
-    tokens: &'a [Token],
-}
+struct Statement<'a>(Code<'a>);
 
 impl Statement<'_> {
-    fn is(&self, index: usize, word: &str) -> bool {
-        self.tokens
-            .get(index)
-            .is_some_and(|token| token.is_word(self.text, word))
-    }
-
-    fn is_operator(&self, index: usize, operator: &str) -> bool {
-        self.tokens
-            .get(index)
-            .is_some_and(|token| token.is_operator(self.text, operator))
-    }
-
     /// Past these words.
     fn skip(&self, mut index: usize, words: &[&str]) -> usize {
-        while words.iter().any(|word| self.is(index, word)) {
+        while self.0.is_any(index, words) {
             index += 1;
         }
         index
@@ -89,9 +73,10 @@ impl Statement<'_> {
     /// The first of these words outside brackets, from `index` on.
     fn find(&self, index: usize, words: &[&str]) -> Option<usize> {
         let mut depth = 0_i32;
-        (index..self.tokens.len()).find(|at| {
-            depth += i32::from(self.is_operator(*at, "(")) - i32::from(self.is_operator(*at, ")"));
-            depth == 0 && words.iter().any(|word| self.is(*at, word))
+        (index..self.0.tokens.len()).find(|at| {
+            depth +=
+                i32::from(self.0.is_operator(*at, "(")) - i32::from(self.0.is_operator(*at, ")"));
+            depth == 0 && self.0.is_any(*at, words)
         })
     }
 
@@ -105,7 +90,7 @@ impl Statement<'_> {
             "into",
         ];
         // WITH … UPDATE, WITH … DELETE.
-        let start = if self.is(0, "with") {
+        let start = if self.0.is_word(0, "with") {
             let Some(start) = self.find(1, &["update", "delete", "insert", "select"]) else {
                 return;
             };
@@ -114,20 +99,20 @@ impl Statement<'_> {
             0
         };
         let table = self.skip(start + 1, &HOW);
-        if self.is(start, "insert") || self.is(start, "replace") {
+        if self.0.is_word(start, "insert") || self.0.is_word(start, "replace") {
             if let Some((database, name, range)) = self.name(table) {
-                if self.is(start, "replace") {
+                if self.0.is_word(start, "replace") {
                     writes.push((database.clone(), name.clone(), Event::Delete, range.clone()));
                 } else if let Some(at) = self.find(table, &["duplicate"])
-                    && self.is(at + 1, "key")
+                    && self.0.is_word(at + 1, "key")
                 {
                     writes.push((database.clone(), name.clone(), Event::Update, range.clone()));
                 }
                 writes.push((database, name, Event::Insert, range));
             }
-        } else if self.is(start, "update") {
+        } else if self.0.is_word(start, "update") {
             // UPDATE a JOIN b SET a.x = …: any table of the list may be the one.
-            let end = self.find(table, &["set"]).unwrap_or(self.tokens.len());
+            let end = self.find(table, &["set"]).unwrap_or(self.0.tokens.len());
             let written = self.assigned(end);
             for (database, name, range, alias) in self.references(table, end) {
                 let known = !written.is_empty();
@@ -136,14 +121,14 @@ impl Statement<'_> {
                     writes.push((database, name, Event::Update, range));
                 }
             }
-        } else if self.is(start, "delete") {
+        } else if self.0.is_word(start, "delete") {
             self.deleted(table, writes);
         }
     }
 
     /// DELETE FROM t …; DELETE a, b FROM …; DELETE FROM a, b USING ….
     fn deleted(&self, at: usize, writes: &mut Vec<Written>) {
-        let (names, list) = if self.is(at, "from") {
+        let (names, list) = if self.0.is_word(at, "from") {
             let Some(using) = self.find(at + 1, &["using"]) else {
                 if let Some((database, name, range)) = self.name(at + 1) {
                     writes.push((database, name, Event::Delete, range));
@@ -152,7 +137,7 @@ impl Statement<'_> {
             };
             ((at + 1, using), Some(using + 1))
         } else {
-            let from = self.find(at, &["from"]).unwrap_or(self.tokens.len());
+            let from = self.find(at, &["from"]).unwrap_or(self.0.tokens.len());
             ((at, from), Some(from + 1))
         };
         let wanted: Vec<String> = self
@@ -162,7 +147,7 @@ impl Statement<'_> {
             .collect();
         let end = self
             .find(names.1 + 1, &["where"])
-            .unwrap_or(self.tokens.len());
+            .unwrap_or(self.0.tokens.len());
         for (database, name, range, alias) in self.references(list.unwrap_or(names.0), end) {
             if wanted.contains(&name) || alias.is_some_and(|alias| wanted.contains(&alias)) {
                 writes.push((database, name, Event::Delete, range));
@@ -174,23 +159,23 @@ impl Statement<'_> {
     fn assigned(&self, set: usize) -> Vec<String> {
         let mut found = vec![];
         let mut at = set + 1;
-        while at < self.tokens.len() {
-            if !self.is_operator(at + 1, ".") {
+        while at < self.0.tokens.len() {
+            if !self.0.is_operator(at + 1, ".") {
                 return vec![];
             }
-            let qualifier = if self.is_operator(at + 3, ".") {
+            let qualifier = if self.0.is_operator(at + 3, ".") {
                 at + 2
             } else {
                 at
             };
-            if let Some(token) = self.tokens.get(qualifier) {
-                found.push(unquote(token.text(self.text)).into_owned());
+            if let Some(token) = self.0.tokens.get(qualifier) {
+                found.push(unquote(token.text(self.0.text)).into_owned());
             }
             let mut depth = 0_i32;
-            let next = (at..self.tokens.len()).find(|index| {
-                depth += i32::from(self.is_operator(*index, "("))
-                    - i32::from(self.is_operator(*index, ")"));
-                depth == 0 && self.is_operator(*index, ",")
+            let next = (at..self.0.tokens.len()).find(|index| {
+                depth += i32::from(self.0.is_operator(*index, "("))
+                    - i32::from(self.0.is_operator(*index, ")"));
+                depth == 0 && self.0.is_operator(*index, ",")
             });
             let Some(next) = next else { break };
             at = next + 1;
@@ -210,33 +195,34 @@ impl Statement<'_> {
         let mut at = start;
         let mut depth = 0_i32;
         while at < end {
-            depth += i32::from(self.is_operator(at, "(")) - i32::from(self.is_operator(at, ")"));
+            depth +=
+                i32::from(self.0.is_operator(at, "(")) - i32::from(self.0.is_operator(at, ")"));
             if expected
                 && depth == 0
                 && let Some((database, name, range)) = self.name(at)
             {
                 let mut next = at + if database.is_some() { 3 } else { 1 };
                 // `t.*` in DELETE.
-                if self.is_operator(next, ".") {
+                if self.0.is_operator(next, ".") {
                     next += 2;
                 }
-                if self.is(next, "as") {
+                if self.0.is_word(next, "as") {
                     next += 1;
                 }
-                let alias = (next < end && !NO_ALIAS.iter().any(|word| self.is(next, word)))
-                    .then(|| self.tokens.get(next))
+                let alias = (next < end && !NO_ALIAS.iter().any(|word| self.0.is_word(next, word)))
+                    .then(|| self.0.tokens.get(next))
                     .flatten()
                     .filter(|token| matches!(token.kind, TokenKind::Word | TokenKind::QuotedName))
-                    .map(|token| unquote(token.text(self.text)).into_owned());
+                    .map(|token| unquote(token.text(self.0.text)).into_owned());
                 found.push((database, name, range, alias));
                 expected = false;
                 at = next;
                 continue;
             }
             expected = depth == 0
-                && (self.is_operator(at, ",")
-                    || self.is(at, "join")
-                    || self.is(at, "straight_join"));
+                && (self.0.is_operator(at, ",")
+                    || self.0.is_word(at, "join")
+                    || self.0.is_word(at, "straight_join"));
             at += 1;
         }
         found
@@ -246,10 +232,10 @@ impl Statement<'_> {
     fn name(&self, at: usize) -> Option<(Option<String>, String, Range<usize>)> {
         let is_name =
             |token: &&Token| matches!(token.kind, TokenKind::Word | TokenKind::QuotedName);
-        let first = self.tokens.get(at).filter(is_name)?;
-        let text = |token: &Token| unquote(token.text(self.text)).into_owned();
-        if self.is_operator(at + 1, ".")
-            && let Some(second) = self.tokens.get(at + 2).filter(is_name)
+        let first = self.0.tokens.get(at).filter(is_name)?;
+        let text = |token: &Token| unquote(token.text(self.0.text)).into_owned();
+        if self.0.is_operator(at + 1, ".")
+            && let Some(second) = self.0.tokens.get(at + 2).filter(is_name)
         {
             let range = first.range.start..second.range.end;
             return Some((Some(text(first)), text(second), range));

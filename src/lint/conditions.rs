@@ -7,7 +7,7 @@ use crate::dialect::Dialect;
 use crate::error::{Diagnostic, Located};
 use crate::model::{Condition, Trigger};
 use crate::spec::{Spec, inner_span};
-use crate::sql::{POSTGRES, Token, tokens};
+use crate::sql::{POSTGRES, Token, solid, tokens};
 
 /// The aggregates of pg_catalog, PostgreSQL 12 to 18.
 const AGGREGATES: [&str; 58] = [
@@ -94,9 +94,7 @@ pub(super) fn look(spec: &Spec, dialect: &'static dyn Dialect) -> Vec<Finding> {
                 });
             }
         };
-        let all: Vec<Token> = tokens(&when.value, &POSTGRES)
-            .filter(|token| !token.is_blank())
-            .collect();
+        let all = solid(&when.value, &POSTGRES);
         if let Some(range) = subquery(when, &all) {
             add(
                 "when_subquery",

@@ -3,7 +3,7 @@
 
 use crate::effects::Write;
 use crate::model::{Action, Event, Trigger};
-use crate::sql::{SQLITE, Token, TokenKind, tokens, unquote};
+use crate::sql::{SQLITE, Token, TokenKind, solid, unquote};
 
 /// Whether every UPDATE of the written table in this trigger's body asks in its WHERE for a column that it sets.
 pub(super) fn ends_itself(trigger: &Trigger, write: &Write) -> bool {
@@ -13,9 +13,7 @@ pub(super) fn ends_itself(trigger: &Trigger, write: &Write) -> bool {
     if write.event != Event::Update {
         return false;
     }
-    let all: Vec<Token> = tokens(body, &SQLITE)
-        .filter(|token| !token.is_blank())
-        .collect();
+    let all = solid(body, &SQLITE);
     let updates: Vec<&[Token]> = all
         .split(|token| token.is_operator(body, ";"))
         .filter(|statement| is_update_of(statement, body, &write.table.name))
@@ -99,9 +97,7 @@ mod tests {
     use super::*;
 
     fn asks(statement: &str) -> bool {
-        let all: Vec<Token> = tokens(statement, &SQLITE)
-            .filter(|token| !token.is_blank())
-            .collect();
+        let all = solid(statement, &SQLITE);
         is_update_of(&all, statement, "t") && asks_for_what_it_sets(&all, statement)
     }
 

@@ -28,6 +28,7 @@ use crate::error::{Diagnostic, Error, Span};
 use crate::model::ObjectId;
 use crate::render::Renderer;
 use crate::spec::{AllowSpec, Spec};
+use crate::words::some;
 
 pub use self::faults::{Faults, faults, follows_writes, writes_of};
 use self::rules::{Rule, Severity};
@@ -310,11 +311,9 @@ fn merged(found: Vec<Finding>) -> Vec<Finding> {
     }
     for (index, others) in more {
         if let Some(finding) = merged.get_mut(index) {
-            let first = others.iter().next().cloned().unwrap_or_default();
-            finding.diagnostic.notes.push(match others.len() {
-                1 => format!("the same goes for {first}"),
-                count => format!("the same goes for {first}, and {} more", count - 1),
-            });
+            let others: Vec<String> = others.into_iter().collect();
+            let note = format!("the same goes for {}", some(&others, 1));
+            finding.diagnostic.notes.push(note);
         }
     }
     merged

@@ -6,7 +6,7 @@ use super::subject::{Item, Subject, shown};
 use super::{Findings, or_name};
 use crate::error::Diagnostic;
 use crate::model::{Action, Event, Orientation, Place, TableId, Timing};
-use crate::sql::{MYSQL, Token, tokens, unquote};
+use crate::sql::{MYSQL, solid, unquote};
 
 pub(super) fn look(subject: &Subject<'_>, findings: &mut Findings) {
     let mut by_table: std::collections::BTreeMap<&TableId, Vec<&Item<'_>>> =
@@ -222,9 +222,7 @@ fn new_of(subject: &Subject<'_>, item: &Item<'_>, event: Event) -> New {
 
 /// `SET NEW.x = …` and every other NEW.x.
 fn new_of_mysql(body: &str, new: &mut New) {
-    let all: Vec<Token> = tokens(body, &MYSQL)
-        .filter(|token| !token.is_blank())
-        .collect();
+    let all = solid(body, &MYSQL);
     let mut in_set = false;
     for (at, token) in all.iter().enumerate() {
         if token.is_operator(body, ";") {

@@ -293,18 +293,15 @@ impl<'a> Subject<'a> {
                 std::iter::once(trigger).chain(function)
             })
             .collect();
-        let history = database.history()?;
-        let live = live_names(database, &known)?;
         let former = self.former_names();
-        let others = live.filter(|id| match id {
+        let mut others = others(database, &known)?;
+        others.retain(|id| match id {
             ObjectId::Trigger(TriggerId { table, name }) => {
-                !known.contains(id)
-                    && !history.records.contains_key(id)
-                    && !former.contains(&(table, name.as_str()))
+                !former.contains(&(table, name.as_str()))
             }
             ObjectId::Function(function) => !self.functions.contains_key(function),
         });
-        Ok(others.collect())
+        Ok(others)
     }
 
     /// What triggers of the spec have been named.
@@ -507,21 +504,6 @@ impl<'a> Item<'a> {
     }
 }
 
-/// Everything that is live and may be a user's, those that are known by name among it.
-fn live_names(
-    database: &mut dyn Database,
-    known: &BTreeSet<ObjectId>,
-) -> Result<impl Iterator<Item = ObjectId> + use<>, Error> {
-    let mut schemas: BTreeSet<String> = database.schemas()?.into_iter().collect();
-    schemas.extend(known.iter().map(|id| id.schema().to_owned()));
-    let scope = Scope {
-        schemas,
-        known: known.iter().map(Cow::Borrowed).collect(),
-    };
-    let catalog = database.listing(&scope, Listed::Ours)?;
-    Ok(catalog.fingerprints.into_keys())
-}
-
 /// The live triggers besides those that are `known`, but for what `apply` would drop: they may be on a cycle with these. And the
 /// functions that are live.
 ///
@@ -532,12 +514,18 @@ pub fn others(
     known: &BTreeSet<ObjectId>,
 ) -> Result<Vec<ObjectId>, Error> {
     let history = database.history()?;
-    let live = live_names(database, known)?;
+    let mut schemas: BTreeSet<String> = database.schemas()?.into_iter().collect();
+    schemas.extend(known.iter().map(|id| id.schema().to_owned()));
+    let scope = Scope {
+        schemas,
+        known: known.iter().map(Cow::Borrowed).collect(),
+    };
+    let catalog = database.listing(&scope, Listed::Ours)?;
     let is_other = |id: &ObjectId| match id {
         ObjectId::Trigger(_) => !known.contains(id) && !history.records.contains_key(id),
         ObjectId::Function(_) => true,
     };
-    Ok(live.filter(is_other).collect())
+    Ok(catalog.fingerprints.into_keys().filter(is_other).collect())
 }
 
 /// The definitions of the spec with the DDL that makes them, as [`Database::check`] wants them.

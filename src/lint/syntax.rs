@@ -8,7 +8,7 @@ use super::{Findings, or_name};
 use crate::error::{Diagnostic, Located};
 use crate::model::{Action, Condition};
 use crate::spec::inner_span;
-use crate::sql::{SQLITE, Token, TokenKind, tokens};
+use crate::sql::{SQLITE, TokenKind, solid};
 
 /// Debian 12 has it, and Python 3.11's installer for Windows and macOS.
 const OLDEST: (u32, u32) = (3, 40);
@@ -76,9 +76,7 @@ struct Newer {
 
 /// All that is newer than SQLite 3.23, with the version that it came with (sqlite.org/changes.html).
 fn newer(text: &str) -> Vec<Newer> {
-    let all: Vec<Token> = tokens(text, &SQLITE)
-        .filter(|token| !token.is_blank())
-        .collect();
+    let all = solid(text, &SQLITE);
     let is = |at: usize, word: &str| all.get(at).is_some_and(|token| token.is_word(text, word));
     let op = |at: usize, operator: &str| {
         all.get(at)

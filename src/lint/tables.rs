@@ -7,7 +7,7 @@ use super::{Findings, or_name};
 use crate::effects::Referential;
 use crate::error::Diagnostic;
 use crate::model::{Action, EnabledState, Event, Orientation, TableId};
-use crate::sql::{SQLITE, Token, tokens, unquote};
+use crate::sql::{SQLITE, solid, unquote};
 
 pub(super) fn look(subject: &Subject<'_>, findings: &mut Findings) {
     let truncated: HashSet<&TableId> = subject
@@ -177,9 +177,7 @@ pub(super) fn replaces(subject: &Subject<'_>, item: &Item<'_>, findings: &mut Fi
     let Action::Body(body) = &item.trigger.action else {
         return;
     };
-    let all: Vec<Token> = tokens(body, &SQLITE)
-        .filter(|token| !token.is_blank())
-        .collect();
+    let all = solid(body, &SQLITE);
     let is = |at: usize, word: &str| all.get(at).is_some_and(|token| token.is_word(body, word));
     let mut start = true;
     for (at, token) in all.iter().enumerate() {

@@ -6,13 +6,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::db::size::TableState;
 use crate::db::{Catalog, Database, History};
 use crate::desired::Desired;
-use crate::error::Diagnostic;
+use crate::error::{Diagnostic, Error};
 use crate::model::{Definition, ObjectId, TableId};
 
-use super::make::{Options, leaves_checking, with_called};
+use super::check::{leaves_checking, with_called};
+use super::make::Options;
 
 /// So many take longer than a question costs.
-pub(crate) const WORTH_FORESEEING: usize = 10;
+const WORTH_FORESEEING: usize = 10;
 
 /// What was asked before it was needed.
 #[derive(Default)]
@@ -55,12 +56,7 @@ pub fn foresee<'a>(
         .filter(|table| !states.contains_key(table))
         .cloned()
         .collect();
-    if tables.len() >= WORTH_FORESEEING {
-        match database.table_states(&tables) {
-            Ok(found) => states.extend(found),
-            Err(error) => log::debug!("of the tables nothing is known yet: {error}"),
-        }
-    }
+    foresee_states(&tables, &mut states, |tables| database.table_states(tables));
     // Where the engine looks at the DDL, that must be rendered first.
     if options.check_all || database.looks_at_ddl() || leaves_checking(options, database) {
         return Foreseen { states, checked };
@@ -71,7 +67,11 @@ pub fn foresee<'a>(
             && wanted.renamed_from.is_none()
             && !wanted.faults_allowed
     };
-    let new = with_called(&desired, is_new);
+    let new = with_called(
+        desired.iter().map(|(id, wanted)| (*id, *wanted)),
+        |id| desired.get_key_value(id).map(|(id, wanted)| (*id, *wanted)),
+        is_new,
+    );
     Foreseen {
         states,
         checked: if new.len() < WORTH_FORESEEING {
@@ -80,6 +80,22 @@ pub fn foresee<'a>(
             check(&new, options, database)
         },
     }
+}
+
+/// Ask what is known of tables, unless they are too few, and whether it was asked. What is not told now a plan asks for.
+pub(crate) fn foresee_states(
+    tables: &BTreeSet<TableId>,
+    states: &mut BTreeMap<TableId, TableState>,
+    ask: impl FnOnce(&BTreeSet<TableId>) -> Result<BTreeMap<TableId, TableState>, Error>,
+) -> bool {
+    if tables.len() < WORTH_FORESEEING {
+        return false;
+    }
+    match ask(tables) {
+        Ok(found) => states.extend(found),
+        Err(error) => log::debug!("of the tables nothing is known yet: {error}"),
+    }
+    true
 }
 
 fn check(

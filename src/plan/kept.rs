@@ -26,6 +26,19 @@ pub(crate) fn restore(wanted: &mut Definition, recorded: &Definition, is_as_aske
     }
 }
 
+/// With whose rights a trigger runs stays as it is when it is taken over and the spec does not say. The text is the spec's, and
+/// so are the settings that it is read under.
+pub(super) fn keep_definer(wanted: &mut Definition, live: &Definition) {
+    if let (Definition::Trigger(wanted), Definition::Trigger(live)) = (wanted, live)
+        && let (Some(open), Some(live)) = (&wanted.creation, &live.creation)
+        && open.definer.is_none()
+        && live.definer.is_some()
+        && let Some(wanted) = &mut Arc::make_mut(wanted).creation
+    {
+        wanted.definer.clone_from(&live.definer);
+    }
+}
+
 /// What is recorded of an object, with what is found of it.
 pub(crate) fn record(definition: &mut Definition, found: &Definition) {
     if let (Definition::Function(definition), Definition::Function(found)) = (definition, found) {

@@ -2,6 +2,8 @@
 //! document: it can be saved, shown in any format, and applied later by who trusts it.
 
 mod because;
+mod check;
+mod decide;
 mod foresee;
 pub mod hazard;
 pub(crate) mod kept;
@@ -10,6 +12,7 @@ mod object;
 pub(crate) mod order;
 pub(crate) mod places;
 mod siblings;
+mod sides;
 mod step;
 mod targets;
 
@@ -31,7 +34,7 @@ use crate::model::{Definition, ObjectId, TableId};
 use crate::parallel;
 use crate::selectors::Uncovered;
 
-pub(crate) use foresee::WORTH_FORESEEING;
+pub(crate) use foresee::foresee_states;
 pub use foresee::{Foreseen, foresee};
 pub use hazard::{Hazard, HazardKind, Severity};
 pub(crate) use make::arrange;

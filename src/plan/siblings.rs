@@ -9,6 +9,7 @@ use crate::db::{Database, Protocol, Sibling};
 use crate::error::Error;
 use crate::model::{Creation, Definition, Event, Place, Timing, Trigger};
 use crate::render::Renderer;
+use crate::words::some;
 
 use super::{Action, Change, Hazard, HazardKind, ObjectRef, RestsOn, Severity};
 
@@ -129,14 +130,7 @@ fn say_order(changes: &mut [Change], live: &BTreeMap<Group, Vec<(&str, &Sibling)
         others.reverse();
         earlier.push(after.id.name.clone());
         if let Some(change) = changes.get_mut(at).filter(|_| !others.is_empty()) {
-            let more = others.len().saturating_sub(MOST_NAMED);
-            others.truncate(MOST_NAMED);
-            let more = if more > 0 {
-                format!(" and {more} more")
-            } else {
-                String::new()
-            };
-            let also = format!("; it will fire before {}{more}", others.join(", "));
+            let also = format!("; it will fire before {}", some(&others, MOST_NAMED));
             change.because.to_mut().push_str(&also);
         }
     }

@@ -5,7 +5,7 @@ use std::ops::Range;
 pub(super) use squawk_parser::SyntaxKind;
 use squawk_parser::{EntryPoint, LexedStr, StrStep};
 
-use crate::sql::{POSTGRES, Token, TokenKind, tokens, unquote};
+use crate::sql::{POSTGRES, Token, TokenKind, solid, unquote};
 
 /// No body of a person's is longer; the parser's time is linear, its patience is not ours to test.
 const LONGEST: usize = 1 << 20;
@@ -139,9 +139,7 @@ pub fn parse(source: &str) -> Result<Tree, Unread> {
             range: 0..source.len().min(1),
         });
     }
-    let significant: Vec<Token> = tokens(source, &POSTGRES)
-        .filter(|token| !token.is_blank())
-        .collect();
+    let significant = solid(source, &POSTGRES);
     let mut depth = 0_usize;
     for token in &significant {
         match token.text(source) {

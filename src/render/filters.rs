@@ -4,7 +4,7 @@ use minijinja::value::ValueKind;
 use minijinja::{Environment, Error, ErrorKind, Value};
 
 use crate::dialect::Dialect;
-use crate::sql::{Token, TokenKind, tokens, unquote};
+use crate::sql::{Token, TokenKind, solid, tokens, unquote};
 
 /// The filters that templates have for SQL, in the order of the manual.
 pub const FILTERS: &[&str] = &[
@@ -235,9 +235,7 @@ fn for_row(dialect: &dyn Dialect, value: &Value, row: &str, of: &str) -> Result<
 /// Whether an expression of ON DUPLICATE KEY UPDATE reads a column of the row that is there: not `NEW.c`, nor the
 /// proposed `VALUES(c)`.
 fn reads(dialect: &dyn Dialect, expression: &str, column: &str) -> bool {
-    let all: Vec<_> = tokens(expression, dialect.syntax())
-        .filter(|token| !token.is_blank())
-        .collect();
+    let all = solid(expression, dialect.syntax());
     let at = |index: usize, back: usize| index.checked_sub(back).and_then(|at| all.get(at));
     all.iter().enumerate().any(|(index, token)| {
         let is_column = match token.kind {

@@ -587,7 +587,7 @@ fn later<'a>(one: &'a Span, other: &'a Span) -> &'a Span {
 mod tests {
     use super::*;
     use crate::model::{EnabledState, Event, Orientation, Parallel, Security, Timing, Volatility};
-    use crate::spec::keys::{KEYS, Shape};
+    use crate::spec::keys::{Shape, every_key};
 
     fn reads(key: &str, of: &str) -> bool {
         match key {
@@ -609,7 +609,7 @@ mod tests {
         use crate::spec::Section;
         let of_a_kind = [Section::Parameter, Section::Needs];
         let mut count = 0;
-        for key in KEYS.iter().filter(|key| {
+        for key in every_key().filter(|key| {
             !key.sections
                 .iter()
                 .any(|section| of_a_kind.contains(section))

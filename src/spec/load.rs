@@ -211,12 +211,7 @@ impl<'a> Draft<'a> {
         spec.functions.append(&mut all.functions);
         problems.append(&mut all.problems);
         unique(&spec, &mut problems);
-        kinds(&mut spec, options, &mut problems);
-        if problems.is_empty() {
-            Ok(Ok(spec))
-        } else {
-            Err(in_order(&spec.files, problems))
-        }
+        sound(spec, options, problems).map(Ok)
     }
 
     /// Read the pieces, some at a time, so that nothing is there twice but what these hold.
@@ -274,18 +269,24 @@ impl<'a> Draft<'a> {
         let headings = headings.iter().map(check::Heading::named);
         check::unique(headings, functions.iter(), &mut problems);
         spec.triggers = uses;
-        kinds(&mut spec, options, &mut problems);
-        if problems.is_empty() {
-            Ok(spec.files)
-        } else {
-            Err(in_order(&spec.files, problems))
-        }
+        sound(spec, options, problems).map(|spec| spec.files)
     }
 
     /// What was read so far, for good.
     pub fn without_the_rest(self) -> Spec {
         self.spec
     }
+}
+
+/// A spec that is read, with what its kinds make of it, unless something is wrong.
+fn sound(
+    mut spec: Spec,
+    options: &LoadOptions<'_>,
+    mut problems: Vec<Diagnostic>,
+) -> Result<Spec, Error> {
+    kinds(&mut spec, options, &mut problems);
+    spec.refuse(problems)?;
+    Ok(spec)
 }
 
 /// How far reading pieces came.

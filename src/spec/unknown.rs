@@ -2,7 +2,7 @@
 
 use toml::de::DeValue;
 
-use super::keys::{DIALECT_ALIASES, DIALECTS, DialectKeys, KEYS, Key, Section, Shape, named};
+use super::keys::{DIALECT_ALIASES, DIALECTS, DialectKeys, Key, Section, Shape, every_key, named};
 use super::source::type_of;
 use super::value::Place;
 use crate::error::{Diagnostic, Span};
@@ -56,8 +56,7 @@ impl Unknown<'_> {
     pub(super) fn diagnostic(&self, span: &Span) -> (Diagnostic, Option<&'static str>) {
         let name = short(self.name);
         let name = name.as_str();
-        let here: Vec<&'static Key> = KEYS
-            .iter()
+        let here: Vec<&'static Key> = every_key()
             .filter(|key| allowed(self.place, key, self.dialects))
             .collect();
         let meant = |key: &'static str| {

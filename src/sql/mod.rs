@@ -5,6 +5,7 @@ mod blocks;
 mod compare;
 mod lexer;
 mod mysql_words;
+mod solid;
 mod statements;
 mod syntax;
 
@@ -14,6 +15,7 @@ use std::ops::Range;
 pub use blocks::{Blocks, Unbalanced};
 pub use compare::same_tokens;
 pub use lexer::tokens;
+pub use solid::{Code, solid};
 pub use statements::{is_executable_comment, statement_end, top_level_semicolons};
 pub use syntax::{MYSQL, POSTGRES, SQLITE};
 

@@ -1,7 +1,7 @@
 //! Where statements end. SQL is never cut into statements to run them; this is how a text that must be one statement
 //! is known to be one.
 
-use super::{Blocks, Syntax, TriggerBodies, tokens};
+use super::{Blocks, Syntax, TriggerBodies, solid, tokens};
 
 /// The byte offsets of the semicolons that end a statement, in order; a lone statement without a closing semicolon has
 /// none. Semicolons in quotes and comments do not count, nor, where [`Syntax::trigger_bodies`] says so, those within
@@ -44,9 +44,7 @@ fn outside_blocks(text: &str, syntax: &Syntax) -> Vec<usize> {
     let mut found = vec![];
     let (mut first, mut trigger) = (None, false);
     let mut blocks: Option<Blocks> = None;
-    let all: Vec<_> = tokens(text, syntax)
-        .filter(|token| !token.is_blank())
-        .collect();
+    let all = solid(text, syntax);
     // What is in an executable comment is there for some versions only: then no block can be relied on.
     let sure = !all
         .iter()

@@ -6,7 +6,9 @@ use crate::dialect::inspect;
 use crate::dialect::request::{Reader, place};
 use crate::error::Located;
 use crate::model::{Event, Timing};
-use crate::sql::{Blocks, Syntax, Token, Unbalanced, is_executable_comment, tokens, unquote};
+use crate::sql::{
+    Blocks, Syntax, Token, Unbalanced, is_executable_comment, solid, tokens, unquote,
+};
 
 /// The rendered body, where nothing is wrong with it.
 pub(super) fn statements(
@@ -74,9 +76,7 @@ struct Flaw {
 /// What is wrong with the statements, first to last.
 fn flaws(sql: &str, reader: &Reader<'_>, timing: Timing, syntax: &Syntax) -> Vec<Flaw> {
     let mut found = vec![];
-    let all: Vec<Token> = tokens(sql, syntax)
-        .filter(|token| !token.is_blank())
-        .collect();
+    let all = solid(sql, syntax);
     let mut blocks = Blocks::new();
     let mut first_open: Option<Range<usize>> = None;
     for (index, token) in all.iter().enumerate() {

@@ -2,7 +2,7 @@
 //! does: readers of a plan, and whoever asks whether a trigger still fires as often as it did.
 
 use crate::model::{Action, Condition, Trigger};
-use crate::sql::{Blocks, Syntax, Token, tokens};
+use crate::sql::{Blocks, Code, Syntax, Token, solid};
 
 /// The trigger with its condition and columns where the model has a place for them; `None` where its body is not such an IF
 /// and nothing else.
@@ -28,14 +28,12 @@ struct Guard<'a> {
 }
 
 fn read<'a>(text: &'a str, syntax: &Syntax) -> Option<Guard<'a>> {
-    let all: Vec<Token> = tokens(text, syntax)
-        .filter(|token| !token.is_blank())
-        .collect();
+    let all = solid(text, syntax);
     let (then, end) = only_if(text, &all)?;
-    let head = Head {
+    let head = Head(Code {
         text,
         tokens: all.get(1..then)?,
-    };
+    });
     let (update_of, condition) = head.parts()?;
     let body = text.get(all.get(then)?.range.end..all.get(end)?.range.start)?;
     Some(Guard {
@@ -75,33 +73,18 @@ fn only_if(text: &str, all: &[Token]) -> Option<(usize, usize)> {
 }
 
 /// What stands between IF and THEN.
-struct Head<'a> {
-    text: &'a str,
-    tokens: &'a [Token],
-}
+struct Head<'a>(Code<'a>);
 
 impl Head<'_> {
-    fn is(&self, index: usize, operator: &str) -> bool {
-        self.tokens
-            .get(index)
-            .is_some_and(|token| token.is_operator(self.text, operator))
-    }
-
-    fn is_word(&self, index: usize, word: &str) -> bool {
-        self.tokens
-            .get(index)
-            .is_some_and(|token| token.is_word(self.text, word))
-    }
-
     /// The columns, and the condition behind them.
     fn parts(&self) -> Option<(Vec<String>, Option<String>)> {
         let Some((columns, length)) = self.columns() else {
             return Some((vec![], Some(self.in_parentheses(0)?)));
         };
-        if length == self.tokens.len() {
+        if length == self.0.tokens.len() {
             return Some((columns, None));
         }
-        if !self.is_word(length, "and") {
+        if !self.0.is_word(length, "and") {
             return None;
         }
         Some((columns, Some(self.in_parentheses(length + 1)?)))
@@ -110,37 +93,37 @@ impl Head<'_> {
     /// All from here on, which must be in parentheses.
     fn in_parentheses(&self, from: usize) -> Option<String> {
         let mut depth = 0_usize;
-        let last = self.tokens.len().checked_sub(1)?;
+        let last = self.0.tokens.len().checked_sub(1)?;
         for index in from..=last {
-            if self.is(index, "(") {
+            if self.0.is_operator(index, "(") {
                 depth += 1;
-            } else if self.is(index, ")") {
+            } else if self.0.is_operator(index, ")") {
                 depth = depth.checked_sub(1)?;
             }
             if (depth == 0) != (index == last) {
                 return None;
             }
         }
-        let (first, last) = (self.tokens.get(from)?, self.tokens.get(last)?);
-        let inner = self.text.get(first.range.end..last.range.start)?;
+        let (first, last) = (self.0.tokens.get(from)?, self.0.tokens.get(last)?);
+        let inner = self.0.text.get(first.range.end..last.range.start)?;
         Some(inner.trim().to_owned())
     }
 
     /// `(NOT (…) OR NOT (…))`: the columns that are compared, and how many tokens that takes.
     fn columns(&self) -> Option<(Vec<String>, usize)> {
-        if !self.is(0, "(") {
+        if !self.0.is_operator(0, "(") {
             return None;
         }
         let (mut columns, mut at) = (vec![], 1);
         loop {
             // NOT ( OLD . column
-            let column = self.tokens.get(at + 4)?.text(self.text);
+            let column = self.0.tokens.get(at + 4)?.text(self.0.text);
             at += self.compares(column, at)?;
             columns.push(crate::sql::unquote(column).into_owned());
-            if self.is(at, ")") {
+            if self.0.is_operator(at, ")") {
                 return Some((columns, at + 1));
             }
-            if !self.is_word(at, "or") {
+            if !self.0.is_word(at, "or") {
                 return None;
             }
             at += 1;
@@ -160,7 +143,7 @@ impl Head<'_> {
             .chain([")"]);
         let mut count = 0;
         for word in expected {
-            let found = self.tokens.get(from + count)?.text(self.text);
+            let found = self.0.tokens.get(from + count)?.text(self.0.text);
             if found != word {
                 return None;
             }

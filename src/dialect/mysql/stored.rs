@@ -6,7 +6,7 @@ use std::iter::Peekable;
 use std::ops::Range;
 
 use crate::model::{TableId, TriggerId};
-use crate::sql::{Blocks, MYSQL, Syntax, Token, TokenKind, tokens, unquote};
+use crate::sql::{Blocks, MYSQL, Syntax, Token, TokenKind, solid, tokens, unquote};
 
 /// The parts of a CREATE TRIGGER.
 #[derive(Debug, PartialEq, Eq)]
@@ -165,9 +165,7 @@ pub fn subject(sql: &str, schema: &str) -> Option<TriggerId> {
 
 /// The body without the BEGIN and END that are around all of it; any other body as it is.
 pub fn bare_body<'a>(body: &'a str, syntax: &Syntax) -> &'a str {
-    let all: Vec<Token> = tokens(body, syntax)
-        .filter(|token| !token.is_blank())
-        .collect();
+    let all = solid(body, syntax);
     let mut blocks = Blocks::new();
     let last = all.len().saturating_sub(1);
     for (index, token) in all.iter().enumerate() {

@@ -2,7 +2,7 @@
 //! and one that cannot be read makes the whole file unusable ("malformed database schema").
 
 use crate::dialect::NewerSyntax;
-use crate::sql::{SQLITE, Token, TokenKind, tokens};
+use crate::sql::{SQLITE, TokenKind, solid};
 
 /// What a token may be the beginning of, with the version that had it first (sqlite.org/changes.html). Those from 3.44 on were
 /// tried on 3.40, 3.43, 3.45, 3.46, 3.47, 3.51 and 3.53.
@@ -51,9 +51,7 @@ const NOT_CALLED: &[&str] = &[
 
 /// The newest syntax in a CREATE TRIGGER statement, as far as tokens tell it.
 pub(super) fn newest(statement: &str) -> Option<NewerSyntax> {
-    let all: Vec<Token> = tokens(statement, &SQLITE)
-        .filter(|token| !token.is_blank())
-        .collect();
+    let all = solid(statement, &SQLITE);
     let is_word = |index: usize, word: &str| {
         all.get(index)
             .is_some_and(|token| token.is_word(statement, word))

@@ -11,7 +11,7 @@ use crate::model::{
     Action, Condition, EnabledState, Event, Events, Orientation, Seldom, TableId, Timing, Trigger,
     TriggerId,
 };
-use crate::sql::{SQLITE, Token, TokenKind, tokens, unquote};
+use crate::sql::{SQLITE, Token, TokenKind, solid, tokens, unquote};
 
 /// Read a `CREATE TRIGGER` statement; `table` is the table that the catalog says it is on. The condition comes without
 /// the parentheses around all of it, the body as it stands between BEGIN and END. An error points to the place in
@@ -106,9 +106,7 @@ const STORED: &str = "CREATE TRIGGER ";
 /// A condition without comments and white space around it, and without the parentheses that are around all of it.
 /// Those of a subquery stay.
 pub fn bare_condition(condition: &str) -> &str {
-    let all: Vec<Token> = tokens(condition, &SQLITE)
-        .filter(|token| !token.is_blank())
-        .collect();
+    let all = solid(condition, &SQLITE);
     let mut inner = all.as_slice();
     while let [open, within @ .., close] = inner
         && open.is_operator(condition, "(")

@@ -6,7 +6,6 @@ use std::sync::Arc;
 
 use super::gather::{called_functions, functions, made, may_reorder, siblings, states};
 use super::protection::{Side, Weakening, dropped, fires, function_losses, list, lost_with};
-use super::words::some;
 use super::{Hazard, HazardKind, Severity};
 use crate::db::size::{Measured, TableState};
 use crate::db::{Catalog, Database, Protocol};
@@ -15,6 +14,7 @@ use crate::error::Error;
 use crate::model::{Action as TriggerAction, Definition, FunctionId, ObjectId, TableId, Trigger};
 use crate::parallel;
 use crate::plan::{Action, Change, Plan};
+use crate::words::{NAMED, some};
 
 /// What is known around a plan.
 pub(crate) struct Around<'a> {
@@ -332,7 +332,7 @@ impl Assessor<'_> {
                 Severity::Medium,
                 format!(
                     "triggers fire by name, and it changes places with {}",
-                    some(others.into_iter().cloned().collect())
+                    some(&others, NAMED)
                 ),
             );
         }
@@ -446,7 +446,10 @@ impl Assessor<'_> {
         found.push(
             HazardKind::SharedFunction,
             severity,
-            format!("triggers outside the spec call it: {}", some(others)),
+            format!(
+                "triggers outside the spec call it: {}",
+                some(&others, NAMED)
+            ),
         );
     }
 }

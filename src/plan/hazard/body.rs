@@ -5,7 +5,7 @@
 use std::collections::BTreeSet;
 
 use crate::model::TableId;
-use crate::sql::{Syntax, Token, TokenKind, tokens, unquote};
+use crate::sql::{Code, Syntax, TokenKind, solid, tokens, unquote};
 
 /// What a body does.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -50,16 +50,17 @@ const MESSAGES: [&str; 5] = ["debug", "log", "info", "notice", "warning"];
 
 /// What a body does. `transition_tables` are the names of REFERENCING.
 pub(super) fn effects(text: &str, syntax: &Syntax, transition_tables: &[&str]) -> Effects {
+    let tokens = solid(text, syntax);
     let body = Body {
-        text,
         syntax,
-        tokens: tokens(text, syntax)
-            .filter(|token| !token.is_blank())
-            .collect(),
+        code: Code {
+            text,
+            tokens: &tokens,
+        },
     };
     let mut effects = Effects::default();
-    for (index, token) in body.tokens.iter().enumerate() {
-        let after_dot = index > 0 && body.is_operator(index - 1, ".");
+    for (index, token) in body.code.tokens.iter().enumerate() {
+        let after_dot = index > 0 && body.code.is_operator(index - 1, ".");
         if after_dot {
             continue;
         }
@@ -71,8 +72,9 @@ pub(super) fn effects(text: &str, syntax: &Syntax, transition_tables: &[&str]) -
         }
         let name = unquote(token.text(text)).to_lowercase();
         // `RETURN NEW` is how a function ends, and says nothing of the row.
-        let ends =
-            index > 0 && body.is_word(index - 1, "return") && !body.is_operator(index + 1, ".");
+        let ends = index > 0
+            && body.code.is_word(index - 1, "return")
+            && !body.code.is_operator(index + 1, ".");
         effects.names_row |= !ends
             && (name == "new"
                 || name == "old"
@@ -87,29 +89,30 @@ pub(super) fn effects(text: &str, syntax: &Syntax, transition_tables: &[&str]) -
 /// Whether a condition holds only for a row that an UPDATE leaves as it is: `NOT (OLD.a IS NOT NEW.a OR …)`, over the same
 /// columns on both sides.
 pub(super) fn is_unchanged(condition: &str, syntax: &Syntax) -> bool {
-    let all: Vec<Token> = tokens(condition, syntax)
-        .filter(|token| !token.is_blank())
-        .collect();
+    let tokens = solid(condition, syntax);
     let body = Body {
-        text: condition,
         syntax,
-        tokens: all,
+        code: Code {
+            text: condition,
+            tokens: &tokens,
+        },
     };
     let mut index = 0;
-    while body.is_operator(index, "(") {
+    while body.code.is_operator(index, "(") {
         index += 1;
     }
-    if !body.is_word(index, "not") || !body.is_operator(index + 1, "(") {
+    if !body.code.is_word(index, "not") || !body.code.is_operator(index + 1, "(") {
         return false;
     }
     index += 1;
     let (mut old, mut new) = (BTreeSet::new(), BTreeSet::new());
-    while let Some(token) = body.tokens.get(index) {
+    while let Some(token) = body.code.tokens.get(index) {
         let row = ["old", "new"]
             .into_iter()
-            .find(|row| body.is_word(index, row));
+            .find(|row| body.code.is_word(index, row));
         if let Some(row) = row {
-            let (true, Some(column)) = (body.is_operator(index + 1, "."), body.name(index + 2))
+            let (true, Some(column)) =
+                (body.code.is_operator(index + 1, "."), body.name(index + 2))
             else {
                 return false;
             };
@@ -117,10 +120,11 @@ pub(super) fn is_unchanged(condition: &str, syntax: &Syntax) -> bool {
             index += 3;
             continue;
         }
-        if body.is_word(index, "is") {
+        if body.code.is_word(index, "is") {
             // `IS NOT` and `IS DISTINCT FROM` say that there is a difference; `IS`, and `IS NOT DISTINCT FROM`, that there is none.
-            let differs = body.is_word(index + 1, "distinct")
-                || (body.is_word(index + 1, "not") && !body.is_word(index + 2, "distinct"));
+            let differs = body.code.is_word(index + 1, "distinct")
+                || (body.code.is_word(index + 1, "not")
+                    && !body.code.is_word(index + 2, "distinct"));
             if !differs {
                 return false;
             }
@@ -128,7 +132,7 @@ pub(super) fn is_unchanged(condition: &str, syntax: &Syntax) -> bool {
             continue;
         }
         let others = ["or", "from", "row", "record", "collate", "binary"];
-        let fits = body.is_any(index, &others)
+        let fits = body.code.is_any(index, &others)
             || ["(", ")", ",", "::", "*<>"]
                 .iter()
                 .any(|operator| token.is_operator(condition, operator));
@@ -147,67 +151,53 @@ pub(super) fn is_table(name: &str, table: &TableId) -> bool {
 }
 
 struct Body<'a> {
-    text: &'a str,
     syntax: &'a Syntax,
-    tokens: Vec<Token>,
+    code: Code<'a>,
 }
 
 impl Body<'_> {
-    fn is_word(&self, index: usize, word: &str) -> bool {
-        self.tokens
-            .get(index)
-            .is_some_and(|token| token.is_word(self.text, word))
-    }
-
-    fn is_any(&self, index: usize, words: &[&str]) -> bool {
-        words.iter().any(|word| self.is_word(index, word))
-    }
-
-    fn is_operator(&self, index: usize, operator: &str) -> bool {
-        self.tokens
-            .get(index)
-            .is_some_and(|token| token.is_operator(self.text, operator))
-    }
-
     /// Whether a statement begins with this token.
     fn starts_statement(&self, index: usize) -> bool {
         let Some(before) = index.checked_sub(1) else {
             return true;
         };
-        self.is_operator(before, ";")
-            || self.is_operator(before, ">>")
-            || self.is_any(before, &["then", "else", "begin", "loop", "do", "atomic"])
+        self.code.is_operator(before, ";")
+            || self.code.is_operator(before, ">>")
+            || self
+                .code
+                .is_any(before, &["then", "else", "begin", "loop", "do", "atomic"])
     }
 
     fn word(&self, index: usize, effects: &mut Effects) {
         let before = index.checked_sub(1);
-        let follows = |words: &[&str]| before.is_some_and(|before| self.is_any(before, words));
-        let is = |word: &str| self.is_word(index, word);
+        let follows = |words: &[&str]| before.is_some_and(|before| self.code.is_any(before, words));
+        let is = |word: &str| self.code.is_word(index, word);
         if is("raise") {
-            if self.is_operator(index + 1, "(") {
+            if self.code.is_operator(index + 1, "(") {
                 // SQLite's function.
-                if self.is_word(index + 2, "ignore") {
+                if self.code.is_word(index + 2, "ignore") {
                     effects.skips = true;
                 } else {
                     effects.raises += 1;
                 }
-            } else if !self.is_any(index + 1, &MESSAGES) {
+            } else if !self.code.is_any(index + 1, &MESSAGES) {
                 effects.raises += 1;
             }
         } else if is("signal") || is("resignal") {
-            let state = self.is_word(index + 1, "sqlstate");
+            let state = self.code.is_word(index + 1, "sqlstate");
             if (state || self.starts_statement(index)) && !self.is_warning(index + 2) {
                 effects.raises += 1;
             }
         } else if is("assert") {
-            let assigned = self.is_operator(index + 1, ":=") || self.is_operator(index + 1, "=");
+            let assigned =
+                self.code.is_operator(index + 1, ":=") || self.code.is_operator(index + 1, "=");
             if self.starts_statement(index) && !assigned {
                 effects.raises += 1;
             }
         } else if is("return") {
-            effects.returns_null |= self.is_word(index + 1, "null");
+            effects.returns_null |= self.code.is_word(index + 1, "null");
         } else if is("insert")
-            || ((is("merge") || is("replace")) && self.is_word(index + 1, "into"))
+            || ((is("merge") || is("replace")) && self.code.is_word(index + 1, "into"))
         {
             let (table, is_index) = (self.table(index + 1), self.is_of_an_index(index + 1));
             if is_index {
@@ -227,17 +217,17 @@ impl Body<'_> {
     /// The column of an assignment that begins here and leaves it as it was: `NEW.a := OLD.a`, or `coalesce(OLD.a, NEW.a)`.
     fn kept(&self, index: usize) -> Option<String> {
         let column = |row: &str, at: usize| {
-            let is_it = self.is_word(at, row) && self.is_operator(at + 1, ".");
+            let is_it = self.code.is_word(at, row) && self.code.is_operator(at + 1, ".");
             is_it.then(|| self.name(at + 2)).flatten()
         };
         let kept = column("new", index)?;
         let before = index.checked_sub(1);
-        let assigns = self.is_operator(index + 3, ":=")
-            || (self.is_operator(index + 3, "=")
+        let assigns = self.code.is_operator(index + 3, ":=")
+            || (self.code.is_operator(index + 3, "=")
                 && (self.starts_statement(index)
-                    || before.is_some_and(|at| self.is_word(at, "set"))));
+                    || before.is_some_and(|at| self.code.is_word(at, "set"))));
         let mut value = index + 4;
-        if self.is_word(value, "coalesce") && self.is_operator(value + 1, "(") {
+        if self.code.is_word(value, "coalesce") && self.code.is_operator(value + 1, "(") {
             value += 2;
         }
         (assigns && column("old", value)? == kept).then_some(kept)
@@ -246,13 +236,13 @@ impl Body<'_> {
     /// Whether what is inserted here goes into an index of texts (FTS5), by its rowid or as a command to it: that keeps the
     /// index in step, and writes nothing down.
     fn is_of_an_index(&self, mut index: usize) -> bool {
-        while self.is_any(index, &MODIFIERS) {
+        while self.code.is_any(index, &MODIFIERS) {
             index += 1;
         }
-        while self.is_operator(index + 1, ".") {
+        while self.code.is_operator(index + 1, ".") {
             index += 2;
         }
-        self.is_operator(index + 1, "(")
+        self.code.is_operator(index + 1, "(")
             && self.name(index + 2).is_some_and(|first| {
                 first == "rowid" || self.name(index).is_some_and(|table| table == first)
             })
@@ -260,26 +250,26 @@ impl Body<'_> {
 
     /// `SIGNAL SQLSTATE [VALUE] '01…'` is a warning.
     fn is_warning(&self, index: usize) -> bool {
-        let index = if self.is_word(index, "value") {
+        let index = if self.code.is_word(index, "value") {
             index + 1
         } else {
             index
         };
-        self.tokens.get(index).is_some_and(|token| {
-            token.kind == TokenKind::String && unquote(token.text(self.text)).starts_with("01")
+        self.code.tokens.get(index).is_some_and(|token| {
+            token.kind == TokenKind::String && unquote(token.text(self.code.text)).starts_with("01")
         })
     }
 
     /// The table that stands here, behind the words that may stand before it.
     fn table(&self, mut index: usize) -> Option<String> {
-        while self.is_any(index, &MODIFIERS) || (self.is_word(index, "replace")) {
+        while self.code.is_any(index, &MODIFIERS) || (self.code.is_word(index, "replace")) {
             index += 1;
         }
-        if self.is_any(index, &["set", "values", "select"]) {
+        if self.code.is_any(index, &["set", "values", "select"]) {
             return None;
         }
         let mut name = self.name(index)?;
-        while self.is_operator(index + 1, ".") {
+        while self.code.is_operator(index + 1, ".") {
             let Some(part) = self.name(index + 2) else {
                 break;
             };
@@ -290,21 +280,22 @@ impl Body<'_> {
     }
 
     fn name(&self, index: usize) -> Option<String> {
-        let token = self.tokens.get(index)?;
+        let token = self.code.tokens.get(index)?;
         let is_name = matches!(token.kind, TokenKind::Word | TokenKind::QuotedName);
-        is_name.then(|| unquote(token.text(self.text)).to_lowercase())
+        is_name.then(|| unquote(token.text(self.code.text)).to_lowercase())
     }
 
     /// Whether the statement that begins here runs a text that begins with INSERT INTO.
     fn inserts_by_text(&self, index: usize) -> bool {
-        self.tokens
+        self.code
+            .tokens
             .iter()
             .skip(index + 1)
-            .take_while(|token| !token.is_operator(self.text, ";"))
+            .take_while(|token| !token.is_operator(self.code.text, ";"))
             .filter(|token| token.kind == TokenKind::String)
             .any(|token| {
                 let text = token
-                    .text(self.text)
+                    .text(self.code.text)
                     .trim_start_matches(['E', 'e', '$', '\'']);
                 let mut words = tokens(text, self.syntax).filter(|token| !token.is_blank());
                 words

@@ -1,22 +1,6 @@
-//! Sizes, times and lists in words.
+//! Sizes and times in words.
 
-use super::protection::list;
 use crate::db::size::{Measured, TableSize};
-
-/// More names than this are counted.
-const NAMED: usize = 5;
-
-/// The first few names, and how many more there are.
-pub(super) fn some(mut names: Vec<String>) -> String {
-    let more = names.len().saturating_sub(NAMED);
-    names.truncate(NAMED);
-    let text = list(names.iter());
-    if more == 0 {
-        text
-    } else {
-        format!("{text}, and {more} more")
-    }
-}
 
 pub(super) fn duration(seconds: u64) -> String {
     match seconds {
@@ -101,13 +85,10 @@ mod tests {
     }
 
     #[test]
-    fn times_and_lists() {
+    fn times() {
         assert_eq!(
             [5, 119, 120, 7199, 7200, 100_000].map(duration),
             ["5 s", "119 s", "2 min", "119 min", "2 h", "27 h"]
         );
-        let names = |count: usize| (0..count).map(|number| format!("t{number}")).collect();
-        assert_eq!(some(names(5)), "t0, t1, t2, t3, t4");
-        assert_eq!(some(names(7)), "t0, t1, t2, t3, t4, and 2 more");
     }
 }

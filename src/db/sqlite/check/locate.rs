@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use crate::sql::{SQLITE, Token, TokenKind, tokens, unquote};
+use crate::sql::{SQLITE, TokenKind, solid, unquote};
 
 /// The kinds of message that end in the name at fault.
 const COMPLAINTS: [&str; 4] = [
@@ -52,9 +52,7 @@ pub(super) fn name(name: &str, sql: &str) -> Option<Range<usize>> {
 
 /// Where `a.b` first stands in `sql`.
 fn sequence(parts: &[&str], sql: &str) -> Option<Range<usize>> {
-    let all: Vec<Token> = tokens(sql, &SQLITE)
-        .filter(|token| !token.is_blank())
-        .collect();
+    let all = solid(sql, &SQLITE);
     let width = (parts.len() * 2).checked_sub(1)?;
     all.windows(width).find_map(|window| {
         let fits = window.iter().enumerate().all(|(index, token)| {
