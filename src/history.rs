@@ -21,6 +21,9 @@ use self::ways::{Form, Literals};
 /// Rows in one INSERT: few round trips, and no statement grows beyond reason.
 const ROWS_PER_STATEMENT: usize = 200;
 
+/// Bytes of definitions in one INSERT, unless a single row has more: with what quoting adds, hardly a server takes less at once.
+const BYTES_PER_STATEMENT: usize = 256 * 1024;
+
 /// So many statements, or as many rows in another form, may lie ready before the database has taken them.
 const WRITTEN_AHEAD: usize = 4;
 
@@ -209,7 +212,7 @@ impl Writer<'_> {
         rows: &'a [Row],
     ) -> impl Iterator<Item = Result<String, Error>> + 'a {
         rows.chunks(ROWS_PER_STATEMENT)
-            .map(move |rows| self.some_objects(version, rows))
+            .flat_map(move |rows| each(self.some_objects(version, rows)))
     }
 
     /// The same, each given to `run` while the next rows are made and rendered.
@@ -242,9 +245,15 @@ impl Writer<'_> {
         rows: impl ExactSizeIterator<Item = Result<Row, Error>> + Send + 'scope,
         form: Option<RowForm>,
     ) -> Ahead {
-        let (sender, pieces) = mpsc::sync_channel(WRITTEN_AHEAD);
-        let is_one = rows.len() <= ROWS_PER_STATEMENT;
-        let form = form.filter(|_| !is_one);
+        // Few rows are written out before anything is taken: then there must be room for a statement of each.
+        let are_few = rows.len() <= ROWS_PER_STATEMENT;
+        let room = if are_few {
+            rows.len().max(1)
+        } else {
+            WRITTEN_AHEAD
+        };
+        let (sender, pieces) = mpsc::sync_channel(room);
+        let form = form.filter(|_| !are_few);
         let write = move || {
             for piece in self.pieces(version, rows, form) {
                 if sender.send(piece).is_err() {
@@ -253,7 +262,7 @@ impl Writer<'_> {
                 }
             }
         };
-        if is_one {
+        if are_few {
             write();
         } else {
             scope.spawn(write);
@@ -272,32 +281,62 @@ impl Writer<'_> {
         form: Option<RowForm>,
     ) -> impl Iterator<Item = Result<String, Error>> {
         let mut rows = rows.fuse();
-        std::iter::from_fn(move || {
+        let some = std::iter::from_fn(move || {
             let some: Result<Vec<Row>, Error> = rows.by_ref().take(ROWS_PER_STATEMENT).collect();
             match (some, form) {
                 (Ok(some), _) if some.is_empty() => None,
                 (Ok(some), None) => Some(self.some_objects(version, &some)),
-                (Ok(some), Some(form)) => Some(written(version, &some, form)),
+                (Ok(some), Some(form)) => {
+                    Some(written(version, &some, form).map(|text| vec![text]))
+                }
                 (Err(error), _) => Some(Err(error)),
             }
-        })
+        });
+        some.flat_map(each)
     }
 
-    fn some_objects(&self, version: i64, rows: &[Row]) -> Result<String, Error> {
+    /// The statements for some rows: one, unless that would be too long for a server.
+    fn some_objects(&self, version: i64, rows: &[Row]) -> Result<Vec<String>, Error> {
         #[derive(Serialize)]
         struct Context<'a> {
             history_schema: &'a str,
             version: i64,
             rows: Vec<ObjectRow<'a>>,
         }
-        let rows: Result<_, Error> = rows.iter().map(|row| row.columns(version)).collect();
-        let context = Context {
-            history_schema: self.schema,
-            version,
-            rows: rows?,
+        let render = |rows| {
+            let context = Context {
+                history_schema: self.schema,
+                version,
+                rows,
+            };
+            self.renderer.render(INSERT_OBJECTS, context)
         };
-        self.renderer.render(INSERT_OBJECTS, context)
+        let (mut statements, mut some, mut bytes) = (vec![], vec![], 0);
+        for row in rows {
+            let row = row.columns(version)?;
+            let texts = [&row.definition, &row.before].into_iter().flatten();
+            let more: usize = texts.map(String::len).sum();
+            if bytes + more > BYTES_PER_STATEMENT && !some.is_empty() {
+                statements.push(render(std::mem::take(&mut some))?);
+                bytes = 0;
+            }
+            bytes += more;
+            some.push(row);
+        }
+        if !some.is_empty() {
+            statements.push(render(some)?);
+        }
+        Ok(statements)
     }
+}
+
+/// One after the other, or the error.
+fn each(made: Result<Vec<String>, Error>) -> impl Iterator<Item = Result<String, Error>> {
+    let (made, error) = match made {
+        Ok(made) => (made, None),
+        Err(error) => (vec![], Some(Err(error))),
+    };
+    made.into_iter().map(Ok).chain(error)
 }
 
 /// Rows that are being written out.

@@ -268,13 +268,16 @@ impl Ahead {
         let needless = Arc::new(AtomicBool::new(false));
         let flag = Arc::clone(&needless);
         let (sender, verdict) = mpsc::channel();
+        // Without a source, or where none is written down, there is nothing to wait for.
+        let source = source.filter(|_| url.keeps_rendering());
+        let sender = source.is_some().then_some(sender);
         let busy = Busy::new();
         let thread = thread::spawn(move || {
             let _busy = busy;
             let database = db::connect(&url, &settings, Intent::Read)?;
             let needless = Needless {
                 flag: &flag,
-                verdict: Some(sender),
+                verdict: sender,
                 all,
             };
             look(source, database, needless)

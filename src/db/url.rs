@@ -109,6 +109,14 @@ impl DatabaseUrl {
         }
     }
 
+    /// Whether the history there has room for what the desired side was worked out from (see [`crate::rendering`]).
+    pub(crate) fn keeps_rendering(&self) -> bool {
+        match self {
+            Self::Sqlite(_) | Self::Postgres(_) => true,
+            Self::Mysql(_) => false,
+        }
+    }
+
     /// The dialect that is spoken there.
     pub fn dialect(&self) -> &'static str {
         match self {

@@ -52,9 +52,8 @@ impl Step<'_> {
                 Default::default()
             }
             (_, None, Some(after)) => {
-                // What the spec leaves open comes back as it was recorded, and the DDL of the spec does not know of it.
                 let up = match create {
-                    Some(create) if !says_more(after, create) => create.clone(),
+                    Some(create) if !says_more(after, create, database) => create.clone(),
                     _ => made(after)?,
                 };
                 (up, dialect.drop(after, renderer, server)?)
@@ -91,10 +90,13 @@ impl Step<'_> {
     }
 }
 
-/// Whether a definition says more than its SQL: the settings of the session that creates it, or who is to own it.
-fn says_more(definition: &Definition, create: &Ddl) -> bool {
+/// Whether the DDL that makes a definition from nothing is not the one of the spec: what the spec leaves open comes back as it
+/// was recorded, such as who is to own it, and what a session has anyway is not said.
+fn says_more(definition: &Definition, create: &Ddl, database: &dyn Database) -> bool {
     match definition {
-        Definition::Trigger(trigger) => trigger.creation.is_some() && !create.custom,
+        Definition::Trigger(_) => {
+            !create.custom && matches!(database.spared(definition), Cow::Owned(_))
+        }
         Definition::Function(function) => function.owner.is_some(),
     }
 }

@@ -189,7 +189,7 @@ fn a_server_killed_ten_times(engine: Engine) {
     let child = start(&live, 1);
     let clock = begun(&mut live);
     common::wait(child, "apply").ok();
-    let span = clock.elapsed();
+    let mut span = clock.elapsed();
 
     let (mut broken, mut number) = (0, 1);
     // Now and then a run is done before it is killed: ten must not be.
@@ -211,6 +211,11 @@ fn a_server_killed_ten_times(engine: Engine) {
         server.start_again();
         live.reconnect();
         let what = format!("kill {}", number - 1);
-        broken += usize::from(go_on(&sandbox, &mut live, (TABLES, number), least, &what));
+        if go_on(&sandbox, &mut live, (TABLES, number), least, &what) {
+            broken += 1;
+        } else {
+            // It was done before: the first one was slow, on a machine that was busy with other things.
+            span = span.mul_f64(0.8);
+        }
     }
 }

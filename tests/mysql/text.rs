@@ -231,6 +231,18 @@ fn a_body_that_would_fail_is_found_before(engine: Engine) {
             .code(1)
             .says(&["would fail when it fires", words]);
     }
+    // Those that are the same but for a literal are asked about once, and each is named.
+    let others = [("a", "log VALUES ('a')"), ("b", "lgo VALUES ('b')"), ("c", "lgo VALUES ('c')")].map(|(name, rest)| {
+        format!("[[trigger]]\nname = \"{name}\"\ntable = \"t0\"\ntiming = \"after\"\nevents = [\"insert\"]\nbody = \"INSERT INTO {rest};\"\n")
+    });
+    let run = spec(&others.concat()).on(&live, &["plan"]).code(1);
+    let run = run.says(&[
+        "`b` would fail",
+        "`c` would fail",
+        "VALUES ('b')",
+        "VALUES ('c')",
+    ]);
+    run.never_says(&["`a` would fail"]);
     // Variables, cursors and built-in functions are no reason to complain.
     let sandbox = spec(
         "[[trigger]]\nname = \"t\"\ntable = \"t0\"\ntiming = \"after\"\nevents = [\"insert\"]\nbody = \"\"\"\n\

@@ -1,7 +1,8 @@
 //! What a body would fail on when it fires: tables, columns and functions that are not there. Its statements are
 //! prepared, never run, with `?` for the row and for variables. What cannot be prepared so is left to the engine.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use mysql::Row;
 use mysql::prelude::Queryable;
@@ -102,19 +103,25 @@ impl Mysql {
             }
             self.set_session()?;
         }
-        let mut rest = usual.as_slice();
-        while !rest.is_empty() {
-            let (fine, error) = self.prepare_some(rest)?;
-            let Some(error) = error else {
-                rest = rest.get(fine..).unwrap_or_default();
+        let shapes: Vec<Cow<'_, str>> = usual
+            .iter()
+            .map(|asked| shape(&asked.statement, &asked.syntax))
+            .collect();
+        let wrong = self.prepare_each(usual.iter().zip(&shapes))?;
+        // Of each trigger the first that is wrong.
+        let mut said = None;
+        for (asked, shape) in usual.iter().zip(&shapes) {
+            if said == Some(asked.of) {
                 continue;
-            };
-            let Some(asked) = rest.get(fine) else { break };
-            rest = rest.get(fine + 1..).unwrap_or_default();
-            if let Some(diagnostic) = asked.fault(&error, new)? {
+            }
+            let error = wrong.get(&**shape);
+            if let Some(diagnostic) = error
+                .map(|error| asked.fault(error, new))
+                .transpose()?
+                .flatten()
+            {
                 faults.push((asked.of, ObjectId::Trigger(asked.id.clone()), diagnostic));
-                let others = rest.iter().take_while(|next| next.of == asked.of).count();
-                rest = rest.get(others..).unwrap_or_default();
+                said = Some(asked.of);
             }
         }
         faults.sort_by_key(|(of, _, _)| *of);
@@ -124,16 +131,39 @@ impl Mysql {
             .collect())
     }
 
+    /// Prepare one statement of each shape: what the server said of those that it did not take.
+    fn prepare_each<'a>(
+        &mut self,
+        all: impl Iterator<Item = (&'a Asked<'a>, &'a Cow<'a, str>)>,
+    ) -> Result<BTreeMap<&'a str, mysql::Error>, Error> {
+        let mut seen = HashSet::new();
+        let one_each: Vec<(&str, &str)> = all
+            .filter(|(_, shape)| seen.insert(&***shape))
+            .map(|(asked, shape)| (asked.statement.as_str(), &**shape))
+            .collect();
+        let mut wrong = BTreeMap::new();
+        let mut rest = one_each.as_slice();
+        while !rest.is_empty() {
+            let (fine, error) = self.prepare_some(rest)?;
+            rest = rest.get(fine..).unwrap_or_default();
+            if let (Some(error), Some(((_, shape), others))) = (error, rest.split_first()) {
+                wrong.insert(*shape, error);
+                rest = others;
+            }
+        }
+        Ok(wrong)
+    }
+
     /// Prepare the first of these in one round trip: how many went well, and what the server said of the next.
-    fn prepare_some(&mut self, all: &[Asked<'_>]) -> Result<(usize, Option<mysql::Error>), Error> {
+    fn prepare_some(
+        &mut self,
+        all: &[(&str, &str)],
+    ) -> Result<(usize, Option<mysql::Error>), Error> {
         let mut batch = String::new();
         let mut count = 0;
-        for asked in all {
+        for (statement, _) in all {
             // Each takes the name, and with it the place, of the one before.
-            let sql = format!(
-                "PREPARE triggerctl_check FROM {}",
-                literal(&asked.statement)
-            );
+            let sql = format!("PREPARE triggerctl_check FROM {}", literal(statement));
             if count > 0 && batch.len() + sql.len() > BATCH {
                 break;
             }
@@ -157,6 +187,30 @@ impl Mysql {
         }
         Ok((fine, failed))
     }
+}
+
+/// What of a statement can be about a table, a column or a function: triggers of one kind often differ in nothing but a literal,
+/// and then the server is asked once. A literal may name a column, but only of what is selected, and by an executable comment
+/// anything may be.
+fn shape<'a>(statement: &'a str, syntax: &Syntax) -> Cow<'a, str> {
+    let all: Vec<Token> = tokens(statement, syntax).collect();
+    let writes = all.first().is_some_and(|first| {
+        ["insert", "replace"]
+            .iter()
+            .any(|word| first.is_word(statement, word))
+    });
+    let is_doubtful = |token: &Token| {
+        matches!(token.kind, TokenKind::Comment | TokenKind::Unterminated)
+            || token.is_word(statement, "select")
+    };
+    if !writes || all.iter().any(is_doubtful) {
+        return Cow::Borrowed(statement);
+    }
+    let texts = all.iter().map(|token| match token.kind {
+        TokenKind::String => "''",
+        _ => token.text(statement),
+    });
+    Cow::Owned(texts.collect())
 }
 
 impl Asked<'_> {
@@ -420,6 +474,29 @@ mod tests {
                 "SELECT g(?) + 1",
             ]
         );
+    }
+
+    #[test]
+    fn what_differs_in_a_value_alone_is_asked_about_once() {
+        let of = |statement: &str| shape(statement, &crate::sql::MYSQL).into_owned();
+        assert_eq!(
+            of("INSERT INTO log (what, n) VALUES ('a''b', ?, \"c\", 'x'  'y')"),
+            "INSERT INTO log (what, n) VALUES ('', ?, '', ''  '')"
+        );
+        for kept in [
+            // A number may be that of a column; a name is one.
+            "INSERT INTO log VALUES (1, `a`, b)",
+            // The column `x` comes of a literal.
+            "INSERT INTO log SELECT t.x FROM (SELECT 'x') AS t",
+            "INSERT INTO log VALUES ('a', (SELECT y FROM (SELECT 1 AS 'y') AS t))",
+            "UPDATE log JOIN (VALUES ('x')) AS t SET log.a = t.x",
+            "INSERT INTO log VALUES ('a' /*! , (SELECT 1 'b') */)",
+        ] {
+            assert_eq!(of(kept), kept);
+        }
+        let ansi = syntax_under("ANSI_QUOTES");
+        let named = "REPLACE INTO log VALUES (\"a\")";
+        assert_eq!(shape(named, &ansi), named);
     }
 
     #[test]

@@ -272,12 +272,12 @@ impl Mysql {
 /// How many of these, at least one, go to the server at once. A packet does not end with a DROP where another statement
 /// follows, which may make again what it drops.
 fn in_one_packet(statements: &[&Statement]) -> usize {
-    let (mut size, mut closed) = (0, true);
+    let mut size = 0;
+    let mut before: Option<&Statement> = None;
     let fit = statements.iter().take_while(|statement| {
         size += statement.sql.len();
-        let fits = size <= MOST_BYTES && closed;
-        closed = has_end(statement);
-        fits
+        let before = before.replace(statement);
+        size <= MOST_BYTES && before.is_none_or(has_end)
     });
     let count = fit.count().max(1);
     let whole = count == statements.len();

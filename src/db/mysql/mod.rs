@@ -399,9 +399,9 @@ impl Database for Mysql {
         let Some(creation) = &trigger.creation else {
             return Cow::Borrowed(definition);
         };
-        let mut spared = crate::model::Trigger::clone(trigger);
         let mut creation = creation.clone();
         let own = &self.session;
+        let mut is_spared = false;
         for (theirs, ours) in [
             (&mut creation.definer, &own.definer),
             (&mut creation.sql_mode, &own.sql_mode),
@@ -414,10 +414,15 @@ impl Database for Mysql {
                 &own.collation_connection,
             ),
         ] {
-            if theirs == ours {
+            if theirs.is_some() && theirs == ours {
                 *theirs = None;
+                is_spared = true;
             }
         }
+        if !is_spared {
+            return Cow::Borrowed(definition);
+        }
+        let mut spared = crate::model::Trigger::clone(trigger);
         spared.creation = Some(creation);
         Cow::Owned(Definition::from(spared))
     }

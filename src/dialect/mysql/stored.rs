@@ -2,6 +2,7 @@
 //! REPLACE, a place among its siblings or a database put in. Both engines keep the body to the letter; MariaDB keeps
 //! the header too.
 
+use std::iter::Peekable;
 use std::ops::Range;
 
 use crate::model::{TableId, TriggerId};
@@ -28,54 +29,61 @@ pub struct Parts {
     pub body: usize,
 }
 
-struct Reader<'a> {
+/// Reads a statement token by token, and no further than it is asked: a body may be long.
+struct Reader<'a, T: Iterator<Item = Token>> {
     sql: &'a str,
-    tokens: Vec<Token>,
-    position: usize,
+    tokens: Peekable<T>,
+    /// Where what was read last ends.
+    end: usize,
 }
 
-impl<'a> Reader<'a> {
-    fn new(sql: &'a str, syntax: &Syntax) -> Self {
-        Self {
-            sql,
-            tokens: tokens(sql, syntax)
-                .filter(|token| !token.is_blank())
-                .collect(),
-            position: 0,
-        }
+fn reader<'a>(sql: &'a str, syntax: &'a Syntax) -> Reader<'a, impl Iterator<Item = Token> + 'a> {
+    Reader {
+        sql,
+        tokens: tokens(sql, syntax)
+            .filter(|token| !token.is_blank())
+            .peekable(),
+        end: 0,
+    }
+}
+
+impl<T: Iterator<Item = Token>> Reader<'_, T> {
+    /// The next token, where it is like this.
+    fn next_if(&mut self, is: impl FnOnce(&Token) -> bool) -> Option<Token> {
+        let token = self.tokens.next_if(is)?;
+        self.end = token.range.end;
+        Some(token)
     }
 
-    fn peek(&self) -> Option<&Token> {
-        self.tokens.get(self.position)
+    /// Read up to this word, and the word.
+    fn skip_to(&mut self, word: &str) -> Option<()> {
+        while self.take(word).is_none() {
+            self.next_if(|_| true)?;
+        }
+        Some(())
     }
 
     fn take(&mut self, word: &str) -> Option<()> {
-        let found = self.peek()?.is_word(self.sql, word);
-        self.position += usize::from(found);
-        found.then_some(())
+        let sql = self.sql;
+        self.next_if(|token| token.is_word(sql, word)).map(|_| ())
     }
 
     fn take_operator(&mut self, operator: &str) -> bool {
-        let found = self
-            .peek()
-            .is_some_and(|token| token.is_operator(self.sql, operator));
-        self.position += usize::from(found);
-        found
+        let sql = self.sql;
+        self.next_if(|token| token.is_operator(sql, operator))
+            .is_some()
     }
 
     /// A name in any quotes: under ANSI_QUOTES, double ones too.
     fn name(&mut self) -> Option<(String, Range<usize>)> {
-        let token = self.peek()?;
-        let named = matches!(
-            token.kind,
-            TokenKind::Word | TokenKind::QuotedName | TokenKind::String
-        );
-        let found = (
-            unquote(token.text(self.sql)).into_owned(),
-            token.range.clone(),
-        );
-        self.position += usize::from(named);
-        named.then_some(found)
+        let is_name = |token: &Token| {
+            matches!(
+                token.kind,
+                TokenKind::Word | TokenKind::QuotedName | TokenKind::String
+            )
+        };
+        let token = self.next_if(is_name)?;
+        Some((unquote(token.text(self.sql)).into_owned(), token.range))
     }
 
     /// `name` or `schema.name`.
@@ -90,34 +98,24 @@ impl<'a> Reader<'a> {
 
 /// Take a CREATE TRIGGER apart; `None` where it is none.
 pub fn parts(sql: &str, syntax: &Syntax) -> Option<Parts> {
-    let mut reader = Reader::new(sql, syntax);
+    let mut reader = reader(sql, syntax);
     reader.take("create")?;
-    let create = reader.tokens.first()?.range.end;
+    let create = reader.end;
     // OR REPLACE, DEFINER = …: whatever stands before TRIGGER. A definer may be named so, but then in quotes.
-    while reader.take("trigger").is_none() {
-        reader.peek()?;
-        reader.position += 1;
-    }
+    reader.skip_to("trigger")?;
     if reader.take("if").is_some() {
         reader.take("not")?;
         reader.take("exists")?;
     }
     let (schema, trigger, name) = reader.qualified()?;
     // Timing and event, which the catalog tells.
-    while reader.take("on").is_none() {
-        reader.peek()?;
-        reader.position += 1;
-    }
+    reader.skip_to("on")?;
     let (table_schema, table, table_at) = reader.qualified()?;
     let bare_table = table_schema.is_none().then_some(table_at);
     for word in ["for", "each", "row"] {
         reader.take(word)?;
     }
-    let row = reader
-        .tokens
-        .get(reader.position.checked_sub(1)?)?
-        .range
-        .end;
+    let row = reader.end;
     if reader
         .take("follows")
         .or_else(|| reader.take("precedes"))
@@ -125,7 +123,7 @@ pub fn parts(sql: &str, syntax: &Syntax) -> Option<Parts> {
     {
         reader.name()?;
     }
-    let body = reader.peek()?.range.start;
+    let body = reader.tokens.peek()?.range.start;
     Some(Parts {
         create,
         name,
@@ -149,7 +147,7 @@ pub fn subject(sql: &str, schema: &str) -> Option<TriggerId> {
             name: parts.trigger,
         });
     }
-    let mut reader = Reader::new(sql, &MYSQL);
+    let mut reader = reader(sql, &MYSQL);
     reader.take("drop")?;
     reader.take("trigger")?;
     if reader.take("if").is_some() {
