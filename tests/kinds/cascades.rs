@@ -29,6 +29,20 @@ pub(crate) fn trials() -> Vec<Trial> {
             trials.push(trial.with_ignored_flag(engine.is_missing()));
         }
     }
+    for (how, with) in [
+        ("invoker", ""),
+        (
+            "definer",
+            "[trigger.postgres]\nsecurity = \"definer\"\nsearch_path = [\"public\", \"pg_temp\"]\n",
+        ),
+    ] {
+        let engine = Engine::Postgres;
+        let trial = Trial::test(format!("cascades::postgres::gone_{how}"), move || {
+            gone(&mut *engine.live(), with);
+            Ok(())
+        });
+        trials.push(trial.with_ignored_flag(engine.is_missing()));
+    }
     trials
 }
 
@@ -56,6 +70,55 @@ fn right(live: &mut dyn Live, action: &str) {
     // Back below a parent that is there.
     live.batch("UPDATE comments SET post_id = 13;");
     agrees(live, "12|0|0\n");
+}
+
+/// One statement that takes rows of a parent that is gone and of living ones to the same parent, together with all else that
+/// may happen in its transaction.
+fn gone(live: &mut dyn Live, with: &str) {
+    live.batch(
+        "CREATE TABLE posts (id integer PRIMARY KEY, comments_count integer NOT NULL DEFAULT 0, total integer NOT NULL DEFAULT 0);
+         CREATE TABLE comments (id integer PRIMARY KEY, post_id integer, points integer);",
+    );
+    let spec = SPEC.replace("}\n", &format!("}}\n{with}"));
+    Sandbox::with_spec(&spec).on(live, &["apply", "--yes"]).ok();
+    live.batch(
+        "INSERT INTO posts (id) VALUES (1), (2), (3);
+         INSERT INTO comments VALUES (1, 9, 1), (2, 1, 2), (3, 2, 4), (4, 9, 8), (5, NULL, 16);",
+    );
+    // Each statement is sent alone, as programs do it.
+    for statement in [
+        "BEGIN",
+        "UPDATE comments SET post_id = 3 - post_id % 7 WHERE id < 4",
+        "SAVEPOINT s",
+        "UPDATE comments SET post_id = 2, points = points + 1",
+        "ROLLBACK TO SAVEPOINT s",
+        "UPDATE comments SET points = points + 100",
+        "DELETE FROM comments WHERE id = 2",
+        "INSERT INTO comments VALUES (6, 2, 32), (7, 2, 64)",
+        "UPDATE comments SET post_id = 2 WHERE id > 3",
+        "DELETE FROM comments WHERE id = 7",
+        "COMMIT",
+        "UPDATE comments SET post_id = 3 WHERE id = 6",
+    ] {
+        live.batch(statement);
+    }
+    agrees(live, "2|");
+    // One batch, some of which is taken back.
+    live.batch(
+        "UPDATE comments SET post_id = CASE WHEN id = 1 THEN 9 ELSE 1 END;
+         DO $$ BEGIN
+           BEGIN
+             UPDATE comments SET post_id = 2;
+             RAISE division_by_zero;
+           EXCEPTION WHEN division_by_zero THEN NULL;
+           END;
+           INSERT INTO comments VALUES (8, 1, 128), (9, 9, 256);
+           UPDATE comments SET post_id = 2 WHERE id <> 4;
+           SET LOCAL TimeZone = 'Asia/Kathmandu';
+           DELETE FROM comments WHERE id = 5;
+         END $$;",
+    );
+    agrees(live, "2|");
 }
 
 fn agrees(live: &mut dyn Live, part: &str) {
