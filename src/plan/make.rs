@@ -41,7 +41,7 @@ pub struct Options {
 
 /// So many objects are compared at once: their definitions need not be in memory with all others, and each reading of them
 /// has its price.
-const COMPARED_AT_ONCE: usize = 2_000;
+const COMPARED_AT_ONCE: usize = 1_500;
 
 /// The recorded and the live side, as far as digests tell.
 pub struct Present {
