@@ -1,7 +1,7 @@
 //! Whether two SQL texts are the same to an engine that keeps what it is given: token by token, so that layout,
 //! comments and the case of keywords do not count, and everything inside quotes does.
 
-use super::{Syntax, Token, TokenKind, tokens, unquote};
+use super::{Syntax, Token, TokenKind, solid, unquote};
 
 /// Whether two texts are the same SQL: comments, white space and closing semicolons aside, words and numbers whatever
 /// their ASCII case, strings to the letter. Where the engine allows it ([`Syntax::reserved`]), a name is the same with
@@ -22,9 +22,7 @@ pub fn same_tokens(left: &str, right: &str, syntax: &Syntax) -> bool {
 }
 
 fn significant(text: &str, syntax: &Syntax) -> Vec<Token> {
-    let mut all: Vec<Token> = tokens(text, syntax)
-        .filter(|token| !token.is_blank())
-        .collect();
+    let mut all = solid(text, syntax);
     while all.last().is_some_and(|token| token.is_operator(text, ";")) {
         all.pop();
     }
