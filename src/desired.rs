@@ -190,9 +190,10 @@ pub fn outline(
     let dialect = tables.dialect();
     let schema = tables.schema()?;
     let pretend = matches!(tables, Tables::Unknown(_));
+    let live = matches!(tables, Tables::Live(_));
     let vars = minijinja::Value::from(minijinja::value::Serde(&spec.vars));
     let mut problems = vec![];
-    let mut collector = Collector::new(dialect, matches!(tables, Tables::Live(_)));
+    let mut collector = Collector::new(dialect, live);
 
     for function in &spec.functions {
         let lowered = dialect.lower_function(function, &schema, &vars, renderer);
@@ -213,7 +214,6 @@ pub fn outline(
         &mut problems,
     )?;
     let beside = beside(spec, &wanted, tables, &schema, &mut problems)?;
-    let live = matches!(tables, Tables::Live(_));
     let site = Site {
         dialect,
         renderer,
@@ -514,7 +514,12 @@ fn expanded<'a>(
                 all.triggers
                     .extend(triggers.map(|trigger| (*table, trigger)));
                 for table in expansion.needed {
-                    need(table, &mut needed, problems);
+                    if live && table.new.table.schema.is_empty() {
+                        let name = &table.new.table.name;
+                        problems.push(crate::dialect::no_schema("table", name).at(&table.span));
+                    } else {
+                        need(table, &mut needed, problems);
+                    }
                 }
             }
             Err(found) => problems.extend(found),
