@@ -1,9 +1,12 @@
 //! What stands around the triggers is not as one expects it: search paths that name nothing, tables that have gone elsewhere,
 //! a history that somebody has cleared up.
 
-use crate::common::postgres::Postgres;
+use std::sync::Barrier;
+use std::time::Duration;
+
+use crate::common::postgres::{Postgres, connect};
 use crate::common::sqlite::Sqlite;
-use crate::common::{Live, Sandbox};
+use crate::common::{Live, Sandbox, eventually, finish};
 
 const QUALIFIED: &str = "version = 1
 [[trigger]]
@@ -207,5 +210,68 @@ fn who_holds_a_partition_is_named() {
             "idle in transaction",
         ]);
     writing.rollback().unwrap();
+    sandbox.on(&live, &["apply", "--yes"]).ok();
+}
+
+/// Nine tables; seven are let go of one after the other, and the writer of the last waits for the first. He began to wait
+/// after the migration had the first, so his time comes while it waits for his: it must have given up by then.
+#[test]
+fn a_writer_who_waits_for_a_migration_is_never_the_victim_of_a_deadlock() {
+    const LAST: usize = 8;
+    let mut live = Postgres::new();
+    for table in 0..=LAST {
+        live.batch(&format!("CREATE TABLE t{table} (id int)"));
+    }
+    let sandbox = Sandbox::with_spec(
+        "version = 1
+[[trigger]]
+name = '{{ table }}_x'
+tables = ['t?']
+timing = 'before'
+events = ['insert']
+body = 'NULL;'
+",
+    );
+    let holding = Barrier::new(LAST + 1);
+    let locked = Barrier::new(LAST + 1);
+    let url = live.url();
+    let writer = |table: usize| {
+        let mut client = connect(&url);
+        let mut transaction = client.transaction().unwrap();
+        let lock = |table| format!("LOCK TABLE t{table} IN ROW EXCLUSIVE MODE");
+        transaction.batch_execute(&lock(table)).unwrap();
+        holding.wait();
+        locked.wait();
+        if table < LAST {
+            std::thread::sleep(Duration::from_millis(150) * u32::try_from(table).unwrap());
+        } else {
+            std::thread::sleep(Duration::from_millis(100));
+            transaction
+                .batch_execute(&lock(0))
+                .expect("a writer is not to be stopped");
+        }
+        transaction.commit().unwrap();
+    };
+    std::thread::scope(|scope| {
+        for table in 1..=LAST {
+            let writer = &writer;
+            scope.spawn(move || writer(table));
+        }
+        holding.wait();
+        let command = sandbox.command(&["--url", &url, "apply", "--yes", "--wait", "0"]);
+        let migration = scope.spawn(|| finish(command));
+        let mut watcher = connect(&url);
+        eventually("the migration has the first table", || {
+            let mode = "SELECT FROM pg_locks WHERE relation = 't0'::regclass AND granted
+                        AND mode = 'ShareRowExclusiveLock'";
+            watcher.query_opt(mode, &[]).unwrap().is_some()
+        });
+        locked.wait();
+        migration
+            .join()
+            .unwrap()
+            .code(4)
+            .says(&["is in use", "nothing was changed"]);
+    });
     sandbox.on(&live, &["apply", "--yes"]).ok();
 }

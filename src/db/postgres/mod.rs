@@ -20,6 +20,7 @@ mod stage;
 mod surroundings;
 mod tables;
 mod transaction;
+mod waits;
 
 pub use self::scratch::Blueprint;
 use self::size::Asked;
