@@ -962,7 +962,7 @@ fn say_once(problems: &mut Vec<Diagnostic>) {
         if more > 0
             && let Some(note) = problem.notes.iter_mut().find(|note| says_the_table(note))
         {
-            note.push_str(&format!(", and the same for {more} more"));
+            *note = format!("{note}, and the same for {more} more");
         }
         problem
     }));

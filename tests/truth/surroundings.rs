@@ -275,3 +275,25 @@ body = 'NULL;'
     });
     sandbox.on(&live, &["apply", "--yes"]).ok();
 }
+
+/// A table that is renamed takes its triggers with it: they are no stranger's.
+#[test]
+fn a_trigger_that_went_with_its_table_is_no_strangers() {
+    let mut live = Postgres::new();
+    live.batch("CREATE SCHEMA app; CREATE TABLE app.t (id int)");
+    let sandbox = Sandbox::with_spec(QUALIFIED);
+    sandbox.on(&live, &["apply", "--yes"]).ok();
+    live.batch("ALTER TABLE app.t RENAME TO u");
+    sandbox.write("triggers.toml", QUALIFIED.replace("app.t", "app.u"));
+    let run = sandbox.on(&live, &["plan"]).ok();
+    let text: String = run.stdout.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(
+        text.contains(
+            "in the database already, and different: function; triggerctl made trigger touch on app.t, which is gone"
+        ),
+        "{run:?}"
+    );
+    sandbox.on(&live, &["apply", "--yes"]).code(3);
+    sandbox.on(&live, &["apply", "--yes", "--adopt"]).ok();
+    sandbox.on(&live, &["check", "--no-lint"]).ok();
+}
