@@ -705,7 +705,7 @@ name = '{{ table }}_x'
 tables = ['t*']
 timing = 'after'
 events = ['insert']
-when = '{{ colums }} IS NULL'
+when = '{{ nope }} IS NULL'
 body = \"SELECT '{{ table }}'; SELECT {{ event }};\"
 ",
     );
