@@ -414,6 +414,7 @@ pub(crate) fn must_fit(
     if !moved.is_empty() {
         return Err(stale(&moved));
     }
+    history.must_be_whole()?;
     not_there(tables, database)?;
     Ok((history, catalog))
 }

@@ -1,10 +1,13 @@
 //! The desired side: the spec, resolved against the live tables where there is a database, as one engine's objects with
 //! the DDL that makes them. Everything that is wrong with the spec in this dialect is reported together.
 
+mod problems;
+
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
+use self::problems::in_file_order;
 use crate::db::Database;
 use crate::db::size::TableState;
 use crate::dialect::{Beside, Ddl, Dialect, Lowered, Request, Server, Table};
@@ -190,9 +193,10 @@ pub fn outline(
     let dialect = tables.dialect();
     let schema = tables.schema()?;
     let pretend = matches!(tables, Tables::Unknown(_));
+    let live = matches!(tables, Tables::Live(_));
     let vars = minijinja::Value::from(minijinja::value::Serde(&spec.vars));
     let mut problems = vec![];
-    let mut collector = Collector::new(dialect, matches!(tables, Tables::Live(_)));
+    let mut collector = Collector::new(dialect, live);
 
     for function in &spec.functions {
         let lowered = dialect.lower_function(function, &schema, &vars, renderer);
@@ -213,7 +217,6 @@ pub fn outline(
         &mut problems,
     )?;
     let beside = beside(spec, &wanted, tables, &schema, &mut problems)?;
-    let live = matches!(tables, Tables::Live(_));
     let site = Site {
         dialect,
         renderer,
@@ -514,7 +517,12 @@ fn expanded<'a>(
                 all.triggers
                     .extend(triggers.map(|trigger| (*table, trigger)));
                 for table in expansion.needed {
-                    need(table, &mut needed, problems);
+                    if live && table.new.table.schema.is_empty() {
+                        let name = &table.new.table.name;
+                        problems.push(crate::dialect::no_schema("table", name).at(&table.span));
+                    } else {
+                        need(table, &mut needed, problems);
+                    }
                 }
             }
             Err(found) => problems.extend(found),
@@ -913,19 +921,4 @@ fn beside(
         }
     }
     Ok(beside)
-}
-
-/// Sort by file and place, and let what several tables or dialects complain about in the same words be said once.
-fn in_file_order(files: &[Arc<SourceFile>], problems: &mut Vec<Diagnostic>) {
-    let position = |diagnostic: &Diagnostic| {
-        diagnostic
-            .place
-            .as_ref()
-            .map_or((usize::MAX, 0), |(span, _)| {
-                let file = files.iter().position(|file| file.name == span.file.name);
-                (file.unwrap_or(usize::MAX), span.range.start)
-            })
-    };
-    problems.sort_by_key(position);
-    problems.dedup();
 }

@@ -76,10 +76,10 @@ pub fn prepare(
     if !(0..latest).contains(&to) {
         return Err(Error::new(
             Kind::Usage,
-            format!(
-                "`--to {to}`: the versions to go back to are 0 to {}",
-                latest - 1
-            ),
+            match latest - 1 {
+                0 => format!("`--to {to}`: the only version to go back to is 0"),
+                last => format!("`--to {to}`: the versions to go back to are 0 to {last}"),
+            },
         )
         .help("`triggerctl history` lists them"));
     }

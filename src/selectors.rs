@@ -423,22 +423,18 @@ pub(crate) fn missing_table(
     ))
     .labelled(&reference.span, NOT_THERE);
     if let Tables::Live(database) = tables {
-        let names = database.table_names(table.schema.as_deref())?;
-        let near = names
-            .iter()
-            .map(|id| {
-                (
-                    strsim::jaro_winkler(&id.name.to_lowercase(), &table.name.to_lowercase()),
-                    id,
-                )
-            })
-            .filter(|(likeness, _)| *likeness > 0.8)
-            .max_by(|(left, _), (right, _)| left.total_cmp(right));
+        let mut names = database.table_names(table.schema.as_deref())?;
+        let mut near = nearest(&names, &table.name, 0.8);
+        // A table that has gone to another schema, or whose schema has another name now.
+        if near.is_none() && table.schema.is_some() {
+            names = database.table_names(None)?;
+            near = nearest(&names, &table.name, 1.0);
+        }
         diagnostic = match near {
-            Some((_, id)) if table.schema.is_some() => {
-                diagnostic.help(format!("did you mean `{id}`?"))
+            Some(id) if table.schema.is_none() && id.schema == database.current_schema()? => {
+                diagnostic.help(format!("did you mean `{}`?", id.name))
             }
-            Some((_, id)) => diagnostic.help(format!("did you mean `{}`?", id.name)),
+            Some(id) => diagnostic.help(format!("did you mean `{id}`?")),
             None if names.is_empty() => {
                 diagnostic.help("it has no tables at all: is this the right database?")
             }
@@ -446,6 +442,17 @@ pub(crate) fn missing_table(
         };
     }
     Ok(diagnostic)
+}
+
+/// The table whose name is most like this one, at least so much: 1 is the same but for upper and lower case.
+fn nearest<'a>(names: &'a [TableId], name: &str, least: f64) -> Option<&'a TableId> {
+    let name = name.to_lowercase();
+    names
+        .iter()
+        .map(|id| (strsim::jaro_winkler(&id.name.to_lowercase(), &name), id))
+        .filter(|(likeness, _)| *likeness >= least)
+        .max_by(|(left, _), (right, _)| left.total_cmp(right))
+        .map(|(_, id)| id)
 }
 
 /// What is said of a trigger whose patterns mean only tables that kinds write to.

@@ -690,3 +690,34 @@ fn a_bypassed_trigger_of_postgres_is_not_even_called() {
     live.batch("SET app.bypass = 'off'; INSERT INTO items VALUES (4);");
     assert_eq!(live.run("SELECT count(*) FROM log"), "2\n");
 }
+
+/// A slip in a body is made once, however many tables the trigger is on.
+#[test]
+fn a_slip_in_a_text_for_many_tables_is_said_once() {
+    let live = &mut Sqlite::new();
+    live.batch(
+        "CREATE TABLE ta (id integer); CREATE TABLE tb (id integer); CREATE TABLE tc (id integer)",
+    );
+    let sandbox = Sandbox::with_spec(
+        "version = 1
+[[trigger]]
+name = '{{ table }}_x'
+tables = ['t*']
+timing = 'after'
+events = ['insert']
+when = '{{ nope }} IS NULL'
+body = \"SELECT '{{ table }}'; SELECT {{ event }};\"
+",
+    );
+    let run = sandbox.on(live, &["plan"]).code(1).says(&[
+        "triggers.toml:7:12",
+        "while rendering trigger `ta_x` on `ta`, and the same for 2 more",
+        "`{{ table }}` prints a bare value",
+        "2 errors",
+    ]);
+    assert_eq!(
+        run.stderr.matches("prints a bare value").count(),
+        1,
+        "{run:?}"
+    );
+}

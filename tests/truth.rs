@@ -3,6 +3,8 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod common;
+#[path = "truth/surroundings.rs"]
+mod surroundings;
 
 use common::{Live, Sandbox, assert_same, postgres::Postgres, script, sqlite::Sqlite};
 

@@ -218,6 +218,41 @@ pub struct History {
     pub keeps_rendering: bool,
 }
 
+/// What comes of it when nothing is left of a history.
+const ANEW: &str =
+    "the next apply then begins a new history, and takes over what is as the spec has it";
+
+/// That only one of the two tables of a history is there.
+pub(crate) fn half_a_history(missing: &str, other: &str) -> Error {
+    Error::failed(format!("the history has lost its table `{missing}`"))
+        .help("restore it from a backup")
+        .help(format!("or drop `{other}` as well: {ANEW}"))
+}
+
+impl History {
+    /// Refuse to go on from a history that somebody has taken the latest migrations out of: what objects are recorded as of
+    /// would be recorded a second time. To be asked under the migration lock, where no other run can be half seen.
+    ///
+    /// # Errors
+    /// There are records of a later version than the latest migration.
+    pub fn must_be_whole(&self) -> Result<(), Error> {
+        let latest = self.records.iter().max_by_key(|(_, record)| record.version);
+        match latest {
+            Some((id, record)) if record.version > self.version => Err(Diagnostic::new(
+                "the history is not whole: migrations were deleted from it",
+            )
+            .note(format!(
+                "{id} is recorded as of version {}, and the latest migration that there is a row of is {}",
+                record.version, self.version
+            ))
+            .help("restore the rows that are missing from a backup")
+            .help(format!("or empty the table of objects as well: {ANEW}"))
+            .into()),
+            _ => Ok(()),
+        }
+    }
+}
+
 /// A live trigger of an engine that fires the triggers of one table, timing and event by their age.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Sibling {
@@ -509,7 +544,7 @@ pub trait Database: Send {
     /// system schemas and no history tables, and an unqualified glob looks in the schema that unqualified names
     /// are created in.
     fn tables(&mut self, references: &[TableRef]) -> Result<Vec<Vec<Table>>, Error>;
-    /// Names to compare a misspelt table with: the tables and views of this schema, or of the search path.
+    /// Names to compare a misspelt table with: the tables and views of this schema, or of all where the user's may be.
     fn table_names(&mut self, schema: Option<&str>) -> Result<Vec<TableId>, Error>;
     /// The schemas that may hold triggers of the user's: neither the system's, nor the history's.
     fn schemas(&mut self) -> Result<Vec<String>, Error> {
@@ -530,7 +565,7 @@ pub trait Database: Send {
     fn event_triggers(&mut self) -> Result<Vec<String>, Error> {
         Ok(vec![])
     }
-    /// The schema that an unqualified new name belongs to.
+    /// The schema that an unqualified new name belongs to; empty where there is none, which PostgreSQL's search path may come to.
     fn current_schema(&mut self) -> Result<String, Error>;
 
     /// The history's state. Never creates the tables.

@@ -418,3 +418,11 @@ pub trait Dialect: Sync {
     /// Whether two names are the same to this engine.
     fn same_name(&self, left: &str, right: &str) -> bool;
 }
+
+/// That a name says no schema where the search path names none that exists.
+pub(crate) fn no_schema(kind: &str, name: &str) -> Diagnostic {
+    Diagnostic::new(format!(
+        "the {kind} `{name}` has no schema: its name says none, and the search path names none that exists"
+    ))
+    .help(format!("write `schema.{name}`, or set the role's `search_path`"))
+}

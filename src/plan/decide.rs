@@ -154,12 +154,7 @@ impl Planner<'_> {
                     Cow::from(format!("taken over, and differs from the spec: {names}")),
                 )
             } else if record.is_none() {
-                (
-                    Action::Conflict,
-                    Cow::from(format!(
-                        "in the database already, not created by triggerctl, and different: {names}"
-                    )),
-                )
+                (Action::Conflict, self.not_ours(&sides.id, &names).into())
             } else if drift.is_empty() && !rendered_anew {
                 // What no fingerprint holds: its place among its siblings.
                 let version = record.map_or(0, |record| record.version);
@@ -239,10 +234,30 @@ impl Planner<'_> {
             })
             .map_or_else(String::new, |(other, _)| {
                 format!(
-                    "; `{}` on the same table is the same, and is not managed: was it renamed?",
+                    "; `{0}` on the same table is the same, and is not managed: was it renamed? both would fire: drop that one, or take it \
+                     over with `renamed_from = \"{0}\"` and `--adopt`",
                     other.name()
                 )
             })
+    }
+
+    /// Why one that is not recorded is left alone. A table or a schema that is renamed takes with it what is in it: what is
+    /// recorded under this name in another place, and is there no more, was most likely this one.
+    fn not_ours(&self, id: &ObjectId, names: &str) -> String {
+        let is_it = |other: &&ObjectId| {
+            other.kind() == id.kind()
+                && other.name() == id.name()
+                && !self.catalog.fingerprints.contains_key(*other)
+        };
+        match self.history.records.keys().find(is_it) {
+            None => format!(
+                "in the database already, not created by triggerctl, and different: {names}"
+            ),
+            Some(gone) => format!(
+                "in the database already, and different: {names}; triggerctl made {gone}, which is gone: was that renamed with \
+                 what it is in?"
+            ),
+        }
     }
 
     /// How live differs from what was recorded; empty where nothing was recorded or nothing is live.

@@ -98,7 +98,8 @@ pub fn read<'a>(
     let mut scope = scope(ids, history);
     if scope.schemas.is_empty() {
         // Nothing says where to look: where new names would go, so that what is there already shows as unmanaged.
-        scope.schemas.insert(database.current_schema()?);
+        let schema = Some(database.current_schema()?).filter(|schema| !schema.is_empty());
+        scope.schemas.extend(schema);
     }
     database.catalog(&scope)
 }

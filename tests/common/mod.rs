@@ -8,6 +8,7 @@
 )]
 
 pub(crate) mod case;
+pub(crate) mod cluster;
 pub(crate) mod console;
 pub(crate) mod mysql;
 pub(crate) mod mysql_server;

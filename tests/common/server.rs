@@ -1,89 +1,17 @@
 //! A PostgreSQL server of the test's own, for what cannot be done to the shared one: passwords, standbys, stops.
 
 use std::net::TcpListener;
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::path::PathBuf;
+use std::process::{Child, Stdio};
 
 use postgres::{Client, NoTls};
 
-use super::eventually;
+use super::{cluster, eventually};
 
 pub(crate) struct Server {
     folder: tempfile::TempDir,
     process: Option<Child>,
     pub(crate) port: u16,
-}
-
-/// The folder of initdb and postgres.
-fn bin() -> PathBuf {
-    if let Some(folder) =
-        std::env::var_os("TRIGGERCTL_TEST_POSTGRES_BIN").filter(|value| !value.is_empty())
-    {
-        return folder.into();
-    }
-    let mut found: Vec<_> = std::fs::read_dir("/usr/lib/postgresql")
-        .into_iter()
-        .flatten()
-        .map(|entry| entry.unwrap().path().join("bin"))
-        .filter(|folder| folder.join("initdb").exists())
-        .collect();
-    found.sort();
-    found.pop().expect("no PostgreSQL server programs: run tests/run.sh, or set TRIGGERCTL_TEST_POSTGRES_BIN to their folder")
-}
-
-/// A data folder as initdb makes it, which tests/run.sh left to be copied: initdb takes seconds.
-fn first_data() -> Option<PathBuf> {
-    std::env::var_os("TRIGGERCTL_TEST_POSTGRES_DATA").map(PathBuf::from)
-}
-
-fn is_root() -> bool {
-    let output = Command::new("id").arg("-u").output().unwrap();
-    output.stdout.trim_ascii() == b"0"
-}
-
-/// PostgreSQL refuses to run as root.
-fn user() -> &'static str {
-    let known = Command::new("id")
-        .arg("postgres")
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .status();
-    if known.is_ok_and(|status| status.success()) {
-        "postgres"
-    } else {
-        "nobody"
-    }
-}
-
-/// A server program as a user that may run it; it stops when the test dies.
-fn program(name: &str, folder: &Path) -> Command {
-    let mut command = Command::new("setpriv");
-    if is_root() {
-        let group = Command::new("id").args(["-g", user()]).output().unwrap();
-        command.arg(format!("--reuid={}", user()));
-        command.arg(format!(
-            "--regid={}",
-            String::from_utf8(group.stdout).unwrap().trim()
-        ));
-        command.arg("--init-groups");
-    }
-    command
-        .args(["--pdeathsig", "INT", "--"])
-        .arg(bin().join(name))
-        .current_dir(folder);
-    command
-}
-
-fn hand_over(path: &Path) {
-    if is_root() {
-        let status = Command::new("chown")
-            .arg("-R")
-            .arg(user())
-            .arg(path)
-            .status()
-            .unwrap();
-        assert!(status.success());
-    }
 }
 
 impl Server {
@@ -93,24 +21,8 @@ impl Server {
             .prefix("tctl-pg-")
             .tempdir()
             .unwrap();
-        hand_over(folder.path());
-        let data = folder.path().join("data");
-        let mut made = if let Some(template) = first_data() {
-            let mut copy = Command::new("cp");
-            copy.arg("-a").arg(template).arg(&data);
-            copy
-        } else {
-            let mut initdb = program("initdb", folder.path());
-            initdb.arg("-D").arg(&data).args(["-U", "postgres"]);
-            initdb.args(["--encoding=UTF8", "--locale=C", "--no-sync"]);
-            initdb
-        };
-        let output = made.output().unwrap();
-        assert!(
-            output.status.success(),
-            "{}",
-            String::from_utf8_lossy(&output.stderr)
-        );
+        cluster::hand_over(folder.path());
+        let data = cluster::make(folder.path());
         let access = "local all all trust\nhost all all all scram-sha-256\n";
         std::fs::write(data.join("pg_hba.conf"), access).unwrap();
         let mut this = Self {
@@ -135,7 +47,7 @@ impl Server {
                 .unwrap()
                 .port();
             let log = std::fs::File::create(self.folder.path().join("log")).unwrap();
-            let mut process = program("postgres", self.folder.path())
+            let mut process = cluster::program("postgres", self.folder.path())
                 .arg("-D")
                 .arg(self.data())
                 .args([
@@ -187,7 +99,7 @@ impl Server {
         self.stop();
         let signal = self.data().join("standby.signal");
         std::fs::write(&signal, "").unwrap();
-        hand_over(&signal);
+        cluster::hand_over(&signal);
         self.start();
     }
 

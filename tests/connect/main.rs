@@ -9,6 +9,8 @@
 
 mod answers;
 mod certificates;
+#[path = "../common/cluster.rs"]
+mod cluster;
 mod fake;
 mod hosts;
 mod identities;

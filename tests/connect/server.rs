@@ -1,20 +1,18 @@
 //! A private PostgreSQL server in a temporary folder, stopped when it goes out of scope.
 
 use std::net::TcpListener;
-use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::Child;
 use std::time::{Duration, Instant};
 
 use triggerctl::db::postgres::connect::connect_in;
 
-use crate::{environment, postgres_url};
+use crate::{cluster, environment, postgres_url};
 
 /// A running server.
 pub(crate) struct Server {
     pub(crate) folder: tempfile::TempDir,
     pub(crate) port: u16,
-    account: Option<(u32, u32)>,
     process: Child,
 }
 
@@ -33,28 +31,11 @@ impl Server {
     /// Start one, and wait until it answers.
     pub(crate) fn start(options: &Options<'_>) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let account = account();
-        for name in ["", "socket", "tls"] {
-            let path = folder.path().join(name);
-            if !name.is_empty() {
-                std::fs::create_dir(&path).unwrap();
-            }
-            own(&path, account);
+        for name in ["socket", "tls"] {
+            std::fs::create_dir(folder.path().join(name)).unwrap();
         }
-        let data = folder.path().join("data");
-        // initdb takes seconds; tests/run.sh left what it makes.
-        let mut made = if let Some(template) = std::env::var_os("TRIGGERCTL_TEST_POSTGRES_DATA") {
-            let mut copy = Command::new("cp");
-            copy.arg("-a").arg(template);
-            copy
-        } else {
-            let mut initdb = run_as(account, "initdb");
-            initdb.args(["-A", "trust", "-U", "postgres", "-E", "UTF8"]);
-            initdb.args(["--locale=C", "--no-sync", "-D"]);
-            initdb
-        };
-        let made = made.arg(&data).output().expect("it runs");
-        assert!(made.status.success(), "{made:?}");
+        cluster::hand_over(folder.path());
+        let data = cluster::make(folder.path());
         let port = free_port();
         std::fs::write(
             data.join("pg_hba.conf"),
@@ -74,7 +55,7 @@ impl Server {
         if options.standby {
             std::fs::write(data.join("standby.signal"), "").unwrap();
         }
-        let process = run_as(account, "postgres")
+        let process = cluster::program("postgres", folder.path())
             .arg("-D")
             .arg(&data)
             .stderr(std::fs::File::create(folder.path().join("log")).unwrap())
@@ -83,7 +64,6 @@ impl Server {
         let server = Self {
             folder,
             port,
-            account,
             process,
         };
         server.wait_until("SELECT true");
@@ -130,7 +110,7 @@ impl Server {
             let to = folder.join(to);
             std::fs::copy(from, &to).unwrap();
             close(&to);
-            own(&to, self.account);
+            cluster::hand_over(&to);
         }
         self.reload();
     }
@@ -161,7 +141,7 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        let stopped = run_as(self.account, "pg_ctl")
+        let stopped = cluster::program("pg_ctl", self.folder.path())
             .args(["stop", "-s", "-m", "immediate", "-D"])
             .arg(self.folder.path().join("data"))
             .status();
@@ -182,60 +162,4 @@ pub(crate) fn close(path: &Path) {
 pub(crate) fn free_port() -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     listener.local_addr().unwrap().port()
-}
-
-/// PostgreSQL refuses to run as root: then it runs as `postgres`.
-fn account() -> Option<(u32, u32)> {
-    let id = |arguments: &[&str]| -> u32 {
-        let output = Command::new("id")
-            .args(arguments)
-            .output()
-            .expect("id runs");
-        let text = String::from_utf8(output.stdout).unwrap();
-        text.trim()
-            .parse()
-            .expect("as root, the tests need an account `postgres`")
-    };
-    (id(&["-u"]) == 0).then(|| (id(&["-u", "postgres"]), id(&["-g", "postgres"])))
-}
-
-fn own(path: &Path, account: Option<(u32, u32)>) {
-    if let Some((user, group)) = account {
-        std::os::unix::fs::chown(path, Some(user), Some(group)).unwrap();
-    }
-}
-
-/// A program of PostgreSQL's, with nothing of our environment's PG variables.
-fn run_as(account: Option<(u32, u32)>, program: &str) -> Command {
-    let mut folders: Vec<PathBuf> = std::fs::read_dir("/usr/lib/postgresql")
-        .map(|versions| {
-            versions
-                .flatten()
-                .map(|version| version.path().join("bin"))
-                .collect()
-        })
-        .unwrap_or_default();
-    folders.sort();
-    folders.extend(std::env::var_os("TRIGGERCTL_TEST_POSTGRES_BIN").map(PathBuf::from));
-    let path = folders
-        .iter()
-        .rev()
-        .map(|folder| folder.join(program))
-        .find(|path| path.exists())
-        .unwrap_or_else(|| {
-            panic!("no `{program}`: set TRIGGERCTL_TEST_POSTGRES_BIN to PostgreSQL's bin folder")
-        });
-    let mut command = Command::new(path);
-    command
-        .env_clear()
-        .env("PATH", "/usr/bin:/bin")
-        .current_dir("/");
-    command
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::piped());
-    if let Some((user, group)) = account {
-        command.uid(user).gid(group);
-    }
-    command
 }

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use mysql::Row;
 
-use super::{Mysql, column, literal};
-use crate::db::{Befores, History, Migration, Record, Unfinished};
+use super::{HISTORY_TABLES, Mysql, column, literal};
+use crate::db::{Befores, History, Migration, Record, Unfinished, half_a_history};
 use crate::digest::HexDigest;
 use crate::error::Error;
 use crate::model::{Definition, FunctionId, ObjectId, TableId, TriggerId};
@@ -15,30 +15,30 @@ impl Mysql {
     fn has_history(&mut self) -> Result<bool, Error> {
         let rows = self.rows(
             "look for the history",
-            "SELECT count(*) FROM information_schema.TABLES WHERE TABLE_SCHEMA = DATABASE()
+            "SELECT TABLE_NAME FROM information_schema.TABLES WHERE TABLE_SCHEMA = DATABASE()
              AND TABLE_NAME IN ('triggerctl_migrations', 'triggerctl_objects')",
         )?;
-        let count: u64 = rows
-            .first()
+        let names: Vec<String> = rows
+            .iter()
             .map(|row| column(row, 0))
-            .transpose()?
-            .unwrap_or(0);
-        match count {
-            0 => Ok(false),
-            2 => Ok(true),
+            .collect::<Result<_, _>>()?;
+        let [migrations, objects] = HISTORY_TABLES;
+        match names.as_slice() {
+            [] => Ok(false),
+            [_, _, ..] => Ok(true),
+            [only] if only.eq_ignore_ascii_case(objects) => {
+                Err(half_a_history(migrations, objects))
+            }
             // DDL commits by itself: the first apply may have been broken off between the two.
-            _ => {
-                let migrations = self.rows(
+            [_] => {
+                let rows = self.rows(
                     "read the history",
                     "SELECT 1 FROM triggerctl_migrations LIMIT 1",
                 );
-                if matches!(&migrations, Ok(rows) if rows.is_empty()) {
+                if matches!(&rows, Ok(rows) if rows.is_empty()) {
                     return Ok(false);
                 }
-                Err(Error::failed(
-                    "one of the tables `triggerctl_migrations` and `triggerctl_objects` is missing",
-                )
-                .help("restore the missing table from a backup: without it the history cannot be trusted"))
+                Err(half_a_history(objects, migrations))
             }
         }
     }

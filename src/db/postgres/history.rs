@@ -6,7 +6,7 @@ use postgres::Row;
 use postgres::types::Type;
 
 use super::{Postgres, get, identifier};
-use crate::db::{Befores, History, Migration, Record};
+use crate::db::{Befores, History, Migration, Record, half_a_history};
 use crate::digest::HexDigest;
 use crate::error::{Diagnostic, Error};
 use crate::model::{Definition, FunctionId, ObjectId, TableId, TriggerId};
@@ -113,12 +113,13 @@ impl Postgres {
             return Ok(None);
         }
         if migrations != objects {
-            let missing = if migrations { "objects" } else { "migrations" };
-            return Err(Diagnostic::new(format!(
-                "the history in schema `{schema}` has no table `{missing}`"
-            ))
-            .help("restore it from a backup, or choose another `history_schema`")
-            .into());
+            let name = |table: &str| format!("{schema}.{table}");
+            let (migrations, objects) = (name("migrations"), name("objects"));
+            return Err(if get(row, 4)? {
+                half_a_history(&objects, &migrations)
+            } else {
+                half_a_history(&migrations, &objects)
+            });
         }
         let (usage, first, second): (bool, bool, bool) = (get(row, 1)?, get(row, 2)?, get(row, 3)?);
         if !usage || !first || !second {

@@ -64,17 +64,20 @@ impl Postgres {
         let names: Vec<&str> = tables.iter().map(|table| table.name.as_str()).collect();
         let rows = self.read(
             "see who holds the lock",
-            "SELECT n.nspname, c.relname, l.pid, l.mode, a.state, a.application_name,
+            "SELECT pn.nspname, p.relname, l.pid, l.mode, a.state, a.application_name,
                     a.usename::pg_catalog.text, a.client_addr::pg_catalog.text
              FROM ROWS FROM (pg_catalog.unnest($1::pg_catalog.text[]), pg_catalog.unnest($2::pg_catalog.text[]))
                AS asked(schema, name)
              JOIN pg_catalog.pg_namespace n ON n.nspname = asked.schema
              JOIN pg_catalog.pg_class c ON c.relnamespace = n.oid AND c.relname = asked.name
-             JOIN pg_catalog.pg_locks l ON l.locktype = 'relation' AND l.relation = c.oid AND l.granted
+             CROSS JOIN LATERAL (SELECT c.oid UNION SELECT relid FROM pg_catalog.pg_partition_tree(c.oid)) AS part(oid)
+             JOIN pg_catalog.pg_class p ON p.oid = part.oid
+             JOIN pg_catalog.pg_namespace pn ON pn.oid = p.relnamespace
+             JOIN pg_catalog.pg_locks l ON l.locktype = 'relation' AND l.relation = p.oid AND l.granted
                AND l.database = (SELECT oid FROM pg_catalog.pg_database WHERE datname = pg_catalog.current_database())
              LEFT JOIN pg_catalog.pg_stat_activity a ON a.pid = l.pid
              WHERE l.pid IS DISTINCT FROM pg_catalog.pg_backend_pid()
-             ORDER BY l.mode IN ('AccessShareLock', 'RowShareLock'), n.nspname, c.relname, l.pid
+             ORDER BY l.mode IN ('AccessShareLock', 'RowShareLock'), pn.nspname, p.relname, l.pid
              LIMIT 3",
             &[(&schemas, Type::TEXT_ARRAY), (&names, Type::TEXT_ARRAY)],
         )?;

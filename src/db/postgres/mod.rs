@@ -20,6 +20,7 @@ mod stage;
 mod surroundings;
 mod tables;
 mod transaction;
+mod waits;
 
 pub use self::scratch::Blueprint;
 use self::size::Asked;
@@ -300,11 +301,7 @@ impl Database for Postgres {
     }
 
     fn current_schema(&mut self) -> Result<String, Error> {
-        self.current_schema.clone().ok_or_else(|| {
-            Diagnostic::new("no schema is selected: the search path names none that exists")
-                .help("qualify the names in the spec, or set the role's `search_path`")
-                .into()
-        })
+        Ok(self.current_schema.clone().unwrap_or_default())
     }
 
     fn history(&mut self) -> Result<History, Error> {

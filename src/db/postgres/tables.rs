@@ -5,8 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use postgres::types::Type;
 
 use super::{Postgres, get};
-use crate::db::Database as _;
-use crate::dialect::{Table, TableFacts, TableKind};
+use crate::dialect::{Table, TableFacts, TableKind, no_schema};
 use crate::error::Error;
 use crate::model::{FunctionId, TableId};
 use crate::spec::TableRef;
@@ -45,7 +44,9 @@ impl Postgres {
             if *is_pattern {
                 let schema = match schema {
                     Some(schema) => schema.clone(),
-                    None => self.current_schema()?,
+                    None => self.current_schema.clone().ok_or_else(|| {
+                        no_schema("pattern", name).into_error(crate::error::Kind::Failed)
+                    })?,
                 };
                 schemas.push(Some(like_exactly(&schema)));
                 names.push(like(name));
@@ -172,17 +173,19 @@ impl Postgres {
 
     /// See [`crate::db::Database::table_names`].
     pub(super) fn read_table_names(&mut self, schema: Option<&str>) -> Result<Vec<TableId>, Error> {
+        let schemas = match schema {
+            Some(schema) => vec![schema.to_owned()],
+            None => self.read_schemas()?,
+        };
         self.read(
             "read the tables",
             "SELECT n.nspname, c.relname
              FROM pg_catalog.pg_class c
              JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
              WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f') AND c.relpersistence <> 't'
-               AND CASE WHEN $1::pg_catalog.text IS NULL
-                   THEN n.nspname = ANY (pg_catalog.current_schemas(false))
-                   ELSE n.nspname = $1::pg_catalog.text END
+               AND n.nspname = ANY ($1::pg_catalog.text[])
              ORDER BY 1, 2",
-            &[(&schema, Type::TEXT)],
+            &[(&schemas, Type::TEXT_ARRAY)],
         )?
         .iter()
         .map(|row| {

@@ -12,6 +12,7 @@ use sha2::{Digest as _, Sha256};
 use super::error::{Cause, of_statement, words};
 use super::locks::LockKey;
 use super::record::FAST_COMPRESSION;
+use super::waits::{self, Waits};
 use super::{Postgres, get};
 use crate::db::{Patience, Statement};
 use crate::error::{Diagnostic, Error, Kind};
@@ -151,6 +152,9 @@ impl Postgres {
         progress: &mut dyn FnMut(usize),
     ) -> Result<(), Error> {
         let mut done = 0;
+        let mut waits = self
+            .migration
+            .map(|patience| Waits::of(statements, patience.lock_timeout));
         for batch in statements.chunks(BATCH) {
             if self.was_interrupted() {
                 return Err(Error::new(Kind::Interrupted, "stopped on request"));
@@ -176,8 +180,18 @@ impl Postgres {
             let mut text = String::from("SAVEPOINT triggerctl_batch");
             for statement in batch {
                 // A statement may end in a comment: the semicolon goes on the next line.
+                if let Some(setting) = waits.as_mut().and_then(|waits| waits.before(statement)) {
+                    text.push_str("\n;\n");
+                    text.push_str(&setting);
+                }
                 text.push_str("\n;\n");
                 text.push_str(&statement.sql);
+            }
+            if done + batch.len() == statements.len()
+                && let Some(setting) = waits.as_ref().and_then(Waits::behind)
+            {
+                text.push_str("\n;\n");
+                text.push_str(&setting);
             }
             text.push_str("\n;\nRELEASE SAVEPOINT triggerctl_batch");
             match self.client.batch_execute(&text) {
@@ -255,8 +269,13 @@ impl Postgres {
         for note in notes {
             busy = busy.note(note);
         }
-        busy.help("try again when the database is less busy, or with a longer `--wait` or `--lock-timeout`")
-            .into_error(Kind::Busy)
+        busy = busy.help("try again when the database is less busy, or with a longer `--wait` or `--lock-timeout`");
+        let mut tables = batch.iter().filter_map(waits::table_of);
+        let first = tables.next();
+        if tables.any(|table| Some(table) != first) {
+            busy = busy.help("or change fewer tables at a time: `apply --target TABLE.*`");
+        }
+        busy.into_error(Kind::Busy)
     }
 
     /// See [`crate::db::Database::commit`].

@@ -5,28 +5,32 @@ use std::collections::BTreeMap;
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::errors::cannot;
-use crate::db::{Befores, History, Migration, Record};
+use crate::db::{Befores, History, Migration, Record, half_a_history};
 use crate::digest::HexDigest;
 use crate::error::Error;
 use crate::model::{Definition, FunctionId, ObjectId, TableId, TriggerId};
 
 /// Whether the history tables are there: both, or neither.
 fn exists(connection: &Connection) -> Result<bool, Error> {
-    let count: i64 = connection
+    let (migrations, objects): (bool, bool) = connection
         .query_row(
-            "SELECT count(*) FROM sqlite_schema
-             WHERE type = 'table' AND name COLLATE nocase IN ('triggerctl_migrations', 'triggerctl_objects')",
+            "SELECT coalesce(max(name = 'triggerctl_migrations' COLLATE nocase), 0),
+                    coalesce(max(name = 'triggerctl_objects' COLLATE nocase), 0)
+             FROM sqlite_schema WHERE type = 'table'",
             [],
-            |row| row.get(0),
+            |row| Ok((row.get(0)?, row.get(1)?)),
         )
         .map_err(|error| cannot("look for the history", &error))?;
-    match count {
-        0 => Ok(false),
-        2 => Ok(true),
-        _ => Err(Error::failed(
-            "one of the tables `triggerctl_migrations` and `triggerctl_objects` is missing",
-        )
-        .help("restore the missing table from a backup: without it the history cannot be trusted")),
+    match (migrations, objects) {
+        (false, true) => Err(half_a_history(
+            "triggerctl_migrations",
+            "triggerctl_objects",
+        )),
+        (true, false) => Err(half_a_history(
+            "triggerctl_objects",
+            "triggerctl_migrations",
+        )),
+        (both, _) => Ok(both),
     }
 }
 

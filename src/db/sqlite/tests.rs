@@ -840,7 +840,12 @@ fn history_is_read_as_of_a_version() {
         .execute_batch("DROP TABLE triggerctl_objects")
         .unwrap();
     let error = database.history().unwrap_err();
-    assert!(error.to_string().contains("is missing"), "{error}");
+    assert!(
+        error
+            .to_string()
+            .contains("has lost its table `triggerctl_objects`"),
+        "{error}"
+    );
 }
 
 #[test]

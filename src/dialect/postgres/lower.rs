@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use minijinja::context;
 
 use super::names::{LONGEST, generated_function, shared_function};
-use super::shared::{check_name, comment_text, extensions, plain, search_path};
+use super::shared::{check_name, check_schema, comment_text, extensions, plain, search_path};
 use super::{Postgres, refuse};
 use crate::dialect::request::Reader;
 use crate::dialect::{Beside, Lowered, Request, inspect};
@@ -190,6 +190,7 @@ fn called(
     if let Some(function) = &request.fields.function {
         let id = request.beside.function(&function.value);
         check_name("function", &id.name, function, &mut reader.problems);
+        check_schema(&id, function, &mut reader.problems);
         if let Some(bypass) = &request.fields.bypass
             && firing.timing == Timing::InsteadOf
         {

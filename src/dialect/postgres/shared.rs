@@ -7,7 +7,7 @@ use minijinja::Value;
 use super::Postgres;
 use super::names::LONGEST;
 use crate::dialect::request::{Scope, place};
-use crate::dialect::{Dialect, Lowered, inspect};
+use crate::dialect::{Dialect, Lowered, inspect, no_schema};
 use crate::error::{Diagnostic, Located};
 use crate::model::{
     Definition, Function, FunctionId, FunctionSource, Parallel, Security, Seldom, Setting,
@@ -101,7 +101,7 @@ pub(super) fn lower(
         name: name.value.name.clone(),
     };
     check_name("function", &id.name, name, &mut problems);
-    check_name("schema", &id.schema, name, &mut problems);
+    check_schema(&id, name, &mut problems);
     let language = language.as_ref().map_or_else(
         || "plpgsql".to_owned(),
         |language| check_language(language, &mut problems),
@@ -179,6 +179,15 @@ pub(super) fn extensions(names: Option<&Located<Vec<Located<String>>>>) -> BTree
         .into_iter()
         .flat_map(|names| names.value.iter().map(|name| name.value.clone()))
         .collect()
+}
+
+/// Where the search path names no schema that exists, names that say none have none.
+pub(super) fn check_schema<T>(id: &FunctionId, at: &Located<T>, problems: &mut Vec<Diagnostic>) {
+    if id.schema.is_empty() {
+        problems.push(no_schema("function", &id.name).at(&at.span));
+    } else {
+        check_name("schema", &id.schema, at, problems);
+    }
 }
 
 /// Names of more than 63 bytes would be cut by the server.

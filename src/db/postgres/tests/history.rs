@@ -84,7 +84,9 @@ fn a_role_without_rights_learns_what_it_lacks() {
     database.execute("DROP TABLE triggerctl.objects");
     let failure = database.history().expect_err("is incomplete");
     assert!(
-        failure.to_string().contains("has no table `objects`"),
+        failure
+            .to_string()
+            .contains("has lost its table `triggerctl.objects`"),
         "{failure}"
     );
 }
