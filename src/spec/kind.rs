@@ -360,6 +360,7 @@ impl Reader<'_> {
             parameter: text(&mut record, "parameter")?,
             doc: text(&mut record, "doc")?.value,
             columns: texts(&mut record, "columns")?,
+            of_one: flag(&mut record, "of_one"),
             create: text(&mut record, "create"),
             own: creates,
             fills,

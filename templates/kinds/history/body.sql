@@ -11,8 +11,26 @@
   {%- endfor -%}
 {%- endmacro -%}
 {%- if dialect == "postgres" -%}
+{#- With times of another type nothing tells which versions are of this transaction. -#}
+{%- set type_of_from = target.types[valid_from] if target.types is defined and valid_from in target.types else "timestamptz" -%}
+{%- set timed = type_of_from is startingwith("timestamp") -%}
 IF TG_OP = 'UPDATE' AND NOT {{ altered(kept, types) }} THEN
   RETURN NULL;
+END IF;
+IF TG_OP <> 'DELETE' AND EXISTS (
+    SELECT 1 FROM {{ history }} AS later
+    WHERE {{ has_key("later.", "NEW", primary_key, types, dialect) }}{% if timed %} AND (later.{{ from }} >= transaction_timestamp() OR later.{{ to }} >= transaction_timestamp()){% endif %})
+  AND NOT EXISTS (
+    SELECT 1 FROM {{ [schema, table] | ident }} AS live
+    WHERE {% for key in primary_key %}live.{{ key | ident }} = NEW.{{ key | ident }} AND {% endfor %}ROW({% for column in kept %}{% if not loop.first %}, {% endif %}live.{{ column | ident }}{% endfor %})::record *= ROW({% for column in kept %}{% if not loop.first %}, {% endif %}NEW.{{ column | ident }}{% endfor %})::record) THEN
+  -- Another trigger has changed the row again or deleted it since, and what it did was written down before this.
+  IF TG_OP = 'INSERT' THEN
+    UPDATE {{ history }} AS version SET {{ operation | ident }} = 'INSERT' WHERE {{ has_key("version.", "NEW", primary_key, types, dialect) }} AND version.{{ to }} IS NULL;
+    RETURN NULL;
+  ELSIF NOT {{ altered(primary_key, types) }} THEN
+    RETURN NULL;
+  END IF;
+  triggerctl_gone := true;
 END IF;
 IF TG_OP <> 'INSERT' THEN
   -- The oldest open version: where rows exchange their keys, another row's new one is there already.
@@ -22,12 +40,16 @@ IF TG_OP <> 'INSERT' THEN
       SELECT 1 FROM {{ history }} AS older
       WHERE {{ has_key("older.", "OLD", primary_key, types, dialect) }} AND older.{{ to }} IS NULL AND older.{{ from }} < version.{{ from }});
 END IF;
-IF TG_OP <> 'DELETE' THEN
+IF TG_OP <> 'DELETE' AND NOT triggerctl_gone THEN
   INSERT INTO {{ history }} ({{ kept | idents }}, {{ operation | ident }}, {{ from }})
   VALUES ({% for column in kept %}NEW.{{ column | ident }}, {% endfor %}TG_OP, triggerctl_at);
 END IF;
 {%- else -%}
 {%- set is_new -%}{{ altered(kept, types) }}{%- endset -%}
+{#- SQLite fires triggers one after the other: one before this may have changed the row again, and that is written down already. -#}
+{%- set is_last -%}
+EXISTS (SELECT 1 FROM {{ table | ident }} AS live WHERE {% for key in row_key %}live.{{ key | ident }} IS NEW.{{ key | ident }} AND {% endfor %}{% for column in kept %}{% if not loop.first %} AND {% endif %}live.{{ column | ident }} COLLATE BINARY IS NEW.{{ column | ident }}{% endfor %})
+{%- endset -%}
 {%- if event == "update" and dialect == "mysql" -%}
 IF {{ is_new }} THEN
 {% endif -%}
@@ -36,18 +58,21 @@ IF {{ is_new }} THEN
 UPDATE {{ history }} SET {{ to }} = {{ at | expression }}
 {%- if dialect == "mysql" %}{% for column in kept if types[column] | lower is startingwith("timestamp") or types[column] | lower is startingwith("datetime") %}, {{ column | ident }} = {{ column | ident }}{% endfor %}{% endif %}
 WHERE {{ has_key("", "OLD", primary_key, types, dialect) }} AND {{ to }} IS NULL
-  {%- if event == "update" and dialect == "sqlite" %} AND {{ is_new }}{% endif %};
+  {%- if event == "update" and dialect == "sqlite" %} AND {{ is_new }} AND ({{ altered(primary_key, types) }} OR {{ is_last }}){% endif %};
 {% endif -%}
 {%- if event != "delete" -%}
 {%- if dialect == "sqlite" -%}
 UPDATE {{ history }} SET {{ to }} = {{ at | expression }}
-WHERE {{ has_key("", "NEW", primary_key, types, dialect) }} AND {{ to }} IS NULL
-  {%- if event == "update" %} AND {{ is_new }}{% endif %};
+WHERE {{ has_key("", "NEW", primary_key, types, dialect) }} AND {{ to }} IS NULL AND {% if event == "update" %}{{ is_new }} AND {% endif %}{{ is_last }};
+{% if event == "insert" -%}
+UPDATE {{ history }} SET {{ operation | ident }} = 'INSERT'
+WHERE {{ has_key("", "NEW", primary_key, types, dialect) }} AND {{ to }} IS NULL AND NOT {{ is_last }};
+{% endif -%}
 {% endif -%}
 INSERT INTO {{ history }} ({{ kept | idents }}, {{ operation | ident }}, {{ from }})
 SELECT {% for column in kept %}NEW.{{ column | ident }}, {% endfor %}{{ event | upper | literal }}, {{ at | expression }}
-{%- if event == "update" and dialect == "sqlite" %}
-WHERE {{ is_new }}
+{%- if dialect == "sqlite" %}
+WHERE {% if event == "update" %}{{ is_new }} AND {% endif %}{{ is_last }}
 {%- endif %};
 {%- endif -%}
 {%- if event == "update" and dialect == "mysql" %}
