@@ -8,7 +8,7 @@ use crate::common::{Live, Sandbox, sqlite::Sqlite};
 type Test = fn(&mut dyn Live);
 
 pub(crate) fn trials() -> Vec<Trial> {
-    let tests: [(&str, Test); 7] = [
+    let tests: [(&str, Test); 8] = [
         ("a_missing_one_stops_the_plan", a_missing_one_stops_the_plan),
         (
             "apply_creates_it_and_nothing_drops_it",
@@ -26,6 +26,10 @@ pub(crate) fn trials() -> Vec<Trial> {
         (
             "one_that_does_not_tell_tables_apart_is_not_shared",
             one_that_does_not_tell_tables_apart_is_not_shared,
+        ),
+        (
+            "what_a_renamed_one_took_along_is_not_passed_over",
+            what_a_renamed_one_took_along_is_not_passed_over,
         ),
         (
             "a_trigger_on_one_to_come_says_what_to_do",
@@ -247,4 +251,22 @@ fn one_is_in_the_schema_of_its_table() {
         live.run("SELECT valid_to IS NULL, (SELECT count(*) FROM \"T.wo\".t_audit) FROM \"T.wo\".t_history"),
         "t|1\n"
     );
+}
+
+/// A table that is renamed keeps its triggers, under their old names: with new ones beside them everything would be done twice.
+fn what_a_renamed_one_took_along_is_not_passed_over(live: &mut dyn Live) {
+    let of = |table: &str| spec(true).replace("\"t\"", &format!("\"{table}\""));
+    let sandbox = Sandbox::with_spec(&of("t"));
+    sandbox.on(live, &["apply", "--yes"]).ok();
+    live.batch("ALTER TABLE t RENAME TO renamed;");
+    sandbox.write("triggers.toml", of("renamed"));
+    let plan = sandbox.on(live, &["plan", "--format", "json"]).ok();
+    let first = match live.dialect() {
+        "postgres" => "t_audit",
+        _ => "t_audit_delete",
+    };
+    plan.says(&[&format!(
+        "no longer in the spec, and gone from `t`; but `{first}` is on `renamed`, fires there, and is not managed: \
+         if that is the table's new name, drop it"
+    )]);
 }
