@@ -22,7 +22,10 @@ IF TG_OP <> 'DELETE' AND EXISTS (
     WHERE {{ has_key("later.", "NEW", primary_key, types, dialect) }}{% if timed %} AND (later.{{ from }} >= transaction_timestamp() OR later.{{ to }} >= transaction_timestamp()){% endif %})
   AND NOT EXISTS (
     SELECT 1 FROM {{ [schema, table] | ident }} AS live
-    WHERE {% for key in primary_key %}live.{{ key | ident }} = NEW.{{ key | ident }} AND {% endfor %}record_image_eq(ROW({% for column in kept %}{% if not loop.first %}, {% endif %}live.{{ column | ident }}{% endfor %}), ROW({% for column in kept %}{% if not loop.first %}, {% endif %}NEW.{{ column | ident }}{% endfor %}))) THEN
+    WHERE {% for key in primary_key %}live.{{ key | ident }} = NEW.{{ key | ident }} AND {% endfor %}record_image_eq(ROW({% for column in kept %}{% if not loop.first %}, {% endif %}live.{{ column | ident }}{% endfor %}), ROW({% for column in kept %}{% if not loop.first %}, {% endif %}NEW.{{ column | ident }}{% endfor %})))
+  -- A row that a policy hides is not gone.
+  AND (NOT row_security_active({{ [schema, table] | ident | literal }}) OR EXISTS (
+    SELECT 1 FROM {{ [schema, table] | ident }} AS live WHERE {% for key in primary_key %}{% if not loop.first %} AND {% endif %}live.{{ key | ident }} = NEW.{{ key | ident }}{% endfor %})) THEN
   -- Another trigger has changed the row again or deleted it since, and what it did was written down before this.
   IF TG_OP = 'INSERT' THEN
     UPDATE {{ history }} AS version SET {{ operation | ident }} = 'INSERT' WHERE {{ has_key("version.", "NEW", primary_key, types, dialect) }} AND version.{{ to }} IS NULL;
