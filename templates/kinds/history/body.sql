@@ -11,29 +11,31 @@
   {%- endfor -%}
 {%- endmacro -%}
 {%- if dialect == "postgres" -%}
-{#- With times of another type nothing tells which versions are of this transaction. -#}
-{%- set type_of_from = target.types[valid_from] if target.types is defined and valid_from in target.types else "timestamptz" -%}
-{%- set timed = type_of_from is startingwith("timestamp") -%}
+{%- set live = [schema, table] | ident -%}
+{%- set is_there -%}{% for key in primary_key %}{% if not loop.first %} AND {% endif %}live.{{ key | ident }} = NEW.{{ key | ident }}{% endfor %}{%- endset -%}
+{%- set statement -%}date_part('epoch', statement_timestamp())::text{%- endset -%}
 IF TG_OP = 'UPDATE' AND NOT {{ altered(kept, types) }} THEN
   RETURN NULL;
 END IF;
-IF TG_OP <> 'DELETE' AND EXISTS (
-    SELECT 1 FROM {{ history }} AS later
-    WHERE {{ has_key("later.", "NEW", primary_key, types, dialect) }}{% if timed %} AND (later.{{ from }} >= transaction_timestamp() OR later.{{ to }} >= transaction_timestamp()){% endif %})
-  AND NOT EXISTS (
-    SELECT 1 FROM {{ [schema, table] | ident }} AS live
-    WHERE {% for key in primary_key %}live.{{ key | ident }} = NEW.{{ key | ident }} AND {% endfor %}record_image_eq(ROW({% for column in kept %}{% if not loop.first %}, {% endif %}live.{{ column | ident }}{% endfor %}), ROW({% for column in kept %}{% if not loop.first %}, {% endif %}NEW.{{ column | ident }}{% endfor %})))
+{#- What a trigger does, other than a foreign key's, is done at once; what the statement itself did is written down afterwards. #}
+IF pg_trigger_depth() > 1 THEN
+  PERFORM set_config('triggerctl.again', {{ statement }}, true);
+END IF;
+IF TG_OP <> 'DELETE' AND current_setting('triggerctl.again', true) = {{ statement }} THEN
+  IF NOT EXISTS (
+    SELECT 1 FROM {{ live }} AS live
+    WHERE {{ is_there }} AND record_image_eq(ROW({% for column in kept %}{% if not loop.first %}, {% endif %}live.{{ column | ident }}{% endfor %}), ROW({% for column in kept %}{% if not loop.first %}, {% endif %}NEW.{{ column | ident }}{% endfor %})))
   -- A row that a policy hides is not gone.
-  AND (NOT row_security_active({{ [schema, table] | ident | literal }}) OR EXISTS (
-    SELECT 1 FROM {{ [schema, table] | ident }} AS live WHERE {% for key in primary_key %}{% if not loop.first %} AND {% endif %}live.{{ key | ident }} = NEW.{{ key | ident }}{% endfor %})) THEN
-  -- Another trigger has changed the row again or deleted it since, and what it did was written down before this.
-  IF TG_OP = 'INSERT' THEN
-    UPDATE {{ history }} AS version SET {{ operation | ident }} = 'INSERT' WHERE {{ has_key("version.", "NEW", primary_key, types, dialect) }} AND version.{{ to }} IS NULL;
-    RETURN NULL;
-  ELSIF NOT {{ altered(primary_key, types) }} THEN
-    RETURN NULL;
+  AND (NOT row_security_active({{ live | literal }}) OR EXISTS (SELECT 1 FROM {{ live }} AS live WHERE {{ is_there }})) THEN
+    -- Another trigger has changed the row again or deleted it since, and what it did was written down before this.
+    IF TG_OP = 'INSERT' THEN
+      UPDATE {{ history }} AS version SET {{ operation | ident }} = 'INSERT' WHERE {{ has_key("version.", "NEW", primary_key, types, dialect) }} AND version.{{ to }} IS NULL;
+      RETURN NULL;
+    ELSIF NOT {{ altered(primary_key, types) }} THEN
+      RETURN NULL;
+    END IF;
+    triggerctl_gone := true;
   END IF;
-  triggerctl_gone := true;
 END IF;
 IF TG_OP <> 'INSERT' THEN
   -- The oldest open version: where rows exchange their keys, another row's new one is there already.
