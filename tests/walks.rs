@@ -189,8 +189,7 @@ fn written(spec: &Spec, dialect: &str) -> String {
             let _ = writeln!(text, "when = {:?}", CONDITIONS[*when]);
         }
         let more = match dialect {
-            "sqlite" => MORE[*more].replace("app.off", "app_off"),
-            "mysql" => MORE[*more].replace("app.off", "app_off"),
+            "sqlite" | "mysql" => MORE[*more].replace("app.off", "app_off"),
             _ => MORE[*more].to_owned(),
         };
         let _ = writeln!(text, "{more}");
