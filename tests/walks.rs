@@ -189,8 +189,8 @@ fn written(spec: &Spec, dialect: &str) -> String {
             let _ = writeln!(text, "when = {:?}", CONDITIONS[*when]);
         }
         let more = match dialect {
-            "sqlite" | "mysql" => MORE[*more].replace("app.off", "app_off"),
-            _ => MORE[*more].to_owned(),
+            "postgres" => MORE[*more].to_owned(),
+            _ => MORE[*more].replace("app.off", "app_off"),
         };
         let _ = writeln!(text, "{more}");
     }
@@ -334,7 +334,12 @@ fn triggers(live: &mut dyn Live) -> String {
             SELECT 'trigger', tgname::text, tgrelid::regclass::text, tgenabled::text, pg_get_triggerdef(oid), coalesce(obj_description(oid, 'pg_trigger'), '')
             FROM pg_trigger WHERE NOT tgisinternal AND tgname <> 'by_hand'
             UNION ALL
-            SELECT 'function', proname, '', proacl::text, pg_get_functiondef(oid), coalesce(obj_description(oid, 'pg_proc'), '')
+            SELECT 'function', proname, '',
+                -- Whose it is counts where it runs with his rights.
+                CASE WHEN prosecdef THEN proowner::regrole || ' ' || (
+                    SELECT string_agg(grantee::text || is_grantable::text, ',' ORDER BY grantee)
+                    FROM aclexplode(coalesce(proacl, acldefault('f', proowner)))) END,
+                pg_get_functiondef(oid), coalesce(obj_description(oid, 'pg_proc'), '')
             FROM pg_proc WHERE pronamespace = 'public'::regnamespace AND proname <> 'by_hand'
             ORDER BY 1, 2, 3, 4, 5",
         _ => "SELECT TRIGGER_NAME, EVENT_OBJECT_TABLE, ACTION_TIMING, EVENT_MANIPULATION, ACTION_STATEMENT, SQL_MODE, DEFINER, CHARACTER_SET_CLIENT, COLLATION_CONNECTION FROM information_schema.TRIGGERS WHERE TRIGGER_SCHEMA = DATABASE() ORDER BY 1",
@@ -529,6 +534,12 @@ fn walk(engine: Engine, first: &Spec, steps: &[Step]) {
             }
         }
         walk.arrives(&trail);
+        // What was renamed by hand has been seen to be nobody's.
+        for table in ["t", "u", "parted"] {
+            walk.live
+                .run(&format!("DROP TRIGGER IF EXISTS by_hand ON {table}"));
+        }
+        walk.live.run("DROP FUNCTION IF EXISTS by_hand()");
     }
 }
 
