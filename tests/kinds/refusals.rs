@@ -41,7 +41,7 @@ const REFUSED: &[(&str, &str, &[&str])] = &[
         &[
             "another kind sets `b` after the change",
             "triggers.toml:6:",
-            "make it a generated column",
+            "search the columns that it is made from",
         ],
     ),
     (
