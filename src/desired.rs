@@ -495,6 +495,7 @@ fn expanded<'a>(
     }
     tell_what_is_kept(&mut uses, site, &looked);
     let mut needed: BTreeMap<TableId, Needed> = BTreeMap::new();
+    let mut taken: HashMap<TableId, (TableId, Span)> = HashMap::new();
     let live = matches!(tables, Tables::Live(_));
     let expand = |(one, table): &(Use<'_>, &Chosen)| {
         let site = Site {
@@ -516,7 +517,13 @@ fn expanded<'a>(
                 let triggers = expansion.triggers.into_iter();
                 all.triggers
                     .extend(triggers.map(|trigger| (*table, trigger)));
-                for table in expansion.needed {
+                let of = &table.table.id;
+                let mut fits = true;
+                for (written, span) in expansion.of_one {
+                    fits &= alone(of, written, span, &mut taken, problems);
+                }
+                let needed_here = expansion.needed.into_iter().filter(|_| fits);
+                for table in needed_here {
                     if live && table.new.table.schema.is_empty() {
                         let name = &table.new.table.name;
                         problems.push(crate::dialect::no_schema("table", name).at(&table.span));
@@ -557,6 +564,38 @@ fn need(table: Needed, needed: &mut BTreeMap<TableId, Needed>, problems: &mut Ve
         );
     }
     other.create |= table.create;
+}
+
+/// Whether a table that holds the rows of one table does not get those of another: nothing in it would tell them apart.
+fn alone(
+    of: &TableId,
+    written: TableId,
+    span: Span,
+    taken: &mut HashMap<TableId, (TableId, Span)>,
+    problems: &mut Vec<Diagnostic>,
+) -> bool {
+    let Some((other, first)) = taken.get(&written) else {
+        taken.insert(written, (of.clone(), span));
+        return true;
+    };
+    if other == of {
+        return true;
+    }
+    let (one, two) = if other.schema == of.schema {
+        (other.name.clone(), of.name.clone())
+    } else {
+        (other.to_string(), of.to_string())
+    };
+    problems.push(
+        Diagnostic::new(format!(
+            "`{}` would hold the rows of both `{one}` and `{two}`, and nothing in it tells them apart",
+            written.name
+        ))
+        .at(&span)
+        .related(first, "the first use")
+        .help("let each have a table of its own: a name with `{{ table }}` in it, and `{{ schema }}` where there are several"),
+    );
+    false
 }
 
 impl Outline {

@@ -214,6 +214,8 @@ pub struct KindTable {
     pub doc: String,
     /// The columns that it must have, each a template.
     pub columns: Vec<Located<String>>,
+    /// Whether no two tables may share it: nothing in it says of which one a row is.
+    pub of_one: bool,
     /// The CREATE TABLE for all dialects, a template.
     pub create: Option<Located<String>>,
     /// The CREATE TABLE for one dialect.

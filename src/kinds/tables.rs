@@ -95,12 +95,7 @@ pub(super) fn needed(
     let (Some(schema), Some(name)) = (attribute("schema"), attribute("name")) else {
         return Ok(None);
     };
-    let span = used
-        .bound
-        .get(parameter)
-        .filter(|given| !given.is_default)
-        .map_or(&used.usage.kind.span, |given| &given.tree.span)
-        .clone();
+    let span = used.named_at(parameter).clone();
     let id = TableId { schema, name };
     let key = |reference: &&TableRef| {
         reference.name == id.name

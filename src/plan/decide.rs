@@ -2,9 +2,11 @@
 //! and which of the ways in ARCHITECTURE.md's table follows.
 
 use std::borrow::Cow;
+use std::cell::OnceCell;
+use std::collections::HashMap;
 
 use crate::db::{Catalog, Database, History, Record};
-use crate::desired::Desired;
+use crate::desired::{Desired, DesiredSet};
 use crate::diff::{self, FieldChange, Judge};
 use crate::error::Error;
 use crate::model::{Definition, ObjectId, TriggerId};
@@ -25,9 +27,12 @@ pub(super) struct Planner<'a> {
     pub(super) evidence: Evidence,
     pub(super) history: &'a History,
     pub(super) catalog: &'a Catalog,
+    pub(super) desired: &'a DesiredSet,
+    /// The live triggers that nobody recorded or wants, by name; asked for only where something is gone.
+    pub(super) nobodys: OnceCell<HashMap<String, Vec<&'a ObjectId>>>,
 }
 
-impl Planner<'_> {
+impl<'a> Planner<'a> {
     /// What is to be done about one object; `None` when nothing is.
     pub(super) fn change(&mut self, sides: &Sides<'_>) -> Result<Option<Change>, Error> {
         let live = match sides.live {
@@ -75,14 +80,7 @@ impl Planner<'_> {
                 )
                 .into(),
             ),
-            (None, Some(record), None) => (
-                Action::Forget,
-                format!(
-                    "no longer in the spec, and gone from the database already{}",
-                    self.renamed_by_hand(&sides.id, record)
-                )
-                .into(),
-            ),
+            (None, Some(record), None) => (Action::Forget, self.gone(&sides.id, record).into()),
             (None, None, _) => return Ok(None),
         };
         self.build(
@@ -258,6 +256,48 @@ impl Planner<'_> {
                  what it is in?"
             ),
         }
+    }
+
+    /// Where the table of a trigger was renamed, its triggers went along, and fire there as they did.
+    fn went_along(&self, id: &ObjectId, record: &Record) -> Option<&'a ObjectId> {
+        let table = id.table()?;
+        let nobodys = self.nobodys.get_or_init(|| {
+            let mut named: HashMap<String, Vec<&ObjectId>> = HashMap::new();
+            let live = self.catalog.fingerprints.keys();
+            for id in live.filter(|id| {
+                !self.history.records.contains_key(id) && !self.desired.contains_key(*id)
+            }) {
+                let name = id.name().to_ascii_lowercase();
+                named.entry(name).or_default().push(id);
+            }
+            named
+        });
+        let is_per_table = self.database.dialect().names_are_per_table();
+        let is_same = |other: &&&ObjectId| {
+            other.table().is_some_and(|other| other != table)
+                // A name that is one trigger's alone is enough: SQLite rewrites the text of what it takes along.
+                && (!is_per_table
+                    || self.catalog.fingerprints.get(**other) == Some(&record.live_fingerprint))
+        };
+        let named = nobodys.get(&id.name().to_ascii_lowercase())?;
+        named.iter().find(is_same).copied()
+    }
+
+    /// What is said of a trigger that is gone, and not wanted any more.
+    fn gone(&self, id: &ObjectId, record: &Record) -> String {
+        if let (Some(there), Some(table)) = (self.went_along(id, record), id.table()) {
+            let there_on = there.table().map_or("", |table| &table.name);
+            return format!(
+                "no longer in the spec, and gone from `{}`; but `{}` is on `{there_on}`, fires there, and is not managed: if that is \
+                 the table's new name, drop it",
+                table.name,
+                there.name(),
+            );
+        }
+        format!(
+            "no longer in the spec, and gone from the database already{}",
+            self.renamed_by_hand(id, record)
+        )
     }
 
     /// How live differs from what was recorded; empty where nothing was recorded or nothing is live.

@@ -2,6 +2,7 @@
 //! what is to be done about each difference.
 
 use std::borrow::Cow;
+use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::apply::scope_of;
@@ -141,6 +142,8 @@ pub fn make(
         evidence: Evidence::default(),
         history: &history,
         catalog: &catalog,
+        desired,
+        nobodys: OnceCell::new(),
     };
     let mut changes = Vec::with_capacity(open.len());
     for some in open.chunks(COMPARED_AT_ONCE) {

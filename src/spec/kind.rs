@@ -157,7 +157,7 @@ impl Reader<'_> {
             _ => BTreeMap::new(),
         };
         let refusals = records(record, "refuse");
-        let refusals = refusals
+        let refusals: Vec<Refusal> = refusals
             .into_iter()
             .filter_map(|record| self.refusal(record))
             .collect();
@@ -193,7 +193,10 @@ impl Reader<'_> {
             }) => text.contains(KEPT_BY_OTHERS),
             _ => false,
         };
-        let asks_what_is_kept = parameters.iter().any(asks);
+        let asks_what_is_kept = parameters.iter().any(asks)
+            || refusals
+                .iter()
+                .any(|refusal| refusal.condition.value.contains(KEPT_BY_OTHERS));
         Some(Kind {
             name: name.to_owned(),
             file: Arc::clone(file),
@@ -360,6 +363,7 @@ impl Reader<'_> {
             parameter: text(&mut record, "parameter")?,
             doc: text(&mut record, "doc")?.value,
             columns: texts(&mut record, "columns")?,
+            of_one: flag(&mut record, "of_one"),
             create: text(&mut record, "create"),
             own: creates,
             fills,

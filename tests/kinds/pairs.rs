@@ -59,6 +59,56 @@ const PAIRS: &[Pair] = &[
         ],
     },
     Pair {
+        name: "history_and_what_changes_the_row_again",
+        dialects: &["sqlite", "postgres"],
+        schema: "CREATE TABLE t (id integer PRIMARY KEY, a integer, again integer);",
+        uses: "[[trigger]]\nuse = 'history'\ntable = 't'\ncreate_table = true\n\
+               [[trigger]]\nname = 'again'\ntable = 't'\ntiming = 'after'\nevents = ['insert', 'update']\n\
+               body = 'UPDATE t SET again = NEW.a * 10 WHERE id = NEW.id AND coalesce(again, 0) <> NEW.a * 10;'\n\
+               [[trigger]]\nname = 'gone'\ntable = 't'\ntiming = 'after'\nevents = ['update']\nbody = 'DELETE FROM t WHERE id = NEW.id AND a < 0;'\n",
+        steps: &[
+            ("INSERT INTO t VALUES (1, 1, NULL)", "SELECT id, a, again FROM t_history WHERE valid_to IS NULL", "1|1|10\n"),
+            ("UPDATE t SET a = 2", "SELECT id, a, again FROM t_history WHERE valid_to IS NULL", "1|2|20\n"),
+            ("UPDATE t SET a = 3, id = 5", "SELECT id, a, again FROM t_history WHERE valid_to IS NULL", "5|3|30\n"),
+            ("INSERT INTO t VALUES (6, 4, 40); UPDATE t SET a = -1 WHERE id = 5", "SELECT id, a, again FROM t_history WHERE valid_to IS NULL", "6|4|40\n"),
+            ("DELETE FROM t", "SELECT count(*) FROM t_history WHERE valid_to IS NULL", "0\n"),
+        ],
+    },
+    Pair {
+        name: "columns_that_are_called_like_variables",
+        dialects: &["sqlite", "postgres"],
+        schema: "CREATE TABLE p (found integer PRIMARY KEY, old integer DEFAULT 0 NOT NULL, new integer, tg_op TIME);
+                 CREATE TABLE t (id integer PRIMARY KEY, old integer REFERENCES p, new integer);
+                 CREATE VIEW v AS SELECT found, new FROM p;",
+        uses: "[[trigger]]\nuse = 'counter_cache'\ntable = 't'\nwith = { parent = 'p', key = 'old', column = 'old' }\n\
+               [[trigger]]\nuse = 'touch'\ntable = 't'\nwith = { parent = 'p', key = 'old', column = 'tg_op' }\n\
+               [[trigger]]\nuse = 'mirror'\ntable = 't'\nwith = { parent = 'p', key = 'old', columns = { new = 'new' } }\n\
+               [[trigger]]\nuse = 'view_write'\ntable = 'v'\nwith = { target = 'p' }\n",
+        steps: &[
+            (
+                "INSERT INTO p (found, new) VALUES (1, 7), (2, 8); INSERT INTO v VALUES (3, 9); INSERT INTO t (id, old) VALUES (1, 1), (2, 1), (3, 2)",
+                "SELECT found, p.old, p.new, tg_op IS NULL, t.new FROM p LEFT JOIN t ON id = found ORDER BY 1",
+                "1|2|7|0|7\n2|1|8|0|7\n3|0|9|1|8\n",
+            ),
+            ("UPDATE t SET old = 3 WHERE id = 1", "SELECT found, p.old, t.new FROM p LEFT JOIN t ON id = found ORDER BY 1", "1|1|9\n2|1|7\n3|1|8\n"),
+            ("UPDATE v SET new = 6 WHERE found = 3", "SELECT new FROM t WHERE id = 1", "6\n"),
+            ("DELETE FROM t WHERE id = 3; DELETE FROM v WHERE found = 2", "SELECT found FROM p ORDER BY 1", "1\n3\n"),
+        ],
+    },
+    Pair {
+        name: "columns_that_are_called_like_variables_and_truncate",
+        dialects: &["postgres"],
+        schema: "CREATE TABLE p (found integer PRIMARY KEY, old integer DEFAULT 0 NOT NULL, new integer);
+                 CREATE TABLE t (id integer PRIMARY KEY, old integer, new integer); INSERT INTO p VALUES (1, 0, 1);",
+        uses: "[[trigger]]\nuse = 'counter_cache'\ntable = 't'\nwith = { parent = 'p', key = 'old', column = 'old' }\n\
+               [[trigger]]\nuse = 'mirror'\ntable = 't'\nwith = { parent = 'p', key = 'old', columns = { new = 'new' } }\n\
+               [[trigger]]\nuse = 'history'\ntable = 't'\nwith = { valid_to = 'found', valid_from = 'new_from' }\ncreate_table = true\n",
+        steps: &[
+            ("INSERT INTO t (id, old) VALUES (1, 1); TRUNCATE t", "SELECT p.old, h.found IS NULL FROM p, t_history AS h", "0|0\n"),
+            ("INSERT INTO t (id, old) VALUES (1, 1); TRUNCATE p", "SELECT new IS NULL FROM t", "1\n"),
+        ],
+    },
+    Pair {
         name: "history_and_soft_delete",
         dialects: &["sqlite", "postgres"],
         schema: "CREATE TABLE t (id integer PRIMARY KEY, a integer, deleted_at TIME);",

@@ -36,6 +36,16 @@ const REFUSED: &[(&str, &str, &[&str])] = &[
     ),
     (
         "sqlite",
+        "use = \"search_vector\"\ntable = \"c\"\ncreate_table = true\nwith = { columns = [\"a\", \"b\"] }\n\
+         [[trigger]]\nuse = \"derive\"\ntable = \"c\"\nwith = { columns = { b = \"NEW.a\" } }",
+        &[
+            "another kind sets `b` after the change",
+            "triggers.toml:6:",
+            "search the columns that it is made from",
+        ],
+    ),
+    (
+        "sqlite",
         "use = \"mirror\"\ntable = \"c\"\nwhen = \"NEW.id > 1\"\nwith = { parent = \"p\", key = \"pid\", columns = { a = \"x\" } }",
         &["wrong in the others", "take `when` away"],
     ),

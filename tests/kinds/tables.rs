@@ -8,7 +8,7 @@ use crate::common::{Live, Sandbox, sqlite::Sqlite};
 type Test = fn(&mut dyn Live);
 
 pub(crate) fn trials() -> Vec<Trial> {
-    let tests: [(&str, Test); 6] = [
+    let tests: [(&str, Test); 8] = [
         ("a_missing_one_stops_the_plan", a_missing_one_stops_the_plan),
         (
             "apply_creates_it_and_nothing_drops_it",
@@ -23,6 +23,14 @@ pub(crate) fn trials() -> Vec<Trial> {
             a_saved_plan_does_not_fit_once_it_is_there,
         ),
         ("several_uses_share_one", several_uses_share_one),
+        (
+            "one_that_does_not_tell_tables_apart_is_not_shared",
+            one_that_does_not_tell_tables_apart_is_not_shared,
+        ),
+        (
+            "what_a_renamed_one_took_along_is_not_passed_over",
+            what_a_renamed_one_took_along_is_not_passed_over,
+        ),
         (
             "a_trigger_on_one_to_come_says_what_to_do",
             a_trigger_on_one_to_come_says_what_to_do,
@@ -40,6 +48,13 @@ pub(crate) fn trials() -> Vec<Trial> {
             trials.push(trial.with_ignored_flag(engine.is_missing()));
         }
     }
+    trials.push(Trial::test(
+        "tables::one_is_in_the_schema_of_its_table",
+        || {
+            one_is_in_the_schema_of_its_table();
+            Ok(())
+        },
+    ));
     trials.push(Trial::test("tables::one_that_is_made_is_filled", || {
         one_that_is_made_is_filled();
         Ok(())
@@ -200,4 +215,58 @@ fn several_uses_share_one(live: &mut dyn Live) {
         live.run("SELECT table_name FROM log ORDER BY table_name"),
         "t\nu\n"
     );
+}
+
+fn one_that_does_not_tell_tables_apart_is_not_shared(live: &mut dyn Live) {
+    let history =
+        "[[trigger]]\nuse = \"history\"\ncreate_table = true\nwith = { target = \"versions\" }\n";
+    let sandbox = Sandbox::with_spec(&format!(
+        "version = 1\n{history}table = \"t\"\n{history}table = \"u\"\n"
+    ));
+    let before = live.everything();
+    sandbox.on(live, &["apply", "--yes"]).code(1).says(&[
+        "`versions` would hold the rows of both `t` and `u`",
+        "triggers.toml:10:19",
+        "the first use",
+    ]);
+    assert_eq!(before, live.everything(), "nothing was written");
+}
+
+/// Tables of the same name in two schemas keep their rows apart.
+fn one_is_in_the_schema_of_its_table() {
+    let live = &mut *Engine::Postgres.live();
+    live.batch("CREATE SCHEMA one; CREATE SCHEMA \"T.wo\"; CREATE TABLE one.t (id integer PRIMARY KEY); CREATE TABLE \"T.wo\".t (id integer PRIMARY KEY);");
+    let sandbox = Sandbox::with_spec(
+        "version = 1\n[[trigger]]\nuse = \"history\"\ntables = ['one.*', '\"T.wo\".*']\ncreate_table = true\n\
+         [[trigger]]\nuse = \"audit\"\ntables = ['one.*', '\"T.wo\".*']\ncreate_table = true\n",
+    );
+    sandbox.on(live, &["apply", "--yes"]).ok();
+    sandbox.on(live, &["plan", "--detailed-exitcode"]).ok();
+    live.batch("SET search_path = ''; INSERT INTO one.t VALUES (1); INSERT INTO \"T.wo\".t VALUES (1); DELETE FROM one.t;");
+    assert_eq!(
+        live.run("SELECT valid_to IS NULL, (SELECT count(*) FROM one.t_audit) FROM one.t_history"),
+        "f|2\n"
+    );
+    assert_eq!(
+        live.run("SELECT valid_to IS NULL, (SELECT count(*) FROM \"T.wo\".t_audit) FROM \"T.wo\".t_history"),
+        "t|1\n"
+    );
+}
+
+/// A table that is renamed keeps its triggers, under their old names: with new ones beside them everything would be done twice.
+fn what_a_renamed_one_took_along_is_not_passed_over(live: &mut dyn Live) {
+    let of = |table: &str| spec(true).replace("\"t\"", &format!("\"{table}\""));
+    let sandbox = Sandbox::with_spec(&of("t"));
+    sandbox.on(live, &["apply", "--yes"]).ok();
+    live.batch("ALTER TABLE t RENAME TO renamed;");
+    sandbox.write("triggers.toml", of("renamed"));
+    let plan = sandbox.on(live, &["plan", "--format", "json"]).ok();
+    let first = match live.dialect() {
+        "postgres" => "t_audit",
+        _ => "t_audit_delete",
+    };
+    plan.says(&[&format!(
+        "no longer in the spec, and gone from `t`; but `{first}` is on `renamed`, fires there, and is not managed: \
+         if that is the table's new name, drop it"
+    )]);
 }

@@ -99,6 +99,8 @@ pub struct Expansion {
     pub triggers: Vec<Box<Expanded>>,
     /// The tables that they write to.
     pub needed: Vec<Needed>,
+    /// Those that no use on another table may write to, with where they are named.
+    pub of_one: Vec<(TableId, Span)>,
 }
 
 impl<'a> Use<'a> {
@@ -309,6 +311,12 @@ impl<'a> Use<'a> {
         }
         place.share_out(&mut expansion.triggers);
         for needed in &self.kind.tables {
+            if needed.of_one && needed.is_for(site.dialect.name()) {
+                let name = needed.parameter.value.as_str();
+                let named = place.named.get(name).map(|table| table.id.clone());
+                let at = self.named_at(name).clone();
+                expansion.of_one.extend(named.map(|table| (table, at)));
+            }
             match tables::needed(self, needed, site, &place.scope, &with, looked) {
                 Ok(needed) => expansion.needed.extend(needed),
                 Err(error) => problems.extend(self.blamed(error)),
@@ -319,6 +327,14 @@ impl<'a> Use<'a> {
         } else {
             Err(problems)
         }
+    }
+
+    /// Where the spec says what a parameter is: its value, or `use` where that is the default.
+    pub(super) fn named_at(&self, parameter: &str) -> &Span {
+        self.bound
+            .get(parameter)
+            .filter(|given| !given.is_default)
+            .map_or(&self.usage.kind.span, |given| &given.tree.span)
     }
 
     /// Errors of the kind's own, with the use that led to them.

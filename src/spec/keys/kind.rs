@@ -282,6 +282,15 @@ pub(super) const KIND: &[Key] = &[
         ..KEY
     },
     Key {
+        name: "of_one",
+        sections: &[Section::KindTable],
+        shape: Shape::Bool,
+        default: "`false`",
+        doc: "Whether it is for the rows of one table: that two tables share it is refused.",
+        example: "of_one = true",
+        ..KEY
+    },
+    Key {
         name: "fill",
         sections: &[Section::KindTableOwn],
         shape: Shape::Sql,

@@ -10,7 +10,8 @@
     {%- set type = types[column] | lower -%}
     {%- if "binary" in type or "blob" in type or type is startingwith("vector") -%}
       HEX({{ row | sql }}.{{ value }})
-    {%- elif type is startingwith("bit") -%}
+    {#- MariaDB writes the leading zeros of these into its JSON, which is none then. -#}
+    {%- elif type is startingwith("bit") or type is startingwith("year") or "zerofill" in type -%}
       {{ row | sql }}.{{ value }} + 0
     {%- elif type in ["geometry", "point", "linestring", "polygon", "multipoint", "multilinestring", "multipolygon", "geometrycollection"] -%}
       ST_AsText({{ row | sql }}.{{ value }})
@@ -22,10 +23,12 @@
 
 {%- macro json_row(row, columns, redact, types, whole, dialect) -%}
   {%- if dialect == "postgres" -%}
+    {#- A column that is called like the alias would be meant by that alone. -#}
+    {%- set value = row if row in ["OLD", "NEW"] else row ~ ".*" -%}
     {%- if whole and not redact -%}
-      to_jsonb({{ row | sql }})
+      to_jsonb({{ value | sql }})
     {%- else -%}
-      (SELECT jsonb_object_agg(part.key, {% if redact %}CASE WHEN part.key IN ({{ redact | literals }}) AND part.value <> 'null' THEN '"***"' ELSE part.value END{% else %}part.value{% endif %}) FROM jsonb_each(to_jsonb({{ row | sql }})) AS part WHERE part.key IN ({{ columns | literals }}))
+      (SELECT jsonb_object_agg(part.key, {% if redact %}CASE WHEN part.key IN ({{ redact | literals }}) AND part.value <> 'null' THEN '"***"' ELSE part.value END{% else %}part.value{% endif %}) FROM jsonb_each(to_jsonb({{ value | sql }})) AS part WHERE part.key IN ({{ columns | literals }}))
     {%- endif -%}
   {%- elif dialect == "mysql" -%}
     JSON_OBJECT({% for column in columns %}{% if not loop.first %}, {% endif %}{{ column | literal }}, {{ cell(row, column, redact, types, dialect) }}{% endfor %})

@@ -1,15 +1,18 @@
 {%- set target = used_on | ident -%}
+{#- In PL/pgSQL a column that is called like a variable (`found`, `old`) must say that it is one. -#}
+{%- set alias = " AS copied" if dialect == "postgres" else "" -%}
+{%- set at = "copied." if dialect == "postgres" else "" -%}
 {%- set link = key | ident -%}
 {%- set id = parent_key | ident -%}
 {%- set take -%}
-  UPDATE {{ target }} SET {% for copy, source in columns | items %}{% if not loop.first %}, {% endif %}{{ copy | ident }} = NEW.{{ source | ident }}{% endfor %} WHERE {{ link }} = NEW.{{ id }}
+  UPDATE {{ target }}{{ alias | sql }} SET {% for copy, source in columns | items %}{% if not loop.first %}, {% endif %}{{ copy | ident }} = NEW.{{ source | ident }}{% endfor %} WHERE {{ at | sql }}{{ link }} = NEW.{{ id }}
 {%- endset -%}
 {%- set lose -%}
-  UPDATE {{ target }} SET {% for copy in columns %}{% if not loop.first %}, {% endif %}{{ copy | ident }} = NULL{% endfor %} WHERE {{ link }} = OLD.{{ id }}
+  UPDATE {{ target }}{{ alias | sql }} SET {% for copy in columns %}{% if not loop.first %}, {% endif %}{{ copy | ident }} = NULL{% endfor %} WHERE {{ at | sql }}{{ link }} = OLD.{{ id }}
 {%- endset -%}
 {#- A foreign key sets the key to NULL and fires no trigger: such rows have a copy and no parent. -#}
 {%- set orphans -%}
-  UPDATE {{ target }} SET {% for copy in columns %}{% if not loop.first %}, {% endif %}{{ copy | ident }} = NULL{% endfor %} WHERE {{ link }} IS NULL AND ({% for copy in columns %}{% if not loop.first %} OR {% endif %}{{ copy | ident }} IS NOT NULL{% endfor %})
+  UPDATE {{ target }}{{ alias | sql }} SET {% for copy in columns %}{% if not loop.first %}, {% endif %}{{ copy | ident }} = NULL{% endfor %} WHERE {{ at | sql }}{{ link }} IS NULL AND ({% for copy in columns %}{% if not loop.first %} OR {% endif %}{{ at | sql }}{{ copy | ident }} IS NOT NULL{% endfor %})
 {%- endset -%}
 {%- if event is not defined -%}
 IF TG_OP = 'INSERT' THEN

@@ -12,5 +12,5 @@
 {%- if primary_key | length == 1 -%}
   {{ part(primary_key[0], types, dialect) }}
 {%- else -%}
-  {% if dialect == "postgres" %}jsonb_build_array{% else %}json_array{% endif %}({% for key in primary_key %}{% if not loop.first %}, {% endif %}{{ part(key, types, dialect) }}{% endfor %})
+  {% if dialect == "postgres" %}jsonb_build_array{% else %}json_array{% endif %}({% for key in primary_key %}{% if not loop.first %}, {% endif %}{{ part(key, types, dialect) }}{% if dialect == "mysql" and ("zerofill" in types[key] | lower or types[key] | lower is startingwith("year")) %} + 0{% endif %}{% endfor %})
 {%- endif -%}

@@ -11,7 +11,7 @@ INSERT INTO {{ base }}{% if dialect == "postgres" %} AS written{% endif %} ({% f
 VALUES ({% for column in list %}{% if not loop.first %}, {% endif %}{{ value(column) }}{% endfor %}{% for column, fixed in values | items %}, {{ fixed | expression }}{% endfor %})
 {%- endmacro -%}
 {%- macro found(equals) -%}
-{% for column in key %}{% if not loop.first %} AND {% endif %}{{ name(column) }} {{ equals | sql }} OLD.{{ column | ident }}{% endfor %}
+{% for column in key %}{% if not loop.first %} AND {% endif %}{% if dialect == "postgres" %}written.{% endif %}{{ name(column) }} {{ equals | sql }} OLD.{{ column | ident }}{% endfor %}
 {%- endmacro -%}
 {%- if dialect == "postgres" -%}
 {#- What the table made of the row is what the statement returns: its defaults, and what other triggers did. -#}
@@ -65,7 +65,7 @@ IF NOT FOUND THEN
   RETURN NULL;
 END IF;
 {%- else %}
-DELETE FROM {{ base }} WHERE {{ found("=") }};
+DELETE FROM {{ base }} AS written WHERE {{ found("=") }};
 IF NOT FOUND THEN
   RETURN NULL;
 END IF;
