@@ -86,6 +86,7 @@ impl Task<'_> {
         }
         let mut seen: BTreeMap<&ObjectId, Option<Fingerprint>> = BTreeMap::new();
         run_plain(&["START TRANSACTION".to_owned()], database)?;
+        let mut left: usize = on.values().map(Vec::len).sum();
         let mut some = vec![];
         loop {
             match told.recv() {
@@ -93,8 +94,11 @@ impl Task<'_> {
                     let of = tables
                         .into_iter()
                         .filter_map(|table| on.remove(&Some(table)));
+                    let before = some.len();
                     some.extend(of.flatten());
-                    if some.len() >= LEAST_AT_ONCE {
+                    left -= some.len() - before;
+                    // Towards the end fewer, so that little is left to be seen when the last statement has run.
+                    if some.len() >= LEAST_AT_ONCE.min(left / 4) {
                         self.see_some(&some, &mut seen, database)?;
                         some.clear();
                     }
