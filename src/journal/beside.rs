@@ -20,6 +20,9 @@ pub(super) const WORTH: usize = 8;
 /// Objects with what is read of them at once, or more where they are on the same tables.
 const LEAST_AT_ONCE: usize = 50;
 
+/// Fewer objects than this are seen in no time.
+const FEW: usize = 2 * LEAST_AT_ONCE;
+
 /// What is to be seen, and how it is written.
 pub(super) struct Task<'a> {
     pub(super) expected: &'a BTreeMap<Arc<ObjectId>, Expected>,
@@ -86,7 +89,8 @@ impl Task<'_> {
         }
         let mut seen: BTreeMap<&ObjectId, Option<Fingerprint>> = BTreeMap::new();
         run_plain(&["START TRANSACTION".to_owned()], database)?;
-        let mut left: usize = on.values().map(Vec::len).sum();
+        let mut left = self.expected.len();
+        let are_few = left < FEW;
         let mut some = vec![];
         loop {
             match told.recv() {
@@ -98,7 +102,8 @@ impl Task<'_> {
                     some.extend(of.flatten());
                     left -= some.len() - before;
                     // Towards the end fewer, so that little is left to be seen when the last statement has run.
-                    if some.len() >= LEAST_AT_ONCE.min(left / 4) {
+                    let enough = if are_few { usize::MAX } else { left / 4 };
+                    if some.len() >= LEAST_AT_ONCE.min(enough) {
                         self.see_some(&some, &mut seen, database)?;
                         some.clear();
                     }
