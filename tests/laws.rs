@@ -6,7 +6,6 @@
 
 mod common;
 
-use std::fmt::Write as _;
 use std::path::Path;
 
 use common::{Live, Sandbox, assert_same, case, mysql, postgres::Postgres, sqlite::Sqlite};
@@ -297,7 +296,7 @@ fn imported(sandbox: &Sandbox, live: &mut dyn Live, applied: &str) {
         assert_eq!(change["action"], "adopt", "{plan}");
     }
 
-    let expected = comparable(&rewritten(applied, live), live);
+    let expected = common::comparable(&common::rewritten(applied, live), live);
     drop_triggers(live);
     assert!(live.snapshot() != applied);
     imported.on(live, &["apply", "--yes"]).ok();
@@ -305,59 +304,8 @@ fn imported(sandbox: &Sandbox, live: &mut dyn Live, applied: &str) {
     assert_same(
         "the catalog that the import makes",
         &expected,
-        &comparable(&live.snapshot(), live),
+        &common::comparable(&live.snapshot(), live),
     );
-}
-
-/// A snapshot as it would be if each trigger were made again from what the server prints of it, as a dump does: of some
-/// conditions (`varchar IN (…)`) PostgreSQL stores another form then.
-fn rewritten(snapshot: &str, live: &mut dyn Live) -> String {
-    if live.dialect() != "postgres" {
-        return snapshot.to_owned();
-    }
-    let rows = live.run("
-        BEGIN;
-        CREATE TEMPORARY TABLE made ON COMMIT DROP AS
-            SELECT tgrelid, tgname, pg_get_triggerdef(oid) AS was FROM pg_trigger WHERE NOT tgisinternal AND tgparentid = 0;
-        DO $$
-        DECLARE
-            made record;
-        BEGIN
-            FOR made IN SELECT * FROM made LOOP
-                EXECUTE format('DROP TRIGGER %I ON %s', made.tgname, made.tgrelid::regclass);
-                EXECUTE made.was;
-            END LOOP;
-        END $$;
-        SELECT encode(convert_to(was, 'UTF8'), 'hex'), encode(convert_to(pg_get_triggerdef(oid), 'UTF8'), 'hex')
-        FROM made JOIN pg_trigger USING (tgrelid, tgname) WHERE was <> pg_get_triggerdef(oid);
-        ROLLBACK");
-    let mut text = snapshot.to_owned();
-    for row in rows.lines() {
-        let (was, is) = row.split_once('|').unwrap_or_else(|| panic!("{rows}"));
-        let was = unhex(was);
-        assert!(text.contains(&was), "{was}");
-        text = text.replace(&was, &unhex(is));
-    }
-    text
-}
-
-fn unhex(digits: &str) -> String {
-    let byte = |at| u8::from_str_radix(&digits[at..at + 2], 16).unwrap();
-    String::from_utf8((0..digits.len()).step_by(2).map(byte).collect()).unwrap()
-}
-
-/// SQLite, MySQL and MariaDB keep the text of a trigger, and an import writes it its own way: tokens count.
-fn comparable(snapshot: &str, live: &dyn Live) -> String {
-    let syntax = match live.dialect() {
-        "sqlite" => &triggerctl::sql::SQLITE,
-        "mysql" => &triggerctl::sql::MYSQL,
-        _ => return snapshot.to_owned(),
-    };
-    let mut text = String::new();
-    for token in triggerctl::sql::tokens(snapshot, syntax).filter(|token| !token.is_blank()) {
-        let _ = writeln!(text, "{}", token.text(snapshot));
-    }
-    text
 }
 
 /// Take triggerctl's own tables away.

@@ -16,11 +16,12 @@
   ({% for column in rest %}{% if not loop.first %} OR {% endif %}OLD.{{ column | ident }} IS DISTINCT FROM NEW.{{ column | ident }}{% endfor %})
 {%- endmacro -%}
 
-{#- Whether a column holds something else now, were it only the case of a letter. `*<>` compares what is stored: it needs no `=`
-of the type, which json, xml and points lack, and no collation has a say in it. -#}
+{#- Whether a column holds something else now, were it only the case of a letter. This compares what is stored: it needs no `=`
+of the type, which json, xml and points lack, and no collation has a say in it. As a function and not as its operator, `*<>`: of that
+the server prints `ROW(…) *<> ROW(…)`, which it reads as a comparison of each column, so that no dump could be restored. -#}
 {%- macro altered(columns, types) -%}
   {%- if columns -%}
-    (ROW({% for column in columns %}{% if not loop.first %}, {% endif %}OLD.{{ column | ident }}{% endfor %})::record *<> ROW({% for column in columns %}{% if not loop.first %}, {% endif %}NEW.{{ column | ident }}{% endfor %})::record)
+    record_image_ne(ROW({% for column in columns %}{% if not loop.first %}, {% endif %}OLD.{{ column | ident }}{% endfor %}), ROW({% for column in columns %}{% if not loop.first %}, {% endif %}NEW.{{ column | ident }}{% endfor %}))
   {%- else -%}
     (1 = 0)
   {%- endif -%}

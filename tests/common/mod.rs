@@ -15,6 +15,7 @@ pub(crate) mod postgres;
 pub(crate) mod server;
 pub(crate) mod sqlite;
 
+use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -276,6 +277,58 @@ pub(crate) fn script(live: &dyn Live, sql: &str) -> Run {
     let run = wait(child, "the engine's own client");
     writer.join().unwrap();
     run
+}
+
+/// A snapshot as it would be if each trigger were made again from what the server prints of it, as a dump does: of some
+/// conditions (`varchar IN (…)`) PostgreSQL stores another form then.
+pub(crate) fn rewritten(snapshot: &str, live: &mut dyn Live) -> String {
+    if live.dialect() != "postgres" {
+        return snapshot.to_owned();
+    }
+    let rows = live.run("
+        BEGIN;
+        CREATE TEMPORARY TABLE made ON COMMIT DROP AS
+            SELECT tgrelid, tgname, pg_get_triggerdef(oid) AS was FROM pg_trigger WHERE NOT tgisinternal AND tgparentid = 0;
+        DO $$
+        DECLARE
+            made record;
+        BEGIN
+            FOR made IN SELECT * FROM made LOOP
+                EXECUTE format('DROP TRIGGER %I ON %s', made.tgname, made.tgrelid::regclass);
+                EXECUTE made.was;
+            END LOOP;
+        END $$;
+        SELECT encode(convert_to(was, 'UTF8'), 'hex'), encode(convert_to(pg_get_triggerdef(oid), 'UTF8'), 'hex')
+        FROM made JOIN pg_trigger USING (tgrelid, tgname) WHERE was <> pg_get_triggerdef(oid);
+        ROLLBACK");
+    let mut text = snapshot.to_owned();
+    for row in rows.lines() {
+        let (was, is) = row.split_once('|').unwrap_or_else(|| panic!("{rows}"));
+        let was = unhex(was);
+        assert!(text.contains(&was), "{was}");
+        text = text.replace(&was, &unhex(is));
+    }
+    text
+}
+
+/// The text of these bytes in hexadecimal digits.
+pub(crate) fn unhex(digits: &str) -> String {
+    let byte = |at| u8::from_str_radix(&digits[at..at + 2], 16).unwrap();
+    String::from_utf8((0..digits.len()).step_by(2).map(byte).collect()).unwrap()
+}
+
+/// SQLite, MySQL and MariaDB keep the text of a trigger, and an import writes it its own way: tokens count.
+pub(crate) fn comparable(snapshot: &str, live: &dyn Live) -> String {
+    let syntax = match live.dialect() {
+        "sqlite" => &triggerctl::sql::SQLITE,
+        "mysql" => &triggerctl::sql::MYSQL,
+        _ => return snapshot.to_owned(),
+    };
+    let mut text = String::new();
+    for token in triggerctl::sql::tokens(snapshot, syntax).filter(|token| !token.is_blank()) {
+        let _ = writeln!(text, "{}", token.text(snapshot));
+    }
+    text
 }
 
 /// Wait until it is so, or fail after half a minute.

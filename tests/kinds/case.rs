@@ -6,7 +6,7 @@ use libtest_mimic::{Arguments, Trial};
 use toml::{Table, Value};
 
 use crate::common::{
-    Live, Sandbox, assert_same, mysql, postgres::Postgres, repository, sqlite::Sqlite,
+    Live, Sandbox, assert_same, mysql, postgres::Postgres, repository, rewritten, sqlite::Sqlite,
 };
 
 const DIALECTS: [&str; 3] = ["sqlite", "postgres", "mysql"];
@@ -241,6 +241,13 @@ impl Case {
             .json();
         assert_eq!(again["changes"], serde_json::json!([]), "{again}");
         sandbox.on(live, &["check"]).ok();
+        // A dump has what the server prints: it must be able to read that, and mean the same by it.
+        let applied = live.snapshot();
+        assert_same(
+            "the catalog made of what is printed",
+            &applied,
+            &rewritten(&applied, live),
+        );
         self.lint(&sandbox, live);
         sandbox.on(live, &["rollback", "--yes"]).ok();
         if creates {

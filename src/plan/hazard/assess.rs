@@ -362,37 +362,24 @@ impl Assessor<'_> {
             return;
         }
         let protects = self.before.protection(trigger).protects() && fires(trigger.enabled);
-        if self.protocol == Protocol::Journal && protects && self.reopens(index, trigger, &others) {
+        if self.protocol == Protocol::Journal && protects && self.opens(index, trigger, &others) {
             found.push(
                 HazardKind::GapInProtection,
                 Severity::High,
-                "it is dropped here and replaced only after another table was worked on: rows written in \
-                 between are missed",
+                "rows written between its DROP and the CREATE of what takes its place are missed: this role may not \
+                 LOCK TABLES",
             );
         }
     }
 
-    /// Whether the table is given back before all the triggers that take the place of this one are there.
-    fn reopens(&self, index: usize, trigger: &Trigger, others: &[(usize, &Trigger)]) -> bool {
-        let held = self
-            .states
-            .get(&trigger.id.table)
-            .is_none_or(|state| !state.cannot_be_held);
-        let last = others
-            .iter()
-            .filter(|(_, other)| !other.events.is_disjoint(&trigger.events))
-            .map(|(at, _)| *at)
-            .max();
-        let Some(last) = last else { return false };
-        let (from, to) = (index.min(last), index.max(last));
-        let elsewhere = self
-            .changes
-            .iter()
-            .take(to)
-            .skip(from)
-            .filter(|change| !change.statements.is_empty())
-            .any(|change| change.id().table() != Some(&trigger.id.table));
-        last > index && (elsewhere || !held)
+    /// Whether rows can be written after this one is gone and before all the triggers are there that take its place. While a
+    /// table is held, all of its statements run.
+    fn opens(&self, index: usize, trigger: &Trigger, others: &[(usize, &Trigger)]) -> bool {
+        let state = self.states.get(&trigger.id.table);
+        let comes_later = |(at, other): &(usize, &Trigger)| {
+            *at > index && !other.events.is_disjoint(&trigger.events)
+        };
+        state.is_some_and(|state| state.cannot_be_held) && others.iter().any(comes_later)
     }
 
     /// A guard that is new.

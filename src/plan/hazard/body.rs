@@ -86,6 +86,9 @@ pub(super) fn effects(text: &str, syntax: &Syntax, transition_tables: &[&str]) -
     effects
 }
 
+/// The function of PostgreSQL that the operator `*<>` stands for.
+const IMAGE_NE: &str = "record_image_ne";
+
 /// Whether a condition holds only for a row that an UPDATE leaves as it is: `NOT (OLD.a IS NOT NEW.a OR …)`, over the same
 /// columns on both sides.
 pub(super) fn is_unchanged(condition: &str, syntax: &Syntax) -> bool {
@@ -101,7 +104,8 @@ pub(super) fn is_unchanged(condition: &str, syntax: &Syntax) -> bool {
     while body.code.is_operator(index, "(") {
         index += 1;
     }
-    if !body.code.is_word(index, "not") || !body.code.is_operator(index + 1, "(") {
+    let negates = body.code.is_operator(index + 1, "(") || body.code.is_word(index + 1, IMAGE_NE);
+    if !body.code.is_word(index, "not") || !negates {
         return false;
     }
     index += 1;
@@ -131,7 +135,7 @@ pub(super) fn is_unchanged(condition: &str, syntax: &Syntax) -> bool {
             index += 2;
             continue;
         }
-        let others = ["or", "from", "row", "record", "collate", "binary"];
+        let others = ["or", "from", "row", "record", "collate", "binary", IMAGE_NE];
         let fits = body.code.is_any(index, &others)
             || ["(", ")", ",", "::", "*<>"]
                 .iter()
@@ -395,6 +399,12 @@ mod tests {
         ));
         assert!(is(
             "(NOT (ROW(OLD.a, OLD.b)::record *<> ROW(NEW.a, NEW.b)::record))"
+        ));
+        assert!(is(
+            "(NOT (record_image_ne(ROW(OLD.a, OLD.b), ROW(NEW.a, NEW.b))))"
+        ));
+        assert!(is(
+            "NOT record_image_ne(ROW(OLD.a, OLD.b), ROW(NEW.a, NEW.b))"
         ));
         assert!(is("NOT (OLD.a IS DISTINCT FROM NEW.a)"));
         for other in [

@@ -180,9 +180,9 @@ pub static ALL: &[Sheet] = &[
         title: "for a moment the trigger is not there",
         severities: &[(
             "MySQL, MariaDB",
-            "DROP and CREATE of one trigger under LOCK TABLES: low; the same on MariaDB without the LOCK TABLES \
-             privilege: high for a guard or an audit trigger, else medium; a guard or an audit trigger that is dropped \
-             here and comes back under another name only after another table was worked on: high",
+            "DROP and CREATE of one trigger under LOCK TABLES: low; the same without the LOCK TABLES privilege: high for \
+             a guard or an audit trigger, else medium; there, a guard or an audit trigger that comes back under another \
+             name: high",
         )],
         harm: "Rows that are written in between are neither guarded nor audited. Under LOCK TABLES nobody can write in \
                between; only when the server itself dies there, the trigger is missing until `triggerctl repair`. On \

@@ -16,5 +16,5 @@ FROM old_rows AS o;
 SELECT {{ schema | literal }}, {{ table | literal }}, 'UPDATE', coalesce({{ old_key }}, {{ new_key }}), {{ old_row }}, {{ new_row }}, {{ actor | expression }}, {{ at | expression }}
 FROM old_rows AS o
 FULL JOIN new_rows AS n ON {% for key in primary_key %}{% if not loop.first %} AND {% endif %}o.{{ key | ident }} = n.{{ key | ident }}{% endfor %}
-WHERE ROW({% for column in kept %}{% if not loop.first %}, {% endif %}o.{{ column | ident }}{% endfor %})::record *<> ROW({% for column in kept %}{% if not loop.first %}, {% endif %}n.{{ column | ident }}{% endfor %})::record;
+WHERE record_image_ne(ROW({% for column in kept %}{% if not loop.first %}, {% endif %}o.{{ column | ident }}{% endfor %}), ROW({% for column in kept %}{% if not loop.first %}, {% endif %}n.{{ column | ident }}{% endfor %}));
 {%- endif -%}
