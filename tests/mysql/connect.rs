@@ -28,8 +28,11 @@ pub(crate) const SERVER_TESTS: &[(&str, Test)] = &[
     ("tls_over_tcp", tls_over_tcp),
     (
         "a_server_that_limits_rows_and_packets",
-        "a_server_that_lets_nobody_prepare",
         a_server_that_limits_rows_and_packets,
+    ),
+    (
+        "a_server_that_lets_nobody_prepare",
+        a_server_that_lets_nobody_prepare,
     ),
 ];
 
