@@ -7,7 +7,7 @@ use crate::dialect::Dialect;
 use crate::error::{Diagnostic, Located};
 use crate::model::{Condition, Trigger};
 use crate::spec::{Spec, inner_span};
-use crate::sql::{POSTGRES, Token, solid, tokens};
+use crate::sql::{Code, POSTGRES, Token, TokenKind, solid, tokens};
 
 /// The aggregates of pg_catalog, PostgreSQL 12 to 18.
 const AGGREGATES: [&str; 58] = [
@@ -109,9 +109,76 @@ pub(super) fn look(spec: &Spec, dialect: &'static dyn Dialect) -> Vec<Finding> {
                     .at(&inner_span(when, range))
                     .help("a condition is about one row: ask in the body"),
             );
+        } else if let Some((operator, range)) = row_cast(when, &all) {
+            let instead = match FUNCTIONS.iter().find(|(of, _)| *of == operator) {
+                Some((_, function)) => format!("write `{function}(ROW(…), ROW(…))`"),
+                None => "compare each column".to_owned(),
+            };
+            add(
+                "when_row_cast",
+                Diagnostic::new(format!(
+                    "PostgreSQL prints this `{operator}` without the cast, and then means another"
+                ))
+                .at(&inner_span(when, range))
+                .note("a dump of the database cannot be restored, or makes another condition")
+                .help(instead),
+            );
         }
     }
     found
+}
+
+/// The functions of pg_catalog that compare records, by operator.
+const FUNCTIONS: [(&str, &str); 9] = [
+    ("*<>", "record_image_ne"),
+    ("*=", "record_image_eq"),
+    ("=", "record_eq"),
+    ("<>", "record_ne"),
+    ("!=", "record_ne"),
+    ("<", "record_lt"),
+    ("<=", "record_le"),
+    (">", "record_gt"),
+    (">=", "record_ge"),
+];
+
+/// An operator beside a row that is cast to `record`.
+fn row_cast(when: &Located<String>, all: &[Token]) -> Option<(String, Range<usize>)> {
+    let code = Code {
+        text: &when.value,
+        tokens: all,
+    };
+    let compares = |at: Option<usize>| {
+        let token = all.get(at?)?;
+        let text = token.text(&when.value);
+        let is_one = token.kind == TokenKind::Operator
+            && !["(", ")", ",", ".", "::", "[", "]"].contains(&text);
+        is_one.then(|| (text.to_owned(), token.range.clone()))
+    };
+    (0..all.len())
+        .filter(|at| code.is_word(*at, "row") && code.is_operator(at + 1, "("))
+        .find_map(|at| {
+            let mut depth = 0_usize;
+            let end = (at + 1..all.len()).find(|at| {
+                if code.is_operator(*at, "(") {
+                    depth += 1;
+                } else if code.is_operator(*at, ")") {
+                    depth -= 1;
+                }
+                depth == 0
+            })?;
+            if !code.is_operator(end + 1, "::") || !code.is_word(end + 2, "record") {
+                return None;
+            }
+            let (mut before, mut after) = (at.checked_sub(1), end + 3);
+            while let Some(open) = before
+                && code.is_operator(open, "(")
+                && code.is_operator(after, ")")
+            {
+                before = open.checked_sub(1);
+                after += 1;
+            }
+            compares(Some(after)).or_else(|| compares(before))
+        })
 }
 
 fn subquery(when: &Located<String>, all: &[Token]) -> Option<Range<usize>> {

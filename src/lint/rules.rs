@@ -294,6 +294,18 @@ pub const ALL: &[Rule] = &[
         how: "OVER and FILTER always, and the aggregates of pg_catalog by name unless the schema that is named is another.",
     },
     Rule {
+        name: "when_row_cast",
+        severity: Severity::Warning,
+        dialects: POSTGRES,
+        needs_database: false,
+        title: "A `when` that compares rows as `record`.",
+        why: "PostgreSQL stores what was meant and prints it without the cast: `ROW(…) *<> ROW(…)`, which it reads as a \
+              comparison of each column. A dump of the database cannot be restored then, or makes another condition; \
+              nor can a rollback bring the trigger back.",
+        how: "Found where an operator stands beside `ROW(…)::record`. The functions that the operators stand for are printed as \
+              they are.",
+    },
+    Rule {
         name: "unanalysed_body",
         severity: Severity::Note,
         dialects: POSTGRES,
