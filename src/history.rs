@@ -62,6 +62,28 @@ pub enum LiveFingerprint {
     Later,
 }
 
+/// A statement with a long text in it. As a parameter, the server takes that as it is, where it would look at each character of
+/// a literal: that is most of its work.
+pub struct Filled {
+    sql: String,
+    /// What is in the place of `?`, if it is not in the statement.
+    text: Option<String>,
+}
+
+impl Filled {
+    /// Run it.
+    pub fn run(self, database: &mut dyn Database) -> Result<(), Error> {
+        let statement = Statement {
+            sql: self.sql,
+            object: None,
+        };
+        match self.text {
+            None => database.run(&[statement], &mut |_| ()),
+            Some(text) => database.run_filled(&statement, text),
+        }
+    }
+}
+
 /// Writes the history's SQL.
 pub struct Writer<'a> {
     /// The dialect's templates.
@@ -169,8 +191,8 @@ impl Writer<'_> {
         }
     }
 
-    /// The statement that writes the journal of a migration whose row is there.
-    pub fn journal(&self, version: i64, journal: &str) -> Result<String, Error> {
+    /// What writes the journal of a migration whose row is there.
+    pub fn journal(&self, version: i64, journal: String) -> Result<Filled, Error> {
         #[derive(Serialize)]
         struct Context<'a> {
             history_schema: &'a str,
@@ -178,14 +200,26 @@ impl Writer<'_> {
             journal: &'a str,
         }
         let history_schema = self.schema;
-        self.renderer.render(
-            "history_start.sql",
-            Context {
+        let render = |journal: &str| {
+            let context = Context {
                 history_schema,
                 version,
                 journal,
-            },
-        )
+            };
+            self.renderer.render("history_start.sql", context)
+        };
+        if self.renderer.is_custom("history_start.sql") {
+            return Ok(Filled {
+                sql: render(&journal)?,
+                text: None,
+            });
+        }
+        let stand_in = "the journal";
+        let literal = self.renderer.dialect().quote_literal(stand_in);
+        Ok(Filled {
+            sql: render(stand_in)?.replace(&literal, "?"),
+            text: Some(journal),
+        })
     }
 
     /// The statement that ends a migration that was written down when it began.

@@ -50,6 +50,11 @@ struct Journal {
 }
 
 impl Journal {
+    /// All statements, table by table.
+    fn groups(&self) -> Vec<Group> {
+        groups(self.steps.iter().map(Step::statement).collect())
+    }
+
     /// What the statements make, and what undoing them would make again.
     fn made(&self) -> Vec<&Definition> {
         let touched: BTreeSet<&ObjectId> = self
@@ -168,14 +173,14 @@ pub(crate) fn attempt(
 
     let version = history.version + 1;
     let migration = started_row(job, settings, version, started, database);
-    let journal = thread::scope(|scope| {
+    let (journal, groups) = thread::scope(|scope| {
         let writer = &settings.writer;
         let row = scope.spawn(|| writer.migration(&migration, None));
         let journal = write_down(job, &catalog, database)?;
         database.may_make(&journal.made())?;
         let text = scope.spawn(move || {
             let text = written::write(&journal)?;
-            Ok::<_, Error>((writer.journal(version, &text)?, journal))
+            Ok::<_, Error>((writer.journal(version, text)?, journal))
         });
         let mut first = if history.exists {
             vec![]
@@ -185,10 +190,16 @@ pub(crate) fn attempt(
         first.push("START TRANSACTION".to_owned());
         first.push(joined(row.join())?);
         run_first(&first, database)?;
-        // While the server takes one text, the other is written out.
+        // While the server takes one text, the other is written out, and while it takes that, what comes next is made ready.
         let (text, journal) = joined(text.join())?;
-        run_first(&[text, "COMMIT".to_owned()], database)?;
-        Ok::<_, Error>(journal)
+        let groups = thread::scope(|scope| {
+            let groups = scope.spawn(|| journal.groups());
+            let taken = text.run(database).map_err(at_first);
+            let groups = joined(groups.join());
+            taken.map(|()| groups)
+        })?;
+        run_first(&["COMMIT".to_owned()], database)?;
+        Ok::<_, Error>((journal, groups))
     })?;
 
     let runner = Runner {
@@ -197,20 +208,25 @@ pub(crate) fn attempt(
         settings,
     };
     let ended = runner
-        .run(database, progress)
+        .run(&groups, database, progress)
         .and_then(|seen| runner.finish(seen, &migration, clock, database));
     ended.map_err(|error| runner.undone(&migration, clock, error, database))
 }
 
 /// Statements before the first one about a trigger.
 fn run_first(statements: &[String], database: &mut dyn Database) -> Result<(), Error> {
-    run_plain(statements, database).map_err(|error| match error.kind {
+    run_plain(statements, database).map_err(at_first)
+}
+
+/// An error before the first statement about a trigger.
+fn at_first(error: Error) -> Error {
+    match error.kind {
         // Whether the row is there is not known; no trigger was touched.
         Kind::Uncertain => error.note("no trigger was touched yet").help(
             "run `triggerctl apply` again: it looks at what there is, and goes on from there",
         ),
         _ => error,
-    })
+    }
 }
 
 fn unfinished_error(version: i64) -> Error {
@@ -358,19 +374,18 @@ impl Runner<'_> {
     /// All statements, table by table. What was seen of them meanwhile is the answer.
     fn run(
         &self,
+        groups: &[Group],
         database: &mut dyn Database,
         progress: &mut dyn FnMut(usize),
     ) -> Result<Option<Seen>, Error> {
         // Before any table is held: a session that holds some cannot create another.
         create_tables(&self.journal.tables, database)?;
-        let statements = self.journal.steps.iter().map(Step::statement).collect();
-        let groups = groups(statements);
         let witness = match groups.len() {
             0..beside::WORTH => None,
             _ => database.witness(),
         };
         let Some(open) = witness else {
-            self.run_groups(&groups, database, progress, &|_| ())?;
+            self.run_groups(groups, database, progress, &|_| ())?;
             return Ok(None);
         };
         let (expected, found) = (self.expected(), self.found());
@@ -387,7 +402,7 @@ impl Runner<'_> {
             let tell = |what: Told| {
                 let _ = sender.send(what);
             };
-            let ran = self.run_groups(&groups, database, progress, &tell);
+            let ran = self.run_groups(groups, database, progress, &tell);
             if ran.is_ok() {
                 tell(Told::All);
             }

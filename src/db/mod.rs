@@ -765,6 +765,11 @@ pub trait Database: Send {
         statements: &[Statement],
         progress: &mut dyn FnMut(usize),
     ) -> Result<(), Error>;
+    /// Run a statement that has one `?`, with this text in its place; for engines whose migrations have a journal.
+    fn run_filled(&mut self, statement: &Statement, text: String) -> Result<(), Error> {
+        let _ = (statement, text);
+        Err(Error::failed("statements have no parameters here"))
+    }
     /// How to write down a migration of many statements without holding them once more, where the engine has a way.
     fn recorder(&mut self) -> Option<&mut dyn Recorder> {
         None

@@ -20,6 +20,9 @@ pub(super) const WORTH: usize = 8;
 /// Objects with what is read of them at once, or more where they are on the same tables.
 const LEAST_AT_ONCE: usize = 50;
 
+/// Fewer objects than this are seen in no time.
+const FEW: usize = 2 * LEAST_AT_ONCE;
+
 /// What is to be seen, and how it is written.
 pub(super) struct Task<'a> {
     pub(super) expected: &'a BTreeMap<Arc<ObjectId>, Expected>,
@@ -86,6 +89,8 @@ impl Task<'_> {
         }
         let mut seen: BTreeMap<&ObjectId, Option<Fingerprint>> = BTreeMap::new();
         run_plain(&["START TRANSACTION".to_owned()], database)?;
+        let mut left = self.expected.len();
+        let are_few = left < FEW;
         let mut some = vec![];
         loop {
             match told.recv() {
@@ -93,8 +98,12 @@ impl Task<'_> {
                     let of = tables
                         .into_iter()
                         .filter_map(|table| on.remove(&Some(table)));
+                    let before = some.len();
                     some.extend(of.flatten());
-                    if some.len() >= LEAST_AT_ONCE {
+                    left -= some.len() - before;
+                    // Towards the end fewer, so that little is left to be seen when the last statement has run.
+                    let enough = if are_few { usize::MAX } else { left / 4 };
+                    if some.len() >= LEAST_AT_ONCE.min(enough) {
                         self.see_some(&some, &mut seen, database)?;
                         some.clear();
                     }

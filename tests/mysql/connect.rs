@@ -30,6 +30,10 @@ pub(crate) const SERVER_TESTS: &[(&str, Test)] = &[
         "a_server_that_limits_rows_and_packets",
         a_server_that_limits_rows_and_packets,
     ),
+    (
+        "a_server_that_lets_nobody_prepare",
+        a_server_that_lets_nobody_prepare,
+    ),
 ];
 
 /// Certificates: an authority, a server's for `localhost` and 127.0.0.1, a client's, and another authority.
@@ -221,6 +225,26 @@ fn own_certificates(sandbox: &Sandbox) {
     run("REQUIRED").code(2);
     run("VERIFY_CA").code(2);
     run("VERIFY_IDENTITY").code(1).says(&["TLS"]);
+}
+
+/// Statements with parameters are written out where the server prepares none.
+fn a_server_that_lets_nobody_prepare(engine: Engine) {
+    let server = MysqlServer::start(
+        engine,
+        &[
+            "--max-prepared-stmt-count=0",
+            "--log-bin-trust-function-creators=1",
+        ],
+    );
+    let mut live = Mysql::at(&server.url());
+    tables(&mut live, 1);
+    // Quotes and backslashes go into the journal as they are, whichever way it is written.
+    let sandbox = spec(
+        "[[trigger]]\nname = \"a\"\ntable = \"t0\"\ntiming = \"after\"\nevents = [\"insert\"]\nbody = \"SET @a = 'it''s ? \\\\ or ?';\"\n",
+    );
+    sandbox.on(&live, &["apply", "--yes"]).ok();
+    sandbox.on(&live, &["plan"]).ok().says(&["Nothing to do"]);
+    assert_eq!(live.versions(), ["1 applied"]);
 }
 
 /// A limit of rows would make lists end early; what is longer than a packet is told before anything is changed.

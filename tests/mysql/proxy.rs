@@ -72,7 +72,8 @@ fn pass(
     counter: &AtomicUsize,
     stopped: &Sender<()>,
 ) {
-    const QUERY: u8 = 3;
+    // COM_QUERY, COM_STMT_PREPARE and COM_STMT_EXECUTE.
+    const STATEMENTS: [u8; 3] = [0x03, 0x16, 0x17];
     let mut header = [0; 4];
     while client.read_exact(&mut header).is_ok() {
         let length = u32::from_le_bytes([header[0], header[1], header[2], 0]);
@@ -81,7 +82,10 @@ fn pass(
             break;
         }
         // Commands begin a new sequence; all else is of the handshake.
-        if header[3] == 0 && payload.first() == Some(&QUERY) {
+        let is_statement = payload
+            .first()
+            .is_some_and(|command| STATEMENTS.contains(command));
+        if header[3] == 0 && is_statement {
             if counter.load(Ordering::SeqCst) >= let_through {
                 let _ = stopped.send(());
                 // Until the client is gone.

@@ -239,6 +239,25 @@ impl Mysql {
         }
     }
 
+    /// One statement with a text for its `?`.
+    pub(super) fn run_with(&mut self, statement: &Statement, text: String) -> Result<(), Error> {
+        self.must_fit_with("run a statement", &statement.sql, text.len())?;
+        let ran = match self.conn.prep(&statement.sql) {
+            Ok(prepared) => {
+                let ran = self.conn.exec_drop(&prepared, (text,));
+                ran.and(self.conn.close(prepared))
+            }
+            // A server may let nobody prepare any more (`max_prepared_stmt_count`).
+            Err(error) => {
+                log::debug!("it is run as a text: {}", errors::words(&error));
+                let sql = statement.sql.replacen('?', &literal(&text), 1);
+                self.must_fit("run a statement", &sql)?;
+                self.conn.query_drop(sql)
+            }
+        };
+        ran.map_err(|error| errors::statement(statement, &error))
+    }
+
     /// Several statements in one round trip: how many went well, and what the server said of the next.
     pub(super) fn run_several(&mut self, packet: &str) -> (usize, Option<mysql::Error>) {
         let mut fine = 0;

@@ -213,11 +213,16 @@ impl Mysql {
 
     /// An error where the server would not take a text.
     fn must_fit(&self, purpose: &str, sql: &str) -> Result<(), Error> {
+        self.must_fit_with(purpose, sql, 0)
+    }
+
+    /// The same of a text with so many bytes of parameters.
+    fn must_fit_with(&self, purpose: &str, sql: &str, more: usize) -> Result<(), Error> {
+        let (has, most) = (sql.len() + more, self.most_bytes);
         // Beside the text, a packet has a byte that says what it is.
-        if sql.len() < self.most_bytes {
+        if has < most {
             return Ok(());
         }
-        let (has, most) = (sql.len(), self.most_bytes);
         Err(Error::new(
             Kind::Failed,
             format!("cannot {purpose}: it takes a statement of {has} bytes, and the server takes {most} at once"),
@@ -495,6 +500,10 @@ impl Database for Mysql {
         progress: &mut dyn FnMut(usize),
     ) -> Result<(), Error> {
         self.run_statements(statements, progress)
+    }
+
+    fn run_filled(&mut self, statement: &Statement, text: String) -> Result<(), Error> {
+        self.run_with(statement, text)
     }
 
     fn commit(&mut self) -> Result<(), Error> {
