@@ -347,7 +347,7 @@ impl Writer<'_> {
         };
         let (mut statements, mut some, mut bytes) = (vec![], vec![], 0);
         for row in rows {
-            let row = row.columns(version)?;
+            let row = row.columns(version, self.renderer.home())?;
             let texts = [&row.definition, &row.before].into_iter().flatten();
             let more: usize = texts.map(String::len).sum();
             if bytes + more > BYTES_PER_STATEMENT && !some.is_empty() {
@@ -402,14 +402,14 @@ impl Ahead {
 fn written(version: i64, rows: &[Row], form: RowForm) -> Result<String, Error> {
     let mut text = String::new();
     for row in rows {
-        form(&row.columns(version)?, &mut text);
+        form(&row.columns(version, None)?, &mut text);
     }
     Ok(text)
 }
 
 impl Row {
-    /// Its columns.
-    fn columns(&self, version: i64) -> Result<ObjectRow<'_>, Error> {
+    /// Its columns; what is at home has no schema.
+    fn columns(&self, version: i64, home: Option<&str>) -> Result<ObjectRow<'_>, Error> {
         let Self {
             id,
             present,
@@ -430,7 +430,9 @@ impl Row {
         }
         Ok(ObjectRow {
             kind: id.kind(),
-            schema: id.schema(),
+            schema: Some(id.schema())
+                .filter(|schema| Some(*schema) != home)
+                .unwrap_or_default(),
             table: id.table().map_or("", |table| table.name.as_str()),
             name: id.name(),
             version,

@@ -178,8 +178,9 @@ pub(crate) fn attempt(
         let row = scope.spawn(|| writer.migration(&migration, None));
         let journal = write_down(job, &catalog, database)?;
         database.may_make(&journal.made())?;
+        let home = database.home().map(str::to_owned);
         let text = scope.spawn(move || {
-            let text = written::write(&journal)?;
+            let text = written::write(&journal, home.as_deref())?;
             Ok::<_, Error>((writer.journal(version, text)?, journal))
         });
         let mut first = if history.exists {
@@ -852,7 +853,7 @@ pub fn broken(database: &mut dyn Database) -> Result<Option<Broken>, Error> {
             progress: (0, 0),
         }));
     };
-    let journal = written::read(&journal, &migration)?;
+    let journal = written::read(&journal, &migration, database.home())?;
     let expected: BTreeMap<_, _> = journal
         .objects
         .iter()
@@ -927,7 +928,7 @@ fn repair_locked(
         return Ok(None);
     };
     let journal = match &journal {
-        Some(journal) => written::read(journal, &migration)?,
+        Some(journal) => written::read(journal, &migration, database.home())?,
         // Nothing had been run.
         None => Journal {
             tables: vec![],

@@ -205,7 +205,7 @@ impl Apply {
                     refuse_stale(&plan, &mut *database)?;
                 }
                 let folder = spec.as_ref().and_then(|spec| spec.templates.as_deref());
-                let renderer = Renderer::new(database.dialect(), folder)?;
+                let renderer = Renderer::of(&*database, folder)?;
                 self.show(context, &plan, &*database)?;
                 (spec, renderer, plan, database, None)
             }
@@ -270,7 +270,7 @@ impl Apply {
         self.how.confirm(context, "Finish it first?")?;
         let mut database = context.connect(spec, Intent::Write)?;
         let folder = spec.and_then(|spec| spec.templates.as_deref());
-        let renderer = Renderer::new(database.dialect(), folder)?;
+        let renderer = Renderer::of(&*database, folder)?;
         let writer = Writer {
             renderer: &renderer,
             schema: history_schema(spec),

@@ -89,8 +89,8 @@ impl ImportCommand {
             &connect_settings(target.or(spec.as_ref())),
             Intent::Read,
         )?;
-        let renderer = Renderer::new(
-            database.dialect(),
+        let renderer = Renderer::of(
+            &*database,
             target.and_then(|spec| spec.templates.as_deref()),
         )?;
         let import = import::read(&mut *database, &filters, target, &renderer)?;

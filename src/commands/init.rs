@@ -54,7 +54,7 @@ impl Init {
 /// The triggers that are there, or an example for the tables that are; and how many triggers there are.
 fn from_database(url: &DatabaseUrl, path: &Path) -> Result<(String, usize), Error> {
     let mut database = db::connect(url, &connect_settings(None), Intent::Read)?;
-    let renderer = Renderer::new(database.dialect(), None)?;
+    let renderer = Renderer::of(&*database, None)?;
     let import =
         import::read(&mut *database, &Filters::default(), None, &renderer).map_err(|error| {
             error.help("`triggerctl import --out FILE` can leave some triggers out")

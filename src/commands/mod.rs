@@ -260,7 +260,7 @@ pub fn make_plan(context: &Context, options: &Options) -> Result<Planned, Error>
         Found::Settled(present) => {
             let mut spec = spec.unwrap_or_else(Draft::without_the_rest);
             free_objects(&mut spec);
-            let renderer = Renderer::new(database.dialect(), spec.templates.as_deref())?;
+            let renderer = Renderer::of(&*database, spec.templates.as_deref())?;
             return Ok(Planned {
                 plan: settled(&spec.digest, &present, &mut *database, &renderer, options)?,
                 renderer,
@@ -279,7 +279,7 @@ pub fn make_plan(context: &Context, options: &Options) -> Result<Planned, Error>
     };
     let mut spec = spec.or_else(Draft::complete)?;
 
-    let renderer = Renderer::new(database.dialect(), spec.templates.as_deref())?;
+    let renderer = Renderer::of(&*database, spec.templates.as_deref())?;
     let mut lookup = Lookup::new(&mut *database);
     if let (Ok(history), true) = (&history, options.targets.is_empty()) {
         lookup = lookup.with_plan(history.records.keys());

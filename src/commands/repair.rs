@@ -72,8 +72,8 @@ impl Repair {
             return Err(Error::new(Kind::Refused, "declined: nothing was changed"));
         }
         let mut database = context.connect(spec.as_ref(), Intent::Write)?;
-        let renderer = Renderer::new(
-            database.dialect(),
+        let renderer = Renderer::of(
+            &*database,
             spec.as_ref().and_then(|spec| spec.templates.as_deref()),
         )?;
         let writer = Writer {

@@ -38,7 +38,7 @@ impl Rollback {
         let spec = context.spec_if_any()?;
         let mut database = context.connect(spec.as_ref(), Intent::Read)?;
         let folder = spec.as_ref().and_then(|spec| spec.templates.as_deref());
-        let renderer = Renderer::new(database.dialect(), folder)?;
+        let renderer = Renderer::of(&*database, folder)?;
         let mut rollback = prepare(&mut *database, &renderer, self.to)?;
         if let Some(spec) = &spec {
             rollback.job.faulty = may_fail(spec, &rollback.job);

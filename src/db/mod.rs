@@ -536,6 +536,11 @@ pub trait Database: Send {
     fn server(&self) -> Server;
     /// Which database this is.
     fn target(&self) -> &Target;
+    /// The schema that has the database's own name, which changes when it is copied or renamed: what is written down names it
+    /// nowhere, so that a copy speaks of itself and never of what it was copied from.
+    fn home(&self) -> Option<&str> {
+        None
+    }
     /// Who migrations are recorded as applied by.
     fn user(&self) -> String;
 

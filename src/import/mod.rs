@@ -235,7 +235,7 @@ pub fn spec_text(
     filters: &Filters,
     header: &Header,
 ) -> Result<String, Error> {
-    let renderer = Renderer::new(database.dialect(), None)?;
+    let renderer = Renderer::of(&*database, None)?;
     Ok(read(database, filters, None, &renderer)?.text(header))
 }
 

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Journal, Object, Step};
 use crate::db::Migration;
-use crate::error::{Error, Kind};
+use crate::error::{Diagnostic, Error, Kind};
 use crate::kinds::tables::NewTable;
 use crate::model::{Definition, ObjectId};
 use crate::plan::ObjectRef;
@@ -16,6 +16,9 @@ use crate::plan::ObjectRef;
 /// What is written. `about` says of each statement of the migration, behind those that create tables, which object it is about.
 #[derive(Serialize)]
 struct Written<'a> {
+    /// See [`crate::db::Database::home`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    home: Option<&'a str>,
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     tables: &'a [NewTable],
     about: Vec<Option<usize>>,
@@ -26,6 +29,7 @@ struct Written<'a> {
 /// What is read: journals of before had the statements themselves.
 #[derive(Deserialize)]
 struct Read {
+    home: Option<String>,
     #[serde(default)]
     tables: Vec<NewTable>,
     steps: Option<Vec<Step>>,
@@ -36,7 +40,7 @@ struct Read {
 }
 
 /// A journal as text.
-pub(super) fn write(journal: &Journal) -> Result<String, Error> {
+pub(super) fn write(journal: &Journal, home: Option<&str>) -> Result<String, Error> {
     let Journal {
         tables,
         steps,
@@ -59,6 +63,7 @@ pub(super) fn write(journal: &Journal) -> Result<String, Error> {
         })
     });
     let written = Written {
+        home,
         tables,
         about: about.collect::<Result<_, _>>()?,
         objects,
@@ -70,7 +75,11 @@ pub(super) fn write(journal: &Journal) -> Result<String, Error> {
 }
 
 /// The journal of a migration.
-pub(super) fn read(text: &str, migration: &Migration) -> Result<Journal, Error> {
+pub(super) fn read(
+    text: &str,
+    migration: &Migration,
+    home: Option<&str>,
+) -> Result<Journal, Error> {
     let unreadable = |why: String| {
         Error::new(
             Kind::Uncertain,
@@ -82,12 +91,26 @@ pub(super) fn read(text: &str, migration: &Migration) -> Result<Journal, Error> 
         .help("was it written by a newer triggerctl, or changed by hand?")
     };
     let Read {
+        home: begun_in,
         tables,
         steps,
         about,
         objects,
         found,
     } = serde_json::from_str(text).map_err(|error| unreadable(error.to_string()))?;
+    if let (Some(begun_in), Some(home)) = (begun_in, home)
+        && begun_in != home
+    {
+        return Err(Diagnostic::new(format!(
+            "migration {} was begun in the database `{begun_in}`, and this is `{home}`: a copy that was made meanwhile, or a new name",
+            migration.version
+        ))
+        .note("its journal names the triggers there, and what became of them here is not known")
+        .help(
+            "take its row away, and plan anew: `DELETE FROM triggerctl_migrations WHERE state = 'started'`",
+        )
+        .into_error(Kind::Uncertain));
+    }
     let steps = if let Some(steps) = steps {
         steps
     } else {
@@ -230,37 +253,37 @@ mod tests {
             "CREATE TRIGGER a",
             "DROP TRIGGER b",
         ];
-        let old = read(OLD, &migration(&[])).expect("an old one is read");
+        let old = read(OLD, &migration(&[]), None).expect("an old one is read");
         assert_eq!(old.steps.len(), 3);
-        let text = write(&old).expect("it is written");
+        let text = write(&old, None).expect("it is written");
         for absent in ["null,\"", "CREATE TRIGGER a", "\"steps\"", "condition"] {
             assert!(!text.contains(absent), "{absent} in {text}");
         }
-        let new = read(&text, &migration(&up)).expect("it is read");
+        let new = read(&text, &migration(&up), None).expect("it is read");
         assert_eq!(format!("{old:?}"), format!("{new:?}"));
         // Statements that are not those of the journal.
-        let error = read(&text, &migration(&up[1..])).expect_err("one is missing");
+        let error = read(&text, &migration(&up[1..]), None).expect_err("one is missing");
         assert_eq!(error.kind, Kind::Uncertain);
         assert!(error.to_string().contains("about 3 statements"), "{error}");
     }
 
     #[test]
     fn the_statements_of_a_journal_are_behind_those_that_create_tables() {
-        let mut journal = read(OLD, &migration(&[])).expect("it is read");
+        let mut journal = read(OLD, &migration(&[]), None).expect("it is read");
         journal.tables = vec![NewTable {
             table: journal.objects[0].id.table().expect("has one").clone(),
             kind: "audit".to_owned(),
             sql: "CREATE TABLE t (a int)".to_owned(),
             fill: None,
         }];
-        let text = write(&journal).expect("it is written");
+        let text = write(&journal, None).expect("it is written");
         let up = [
             "CREATE TABLE t (a int)",
             "SET SESSION sql_mode = ''",
             "CREATE TRIGGER a",
             "DROP TRIGGER b",
         ];
-        let read = read(&text, &migration(&up)).expect("it is read");
+        let read = read(&text, &migration(&up), None).expect("it is read");
         assert_eq!(format!("{journal:?}"), format!("{read:?}"));
     }
 }

@@ -1,5 +1,7 @@
 //! The filters that make a value safe to stand in SQL, and the end of those that would let anything through.
 
+use std::sync::Arc;
+
 use minijinja::value::ValueKind;
 use minijinja::{Environment, Error, ErrorKind, Value};
 
@@ -23,19 +25,27 @@ pub const FILTERS: &[&str] = &[
 /// Filters of the engine's that mark any text as safe, or print in the manner of another language.
 pub(super) const REMOVED: &[&str] = &["safe", "escape", "e", "tojson"];
 
-/// Add the filters, which quote as `dialect` does.
-pub(super) fn install(environment: &mut Environment<'static>, dialect: &'static dyn Dialect) {
+/// Add the filters, which quote as `dialect` does, and name what is in the schema `home` without it.
+pub(super) fn install(
+    environment: &mut Environment<'static>,
+    dialect: &'static dyn Dialect,
+    home: Option<&str>,
+) {
     for name in REMOVED {
         environment.remove_filter(name);
     }
     environment.add_function("fail", |message: String| -> Result<Value, Error> {
         Err(invalid(message))
     });
+    let home: Option<Arc<str>> = home.map(Arc::from);
+    let at_home = home.clone();
     environment.add_filter("ident", move |value: &Value| {
-        ident(dialect, value).map(Value::from_safe_string)
+        ident(dialect, home.as_deref(), value).map(Value::from_safe_string)
     });
     environment.add_filter("idents", move |values: &Value| {
-        list(values, "idents", |value| ident(dialect, value))
+        list(values, "idents", |value| {
+            ident(dialect, at_home.as_deref(), value)
+        })
     });
     // Text after `--`: one line of it, so that it cannot end the comment.
     environment.add_filter("comment", |text: &str| {
@@ -72,7 +82,7 @@ pub(super) fn install(environment: &mut Environment<'static>, dialect: &'static 
 }
 
 /// A name, `[schema, name]`, or `{schema, name}`.
-fn ident(dialect: &dyn Dialect, value: &Value) -> Result<String, Error> {
+fn ident(dialect: &dyn Dialect, home: Option<&str>, value: &Value) -> Result<String, Error> {
     if let Some(name) = value.as_str() {
         return quoted(dialect, name);
     }
@@ -94,7 +104,8 @@ fn ident(dialect: &dyn Dialect, value: &Value) -> Result<String, Error> {
     };
     let mut text = String::new();
     if dialect.qualifies() {
-        for schema in schemas.iter().filter(|schema| !schema.is_empty()) {
+        let is_said = |schema: &&&str| !schema.is_empty() && Some(**schema) != home;
+        for schema in schemas.iter().filter(is_said) {
             text.push_str(&quoted(dialect, schema)?);
             text.push('.');
         }

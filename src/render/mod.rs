@@ -17,6 +17,7 @@ use minijinja::value::Serde;
 use minijinja::{AutoEscape, Environment, Output, State, UndefinedBehavior, Value};
 use serde::Serialize;
 
+use crate::db::Database;
 use crate::dialect::Dialect;
 use crate::error::{Error, Located};
 use crate::sql::Syntax;
@@ -46,6 +47,8 @@ pub struct Renderer {
     helpers: Helpers,
     /// Hashes of the texts that were rendered from the spec: from its second use on, a text stays compiled.
     seen: Mutex<HashSet<u64>>,
+    /// The schema that `ident` leaves out, where there is one, and what does not leave it out.
+    home: Option<(String, Box<Renderer>)>,
 }
 
 impl Renderer {
@@ -54,6 +57,43 @@ impl Renderer {
     /// Every file of the user's that stands in for a built-in template is compiled here, so that a mistake in it
     /// shows at once.
     pub fn new(dialect: &'static dyn Dialect, folder: Option<&Path>) -> Result<Self, Error> {
+        Self::without(None, dialect, folder)
+    }
+
+    /// The same for what is made in this database: see [`Database::home`].
+    ///
+    /// # Errors
+    /// Those of [`Renderer::new`].
+    pub fn of(database: &dyn Database, folder: Option<&Path>) -> Result<Self, Error> {
+        let dialect = database.dialect();
+        let Some(home) = database.home() else {
+            return Self::new(dialect, folder);
+        };
+        let mut renderer = Self::without(Some(home), dialect, folder)?;
+        let elsewhere = Box::new(Self::new(dialect, folder)?);
+        renderer.home = Some((home.to_owned(), elsewhere));
+        Ok(renderer)
+    }
+
+    /// For objects in this schema: a name without a schema means one in the schema of the trigger that has it in its body.
+    #[must_use]
+    pub fn within(&self, schema: &str) -> &Self {
+        match &self.home {
+            Some((home, elsewhere)) if home != schema => elsewhere,
+            _ => self,
+        }
+    }
+
+    /// See [`Database::home`].
+    pub fn home(&self) -> Option<&str> {
+        self.home.as_ref().map(|(home, _)| home.as_str())
+    }
+
+    fn without(
+        home: Option<&str>,
+        dialect: &'static dyn Dialect,
+        folder: Option<&Path>,
+    ) -> Result<Self, Error> {
         let sources = Sources::new(dialect, folder);
         let mut environment = Environment::new();
         environment.set_undefined_behavior(UndefinedBehavior::Strict);
@@ -66,7 +106,7 @@ impl Renderer {
         environment.set_path_join_callback(|name, _| loader::joined(name));
         let loader = sources.clone();
         environment.set_loader(move |name| loader.load(name));
-        filters::install(&mut environment, dialect);
+        filters::install(&mut environment, dialect, home);
 
         let custom = sources.custom()?;
         let mut renderer = Self {
@@ -76,6 +116,7 @@ impl Renderer {
             custom,
             helpers: Helpers::default(),
             seen: Mutex::default(),
+            home: None,
         };
         for template in &renderer.custom {
             renderer

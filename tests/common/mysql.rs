@@ -111,7 +111,7 @@ impl Mysql {
             format!("USE {}", self.name),
             "SET NAMES utf8mb4".to_owned(),
             // Names in double quotes, as the other dialects have them.
-            "SET SESSION sql_mode = CONCAT(@@SESSION.sql_mode, ',ANSI_QUOTES')".to_owned(),
+            "SET SESSION sql_mode = CONCAT(@@GLOBAL.sql_mode, ',ANSI_QUOTES')".to_owned(),
         ] {
             self.conn.query_drop(sql).unwrap();
         }
@@ -169,6 +169,26 @@ impl Mysql {
         let rows = self.run(sql);
         assert!(!rows.starts_with("error: "), "{rows}{sql}");
         rows
+    }
+
+    /// The session's mode that a trigger was made under, and the statement that makes it, as a dump has them.
+    pub(crate) fn shown(&mut self, trigger: &str) -> (String, String) {
+        self.conn.query_drop("SET SESSION sql_mode = ''").unwrap();
+        let row: Row = self
+            .conn
+            .query_first(format!("SHOW CREATE TRIGGER `{trigger}`"))
+            .unwrap()
+            .unwrap();
+        self.set_up();
+        (value(&row[1]), value(&row[2]))
+    }
+
+    /// Run one statement under this mode.
+    pub(crate) fn as_in(&mut self, sql_mode: &str, statement: &str) {
+        for sql in [&*format!("SET SESSION sql_mode = '{sql_mode}'"), statement] {
+            self.conn.query_drop(sql).unwrap();
+        }
+        self.set_up();
     }
 
     fn triggers(&mut self) -> String {

@@ -8,6 +8,7 @@ mod common;
 mod apart;
 mod commands;
 mod connect;
+mod copies;
 mod fake;
 mod journal;
 mod kills;
@@ -30,6 +31,7 @@ fn main() {
         apart::TESTS,
         commands::TESTS,
         connect::TESTS,
+        copies::TESTS,
         journal::TESTS,
         kills::TESTS,
         modes::TESTS,

@@ -161,7 +161,8 @@ impl Mysql {
             } else {
                 spelled.get(&key(&id)).map_or(&id, |known| *known).clone()
             };
-            let fingerprint = fingerprint(&id, timing, event, &creation, &text).into();
+            let home = self.current.as_deref() == Some(&*id.table.schema);
+            let fingerprint = fingerprint(&id, home, timing, event, &creation, &text).into();
             let definition = self.definition(spelled.clone(), timing, event, creation, text)?;
             catalog
                 .fingerprints
@@ -372,8 +373,10 @@ fn key(id: &TriggerId) -> (String, String) {
     (id.table.to_string(), id.name.to_lowercase())
 }
 
+/// Of a trigger at home its database is left out, which a copy gives another name.
 fn fingerprint(
     id: &TriggerId,
+    at_home: bool,
     timing: Timing,
     event: Event,
     creation: &Creation,
@@ -389,8 +392,9 @@ fn fingerprint(
         place: _,
     } = creation;
     let part = |part: &'static str| part;
+    let schema = id.table.schema.as_str();
     digest([
-        id.table.schema.as_str(),
+        if at_home { "" } else { schema },
         &id.table.name,
         &id.name,
         part(timing.keyword()),

@@ -1,6 +1,7 @@
 //! What the history tables say. Reading them never makes them.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use mysql::Row;
 
@@ -78,16 +79,23 @@ impl Mysql {
         let rows = self.rows(
             "read the history",
             &format!(
-                "SELECT o.kind, o.`schema`, o.`table`, o.name, o.version, o.rendered_digest, coalesce(o.live_fingerprint, '')
+                "SELECT o.kind, o.`schema`, o.`table`, o.name, o.version, o.rendered_digest, coalesce(o.live_fingerprint, ''),
+                        o.definition IS NOT NULL
                  FROM triggerctl_objects AS o
                  JOIN (SELECT kind, `schema`, `table`, name, max(version) AS version FROM triggerctl_objects
                        WHERE version <= {version} GROUP BY kind, `schema`, `table`, name) AS latest
                  USING (kind, `schema`, `table`, name, version)
-                 WHERE o.definition IS NOT NULL"
+                 ORDER BY o.version"
             ),
         )?;
         let mut records = BTreeMap::new();
         for row in &rows {
+            let id = self.object_id(row)?;
+            // Oldest first: of one that is recorded with its schema, as it once was, and without, the later row counts.
+            if !column::<bool>(row, 7)? {
+                records.remove(&id);
+                continue;
+            }
             let record = Record {
                 version: column(row, 4)?,
                 rendered_digest: HexDigest::from(
@@ -95,7 +103,7 @@ impl Mysql {
                 ),
                 live_fingerprint: HexDigest::from(column::<String>(row, 6)?),
             };
-            records.insert(object_id(row)?, record);
+            records.insert(id, record);
         }
         Ok(records)
     }
@@ -113,14 +121,18 @@ impl Mysql {
         for batch in ids.chunks(BATCH) {
             let wanted: Vec<String> = batch
                 .iter()
-                .map(|id| {
-                    format!(
-                        "({}, {}, {}, {})",
-                        literal(id.kind()),
-                        literal(id.schema()),
-                        literal(id.table().map_or("", |table| &table.name)),
-                        literal(id.name())
-                    )
+                .flat_map(|id| {
+                    let at_home = (id.schema() == self.current()).then_some("");
+                    let schemas = at_home.into_iter().chain([id.schema()]);
+                    schemas.map(|schema| {
+                        format!(
+                            "({}, {}, {}, {})",
+                            literal(id.kind()),
+                            literal(schema),
+                            literal(id.table().map_or("", |table| &table.name)),
+                            literal(id.name())
+                        )
+                    })
                 })
                 .collect();
             // Oldest first: a later one takes its place.
@@ -133,7 +145,7 @@ impl Mysql {
                 ),
             )?;
             for row in &rows {
-                let id = object_id(row)?;
+                let id = self.object_id(row)?;
                 let Some(json) = column::<Option<String>>(row, 4)? else {
                     found.remove(&id);
                     continue;
@@ -159,9 +171,9 @@ impl Mysql {
             ),
         )?;
         for row in &rows {
-            let id = object_id(row)?;
+            let id = self.object_id(row)?;
             let json: Option<String> = column(row, 4)?;
-            let before = json.map(|json| definition(&id, &json)).transpose()?;
+            let before = json.map(|json| before(&id, &json)).transpose()?;
             befores.insert(id, before);
         }
         Ok(befores)
@@ -229,8 +241,32 @@ fn migration(row: &Row) -> Result<Migration, Error> {
     })
 }
 
-/// A definition as it was written down.
-fn definition<T: serde::de::DeserializeOwned>(id: &ObjectId, json: &str) -> Result<T, Error> {
+/// A definition as it was written down, where it is now: the database may have had another name then.
+fn definition(id: &ObjectId, json: &str) -> Result<Definition, Error> {
+    let mut definition = parsed(id, json)?;
+    moved(&mut definition, id);
+    Ok(definition)
+}
+
+/// What was live before a migration, if anything.
+fn before(id: &ObjectId, json: &str) -> Result<Option<Definition>, Error> {
+    let mut before: Option<Definition> = parsed(id, json)?;
+    if let Some(before) = &mut before {
+        moved(before, id);
+    }
+    Ok(before)
+}
+
+fn moved(definition: &mut Definition, id: &ObjectId) {
+    if let Definition::Trigger(trigger) = definition
+        && trigger.id.table.schema != id.schema()
+    {
+        id.schema()
+            .clone_into(&mut Arc::make_mut(trigger).id.table.schema);
+    }
+}
+
+fn parsed<T: serde::de::DeserializeOwned>(id: &ObjectId, json: &str) -> Result<T, Error> {
     serde_json::from_str(json).map_err(|error| {
         Error::failed(format!(
             "what is recorded about {id} cannot be read: {error}"
@@ -250,19 +286,25 @@ fn array(version: i64, json: Option<String>) -> Result<Vec<String>, Error> {
     })
 }
 
-/// The object that columns 0 to 3 name.
-fn object_id(row: &Row) -> Result<ObjectId, Error> {
-    let kind: String = column(row, 0)?;
-    let (schema, name) = (column(row, 1)?, column(row, 3)?);
-    Ok(if kind == "function" {
-        ObjectId::Function(FunctionId { schema, name })
-    } else {
-        ObjectId::Trigger(TriggerId {
-            table: TableId {
-                schema,
-                name: column(row, 2)?,
-            },
-            name,
+impl Mysql {
+    /// The object that columns 0 to 3 name; without a schema, it is in this database.
+    fn object_id(&self, row: &Row) -> Result<ObjectId, Error> {
+        let kind: String = column(row, 0)?;
+        let (schema, name): (String, String) = (column(row, 1)?, column(row, 3)?);
+        let schema = match schema.as_str() {
+            "" => self.current().to_owned(),
+            _ => schema,
+        };
+        Ok(if kind == "function" {
+            ObjectId::Function(FunctionId { schema, name })
+        } else {
+            ObjectId::Trigger(TriggerId {
+                table: TableId {
+                    schema,
+                    name: column(row, 2)?,
+                },
+                name,
+            })
         })
-    })
+    }
 }

@@ -327,6 +327,10 @@ impl Database for Mysql {
         &self.target
     }
 
+    fn home(&self) -> Option<&str> {
+        self.current.as_deref()
+    }
+
     fn user(&self) -> String {
         self.user.clone()
     }

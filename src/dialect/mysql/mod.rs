@@ -146,7 +146,7 @@ impl Dialect for Mysql {
         request: &Request<'_>,
         renderer: &Renderer,
     ) -> Result<Vec<Lowered>, Vec<Diagnostic>> {
-        lower::lower(request, renderer)
+        lower::lower(request, renderer.within(&request.table.id.schema))
     }
 
     fn lower_function(
@@ -166,6 +166,7 @@ impl Dialect for Mysql {
         _server: Server,
     ) -> Result<Ddl, Error> {
         let trigger = trigger(definition)?;
+        let renderer = renderer.within(&trigger.id.table.schema);
         let mut script = Script::under(syntax(trigger), renderer, definition.id());
         create(&mut script, trigger, false)?;
         Ok(script.finish())
@@ -178,6 +179,7 @@ impl Dialect for Mysql {
         _server: Server,
     ) -> Result<Ddl, Error> {
         let trigger = trigger(definition)?;
+        let renderer = renderer.within(&trigger.id.table.schema);
         let mut script = Script::new(renderer, definition.id());
         drop(&mut script, trigger)?;
         Ok(script.finish())
@@ -191,6 +193,7 @@ impl Dialect for Mysql {
         server: Server,
     ) -> Result<Ddl, Error> {
         let (before, after) = (trigger(before)?, trigger(after)?);
+        let renderer = renderer.within(&after.id.table.schema);
         let mut script =
             Script::under(syntax(after), renderer, ObjectId::Trigger(after.id.clone()));
         if before == after {

@@ -36,6 +36,12 @@ pub struct Site<'a> {
 }
 
 impl<'a> Site<'a> {
+    /// The same for a use on this table.
+    fn on(&self, table: &Table) -> Self {
+        let renderer = self.renderer.within(&table.id.schema);
+        Self { renderer, ..*self }
+    }
+
     pub(super) fn of(&self, table: &'a Table) -> OfTable<'a> {
         OfTable {
             dialect: self.dialect,
@@ -148,6 +154,7 @@ impl<'a> Use<'a> {
         }
         // What is wrong with a value is said when it is used.
         let unknown = Looked::new();
+        let site = &site.on(table);
         let mut values = Values::new(self, table, site, &unknown);
         values.fill();
         values.references
@@ -174,6 +181,7 @@ impl<'a> Use<'a> {
             };
             return columns.into_iter().map(spelled).collect();
         }
+        let site = &site.on(table);
         let mut values = Values::new(self, table, site, looked);
         values.fill();
         let named = values
@@ -247,6 +255,7 @@ impl<'a> Use<'a> {
                 .map(|(_, reference)| values::looked_up(reference, site, looked).id)
                 .collect();
         }
+        let site = &site.on(table);
         let mut values = Values::new(self, table, site, looked);
         values.fill();
         parameters
@@ -262,6 +271,7 @@ impl<'a> Use<'a> {
         site: &Site<'_>,
         looked: &Looked,
     ) -> Result<Expansion, Vec<Diagnostic>> {
+        let site = &site.on(table);
         let mut problems = self.unfit(table);
         let mut values = Values::new(self, table, site, looked);
         values.check = true;
