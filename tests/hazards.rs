@@ -1013,6 +1013,49 @@ fn siblings_that_are_made_again_are_named() {
     assert_eq!(of_kind(&sandbox, &live, "recreates_siblings"), []);
 }
 
+// --- the spec of another --------------------------------------------------------------------------------------------
+
+for_each_dialect!(a_spec_of_somebody_elses);
+
+fn a_spec_of_somebody_elses(live: &mut dyn Live) {
+    live.batch("CREATE TABLE users (id integer); CREATE TABLE totals (users integer)");
+    let named = |names: std::ops::Range<usize>| -> Vec<String> {
+        let one = |number| counter().replace("counter", &format!("counter_{number}"));
+        names.map(one).collect()
+    };
+    let sandbox = sandbox(&named(0..5).concat());
+    sandbox.on(live, &["apply", "--yes"]).ok();
+    let others = named(10..12).concat();
+    for (spec_of, expected) in [
+        (others.clone(), 1),
+        (String::new(), 1),
+        // One of them is enough, under another name too.
+        (named(4..6).concat(), 0),
+        (
+            others.replacen("[[trigger]]", "[[trigger]]\nrenamed_from = 'counter_3'", 1),
+            0,
+        ),
+    ] {
+        sandbox.write("triggers.toml", spec(&spec_of));
+        let found = of_kind(&sandbox, live, "another_spec");
+        assert_eq!(found.len(), expected, "{found:?}\n{spec_of}");
+    }
+    sandbox.write("triggers.toml", spec(&others));
+    let run = refused(&sandbox, live, "--allow another_spec:users.counter_0");
+    run.says(&["none of the 5 triggers that are recorded here"]);
+    let part = [
+        "apply",
+        "--yes",
+        "--target",
+        "*_0",
+        "--allow",
+        "stops_upkeep",
+    ];
+    sandbox.on(live, &part).ok().never_says(&["another_spec"]);
+    // Of four nothing is said.
+    assert_eq!(of_kind(&sandbox, live, "another_spec"), []);
+}
+
 // --- MySQL and MariaDB ----------------------------------------------------------------------------------------------
 
 /// All statements on a table run while it is held, whatever stands between them in the plan.

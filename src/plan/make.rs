@@ -17,7 +17,7 @@ use crate::selectors::Uncovered;
 use super::check::{check_what_differs, leaves_checking, refuse_doubtful, refuse_taken_over};
 use super::decide::Planner;
 use super::foresee::Foreseen;
-use super::hazard::{Around, assess};
+use super::hazard::{Around, another_spec, assess};
 use super::sides::{self, Evidence, Sides};
 use super::{
     Action, Change, FORMAT_VERSION, ObjectRef, Plan, base_fingerprint, order, places, siblings,
@@ -188,6 +188,9 @@ pub fn make(
         &desired.keys().map(|id| &**id).chain(history.records.keys()),
     ));
     plan.uncovered = targets::required(remarks.uncovered, &options.targets);
+    if options.targets.is_empty() {
+        another_spec(&mut plan.changes, desired, &history);
+    }
     let is_ours = |id: &ObjectId| desired.contains_key(id) || history.records.contains_key(id);
     let around = Around {
         catalog: &catalog,

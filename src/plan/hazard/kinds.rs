@@ -36,6 +36,8 @@ pub enum HazardKind {
     TakesOver,
     /// Rows that are there already are not looked at.
     ExistingRows,
+    /// All that is recorded goes.
+    AnotherSpec,
 }
 
 /// What is said of one hazard.
@@ -272,6 +274,20 @@ pub static ALL: &[Sheet] = &[
         harm: "Rows that break the rule stay, and the guard may refuse to have them changed.",
         way_out: "Look for them before: the guard's condition as a query.",
     },
+    Sheet {
+        kind: HazardKind::AnotherSpec,
+        name: "another_spec",
+        title: "nothing that is recorded is in the spec",
+        severities: &[(
+            "all",
+            "five or more triggers are recorded, none of them is in the spec, or renamed there, and some are dropped: high; with \
+             `--target` never",
+        )],
+        harm: "What is recorded and not in the spec is dropped. With the spec of another database, or with two specs for one \
+               database, that is somebody else's.",
+        way_out: "Look at the URL and at the spec. What is in one database is one spec's, of several files where you like \
+                  (`include`); on PostgreSQL two may share it with a history each (`history_schema`).",
+    },
 ];
 
 #[cfg(test)]
@@ -326,6 +342,6 @@ mod tests {
             assert!(!sheet.severities.is_empty() && sheet.harm.ends_with('.'));
         }
         // The last of the list: a new one without a sheet would be found here.
-        assert_eq!(HazardKind::ExistingRows as usize + 1, ALL.len());
+        assert_eq!(HazardKind::AnotherSpec as usize + 1, ALL.len());
     }
 }

@@ -2,6 +2,7 @@
 //! and, where it is grave, refused until it is allowed by name.
 
 mod allow;
+mod another;
 mod assess;
 mod body;
 mod gather;
@@ -13,6 +14,7 @@ mod words;
 use serde::{Deserialize, Serialize};
 
 pub use allow::{Allow, flags, refuse, unused};
+pub(crate) use another::another_spec;
 pub(crate) use assess::{Around, assess};
 pub use kinds::{ALL, HazardKind, Sheet};
 
