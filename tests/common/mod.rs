@@ -73,6 +73,8 @@ pub(crate) const MEANT: &[&str] = &[
     "shared_function",
     "--allow",
     "gap_in_protection",
+    "--allow",
+    "another_spec",
 ];
 
 /// Make a test of a function for each dialect.

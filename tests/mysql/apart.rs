@@ -161,6 +161,8 @@ fn one_connection_is_enough(engine: Engine) {
             "--yes",
             "--allow",
             "drops_protection",
+            "--allow",
+            "another_spec",
         ]);
         run.ok();
         assert!(!live.snapshot().contains("TRIGGER"), "{}", live.snapshot());

@@ -106,7 +106,8 @@ fn a_client_killed(engine: Engine, (before, count): (usize, usize), every: usize
         } else {
             step(&sandbox, before, number);
         }
-        sandbox.on(live, &["apply", "--yes"]).ok();
+        let all = ["apply", "--yes", "--allow", "another_spec"];
+        sandbox.on(live, &all).ok();
     };
     prepare(&live, 0);
     let url = live.url();

@@ -280,8 +280,8 @@ pub static ALL: &[Sheet] = &[
         title: "nothing that is recorded is in the spec",
         severities: &[(
             "all",
-            "five or more triggers are recorded, none of them is in the spec, or renamed there, and some are dropped: high; with \
-             `--target` never",
+            "triggers on three or more tables are recorded, none of them is in the spec, or renamed there, and some are dropped: \
+             high; with `--target` never",
         )],
         harm: "What is recorded and not in the spec is dropped. With the spec of another database, or with two specs for one \
                database, that is somebody else's.",
