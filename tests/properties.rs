@@ -7,35 +7,15 @@ mod common;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
+use common::property::holds;
 use common::{Live, MEANT, Sandbox, assert_same, postgres::Postgres, sqlite::Sqlite};
 use proptest::prelude::*;
-use proptest::test_runner::TestRunner;
 use triggerctl::dialect::Dialect;
 use triggerctl::diff::{FieldChange, Judge, compare};
 use triggerctl::model::{
     Action, Condition, Constraint, Deferral, Definition, EnabledState, Event, FunctionId,
     Orientation, TableId, Timing, TransitionTables, Trigger, TriggerId,
 };
-
-/// Run a property that many times, or as often as `PROPTEST_CASES` says; a failure is shrunk and shown, and nothing is
-/// written to the repository.
-#[track_caller]
-fn holds<S: Strategy>(cases: u32, strategy: S, property: impl Fn(S::Value)) {
-    let more = std::env::var("PROPTEST_CASES").map(|cases| cases.parse().expect("a number"));
-    let config = ProptestConfig {
-        cases: more.unwrap_or(cases),
-        failure_persistence: None,
-        max_shrink_iters: 60,
-        ..ProptestConfig::default()
-    };
-    let result = TestRunner::new(config).run(&strategy, |value| {
-        property(value);
-        Ok(())
-    });
-    if let Err(error) = result {
-        panic!("{error}");
-    }
-}
 
 // --- from any spec to any other ---------------------------------------------------------------------------------------
 

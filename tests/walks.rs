@@ -6,12 +6,12 @@
 
 mod common;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
+use common::property::holds;
 use common::{Live, MEANT, Run, Sandbox, assert_same, mysql, postgres::Postgres, sqlite::Sqlite};
 use proptest::prelude::*;
-use proptest::test_runner::TestRunner;
 
 #[derive(Clone, Copy)]
 enum Engine {
@@ -82,7 +82,7 @@ struct Own {
 /// Triggers by name, and uses of kinds.
 #[derive(Debug, Clone)]
 struct Spec {
-    own: std::collections::BTreeMap<&'static str, Own>,
+    own: BTreeMap<&'static str, Own>,
     uses: BTreeSet<usize>,
 }
 
@@ -118,7 +118,7 @@ const USES: [&str; 29] = [
     "use = 'skip_noop_update'\ntable = 't'\ndialects = ['postgres', 'sqlite']",
     "use = 'notify'\ntable = 't'\ndialects = ['postgres']",
     "use = 'deferred_check'\ntable = 'u'\nwith = { condition = 'NEW.n > 0', message = 'n is positive' }\ndialects = ['postgres']",
-    "use = 'audit'\ntable = 'u'\ncreate_table = true\nwith = { level = 'statement' }\ndialects = ['postgres']",
+    "use = 'audit'\ntable = 'u'\ncreate_table = true\nwith = { for_each = 'statement' }\ndialects = ['postgres']",
     "use = 'protect'\ntable = 't'\nname = 'no_truncate'\nwith = { events = ['truncate'] }\ndialects = ['postgres']",
     "use = 'updated_at'\ntable = 'parted'\ndialects = ['postgres']",
     "use = 'audit'\ntable = 'parted'\ncreate_table = true\ndialects = ['postgres']",
@@ -544,21 +544,30 @@ fn walk(engine: Engine, first: &Spec, steps: &[Step]) {
 }
 
 fn walks(engine: Engine, cases: u32) {
-    let more = std::env::var("PROPTEST_CASES").map(|cases| cases.parse().expect("a number"));
-    let config = ProptestConfig {
-        cases: more.unwrap_or(cases),
-        failure_persistence: None,
-        max_shrink_iters: 40,
-        ..ProptestConfig::default()
-    };
     let steps = proptest::collection::vec(step(engine.dialect()), 1..=5);
-    let result = TestRunner::new(config).run(&(spec(engine.dialect()), steps), |(first, steps)| {
+    holds(cases, (spec(engine.dialect()), steps), |(first, steps)| {
         walk(engine, &first, &steps);
-        Ok(())
     });
-    if let Err(error) = result {
-        panic!("{error}");
+}
+
+/// A walk over a spec that nobody could apply would show nothing.
+fn each_use_can_be_made(engine: Engine) {
+    let sandbox = Sandbox::new();
+    for one in USES {
+        sandbox.write(
+            "triggers.toml",
+            format!("version = 1\n[[trigger]]\n{one}\n"),
+        );
+        let mut live = engine.open();
+        sandbox.on(&*live, MEANT).ok();
+        let is_for = !one.contains("dialects") || one.contains(&format!("'{}'", engine.dialect()));
+        assert_eq!(!triggers(&mut *live).is_empty(), is_for, "{one}");
     }
+}
+
+#[test]
+fn each_use_on_sqlite() {
+    each_use_can_be_made(Engine::Sqlite);
 }
 
 #[test]
@@ -567,13 +576,28 @@ fn on_sqlite() {
 }
 
 #[test]
+fn each_use_on_postgres() {
+    each_use_can_be_made(Engine::Postgres);
+}
+
+#[test]
 fn on_postgres() {
     walks(Engine::Postgres, 6);
 }
 
 #[test]
+fn each_use_on_mariadb() {
+    each_use_can_be_made(Engine::Mysql(mysql::Engine::Mariadb));
+}
+
+#[test]
 fn on_mariadb() {
     walks(Engine::Mysql(mysql::Engine::Mariadb), 3);
+}
+
+#[test]
+fn each_use_on_mysql_9() {
+    each_use_can_be_made(Engine::Mysql(mysql::Engine::Mysql9));
 }
 
 #[test]

@@ -13,6 +13,7 @@ pub(crate) mod console;
 pub(crate) mod mysql;
 pub(crate) mod mysql_server;
 pub(crate) mod postgres;
+pub(crate) mod property;
 pub(crate) mod server;
 pub(crate) mod sqlite;
 

@@ -161,8 +161,8 @@ impl Mysql {
             } else {
                 spelled.get(&key(&id)).map_or(&id, |known| *known).clone()
             };
-            let home = self.current.as_deref() == Some(&*id.table.schema);
-            let fingerprint = fingerprint(&id, home, timing, event, &creation, &text).into();
+            let at_home = self.is_home(&id.table.schema);
+            let fingerprint = fingerprint(&id, at_home, timing, event, &creation, &text).into();
             let definition = self.definition(spelled.clone(), timing, event, creation, text)?;
             catalog
                 .fingerprints
@@ -200,7 +200,7 @@ impl Mysql {
         // The line ends that the template puts around it.
         let body = body.strip_prefix('\n').unwrap_or(body);
         let body = body.strip_suffix('\n').unwrap_or(body).to_owned();
-        let verbatim = if self.current.as_deref() == Some(id.table.schema.as_str()) {
+        let verbatim = if self.is_home(&id.table.schema) {
             text
         } else {
             stored::qualified(&text, &id.table.schema, &syntax)

@@ -122,7 +122,7 @@ impl Mysql {
             let wanted: Vec<String> = batch
                 .iter()
                 .flat_map(|id| {
-                    let at_home = (id.schema() == self.current()).then_some("");
+                    let at_home = self.is_home(id.schema()).then_some("");
                     let schemas = at_home.into_iter().chain([id.schema()]);
                     schemas.map(|schema| {
                         format!(

@@ -245,6 +245,11 @@ impl Mysql {
         self.current.as_deref().unwrap_or_default()
     }
 
+    /// Whether this is the database that is connected to.
+    fn is_home(&self, schema: &str) -> bool {
+        self.current.as_deref() == Some(schema)
+    }
+
     /// Whether two names of tables or databases are the same to this server.
     fn same_table_name(&self, left: &str, right: &str) -> bool {
         left == right || (!self.names_keep_case && self.folded(left) == self.folded(right))

@@ -284,11 +284,7 @@ impl Assessor<'_> {
         if self.protocol != Protocol::Journal || !drops {
             return;
         }
-        let held = self
-            .states
-            .get(&after.id.table)
-            .is_none_or(|state| !state.cannot_be_held);
-        if held {
+        if self.can_be_held(&after.id.table) {
             found.push(
                 HazardKind::GapInProtection,
                 Severity::Low,
@@ -375,11 +371,16 @@ impl Assessor<'_> {
     /// Whether rows can be written after this one is gone and before all the triggers are there that take its place. While a
     /// table is held, all of its statements run.
     fn opens(&self, index: usize, trigger: &Trigger, others: &[(usize, &Trigger)]) -> bool {
-        let state = self.states.get(&trigger.id.table);
         let comes_later = |(at, other): &(usize, &Trigger)| {
             *at > index && !other.events.is_disjoint(&trigger.events)
         };
-        state.is_some_and(|state| state.cannot_be_held) && others.iter().any(comes_later)
+        !self.can_be_held(&trigger.id.table) && others.iter().any(comes_later)
+    }
+
+    /// Whether nobody can write to a table while its statements run.
+    fn can_be_held(&self, table: &TableId) -> bool {
+        let state = self.states.get(table);
+        state.is_none_or(|state| !state.cannot_be_held)
     }
 
     /// A guard that is new.
