@@ -5,10 +5,9 @@
 //! case does it ask a person; it never guesses.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
 use std::sync::{Arc, mpsc};
-use std::thread;
 use std::time::{Duration, Instant};
+use std::{fmt, slice, thread};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -36,7 +35,7 @@ mod groups;
 mod written;
 
 use beside::{Seen, Task, Told};
-use groups::{Group, groups, is_drop, pieces};
+use groups::{Group, additions, groups, is_drop, pieces};
 
 /// What is written down before a migration runs.
 #[derive(Debug, Clone)]
@@ -52,7 +51,12 @@ struct Journal {
 impl Journal {
     /// All statements, table by table.
     fn groups(&self) -> Vec<Group> {
-        groups(self.steps.iter().map(Step::statement).collect())
+        let new = self.objects.iter();
+        let new = new.filter(|object| object.before.is_none());
+        groups(
+            self.steps.iter().map(Step::statement).collect(),
+            &new.map(|object| &*object.id).collect(),
+        )
     }
 
     /// What the statements make, and what undoing them would make again.
@@ -425,7 +429,7 @@ impl Runner<'_> {
         let mut helpers = database.helpers(apart::helpers_for(groups));
         if helpers.len() > 1 {
             return apart::run(groups, &mut helpers, progress, &|group, helper, count| {
-                self.run_group(group, helper, count)?;
+                self.run_some(slice::from_ref(group), helper, count)?;
                 tell(Told::of(group));
                 Ok(())
             });
@@ -436,18 +440,76 @@ impl Runner<'_> {
             done += 1;
             progress(done);
         };
-        let ran = groups.iter().try_for_each(|group| {
-            self.run_group(group, database, &mut count)?;
-            tell(Told::of(group));
-            Ok(())
-        });
+        let (mut rest, mut ran) = (groups, Ok(()));
+        while ran.is_ok()
+            && let Some((some, others)) = rest.split_at_checked(additions(rest).max(1))
+        {
+            rest = others;
+            ran = self.run_some(some, database, &mut count);
+            if ran.is_ok() {
+                for group in some {
+                    tell(Told::of(group));
+                }
+            }
+        }
         let released = database.release();
         ran.and(released)
     }
 
+    /// The statements of one group, or of several that only add one trigger each. `count` counts them.
+    fn run_some(
+        &self,
+        some: &[Group],
+        database: &mut dyn Database,
+        count: &mut dyn FnMut(),
+    ) -> Result<(), Error> {
+        match some {
+            [group] if !group.is_addition => self.run_held(group, database, count),
+            _ => self.run_additions(some, database, count),
+        }
+    }
+
+    /// Each is one statement about a trigger, which holds its table by itself for as long as it takes.
+    fn run_additions(
+        &self,
+        mut groups: &[Group],
+        database: &mut dyn Database,
+        count: &mut dyn FnMut(),
+    ) -> Result<(), Error> {
+        database.release()?;
+        while !groups.is_empty() {
+            signal::check()?;
+            let statements: Vec<Statement> = groups
+                .iter()
+                .flat_map(|group| group.statements.iter().cloned())
+                .collect();
+            patiently(self.settings.patience, || {
+                let mut ran = 0;
+                let result = database.run(&statements, &mut |done| ran = done);
+                let before = groups.len();
+                while let Some((first, others)) = groups.split_first()
+                    && let Some(left) = ran.checked_sub(first.statements.len())
+                {
+                    for _ in &first.statements {
+                        count();
+                    }
+                    (groups, ran) = (others, left);
+                }
+                match result {
+                    // Each table that is busy has a patience of its own.
+                    Err(error) if error.kind == Kind::Busy && groups.len() < before => {
+                        log::info!("{error}; trying again");
+                        Ok(())
+                    }
+                    result => result,
+                }
+            })?;
+        }
+        Ok(())
+    }
+
     /// The statements of a group, while nobody else can use its tables: until the next group's are held, or all are released.
-    /// `count` counts them.
-    fn run_group(
+    fn run_held(
         &self,
         group: &Group,
         database: &mut dyn Database,
@@ -640,7 +702,8 @@ impl Runner<'_> {
             };
             ways.push((object, target, None));
         }
-        for group in groups(self.statements(ways, &catalog, &live, database)?) {
+        let statements = self.statements(ways, &catalog, &live, database)?;
+        for group in groups(statements, &BTreeSet::new()) {
             if !group.tables.is_empty() {
                 hold(&group.tables, self.settings.patience, database)?;
             }
@@ -755,16 +818,24 @@ impl Step {
     }
 }
 
-/// Hold others off these tables; a busy table is tried again, with pauses, until the patience is over.
+/// Hold others off these tables.
 fn hold(
     tables: &BTreeSet<TableId>,
     patience: Patience,
     database: &mut dyn Database,
 ) -> Result<(), Error> {
+    patiently(patience, || database.hold(tables))
+}
+
+/// What finds a table busy is tried again, with pauses, until the patience is over.
+fn patiently(
+    patience: Patience,
+    mut attempt: impl FnMut() -> Result<(), Error>,
+) -> Result<(), Error> {
     let start = Instant::now();
     let mut pause = Duration::from_millis(50);
     loop {
-        let error = match database.hold(tables) {
+        let error = match attempt() {
             Ok(()) => return Ok(()),
             Err(error) => error,
         };

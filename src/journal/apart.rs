@@ -98,6 +98,7 @@ pub(super) fn run(
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
     use std::sync::Arc;
 
     use super::*;
@@ -119,14 +120,18 @@ mod tests {
         }
     }
 
+    fn together(statements: Vec<Statement>) -> Vec<Group> {
+        groups(statements, &BTreeSet::new())
+    }
+
     #[test]
     fn what_is_replaced_is_so_one_at_a_time() {
         let made: Vec<_> = (0..8).map(|number| statement("CREATE", number)).collect();
-        assert_eq!(helpers_for(&groups(made.clone())), 2);
+        assert_eq!(helpers_for(&together(made.clone())), 2);
         let gone: Vec<_> = (0..8).map(|number| statement("drop t", number)).collect();
-        assert_eq!(helpers_for(&groups(gone)), 2);
+        assert_eq!(helpers_for(&together(gone)), 2);
         let mut replaced = made;
         replaced.insert(3, statement("DROP", 3));
-        assert_eq!(helpers_for(&groups(replaced)), 1);
+        assert_eq!(helpers_for(&together(replaced)), 1);
     }
 }

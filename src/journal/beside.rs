@@ -3,9 +3,9 @@
 //! the migration. Whatever goes wrong here is nobody's error: without it, all is seen and written at the end, and whatever is
 //! not as planned is said then.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
-use std::sync::mpsc::Receiver;
+use std::sync::mpsc::{Receiver, TryRecvError};
 
 use super::{Group, run_plain};
 use crate::apply::{Expected, Reader, live_of, rows, verdicts};
@@ -91,31 +91,54 @@ impl Task<'_> {
         run_plain(&["START TRANSACTION".to_owned()], database)?;
         let mut left = self.expected.len();
         let are_few = left < FEW;
-        let mut some = vec![];
+        // Of each table what was told of and not seen yet.
+        let mut waiting: VecDeque<Vec<(&ObjectId, &Expected)>> = VecDeque::new();
+        let mut count = 0;
         loop {
-            match told.recv() {
+            // Towards the end fewer, so that little is left to be seen when the last statement has run.
+            let enough = if are_few {
+                usize::MAX
+            } else {
+                (left / 4).max(1)
+            };
+            let next = if count < LEAST_AT_ONCE.min(enough) {
+                told.recv().map_err(TryRecvError::from)
+            } else {
+                told.try_recv()
+            };
+            match next {
                 Ok(Told::Done(tables)) => {
                     let of = tables
                         .into_iter()
                         .filter_map(|table| on.remove(&Some(table)));
-                    let before = some.len();
-                    some.extend(of.flatten());
-                    left -= some.len() - before;
-                    // Towards the end fewer, so that little is left to be seen when the last statement has run.
-                    let enough = if are_few { usize::MAX } else { left / 4 };
-                    if some.len() >= LEAST_AT_ONCE.min(enough) {
-                        self.see_some(&some, &mut seen, database)?;
-                        some.clear();
+                    for objects in of {
+                        count += objects.len();
+                        left -= objects.len();
+                        waiting.push_back(objects);
                     }
                 }
                 Ok(Told::All) => break,
                 // The migration has failed.
-                Err(_) => return Ok(None),
+                Err(TryRecvError::Disconnected) => return Ok(None),
+                Err(TryRecvError::Empty) => {
+                    let mut some = vec![];
+                    while some.len() < LEAST_AT_ONCE
+                        && let Some(objects) = waiting.pop_front()
+                    {
+                        some.extend(objects);
+                    }
+                    self.see_some(&some, &mut seen, database)?;
+                    count -= some.len();
+                }
             }
         }
-        // With those that nothing was to be done about.
-        some.extend(on.into_values().flatten());
-        self.see_some(&some, &mut seen, database)?;
+        // All that is left, with what nothing was to be done about: nothing is changing any more, and what there is can be read at once.
+        let rest: Vec<_> = waiting
+            .into_iter()
+            .chain(on.into_values())
+            .flatten()
+            .collect();
+        self.see_some(&rest, &mut seen, database)?;
         let mut reader = Reader::default();
         for (id, fingerprint) in seen {
             reader.note(id, fingerprint.as_ref());

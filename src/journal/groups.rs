@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::db::Statement;
-use crate::model::TableId;
+use crate::model::{ObjectId, TableId};
 
 /// So many statements at once, or more where they belong together.
 const LEAST_AT_ONCE: usize = 16;
@@ -14,6 +14,16 @@ const LEAST_AT_ONCE: usize = 16;
 pub(super) struct Group {
     pub(super) tables: BTreeSet<TableId>,
     pub(super) statements: Vec<Statement>,
+    /// It is one statement that makes one trigger, and touches none that is there: the engine holds the table for it by itself, and
+    /// whoever writes to the table sees all of the change or nothing. A statement that waits for a busy table runs even when this
+    /// program is killed, which may be so of one that only adds.
+    pub(super) is_addition: bool,
+}
+
+/// How many of these, from the first on, only add one trigger each: they go to the database at once.
+pub(super) fn additions(groups: &[Group]) -> usize {
+    let additions = groups.iter().take(LEAST_AT_ONCE);
+    additions.take_while(|group| group.is_addition).count()
 }
 
 /// Whatever only one group can have.
@@ -28,8 +38,9 @@ enum Key {
 /// Statements with their positions, and the group that they have become a part of.
 type Part = (Option<usize>, Vec<(usize, Statement)>);
 
-/// All statements in groups, in the order of each group's first; settings go with the statement that follows them.
-pub(super) fn groups(statements: Vec<Statement>) -> Vec<Group> {
+/// All statements in groups, in the order of each group's first; settings go with the statement that follows them. `new` are the
+/// objects that are not there yet.
+pub(super) fn groups(statements: Vec<Statement>, new: &BTreeSet<&ObjectId>) -> Vec<Group> {
     // Each group with the one that it has become a part of.
     let mut groups: Vec<Part> = vec![];
     let mut owners: BTreeMap<Key, usize> = BTreeMap::new();
@@ -86,11 +97,14 @@ pub(super) fn groups(statements: Vec<Statement>) -> Vec<Group> {
                 .into_iter()
                 .map(|(_, statement)| statement)
                 .collect();
-            let objects = statements.iter().filter_map(|one| one.object.as_ref());
+            let objects: Vec<&ObjectId> = statements
+                .iter()
+                .filter_map(|one| one.object.as_deref())
+                .collect();
+            let tables = objects.iter().filter_map(|object| object.table().cloned());
             Group {
-                tables: objects
-                    .filter_map(|object| object.table().cloned())
-                    .collect(),
+                tables: tables.collect(),
+                is_addition: matches!(*objects, [object] if new.contains(object)),
                 statements,
             }
         })
@@ -136,7 +150,7 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::model::{ObjectId, TriggerId};
+    use crate::model::TriggerId;
 
     fn statement(sql: &str, on: Option<(&str, &str)>) -> Statement {
         Statement {
@@ -167,7 +181,10 @@ mod tests {
                 .collect();
             format!("{}: {}", tables.join(" "), statements.join(" "))
         };
-        groups(statements).into_iter().map(show).collect()
+        groups(statements, &BTreeSet::new())
+            .into_iter()
+            .map(show)
+            .collect()
     }
 
     #[test]
@@ -199,6 +216,25 @@ mod tests {
         let of: Vec<usize> = pieces(&all).iter().map(|piece| piece.len()).collect();
         assert_eq!(of, [18, 2]);
         assert!(pieces(&[]).is_empty());
+    }
+
+    #[test]
+    fn what_only_adds_goes_at_once() {
+        let all = vec![
+            statement("create a", Some(("t", "a"))),
+            statement("set", None),
+            statement("create b", Some(("u", "b"))),
+            statement("create c", Some(("v", "c"))),
+            statement("create d", Some(("w", "d"))),
+            statement("create e", Some(("w", "e"))),
+            statement("create f", Some(("x", "f"))),
+        ];
+        let objects = all.iter().filter_map(|one| one.object.as_deref());
+        // There is a `c`.
+        let new: BTreeSet<&ObjectId> = objects.filter(|id| id.name() != "c").collect();
+        let groups = groups(all.clone(), &new);
+        assert_eq!(additions(&groups), 2);
+        assert_eq!(groups.iter().filter(|group| group.is_addition).count(), 3);
     }
 
     #[test]

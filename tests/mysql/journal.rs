@@ -38,6 +38,10 @@ pub(crate) const TESTS: &[(&str, Test)] = &[
         a_table_in_use_is_busy_and_nothing_changes,
     ),
     (
+        "new_triggers_wait_for_a_table_in_use",
+        new_triggers_wait_for_a_table_in_use,
+    ),
+    (
         "two_at_once_are_one_after_the_other",
         two_at_once_are_one_after_the_other,
     ),
@@ -337,6 +341,47 @@ fn a_table_in_use_is_busy_and_nothing_changes(engine: Engine) {
     reader.query_drop("ROLLBACK").unwrap();
     sandbox.on(&live, &["apply", "--yes"]).ok();
     empty_plan(&sandbox, &live);
+}
+
+fn new_triggers_wait_for_a_table_in_use(engine: Engine) {
+    const TABLES: usize = 20;
+    let mut live = Mysql::of(engine);
+    tables(&mut live, TABLES);
+    let all: String = (0..TABLES)
+        .map(|number| counting(&format!("t{number}"), &format!("counts{number}"), 1))
+        .collect();
+    let sandbox = spec(&all);
+    // Longer than a statement waits by itself, in the middle of those that go to the server at once.
+    let mut reader = live.connect();
+    reader.query_drop("START TRANSACTION").unwrap();
+    reader.query_drop("SELECT * FROM t12").unwrap();
+    let end = std::thread::spawn(move || {
+        std::thread::sleep(Duration::from_secs(4));
+        reader.query_drop("ROLLBACK").unwrap();
+    });
+    let run = sandbox
+        .on(&live, &["-vv", "apply", "--yes", "--lock-timeout", "1000"])
+        .ok();
+    run.says(&["trying again"]);
+    end.join().unwrap();
+    assert_eq!(live.snapshot().matches(" 1')").count(), TABLES);
+    empty_plan(&sandbox, &live);
+    assert_eq!(live.versions(), ["1 applied"]);
+    // Nor is one table enough that stays in use.
+    let before = live.snapshot();
+    let more: String = (0..TABLES)
+        .map(|number| counting(&format!("t{number}"), &format!("more{number}"), 1))
+        .collect();
+    sandbox.write("triggers.toml", format!("version = 1\n{all}{more}"));
+    let mut reader = live.connect();
+    reader.query_drop("START TRANSACTION").unwrap();
+    reader.query_drop("SELECT * FROM t12").unwrap();
+    sandbox
+        .on(&live, &["apply", "--yes", "--wait", "3"])
+        .code(4)
+        .says(&["locked", "undone"]);
+    reader.query_drop("ROLLBACK").unwrap();
+    assert_eq!(live.snapshot(), before);
 }
 
 fn two_at_once_are_one_after_the_other(engine: Engine) {

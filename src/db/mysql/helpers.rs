@@ -81,6 +81,7 @@ impl Mysql {
                 names_keep_case,
                 session,
                 dirty: false,
+                is_holding: false,
                 grants,
                 live: BTreeMap::new(),
                 lock_wait,

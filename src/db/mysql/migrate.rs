@@ -195,7 +195,10 @@ impl Mysql {
             };
             let (packet, others) = rest.split_at_checked(count).unwrap_or((rest, &[]));
             self.dirty |= sets;
-            self.run_packet(packet)?;
+            let done = statements.len() - rest.len();
+            self.run_packet(packet)
+                .inspect_err(|(fine, _)| progress(done + fine))
+                .map_err(|(_, error)| error)?;
             // Back to what a session has here, which is not what the server gives one by default.
             if sets && first.sql.ends_with("DEFAULT") {
                 self.set_session()?;
@@ -213,30 +216,33 @@ impl Mysql {
     }
 
     /// Statements in one packet, so that the server need not wait for the client after each. It goes on to the packet's end
-    /// when the client is killed: what is replaced by DROP and CREATE is made again. After an error it goes no further.
-    fn run_packet(&mut self, packet: &[Statement]) -> Result<(), Error> {
+    /// when the client is killed: what is replaced by DROP and CREATE is made again. After an error it goes no further: the
+    /// error comes with how many had run.
+    fn run_packet(&mut self, packet: &[Statement]) -> Result<(), (usize, Error)> {
         for statement in packet {
-            self.must_fit("run a statement", &statement.sql)?;
+            self.must_fit("run a statement", &statement.sql)
+                .map_err(|error| (0, error))?;
         }
         if let [statement] = packet {
             return self
                 .conn
                 .query_drop(&statement.sql)
-                .map_err(|error| errors::statement(statement, &error));
+                .map_err(|error| (0, errors::statement(statement, &error)));
         }
         let texts: Vec<&str> = packet.iter().map(|one| one.sql.as_str()).collect();
         // A comment may end a statement: the next begins on a line of its own.
         let (fine, error) = self.run_several(&texts.join("\n;\n"));
-        match (error, packet.get(fine)) {
-            (Some(error), Some(statement)) => Err(errors::statement(statement, &error)),
-            (Some(error), None) => Err(errors::cannot("run the statements", &error)),
-            (None, None) => Ok(()),
-            (None, Some(statement)) => Err(Error::new(
+        let error = match (error, packet.get(fine)) {
+            (Some(error), Some(statement)) => errors::statement(statement, &error),
+            (Some(error), None) => errors::cannot("run the statements", &error),
+            (None, None) => return Ok(()),
+            (None, Some(statement)) => Error::new(
                 Kind::Uncertain,
                 format!("the server answered {fine} of {} statements", packet.len()),
             )
-            .note(format!("the next is: {}", statement.sql))),
-        }
+            .note(format!("the next is: {}", statement.sql)),
+        };
+        Err((fine, error))
     }
 
     /// One statement with a text for its `?`.

@@ -69,6 +69,8 @@ pub struct Mysql {
     session: Creation,
     /// A statement has changed the session's settings.
     dirty: bool,
+    /// Tables may be held by LOCK TABLES.
+    is_holding: bool,
     /// What this role may do; read once.
     grants: Option<Vec<privileges::Grant>>,
     /// What the last read of the catalog found.
@@ -141,6 +143,7 @@ impl Mysql {
                 ..Creation::default()
             },
             dirty: false,
+            is_holding: false,
             grants: None,
             live: BTreeMap::new(),
             lock_wait: 0,
@@ -496,11 +499,16 @@ impl Database for Mysql {
     }
 
     fn hold(&mut self, tables: &BTreeSet<TableId>) -> Result<(), Error> {
+        self.is_holding = true;
         self.lock_tables(tables)
     }
 
     fn release(&mut self) -> Result<(), Error> {
-        self.execute("unlock the tables", "UNLOCK TABLES")
+        if self.is_holding {
+            self.execute("unlock the tables", "UNLOCK TABLES")?;
+            self.is_holding = false;
+        }
+        Ok(())
     }
 
     fn run(
