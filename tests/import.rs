@@ -329,7 +329,14 @@ fn the_most_readable_form_is_chosen() {
             "# The function pg_catalog.suppress_redundant_updates_trigger is written in C"
         )
     );
-    assert_eq!(text.matches("[[function]]").count(), 5, "{text}");
+    assert_eq!(text.matches("[[function]]").count(), 8, "{text}");
+    for line in [
+        r#"search_path = ['"app, public"']"#,
+        r#"search_path = ["", '"""app"""', 'a"b', '""""']"#,
+        "# PostgreSQL takes `app, public` for the name of one schema",
+    ] {
+        assert!(text.contains(line), "{line} is not in\n{text}");
+    }
 }
 
 #[test]
