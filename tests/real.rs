@@ -227,6 +227,44 @@ fn a_character_that_the_server_does_not_have_is_named_with_its_statement() {
         .unwrap();
 }
 
+/// A database whose encoding says nothing takes any bytes: those that nobody can read are left alone, or said with a way out.
+#[test]
+fn bytes_that_nobody_can_read_are_said_with_a_way_out() {
+    let outer = Postgres::new();
+    let name = format!("{}_ascii", outer.name());
+    let mut server = outer.connect();
+    server
+        .batch_execute(&format!(
+            "CREATE DATABASE {name} ENCODING 'SQL_ASCII' LOCALE 'C' TEMPLATE template0"
+        ))
+        .unwrap();
+    let url = common::postgres::with_database(&outer.url(), &name);
+    common::postgres::connect(&url)
+        .batch_execute(
+            r"CREATE TABLE t (a text); CREATE TABLE old (a text);
+            CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END';
+            CREATE TRIGGER x BEFORE INSERT ON t FOR EACH ROW EXECUTE FUNCTION f();
+            DO $$ BEGIN EXECUTE E'CREATE FUNCTION g() RETURNS trigger LANGUAGE plpgsql AS $f$BEGIN RETURN NEW; -- \xe9\nEND$f$'; END $$;
+            CREATE TRIGGER y BEFORE INSERT ON old FOR EACH ROW EXECUTE FUNCTION g()",
+        )
+        .unwrap();
+    let sandbox = Sandbox::new();
+    sandbox.run(&["import", "--url", &url]).code(1).says(&[
+        "not UTF-8",
+        "server_encoding",
+        "in UTF-8",
+    ]);
+    sandbox.write(
+        "triggers.toml",
+        "version = 1\n[[trigger]]\nname = 'z'\ntable = 't'\ntiming = 'before'\nevents = ['update']\nbody = 'NULL;'\n",
+    );
+    sandbox.run(&["plan", "--url", &url]).ok();
+    sandbox.run(&["apply", "--yes", "--url", &url]).ok();
+    server
+        .batch_execute(&format!("DROP DATABASE {name} WITH (FORCE)"))
+        .unwrap();
+}
+
 /// What was broken when it was imported goes back to being so, where the spec still says that it may.
 #[test]
 fn a_rollback_brings_back_what_was_broken_before() {
