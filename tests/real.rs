@@ -265,6 +265,40 @@ fn bytes_that_nobody_can_read_are_said_with_a_way_out() {
         .unwrap();
 }
 
+/// `migrations` is what many programs call theirs: in a schema with one of these there can be no history, and nobody is told
+/// to drop it.
+#[test]
+fn a_table_of_migrations_of_another_program_is_left_alone() {
+    let mut live = Postgres::new();
+    live.batch(
+        "CREATE TABLE t (a text);
+         CREATE TABLE migrations (id serial PRIMARY KEY, migration varchar(255) NOT NULL, batch integer NOT NULL);
+         INSERT INTO migrations (migration, batch) VALUES ('2014_10_12_000000_create_users_table', 1)",
+    );
+    let sandbox = Sandbox::with_spec(
+        "version = 1\ndatabase.history_schema = 'public'\n[[trigger]]\nname = 'x'\ntable = 't'\ntiming = 'before'\nevents = ['update']\nbody = 'NULL;'\n",
+    );
+    let before = live.everything();
+    let refused = |live: &Postgres, what: &str| {
+        for command in [&["plan"][..], &["apply", "--yes"], &["history"], &["check"]] {
+            sandbox
+                .on(live, command)
+                .code(1)
+                .says(&[
+                    &format!("`public.{what}` is not triggerctl's"),
+                    "history_schema",
+                ])
+                .never_says(&["drop", "backup"]);
+        }
+    };
+    refused(&live, "migrations");
+    assert_same("the database", &before, &live.everything());
+    live.batch("ALTER TABLE migrations RENAME TO objects");
+    refused(&live, "objects");
+    live.batch("CREATE VIEW migrations AS SELECT 1 AS version");
+    refused(&live, "migrations");
+}
+
 /// What was broken when it was imported goes back to being so, where the spec still says that it may.
 #[test]
 fn a_rollback_brings_back_what_was_broken_before() {
