@@ -212,6 +212,23 @@ fn filters_choose(live: &mut dyn Live) {
         [if sqlite { "main.seen" } else { "public.seen" }]
     );
     assert_eq!(names(&["--table", "nothing"]), [""; 0]);
+    sandbox
+        .on(
+            live,
+            &[
+                "import", "--table", "nothing", "--table", "seen", "--table", "\"seen\"",
+            ],
+        )
+        .ok()
+        .says(&[
+            "`--table nothing` matches no table that has triggers\n",
+            "`--table \"seen\"` matches no table that has triggers: names stand without quotes",
+        ])
+        .never_says(&["`--table seen`"]);
+    sandbox
+        .on(live, &["import", "--schema", "nowhere"])
+        .ok()
+        .says(&["`--schema nowhere` matches no schema"]);
     assert_eq!(
         names(&["--schema", "app"]),
         if sqlite {
