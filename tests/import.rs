@@ -346,7 +346,7 @@ fn the_most_readable_form_is_chosen() {
             "# The function pg_catalog.suppress_redundant_updates_trigger is written in C"
         )
     );
-    assert_eq!(text.matches("[[function]]").count(), 8, "{text}");
+    assert_eq!(text.matches("[[function]]").count(), 9, "{text}");
     for line in [
         r#"search_path = ['"app, public"']"#,
         r#"search_path = ["", '"""app"""', 'a"b', '""""']"#,
