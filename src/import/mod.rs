@@ -66,7 +66,7 @@ impl Filters {
     fn warn_of_idle<'a>(
         &self,
         schemas: &[String],
-        tables: impl Iterator<Item = &'a TableId> + Clone,
+        tables: &(impl Iterator<Item = &'a TableId> + Clone),
     ) {
         let Self {
             schemas: of_schemas,
@@ -152,7 +152,7 @@ pub fn read(
     drop(scope);
     if !filters.takes_all() {
         let tables = listed.keys().filter_map(ObjectId::table);
-        filters.warn_of_idle(&database.schemas()?, tables);
+        filters.warn_of_idle(&database.schemas()?, &tables);
     }
     let foreign = callers
         .keys()
