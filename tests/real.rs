@@ -265,6 +265,43 @@ fn bytes_that_nobody_can_read_are_said_with_a_way_out() {
         .unwrap();
 }
 
+/// A body that was put in on Windows, and one that is not what it looks like: the plan shows what differs.
+#[test]
+fn what_cannot_be_seen_is_shown() {
+    let mut live = Postgres::new();
+    live.batch(
+        "CREATE TABLE t (a text);
+         CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS E'BEGIN\\r\\n  RETURN NEW;\\r\\nEND';
+         CREATE TRIGGER x BEFORE INSERT ON t FOR EACH ROW EXECUTE FUNCTION f()",
+    );
+    let spec = |body: &str| {
+        format!(
+            "version = 1\n[[trigger]]\nname = 'x'\ntable = 't'\ntiming = 'before'\nevents = ['insert']\npostgres.function = 'f'\n\
+             [[function]]\nname = 'f'\nbody = \"{body}\"\n"
+        )
+    };
+    let sandbox = Sandbox::with_spec(&spec(r"BEGIN\n  RETURN NEW;\nEND"));
+    sandbox
+        .on(&live, &["plan"])
+        .ok()
+        .says(&["- BEGIN␍\n", "+ BEGIN\n", "-   RETURN NEW;␍\n"]);
+    // Where they are the same on both sides, they are nobody's concern.
+    sandbox.write("triggers.toml", spec(r"BEGIN\r\n  RETURN NULL;\r\nEND"));
+    sandbox
+        .on(&live, &["plan"])
+        .ok()
+        .says(&["-   RETURN NEW;\n", "+   RETURN NULL;\n"])
+        .never_says(&["␍"]);
+    sandbox.write(
+        "triggers.toml",
+        spec(r"BEGIN\r\n  RETURN NEW; --\u202e\r\nEND"),
+    );
+    sandbox
+        .on(&live, &["plan"])
+        .ok()
+        .says(&["+   RETURN NEW; --\u{fffd}\n"]);
+}
+
 /// `migrations` is what many programs call theirs: in a schema with one of these there can be no history, and nobody is told
 /// to drop it.
 #[test]
