@@ -727,6 +727,44 @@ fn wrong_usage() {
     sandbox.run(&["plan"]).code(64).says(&["--url"]);
 }
 
+/// A log on a disk that is full: what was done is done, and where it cannot be said in one place it is in the other.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_migration_whose_result_cannot_be_written_is_done() {
+    let full = || {
+        let file = std::fs::OpenOptions::new().write(true).open("/dev/full");
+        Stdio::from(file.unwrap())
+    };
+    let mut live = Sqlite::new();
+    live.batch(TABLES);
+    let sandbox = Sandbox::with_spec(SPEC);
+    let url = live.url();
+    let apply = |arguments: &[&str]| {
+        let all = [&["--url", &url, "apply", "--yes"], arguments].concat();
+        sandbox.command(&all)
+    };
+    // Nothing to show the plan on: nothing is done.
+    let mut command = apply(&[]);
+    let output = command.stdout(full()).output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert_eq!(live.versions(), Vec::<String>::new());
+    // Nothing to say that it is done on: it is done.
+    let mut command = apply(&[]);
+    let output = command.stderr(full()).output().unwrap();
+    assert_eq!(output.status.code(), Some(0));
+    assert_eq!(live.versions(), ["1 applied"]);
+    // A program would be left without its document.
+    sandbox.write("triggers.toml", SPEC.replace("+ 1", "+ 2"));
+    let mut command = apply(&["--format", "json"]);
+    let output = command.stdout(full()).output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    let said = String::from_utf8(output.stderr).unwrap();
+    for words in ["cannot be written", "done all the same, as version 2"] {
+        assert!(said.contains(words), "{said}");
+    }
+    assert_eq!(live.versions(), ["1 applied", "2 applied"]);
+}
+
 /// Written into a pipe that nobody reads, as by `triggerctl render | head -1`: no panic, no complaint.
 #[test]
 fn closed_pipe() {

@@ -212,6 +212,23 @@ fn filters_choose(live: &mut dyn Live) {
         [if sqlite { "main.seen" } else { "public.seen" }]
     );
     assert_eq!(names(&["--table", "nothing"]), [""; 0]);
+    sandbox
+        .on(
+            live,
+            &[
+                "import", "--table", "nothing", "--table", "seen", "--table", "\"seen\"",
+            ],
+        )
+        .ok()
+        .says(&[
+            "`--table nothing` matches no table that has triggers\n",
+            "`--table \"seen\"` matches no table that has triggers: names stand without quotes",
+        ])
+        .never_says(&["`--table seen`"]);
+    sandbox
+        .on(live, &["import", "--schema", "nowhere"])
+        .ok()
+        .says(&["`--schema nowhere` matches no schema"]);
     assert_eq!(
         names(&["--schema", "app"]),
         if sqlite {
@@ -329,7 +346,14 @@ fn the_most_readable_form_is_chosen() {
             "# The function pg_catalog.suppress_redundant_updates_trigger is written in C"
         )
     );
-    assert_eq!(text.matches("[[function]]").count(), 5, "{text}");
+    assert_eq!(text.matches("[[function]]").count(), 9, "{text}");
+    for line in [
+        r#"search_path = ['"app, public"']"#,
+        r#"search_path = ["", '"""app"""', 'a"b', '""""']"#,
+        "# PostgreSQL takes `app, public` for the name of one schema",
+    ] {
+        assert!(text.contains(line), "{line} is not in\n{text}");
+    }
 }
 
 #[test]

@@ -227,6 +227,115 @@ fn a_character_that_the_server_does_not_have_is_named_with_its_statement() {
         .unwrap();
 }
 
+/// A database whose encoding says nothing takes any bytes: those that nobody can read are left alone, or said with a way out.
+#[test]
+fn bytes_that_nobody_can_read_are_said_with_a_way_out() {
+    let outer = Postgres::new();
+    let name = format!("{}_ascii", outer.name());
+    let mut server = outer.connect();
+    server
+        .batch_execute(&format!(
+            "CREATE DATABASE {name} ENCODING 'SQL_ASCII' LOCALE 'C' TEMPLATE template0"
+        ))
+        .unwrap();
+    let url = common::postgres::with_database(&outer.url(), &name);
+    common::postgres::connect(&url)
+        .batch_execute(
+            r"CREATE TABLE t (a text); CREATE TABLE old (a text);
+            CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END';
+            CREATE TRIGGER x BEFORE INSERT ON t FOR EACH ROW EXECUTE FUNCTION f();
+            DO $$ BEGIN EXECUTE E'CREATE FUNCTION g() RETURNS trigger LANGUAGE plpgsql AS $f$BEGIN RETURN NEW; -- \xe9\nEND$f$'; END $$;
+            CREATE TRIGGER y BEFORE INSERT ON old FOR EACH ROW EXECUTE FUNCTION g()",
+        )
+        .unwrap();
+    let sandbox = Sandbox::new();
+    sandbox.run(&["import", "--url", &url]).code(1).says(&[
+        "not UTF-8",
+        "server_encoding",
+        "in UTF-8",
+    ]);
+    sandbox.write(
+        "triggers.toml",
+        "version = 1\n[[trigger]]\nname = 'z'\ntable = 't'\ntiming = 'before'\nevents = ['update']\nbody = 'NULL;'\n",
+    );
+    sandbox.run(&["plan", "--url", &url]).ok();
+    sandbox.run(&["apply", "--yes", "--url", &url]).ok();
+    server
+        .batch_execute(&format!("DROP DATABASE {name} WITH (FORCE)"))
+        .unwrap();
+}
+
+/// A body that was put in on Windows, and one that is not what it looks like: the plan shows what differs.
+#[test]
+fn what_cannot_be_seen_is_shown() {
+    let mut live = Postgres::new();
+    live.batch(
+        "CREATE TABLE t (a text);
+         CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS E'BEGIN\\r\\n  RETURN NEW;\\r\\nEND';
+         CREATE TRIGGER x BEFORE INSERT ON t FOR EACH ROW EXECUTE FUNCTION f()",
+    );
+    let spec = |body: &str| {
+        format!(
+            "version = 1\n[[trigger]]\nname = 'x'\ntable = 't'\ntiming = 'before'\nevents = ['insert']\npostgres.function = 'f'\n\
+             [[function]]\nname = 'f'\nbody = \"{body}\"\n"
+        )
+    };
+    let sandbox = Sandbox::with_spec(&spec(r"BEGIN\n  RETURN NEW;\nEND"));
+    sandbox
+        .on(&live, &["plan"])
+        .ok()
+        .says(&["- BEGIN␍\n", "+ BEGIN\n", "-   RETURN NEW;␍\n"]);
+    // Where they are the same on both sides, they are nobody's concern.
+    sandbox.write("triggers.toml", spec(r"BEGIN\r\n  RETURN NULL;\r\nEND"));
+    sandbox
+        .on(&live, &["plan"])
+        .ok()
+        .says(&["-   RETURN NEW;\n", "+   RETURN NULL;\n"])
+        .never_says(&["␍"]);
+    sandbox.write(
+        "triggers.toml",
+        spec(r"BEGIN\r\n  RETURN NEW; --\u202e\r\nEND"),
+    );
+    sandbox
+        .on(&live, &["plan"])
+        .ok()
+        .says(&["+   RETURN NEW; --\u{fffd}\n"]);
+}
+
+/// `migrations` is what many programs call theirs: in a schema with one of these there can be no history, and nobody is told
+/// to drop it.
+#[test]
+fn a_table_of_migrations_of_another_program_is_left_alone() {
+    let mut live = Postgres::new();
+    live.batch(
+        "CREATE TABLE t (a text);
+         CREATE TABLE migrations (id serial PRIMARY KEY, migration varchar(255) NOT NULL, batch integer NOT NULL);
+         INSERT INTO migrations (migration, batch) VALUES ('2014_10_12_000000_create_users_table', 1)",
+    );
+    let sandbox = Sandbox::with_spec(
+        "version = 1\ndatabase.history_schema = 'public'\n[[trigger]]\nname = 'x'\ntable = 't'\ntiming = 'before'\nevents = ['update']\nbody = 'NULL;'\n",
+    );
+    let before = live.everything();
+    let refused = |live: &Postgres, what: &str| {
+        for command in [&["plan"][..], &["apply", "--yes"], &["history"], &["check"]] {
+            sandbox
+                .on(live, command)
+                .code(1)
+                .says(&[
+                    &format!("`public.{what}` is not triggerctl's"),
+                    "history_schema",
+                ])
+                .never_says(&["drop", "backup"]);
+        }
+    };
+    refused(&live, "migrations");
+    assert_same("the database", &before, &live.everything());
+    live.batch("ALTER TABLE migrations RENAME TO objects");
+    refused(&live, "objects");
+    live.batch("CREATE VIEW migrations AS SELECT 1 AS version");
+    refused(&live, "migrations");
+}
+
 /// What was broken when it was imported goes back to being so, where the spec still says that it may.
 #[test]
 fn a_rollback_brings_back_what_was_broken_before() {

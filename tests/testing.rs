@@ -576,6 +576,47 @@ fn what_ends_the_transaction_is_refused(live: &mut dyn Live, flags: &[&str]) {
 
 // ---------------------------------------------------------------------------------------------------- PostgreSQL alone
 
+/// The END of a body that BEGIN ATOMIC begins is none of a transaction's; any other is, whatever else is called `atomic`.
+#[test]
+fn the_end_of_an_atomic_body_is_told_from_that_of_a_transaction() {
+    let mut live = Postgres::new();
+    live.batch(TABLES);
+    let body = "CREATE FUNCTION one() RETURNS integer BEGIN ATOMIC SELECT 1; SELECT 1; END;";
+    let test = |given: &str| {
+        with_tests(&format!(
+            "\n[[test]]\nname = \"x\"\ngiven = \"{given}\"\nwhen = \"SELECT 1\"\nexpect = {{ query = \"SELECT 1\", rows = [[1]] }}\n"
+        ))
+    };
+    report(&test(&format!("{body} SELECT one()")), &live, 0, &[]);
+    for given in [
+        "SELECT 1 AS atomic; END; DELETE FROM audit".to_owned(),
+        format!("{body} END; DELETE FROM audit"),
+    ] {
+        test(&given)
+            .on(&live, &["test"])
+            .code(1)
+            .says(&["`given` begins or ends a transaction with `END`"]);
+    }
+}
+
+/// There is no client to send rows, or to take them: the place is named before anything runs.
+#[test]
+fn a_copy_from_a_client_is_refused() {
+    let mut live = Postgres::new();
+    live.batch(TABLES);
+    for copy in [
+        "COPY audit FROM STDIN",
+        "SELECT 1; copy (SELECT 1) to stdout",
+    ] {
+        with_tests(&format!(
+            "\n[[test]]\nname = \"x\"\nwhen = \"{copy}\"\nexpect = {{ query = \"SELECT 1\", rows = [[1]] }}\n"
+        ))
+        .on(&live, &["test"])
+        .code(1)
+        .says(&["`when` copies rows from or to a client", "triggers.toml:"]);
+    }
+}
+
 #[test]
 fn a_commit_that_gets_through_fails_in_its_trap() {
     let mut live = Postgres::new();

@@ -344,15 +344,26 @@ fn same_target(plan: &Plan, database: &dyn Database) -> Result<(), Error> {
         .into_error(Kind::Refused))
 }
 
-/// Say what was done.
+/// Say what was done. It is done, whether or not that can be said: where the result is lost, the error tells.
 pub fn report(context: &Context, migration: &Migration) -> Result<(), Error> {
+    let (version, summary) = (migration.version, &migration.summary);
     if context.output.format == Format::Json {
-        return context.output.result(&json::applied(Some(migration))?);
+        let written = context.output.result(&json::applied(Some(migration))?);
+        return written.map_err(|error| {
+            error.map(|diagnostic| {
+                diagnostic
+                    .note(format!(
+                        "it is done all the same, as version {version}: {summary}"
+                    ))
+                    .help("`triggerctl history` lists the versions")
+            })
+        });
     }
     let took = migration.duration_ms.unwrap_or_default();
-    let (version, summary) = (migration.version, &migration.summary);
-    context.output.remark(&format!(
+    // The exit code is all that is left to say so where this cannot be written, and it must not be that of an error.
+    let _ = context.output.remark(&format!(
         "Done in {took} ms, as version {version}: {summary}.\n\
          `triggerctl history` lists the versions; `triggerctl rollback` undoes this one.\n"
-    ))
+    ));
+    Ok(())
 }

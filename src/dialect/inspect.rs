@@ -42,6 +42,12 @@ pub(super) fn check_text(text: &str, syntax: &Syntax) -> Result<(), Flaw> {
     if empty { Err(nothing(text)) } else { Ok(()) }
 }
 
+/// What breaks a text in a language of which nothing is known here, where a single quote may be a word's apostrophe: NUL
+/// characters, nothing at all.
+pub(super) fn check_foreign(text: &str) -> Result<(), Flaw> {
+    check_characters(text)
+}
+
 /// A condition is one expression: nothing in it may end the place that it stands in.
 pub(super) fn check_condition(text: &str, syntax: &Syntax) -> Result<(), Flaw> {
     check_characters(text)?;

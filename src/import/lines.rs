@@ -141,7 +141,7 @@ impl OwnDraft {
         if *security == Security::Definer {
             keys.word("security", "definer");
         }
-        keys.texts("search_path", search_path);
+        keys.texts("search_path", &text::schemas(search_path));
         if let Some(definer) = definer {
             keys.text("definer", definer);
         }
@@ -191,7 +191,7 @@ impl FunctionDraft {
         if *security == Security::Definer {
             keys.word("security", "definer");
         }
-        keys.texts("search_path", search_path);
+        keys.texts("search_path", &text::schemas(search_path));
         if !settings.is_empty() {
             let inner = settings
                 .iter()

@@ -57,11 +57,51 @@ impl Filters {
             tables,
             functions: _,
         } = self;
-        let whole = table.to_string();
-        let takes_table =
-            |pattern: &glob::Pattern| pattern.matches(&table.name) || pattern.matches(&whole);
         (schemas.is_empty() || schemas.iter().any(|pattern| pattern.matches(&table.schema)))
-            && (tables.is_empty() || tables.iter().any(takes_table))
+            && (tables.is_empty() || tables.iter().any(|pattern| names(pattern, table)))
+    }
+
+    /// Warn of each pattern that matches nothing: with a name that was mistyped, or stands in quotes, an import of nothing would
+    /// pass for one of all that there is.
+    fn warn_of_idle<'a>(
+        &self,
+        schemas: &[String],
+        tables: &(impl Iterator<Item = &'a TableId> + Clone),
+    ) {
+        let Self {
+            schemas: of_schemas,
+            tables: of_tables,
+            functions: _,
+        } = self;
+        for pattern in of_schemas {
+            if !schemas.iter().any(|schema| pattern.matches(schema)) {
+                log::warn!(
+                    "`--schema {pattern}` matches no schema{}",
+                    unquoted(pattern)
+                );
+            }
+        }
+        for pattern in of_tables {
+            if !tables.clone().any(|table| names(pattern, table)) {
+                log::warn!(
+                    "`--table {pattern}` matches no table that has triggers{}",
+                    unquoted(pattern)
+                );
+            }
+        }
+    }
+}
+
+/// Whether a pattern of `--table` names this table, with or without its schema.
+fn names(pattern: &glob::Pattern, table: &TableId) -> bool {
+    pattern.matches(&table.name) || pattern.matches(&table.to_string())
+}
+
+fn unquoted(pattern: &glob::Pattern) -> &'static str {
+    if pattern.as_str().contains('"') {
+        ": names stand without quotes there"
+    } else {
+        ""
     }
 }
 
@@ -110,6 +150,10 @@ pub fn read(
         places: _,
     } = database.listing(&scope, Listed::All)?;
     drop(scope);
+    if !filters.takes_all() {
+        let tables = listed.keys().filter_map(ObjectId::table);
+        filters.warn_of_idle(&database.schemas()?, &tables);
+    }
     let foreign = callers
         .keys()
         .filter(|id| !listed.contains_key(&ObjectId::Function((*id).clone())))

@@ -180,11 +180,13 @@ fn parse(shown: &Arc<SourceFile>) -> Result<Spec, Error> {
     Spec::load(&path, &LoadOptions::default()).map_err(|error| renamed(error, shown))
 }
 
-/// Say of every place that it is in a text that was not written, and why it matters.
+/// Say of every place in the text that it was not written, and why it matters. A place in a template is where it was.
 fn renamed(error: Error, shown: &Arc<SourceFile>) -> Error {
     error.map(|mut diagnostic| {
         for (span, _) in diagnostic.place.iter_mut().chain(&mut diagnostic.related) {
-            span.file = Arc::clone(shown);
+            if span.file.text == shown.text {
+                span.file = Arc::clone(shown);
+            }
         }
         diagnostic.note("this is what would have been imported; nothing was written")
     })

@@ -391,6 +391,11 @@ impl Source<'_> {
                 values => draft.settings.push((name.clone(), quoted_list(values))),
             }
         }
+        if let Some(one) = draft.search_path.iter().find(|name| name.contains(',')) {
+            draft.notes.push(format!(
+                "PostgreSQL takes `{one}` for the name of one schema, which is hardly what was meant by it."
+            ));
+        }
         if grants.is_some() {
             draft.notes.push(
                 "Who may execute it is not part of a spec: GRANT and REVOKE stay as they are."

@@ -88,6 +88,19 @@ pub(super) fn list<'a>(texts: impl IntoIterator<Item = &'a str>) -> String {
     format!("[{}]", texts.join(", "))
 }
 
+/// The elements of a `search_path`: in SQL's double quotes where they would not be taken for one schema as they stand.
+pub(super) fn schemas(path: &[String]) -> Vec<String> {
+    path.iter()
+        .map(|schema| {
+            if schema.contains(',') || (schema.starts_with('"') && schema.ends_with('"')) {
+                format!("\"{}\"", schema.replace('"', "\"\""))
+            } else {
+                schema.clone()
+            }
+        })
+        .collect()
+}
+
 /// What fits in a comment to the end of the line.
 pub(super) fn comment(text: &str) -> String {
     text.chars()

@@ -143,19 +143,21 @@ impl Output {
         write(&mut std::io::stderr().lock(), text)
     }
 
-    /// Write an error: to stderr for people, to stdout as the document for programs.
+    /// Write an error: to stderr for people, to stdout as the document for programs; to stderr as well where that cannot be
+    /// written, which may be the error itself.
     pub fn error(&self, error: &Error) {
-        // There is nobody left to tell when even this cannot be written.
-        let _ = if self.format == Format::Json {
+        if self.format == Format::Json {
             let document = diagnostics::json(error);
-            write(&mut std::io::stdout().lock(), &format!("{document:#}\n"))
-        } else {
-            let color = self.color.wanted(&std::io::stderr());
-            write(
-                &mut std::io::stderr().lock(),
-                &diagnostics::text(error, color),
-            )
-        };
+            if write(&mut std::io::stdout().lock(), &format!("{document:#}\n")).is_ok() {
+                return;
+            }
+        }
+        let color = self.color.wanted(&std::io::stderr());
+        // There is nobody left to tell when even this cannot be written.
+        let _ = write(
+            &mut std::io::stderr().lock(),
+            &diagnostics::text(error, color),
+        );
     }
 
     /// Whether a person sits there to be asked.

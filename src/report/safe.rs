@@ -18,14 +18,18 @@ fn visible(c: char) -> char {
     match c {
         '\u{0}'..='\u{1f}' => char::from_u32(0x2400 + c as u32).unwrap_or('\u{fffd}'),
         '\u{7f}' => '\u{2421}',
-        '\u{80}'..='\u{9f}'
-        | '\u{200e}'
-        | '\u{200f}'
-        | '\u{2028}'..='\u{202e}'
-        | '\u{2066}'..='\u{2069}'
-        | '\u{feff}' => '\u{fffd}',
+        '\u{80}'..='\u{9f}' => '\u{fffd}',
+        c if is_deceptive(c) => '\u{fffd}',
         c => c,
     }
+}
+
+/// Whether a character that is no control character ends a line, or has what follows it shown in another order than it is read in.
+pub(super) fn is_deceptive(c: char) -> bool {
+    matches!(
+        c,
+        '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}'
+    )
 }
 
 /// Whether the names of schemas are part of what people call a table: set once it is known that the database has them.
@@ -358,6 +362,19 @@ mod tests {
         assert_eq!(paragraph("aaaaaaaa b", 5), "aaaaaaaa\nb");
         assert_eq!(paragraph("  indented", 40), "  indented");
         assert_eq!(paragraph("\u{1b}[31m\r\n\u{9b}", 40), "␛[31m\n\u{fffd}");
+    }
+
+    #[test]
+    fn what_reads_otherwise_than_it_looks_is_seen() {
+        for c in ['\u{202e}', '\u{2067}', '\u{200f}', '\u{2028}', '\u{feff}'] {
+            let text = format!("a{c}b");
+            assert_eq!(line(&text), "a\u{fffd}b");
+            assert_eq!(crate::report::text::safe(&text), "a\u{fffd}b");
+        }
+        assert_eq!(
+            crate::report::text::safe("é\t😀日本\u{200d}"),
+            "é\t😀日本\u{200d}"
+        );
     }
 
     proptest! {

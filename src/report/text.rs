@@ -18,6 +18,7 @@ use crate::rollback::Rollback;
 use crate::selectors::Uncovered;
 
 use super::Palette;
+use super::safe::is_deceptive;
 
 /// How much to show of a plan.
 #[allow(clippy::struct_excessive_bools)] // Each is a choice by itself.
@@ -355,6 +356,8 @@ fn ends_left_out<'a>(before: &'a str, after: &'a str) -> (&'a str, &'a str) {
 fn difference(out: &mut String, before: &str, after: &str, palette: &Palette) {
     // A last line without a line end would count as another one than the same with it, and look the same.
     let (before, after) = (with_line_end(before), with_line_end(after));
+    let returns = |text: &str| text.matches("\r\n").count();
+    let ends_differ = returns(&before) != returns(&after);
     let [before, after]: [Vec<&str>; 2] =
         [&before, &after].map(|text| text.split_inclusive('\n').collect());
     // One algorithm by name: `TextDiff` brings all of them along, a third of a megabyte.
@@ -381,9 +384,12 @@ fn difference(out: &mut String, before: &str, after: &str, palette: &Palette) {
                 ChangeTag::Equal => (" ", Style::new()),
             };
             let text = change.value().strip_suffix('\n').unwrap_or(change.value());
-            // A line end that differs would not be seen.
-            let text = safe(text.strip_suffix('\r').unwrap_or(text));
-            let _ = writeln!(out, "      {style}{sign} {text}{style:#}");
+            // A line end that differs would not be seen: two lines that look the same would be told to differ.
+            let (text, end) = match text.strip_suffix('\r') {
+                Some(text) => (text, if ends_differ { "␍" } else { "" }),
+                None => (text, ""),
+            };
+            let _ = writeln!(out, "      {style}{sign} {}{end}{style:#}", safe(text));
         }
     }
 }
@@ -396,11 +402,11 @@ fn with_line_end(text: &str) -> std::borrow::Cow<'_, str> {
     }
 }
 
-/// Text that cannot play tricks on a terminal.
+/// Text that cannot play tricks on a terminal, or on who reads there what he is about to apply.
 pub fn safe(text: &str) -> String {
     text.chars()
         .map(|c| {
-            if c.is_control() && c != '\t' {
+            if (c.is_control() && c != '\t') || is_deceptive(c) {
                 char::REPLACEMENT_CHARACTER
             } else {
                 c

@@ -387,10 +387,15 @@ impl Builder<'_> {
     }
 
     fn search_path(&mut self, record: &mut Record) -> Option<Located<Vec<Located<String>>>> {
-        let path = record
+        let mut path = record
             .take("search_path")
             .and_then(|value| list(value, text))?;
-        for element in &path.value {
+        for element in &mut path.value {
+            // In SQL's double quotes it is one name, whatever is in it: so are paths that were given to SET as one text.
+            if let Some(name) = in_double_quotes(&element.value) {
+                element.value = name;
+                continue;
+            }
             // PostgreSQL takes `SET search_path = 'app, pg_temp'` for one schema of that name.
             if let Some(comma) = element.value.find(',') {
                 let parts: Vec<String> = element
@@ -405,7 +410,7 @@ impl Builder<'_> {
                     ))
                     .at(&inner_span(element, comma..comma + 1))
                     .help(format!(
-                        "one schema an element: `search_path = [{}]`",
+                        "one schema an element: `search_path = [{}]`; a name with a comma in it has double quotes around it",
                         parts.join(", ")
                     )),
                 );
@@ -573,6 +578,13 @@ impl Builder<'_> {
         }
         settings
     }
+}
+
+/// What a name in SQL's double quotes says; `None` where the text is none.
+fn in_double_quotes(text: &str) -> Option<String> {
+    let inner = text.strip_prefix('"')?.strip_suffix('"')?;
+    let single = inner.replace("\"\"", "");
+    (!single.contains('"')).then(|| inner.replace("\"\"", "\""))
 }
 
 fn later<'a>(one: &'a Span, other: &'a Span) -> &'a Span {

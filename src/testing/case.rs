@@ -140,12 +140,11 @@ impl Writer<'_> {
                     .help("close it"),
             );
         }
-        // A body between BEGIN ATOMIC and END is no end of a transaction.
-        let atomic = tokens(&sql.text, syntax).any(|token| token.is_word(&sql.text, "atomic"));
+        // Whether a body is open that BEGIN ATOMIC begins: its END is no end of a transaction.
+        let mut atomic = false;
         for statement in statements(&sql.text, self.dialect) {
             let words: Vec<Token> = tokens(sql.text.get(statement.clone())?, syntax)
                 .filter(|token| !token.is_blank())
-                .take(3)
                 .map(|token| Token {
                     kind: token.kind,
                     range: statement.start + token.range.start..statement.start + token.range.end,
@@ -159,7 +158,7 @@ impl Writer<'_> {
             };
             let ends = match word(0).as_str() {
                 "BEGIN" | "COMMIT" | "ABORT" | "XA" => true,
-                "END" => !atomic,
+                "END" => !std::mem::take(&mut atomic),
                 "START" | "PREPARE" => word(1) == "TRANSACTION",
                 "ROLLBACK" => word(1) != "TO" && word(2) != "TO",
                 _ => false,
@@ -173,6 +172,21 @@ impl Writer<'_> {
                     ))
                     .at(&sql.place(Some(range)))
                     .help("a test runs in a transaction that is always rolled back: leave the statement out; SAVEPOINT and ROLLBACK TO work"),
+                );
+            }
+            let is = |token: &Token, word: &str| token.is_word(&sql.text, word);
+            atomic = atomic
+                || words
+                    .windows(2)
+                    .any(|pair| matches!(pair, [begin, next] if is(begin, "begin") && is(next, "atomic")));
+            let client = |token: &&Token| is(token, "stdin") || is(token, "stdout");
+            if word(0) == "COPY"
+                && let Some(token) = words.iter().find(client)
+            {
+                return Some(
+                    Diagnostic::new(format!("`{field}` copies rows from or to a client"))
+                        .at(&sql.place(Some(token.range.clone())))
+                        .help("a test has none: use INSERT … VALUES, or a query in `expect`"),
                 );
             }
         }

@@ -183,6 +183,10 @@ fn help(code: &SqlState) -> Option<&'static str> {
         "22P05" => {
             "the database's encoding has no such character (`SHOW server_encoding`): write it another way, such as by chr()"
         }
+        "22021" => {
+            "a text there is not UTF-8, and the database's encoding (`SHOW server_encoding`) does not tell what it is: make the trigger \
+             or function that holds it again, in UTF-8"
+        }
         "57014" => "raise `statement_timeout` for this role, or try again",
         "25006" => "connect to the primary server, with a role that may write",
         _ => return None,

@@ -17,6 +17,16 @@ struct HistoryColumns {
     rendering: bool,
 }
 
+/// The columns by which each of our tables is known: those that it had from the beginning. `migrations` is what many tools call theirs.
+const MIGRATIONS: &[&str] = &["version", "state", "plan_id", "spec_digest", "tool_version"];
+const OBJECTS: &[&str] = &[
+    "kind",
+    "version",
+    "rendered_digest",
+    "live_fingerprint",
+    "definition",
+];
+
 /// The latest row of each object up to a version; a sort in byte order, which the primary key may already give.
 const LATEST: &str = r#"
 SELECT DISTINCT ON (kind COLLATE "C", schema COLLATE "C", "table" COLLATE "C", name COLLATE "C")
@@ -98,12 +108,20 @@ impl Postgres {
                     EXISTS (SELECT FROM pg_catalog.pg_attribute a
                             WHERE a.attrelid = m.oid AND a.attname = 'rendering' AND NOT a.attisdropped),
                     COALESCE(pg_catalog.row_security_active(m.oid), false),
-                    COALESCE(pg_catalog.row_security_active(o.oid), false)
+                    COALESCE(pg_catalog.row_security_active(o.oid), false),
+                    (SELECT pg_catalog.count(*) FROM pg_catalog.pg_attribute a
+                     WHERE a.attrelid = m.oid AND NOT a.attisdropped AND a.attname = ANY ($2)),
+                    (SELECT pg_catalog.count(*) FROM pg_catalog.pg_attribute a
+                     WHERE a.attrelid = o.oid AND NOT a.attisdropped AND a.attname = ANY ($3))
              FROM pg_catalog.pg_namespace n
              LEFT JOIN pg_catalog.pg_class m ON m.relnamespace = n.oid AND m.relname = 'migrations'
              LEFT JOIN pg_catalog.pg_class o ON o.relnamespace = n.oid AND o.relname = 'objects'
              WHERE n.nspname = $1",
-            &[(&schema, Type::TEXT)],
+            &[
+                (&schema, Type::TEXT),
+                (&MIGRATIONS, Type::NAME_ARRAY),
+                (&OBJECTS, Type::NAME_ARRAY),
+            ],
         )?;
         let Some(row) = rows.first() else {
             return Ok(None);
@@ -111,6 +129,14 @@ impl Postgres {
         let (migrations, objects): (bool, bool) = (get(row, 4)?, get(row, 5)?);
         if !migrations && !objects {
             return Ok(None);
+        }
+        for (is_there, column, table, own) in [
+            (migrations, 9, "migrations", MIGRATIONS),
+            (objects, 10, "objects", OBJECTS),
+        ] {
+            if is_there && usize::try_from(get::<i64>(row, column)?) != Ok(own.len()) {
+                return Err(not_ours(&schema, table, own));
+            }
         }
         if migrations != objects {
             let name = |table: &str| format!("{schema}.{table}");
@@ -277,6 +303,19 @@ WHERE"#,
             .map(migration)
             .collect()
     }
+}
+
+/// That the schema of the history has something else by the name of one of its tables.
+fn not_ours(schema: &str, table: &str, own: &[&str]) -> Error {
+    Diagnostic::new(format!(
+        "`{schema}.{table}` is not triggerctl's: its history cannot be kept in the schema `{schema}`"
+    ))
+    .note(format!(
+        "a table of the history's has the columns {}",
+        own.join(", ")
+    ))
+    .help("choose a schema where nothing else is called `migrations` or `objects`, such as `history_schema = \"triggerctl\"`")
+    .into()
 }
 
 /// A definition as it was written down.

@@ -2,6 +2,7 @@
 
 use minijinja::{Value, context};
 
+use super::names::LONGEST;
 use super::shared::is_list;
 use crate::dialect::script::Script;
 use crate::dialect::{Ddl, qualified, texts};
@@ -187,12 +188,14 @@ fn exact(cost: f32) -> Value {
 
 fn set(setting: &Setting) -> Value {
     let Setting { name, values } = setting;
-    // An identifier cannot be empty: `''` is how an empty list is written.
-    let is_empty = values.iter().all(String::is_empty);
+    // What no identifier can be is written as a literal, which the server quotes itself: nothing, and what it would cut off.
+    let are_names = values
+        .iter()
+        .all(|value| (1..=LONGEST).contains(&value.len()));
     context! {
         name => name.split('.').collect::<Value>(),
-        is_list => is_list(name) && !is_empty,
-        values => if is_empty { Value::from([""]) } else { texts(values) },
+        is_list => is_list(name) && are_names && !values.is_empty(),
+        values => if values.is_empty() { Value::from([""]) } else { texts(values) },
     }
 }
 

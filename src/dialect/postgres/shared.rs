@@ -106,7 +106,7 @@ pub(super) fn lower(
         || "plpgsql".to_owned(),
         |language| check_language(language, &mut problems),
     );
-    let text = body_text(body, &id, vars, renderer, &mut problems);
+    let text = body_text(body, &id, &language, vars, renderer, &mut problems);
 
     let mut set: Vec<Setting> = vec![];
     set.extend(path.as_ref().map(search_path));
@@ -233,6 +233,7 @@ fn check_language(language: &Located<String>, problems: &mut Vec<Diagnostic>) ->
 fn body_text(
     body: &Located<String>,
     id: &FunctionId,
+    language: &str,
     vars: &Value,
     renderer: &Renderer,
     problems: &mut Vec<Diagnostic>,
@@ -257,7 +258,11 @@ fn body_text(
             return None;
         }
     };
-    if let Err(flaw) = inspect::check_text(&text, &POSTGRES) {
+    let checked = match language {
+        "plpgsql" => inspect::check_text(&text, &POSTGRES),
+        _ => inspect::check_foreign(&text),
+    };
+    if let Err(flaw) = checked {
         problems.push(
             Diagnostic::new(format!("the `body` {}", flaw.message))
                 .at(&place(body, &text, flaw.range))

@@ -141,7 +141,7 @@ pub(super) const FILE: &[Key] = &[
         sections: &[Section::Database, Section::Environment],
         shape: Shape::Late,
         default: "`triggerctl`",
-        doc: "PostgreSQL: the schema of the history tables.",
+        doc: "PostgreSQL: the schema of the history tables, `migrations` and `objects`.",
         example: "history_schema = \"triggerctl\"",
         ..KEY
     },
