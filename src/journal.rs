@@ -65,17 +65,23 @@ impl Journal {
         let objects = self.objects.iter();
         objects
             .filter(|object| touched.contains(&*object.id))
-            .flat_map(|object| {
-                let before = object.before.as_ref().map(|before| &before.definition);
-                let end = match &object.end {
-                    Expected::Present { definition, .. }
-                    | Expected::Returned { definition, .. } => Some(definition),
-                    Expected::Absent | Expected::Missing { .. } | Expected::Released => None,
-                };
-                [before, end]
-            })
+            .flat_map(Object::ends)
             .flatten()
             .collect()
+    }
+}
+
+impl Object {
+    /// What it was, and what it is to be.
+    fn ends(&self) -> [Option<&Definition>; 2] {
+        let before = self.before.as_ref().map(|before| &before.definition);
+        let end = match &self.end {
+            Expected::Present { definition, .. } | Expected::Returned { definition, .. } => {
+                Some(definition)
+            }
+            Expected::Absent | Expected::Missing { .. } | Expected::Released => None,
+        };
+        [before, end]
     }
 }
 
@@ -135,9 +141,28 @@ pub struct Broken {
     pub found: Vec<(ObjectId, Found)>,
     /// How many statements are known to have run, and of how many.
     pub progress: (usize, usize),
+    /// What each object was before, and is to be: the one on the way back, the other on the way forward.
+    ends: Vec<[Option<Definition>; 2]>,
 }
 
 impl Broken {
+    /// What would be live after this way and is not now, and would fail when it fires: a table may have gone meanwhile.
+    ///
+    /// # Errors
+    /// The database cannot be read.
+    pub fn would_fail(&self, way: Way, database: &mut dyn Database) -> Result<Vec<String>, Error> {
+        let made = self.found.iter().zip(&self.ends);
+        let made: Vec<&Definition> = made
+            .filter_map(|((_, found), [before, after])| match (way, found) {
+                (Way::Leave, _) | (Way::Forward, Found::After) | (Way::Back, Found::Before) => None,
+                (Way::Forward, _) => after.as_ref(),
+                (Way::Back, _) => before.as_ref(),
+            })
+            .collect();
+        let found = database.check(&made, &[])?;
+        Ok(found.into_iter().map(|(_, fault)| fault.message).collect())
+    }
+
     /// Whether every object is in a state that the migration can have left it in.
     pub fn is_clear(&self) -> bool {
         self.found.iter().all(|(_, found)| *found != Found::Other)
@@ -851,6 +876,7 @@ pub fn broken(database: &mut dyn Database) -> Result<Option<Broken>, Error> {
             migration,
             found: vec![],
             progress: (0, 0),
+            ends: vec![],
         }));
     };
     let journal = written::read(&journal, &migration, database.home())?;
@@ -872,7 +898,11 @@ pub fn broken(database: &mut dyn Database) -> Result<Option<Broken>, Error> {
         })
         .collect::<Result<_, Error>>()?;
     let progress = progress(&journal, &states);
+    let objects = journal.objects.iter();
     Ok(Some(Broken {
+        ends: objects
+            .map(|object| object.ends().map(Option::<&_>::cloned))
+            .collect(),
         migration,
         found: states,
         progress,

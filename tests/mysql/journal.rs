@@ -413,7 +413,17 @@ fn a_trigger_that_was_dropped_and_not_made_again_is_made(engine: Engine) {
             .code(2)
             .says(&["not made again yet"]);
         if back {
-            sandbox.on(&live, &["repair", "--back", "--yes"]).ok();
+            // It comes back all the same where its table has gone meanwhile, and that is told.
+            live.batch("ALTER TABLE log RENAME TO old_log");
+            sandbox
+                .on(&live, &["repair"])
+                .code(2)
+                .never_says(&["would fail"]);
+            sandbox
+                .on(&live, &["repair", "--back", "--yes"])
+                .ok()
+                .says(&["warning: trigger `b` would fail when it fires"]);
+            live.batch("ALTER TABLE old_log RENAME TO log");
             assert_eq!(
                 live.snapshot().matches(" 1')").count(),
                 2,
