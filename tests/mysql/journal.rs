@@ -332,7 +332,8 @@ fn a_table_in_use_is_busy_and_nothing_changes(engine: Engine) {
     sandbox
         .on(&live, &["apply", "--yes", "--wait", "3"])
         .code(4)
-        .says(&["locked", "undone"]);
+        .says(&["table `", ".t1` is locked by another connection", "undone"])
+        .says(&[&format!("connection {}", reader.connection_id())]);
     assert_eq!(live.snapshot(), before);
     reader.query_drop("ROLLBACK").unwrap();
     sandbox.on(&live, &["apply", "--yes"]).ok();

@@ -68,10 +68,18 @@ pub(super) fn cannot(doing: &str, error: &Driver) -> Error {
     }
 }
 
-/// Somebody else holds the lock.
+/// Somebody else holds the lock: of a table, or, for a backup, of all.
 pub(super) fn busy(error: &Driver) -> Error {
+    busy_with("a table", error)
+}
+
+/// Somebody else holds the lock of one of these.
+pub(super) fn busy_with(what: &str, error: &Driver) -> Error {
     explain(
-        Error::new(Kind::Busy, "a table is locked by another connection"),
+        Error::new(
+            Kind::Busy,
+            format!("{what} is locked by another connection"),
+        ),
         error,
     )
     .help("try again when the other connection has ended its transaction, or wait longer with `--wait`")

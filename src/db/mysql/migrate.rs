@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use mysql::prelude::Queryable;
 
 use super::helpers::WITNESS;
+use super::size::account;
 use super::{Mysql, catalog, column, errors, literal, quoted};
 use crate::db::{Patience, Statement};
 use crate::dialect::mysql::stored;
@@ -88,13 +89,8 @@ impl Mysql {
             let Some(row) = rows.first() else {
                 return Ok(None);
             };
-            let (id, user): (u64, Option<String>) = (column(row, 0)?, column(row, 1)?);
-            let (host, seconds): (Option<String>, Option<i64>) = (column(row, 2)?, column(row, 3)?);
-            let account = match (user, host.filter(|host| !host.is_empty())) {
-                (Some(user), Some(host)) => format!(" (`{user}` from {host})"),
-                (Some(user), None) => format!(" (`{user}`)"),
-                (None, _) => String::new(),
-            };
+            let account = account(column(row, 1)?, column(row, 2)?);
+            let (id, seconds): (u64, Option<i64>) = (column(row, 0)?, column(row, 3)?);
             let since = seconds.map_or_else(String::new, |seconds| {
                 format!(", idle or at one statement for {seconds} s")
             });
@@ -154,6 +150,7 @@ impl Mysql {
             _ if errors::is_lost(&error) => {
                 Err(Error::new(Kind::Uncertain, "the connection broke").note(errors::words(&error)))
             }
+            _ if errors::kind(&error) == Kind::Busy => Err(self.busy_tables(tables, &error)),
             _ => Err(errors::cannot("lock the tables", &error)),
         }
     }
