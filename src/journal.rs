@@ -479,7 +479,12 @@ impl Runner<'_> {
         count: &mut dyn FnMut(),
     ) -> Result<(), Error> {
         if !group.tables.is_empty() {
-            hold(&group.tables, self.settings.patience, database)?;
+            hold(
+                &group.tables,
+                self.settings.patience,
+                database,
+                signal::check,
+            )?;
         }
         for piece in pieces(&group.statements) {
             signal::check()?;
@@ -518,7 +523,10 @@ impl Runner<'_> {
                 writer.each_of_objects(self.version, rows, record)
             })?
         };
-        database.commit()?;
+        // It is done and written down: locks that cannot be given back go with the connection, and nothing is undone for them.
+        if let Err(error) = database.commit() {
+            log::debug!("the locks were not given back: {error}");
+        }
         Ok(migration)
     }
 
@@ -548,7 +556,7 @@ impl Runner<'_> {
         match recorded {
             Err(error) if error.kind != Kind::Uncertain => {
                 // What undoes it is DDL, which would commit the rows.
-                Err(match record("ROLLBACK".to_owned()) {
+                Err(match insist(|| record("ROLLBACK".to_owned())) {
                     Ok(()) => error,
                     Err(second) => Error {
                         kind: Kind::Uncertain,
@@ -571,7 +579,7 @@ impl Runner<'_> {
         if error.kind == Kind::Uncertain {
             return self.left(error, None);
         }
-        let back = self.back(database).and_then(|()| {
+        let back = insist(|| self.back(database)).and_then(|()| {
             let migration = Migration {
                 state: "failed".to_owned(),
                 finished_at: Some(Timestamp::now().to_string()),
@@ -579,7 +587,8 @@ impl Runner<'_> {
                 error: Some(error.to_string()),
                 ..started.clone()
             };
-            run_plain(&[self.settings.writer.finish(&migration)?], database)
+            let finish = [self.settings.writer.finish(&migration)?];
+            insist(|| run_plain(&finish, database))
         });
         match back {
             Ok(()) => {
@@ -600,9 +609,13 @@ impl Runner<'_> {
 
     /// Nobody could undo it.
     fn left(&self, error: Error, second: Option<Error>) -> Error {
-        let mut error = Error {
-            kind: Kind::Uncertain,
-            ..error
+        let mut error = match error.kind {
+            // Its words are those of one after which nothing has changed.
+            Kind::Interrupted => Error::new(Kind::Uncertain, "interrupted"),
+            _ => Error {
+                kind: Kind::Uncertain,
+                ..error
+            },
         }
         .note(format!(
             "migration {} is neither done nor undone",
@@ -616,6 +629,8 @@ impl Runner<'_> {
 
     /// Every object as it was, by the definitions that were written down.
     fn back(&self, database: &mut dyn Database) -> Result<(), Error> {
+        // A signal may have met their release, and whoever holds some tables can read no others.
+        database.release()?;
         self.lead(Way::Back, database)
     }
 
@@ -667,7 +682,7 @@ impl Runner<'_> {
         }
         for group in groups(self.statements(ways, &catalog, &live, database)?) {
             if !group.tables.is_empty() {
-                hold(&group.tables, self.settings.patience, database)?;
+                hold(&group.tables, self.settings.patience, database, || Ok(()))?;
             }
             let result = database.run(&group.statements, &mut |_| ());
             let released = database.release();
@@ -780,11 +795,28 @@ impl Step {
     }
 }
 
-/// Hold others off these tables; a busy table is tried again, with pauses, until the patience is over.
+/// So often may a signal meet what must be done to the end: somebody may press Ctrl-C again.
+const INSISTENCE: u32 = 20;
+
+/// Do what must not be given up because of a signal, since nothing would be as it was: what a signal has the server stop may be
+/// that, instead of what the signal was meant for. It is begun anew, and does nothing twice.
+fn insist<T>(mut work: impl FnMut() -> Result<T, Error>) -> Result<T, Error> {
+    for _ in 0..INSISTENCE {
+        match work() {
+            Err(error) if error.kind == Kind::Interrupted => log::info!("{error}; going on"),
+            done => return done,
+        }
+    }
+    work()
+}
+
+/// Hold others off these tables; a busy table is tried again, with pauses, until the patience is over, or `goes_on` says
+/// that a signal came.
 fn hold(
     tables: &BTreeSet<TableId>,
     patience: Patience,
     database: &mut dyn Database,
+    goes_on: impl Fn() -> Result<(), Error>,
 ) -> Result<(), Error> {
     let start = Instant::now();
     let mut pause = Duration::from_millis(50);
@@ -793,7 +825,7 @@ fn hold(
             Ok(()) => return Ok(()),
             Err(error) => error,
         };
-        signal::check()?;
+        goes_on()?;
         if error.kind != Kind::Busy || start.elapsed() + pause >= patience.total {
             return Err(error);
         }

@@ -19,6 +19,10 @@ pub(crate) const TESTS: &[(&str, Test)] = &[
         "a_client_with_helpers_killed_at_many_statements",
         a_client_with_helpers_killed_at_many_statements,
     ),
+    (
+        "interrupted_at_every_statement",
+        interrupted_at_every_statement,
+    ),
 ];
 
 /// Those that start a server of their own.
@@ -158,6 +162,63 @@ fn a_client_killed(engine: Engine, (before, count): (usize, usize), every: usize
         broken > 8 / every,
         "only {broken} of {most} kills were in mid-apply"
     );
+}
+
+/// Ctrl-C has the server stop what runs, and comes when it comes: whatever it meets, nothing is half done, and what is done is
+/// written down.
+fn interrupted_at_every_statement(engine: Engine) {
+    const TABLES: usize = 3;
+    let mut live = Mysql::of(engine);
+    tables(&mut live, TABLES);
+    let sandbox = Sandbox::with_spec("version = 1\n");
+    let write = |number: u32| {
+        let one = |table| counting(&format!("t{table}"), &format!("counts{table}"), number);
+        let all: String = (0..TABLES).map(one).collect();
+        sandbox.write("triggers.toml", format!("version = 1\n{all}"));
+    };
+    write(0);
+    sandbox.on(&live, &["apply", "--yes"]).ok();
+    let url = live.url();
+    let (address, socket) = url.split_once("?socket=").unwrap();
+    let run = |proxy: &Proxy| {
+        let url = format!("{address}?socket={}", proxy.socket());
+        common::finish(sandbox.command(&["--url", &url, "apply", "--yes"]))
+    };
+    let mut number = 0;
+    let mut undone = 0;
+    for length in [1, 3] {
+        let mut at = 0;
+        loop {
+            number += 1;
+            write(number);
+            let before = live.snapshot();
+            let proxy = Proxy::interrupting(socket, at..at + length);
+            let run = run(&proxy);
+            let what = format!("{length} interrupted from statement {at} on: {run}");
+            let after = live.snapshot();
+            match run.code {
+                Some(0) => {
+                    let ends = after.matches(&format!(" {number}')")).count();
+                    assert_eq!(ends, TABLES, "{what}");
+                    empty_plan(&sandbox, &live);
+                }
+                // Before there is a migration it is an error like any other.
+                Some(1 | 130) => {
+                    assert_eq!(before, after, "{what}");
+                    undone += usize::from(run.stderr.contains("was undone"));
+                    let plan = sandbox.on(&live, &["plan", "--format", "json"]).ok().json();
+                    assert_eq!(plan["summary"]["replace"], TABLES, "{what}");
+                }
+                _ => panic!("{what}"),
+            }
+            assert!(!unfinished(&mut live), "{what}");
+            at += 1;
+            if proxy.passed() < at {
+                break;
+            }
+        }
+    }
+    assert!(undone > 10, "only {undone} were in mid-apply");
 }
 
 fn a_server_killed_ten_times(engine: Engine) {

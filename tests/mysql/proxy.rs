@@ -1,7 +1,8 @@
 //! A socket between the client and the server, which lets a number of statements through and then no more: what the next
-//! one would have been is where the client is killed.
+//! one would have been is where the client is killed. Or some are answered as if they had been interrupted (KILL QUERY).
 
 use std::io::{Read, Write};
+use std::ops::Range;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -19,6 +20,15 @@ pub(crate) struct Proxy {
 impl Proxy {
     /// Before the server on this socket; `let_through` statements pass, counted over all connections.
     pub(crate) fn new(server: &str, let_through: usize) -> Self {
+        Self::with(server, let_through, 0..0)
+    }
+
+    /// The same, where these statements are interrupted before they do anything.
+    pub(crate) fn interrupting(server: &str, statements: Range<usize>) -> Self {
+        Self::with(server, usize::MAX, statements)
+    }
+
+    fn with(server: &str, let_through: usize, interrupted: Range<usize>) -> Self {
         let folder = tempfile::Builder::new()
             .prefix("triggerctl-proxy-")
             .tempdir()
@@ -37,7 +47,16 @@ impl Proxy {
                     let _ = to_client.shutdown(std::net::Shutdown::Both);
                 });
                 let (counter, sender) = (Arc::clone(&counter), sender.clone());
-                std::thread::spawn(move || pass(client, server, let_through, &counter, &sender));
+                let interrupted = interrupted.clone();
+                std::thread::spawn(move || {
+                    pass(
+                        client,
+                        server,
+                        (let_through, &interrupted),
+                        &counter,
+                        &sender,
+                    );
+                });
             }
         });
         Self {
@@ -68,7 +87,7 @@ impl Proxy {
 fn pass(
     mut client: UnixStream,
     mut server: UnixStream,
-    let_through: usize,
+    (let_through, interrupted): (usize, &Range<usize>),
     counter: &AtomicUsize,
     stopped: &Sender<()>,
 ) {
@@ -92,7 +111,17 @@ fn pass(
                 let _ = client.read(&mut header);
                 break;
             }
-            counter.fetch_add(1, Ordering::SeqCst);
+            let number = counter.fetch_add(1, Ordering::SeqCst);
+            if interrupted.contains(&number) {
+                // The server's error 1317, with its length and the number of the packet before it.
+                let mut packet = b"\xff\x25\x05#70100Query execution was interrupted".to_vec();
+                let length = u8::try_from(packet.len()).unwrap();
+                packet.splice(0..0, [length, 0, 0, 1]);
+                if client.write_all(&packet).is_err() {
+                    break;
+                }
+                continue;
+            }
         }
         if server
             .write_all(&header)
