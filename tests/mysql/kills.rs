@@ -4,9 +4,12 @@
 use std::process::Stdio;
 use std::time::Instant;
 
+use mysql::prelude::Queryable;
+
 use crate::common::mysql::{Engine, Mysql};
 use crate::common::mysql_server::MysqlServer;
 use crate::common::{self, Live, Sandbox};
+use crate::journal::wait_for_lock;
 use crate::proxy::Proxy;
 use crate::{Test, counting, empty_plan, tables};
 
@@ -22,6 +25,10 @@ pub(crate) const TESTS: &[(&str, Test)] = &[
     (
         "interrupted_at_every_statement",
         interrupted_at_every_statement,
+    ),
+    (
+        "a_signal_lets_the_statement_end",
+        a_signal_lets_the_statement_end,
     ),
 ];
 
@@ -219,6 +226,39 @@ fn interrupted_at_every_statement(engine: Engine) {
         }
     }
     assert!(undone > 10, "only {undone} were in mid-apply");
+}
+
+/// MariaDB keeps a trigger that it was reading when it was told to stop as one that is broken.
+fn a_signal_lets_the_statement_end(engine: Engine) {
+    let mut live = Mysql::of(engine);
+    tables(&mut live, 2);
+    let sandbox = Sandbox::with_spec("version = 1\n");
+    step(&sandbox, 2, 1);
+    sandbox.on(&live, &["apply", "--yes"]).ok();
+    step(&sandbox, 2, 3);
+    let before = live.snapshot();
+    let url = live.url();
+    let (address, socket) = url.split_once("?socket=").unwrap();
+    let proxy = Proxy::new(socket, usize::MAX);
+    let url = format!("{address}?socket={}", proxy.socket());
+    let mut reader = live.connect();
+    reader.query_drop("START TRANSACTION").unwrap();
+    reader.query_drop("SELECT * FROM t1").unwrap();
+    let child = sandbox
+        .command(&["--url", &url, "apply", "--yes", "--wait", "60"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    wait_for_lock(&mut live);
+    common::signal(&child, "TERM");
+    let run = common::wait(child, "apply after a signal")
+        .code(130)
+        .says(&["interrupted: nothing was changed"]);
+    reader.query_drop("ROLLBACK").unwrap();
+    assert_eq!(proxy.kills(), 0, "{run}");
+    assert_eq!(before, live.snapshot(), "{run}");
+    assert!(!unfinished(&mut live), "{run}");
 }
 
 fn a_server_killed_ten_times(engine: Engine) {

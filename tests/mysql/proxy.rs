@@ -14,6 +14,7 @@ pub(crate) struct Proxy {
     _folder: tempfile::TempDir,
     path: PathBuf,
     passed: Arc<AtomicUsize>,
+    kills: Arc<AtomicUsize>,
     stopped: Receiver<()>,
 }
 
@@ -36,7 +37,9 @@ impl Proxy {
         let path = folder.path().join("s");
         let listener = UnixListener::bind(&path).unwrap();
         let (passed, (sender, stopped)) = (Arc::new(AtomicUsize::new(0)), channel());
+        let kills = Arc::new(AtomicUsize::new(0));
         let (server, counter) = (server.to_owned(), Arc::clone(&passed));
+        let seen = Arc::clone(&kills);
         std::thread::spawn(move || {
             while let Ok((client, _)) = listener.accept() {
                 let server = UnixStream::connect(&server).unwrap();
@@ -47,13 +50,13 @@ impl Proxy {
                     let _ = to_client.shutdown(std::net::Shutdown::Both);
                 });
                 let (counter, sender) = (Arc::clone(&counter), sender.clone());
-                let interrupted = interrupted.clone();
+                let (interrupted, seen) = (interrupted.clone(), Arc::clone(&seen));
                 std::thread::spawn(move || {
                     pass(
                         client,
                         server,
                         (let_through, &interrupted),
-                        &counter,
+                        (&counter, &seen),
                         &sender,
                     );
                 });
@@ -63,6 +66,7 @@ impl Proxy {
             _folder: folder,
             path,
             passed,
+            kills,
             stopped,
         }
     }
@@ -74,6 +78,11 @@ impl Proxy {
     /// How many statements have passed.
     pub(crate) fn passed(&self) -> usize {
         self.passed.load(Ordering::SeqCst)
+    }
+
+    /// How many of them were to stop another.
+    pub(crate) fn kills(&self) -> usize {
+        self.kills.load(Ordering::SeqCst)
     }
 
     /// Wait until a statement does not pass any more.
@@ -88,7 +97,7 @@ fn pass(
     mut client: UnixStream,
     mut server: UnixStream,
     (let_through, interrupted): (usize, &Range<usize>),
-    counter: &AtomicUsize,
+    (counter, kills): (&AtomicUsize, &AtomicUsize),
     stopped: &Sender<()>,
 ) {
     // COM_QUERY, COM_STMT_PREPARE and COM_STMT_EXECUTE.
@@ -111,6 +120,10 @@ fn pass(
                 let _ = client.read(&mut header);
                 break;
             }
+            kills.fetch_add(
+                usize::from(payload.starts_with(b"\x03KILL")),
+                Ordering::SeqCst,
+            );
             let number = counter.fetch_add(1, Ordering::SeqCst);
             if interrupted.contains(&number) {
                 // The server's error 1317, with its length and the number of the packet before it.
