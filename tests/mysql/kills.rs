@@ -33,8 +33,13 @@ pub(crate) const TESTS: &[(&str, Test)] = &[
 ];
 
 /// Those that start a server of their own.
-pub(crate) const SERVER_TESTS: &[(&str, Test)] =
-    &[("a_server_killed_ten_times", a_server_killed_ten_times)];
+pub(crate) const SERVER_TESTS: &[(&str, Test)] = &[
+    ("a_server_killed_ten_times", a_server_killed_ten_times),
+    (
+        "a_server_that_takes_no_writes",
+        a_server_that_takes_no_writes,
+    ),
+];
 
 /// A trigger on each table, all of this step; and one more on the first table in every other step, so that some are made
 /// and dropped as well.
@@ -259,6 +264,35 @@ fn a_signal_lets_the_statement_end(engine: Engine) {
     assert_eq!(proxy.kills(), 0, "{run}");
     assert_eq!(before, live.snapshot(), "{run}");
     assert!(!unfinished(&mut live), "{run}");
+}
+
+/// As a replica is: it can be looked at, and `apply` is refused before anything is changed.
+fn a_server_that_takes_no_writes(engine: Engine) {
+    let server = MysqlServer::start(engine, &["--log-bin-trust-function-creators=1"]);
+    let mut live = Mysql::at(&server.url());
+    tables(&mut live, 1);
+    let name = live.name().to_owned();
+    live.batch(&format!(
+        "CREATE USER 'w'@'localhost' IDENTIFIED BY ''; GRANT ALL ON {name}.* TO 'w'@'localhost'"
+    ));
+    let sandbox = Sandbox::with_spec("version = 1\n");
+    let as_writer = |arguments: &[&str]| {
+        let url = live.url_of("w", "");
+        sandbox.run(&[&["--url", &url], arguments].concat())
+    };
+    step(&sandbox, 1, 1);
+    as_writer(&["apply", "--yes"]).ok();
+    step(&sandbox, 1, 3);
+    let mut root = live.connect();
+    root.query_drop("SET GLOBAL read_only = 1").unwrap();
+    as_writer(&["check", "--no-lint"]).code(2);
+    for command in ["apply", "rollback"] {
+        as_writer(&[command, "--yes"])
+            .code(3)
+            .says(&["the server is read-only"]);
+    }
+    root.query_drop("SET GLOBAL read_only = 0").unwrap();
+    as_writer(&["apply", "--yes"]).ok();
 }
 
 fn a_server_killed_ten_times(engine: Engine) {
