@@ -352,13 +352,7 @@ fn same_target(plan: &Plan, database: &dyn Database) -> Result<(), Error> {
 /// Say what was done.
 pub fn report(context: &Context, migration: &Migration) -> Result<(), Error> {
     if context.output.format == Format::Json {
-        let document = json::applied(Some(migration))?;
-        return context.output.result(&document).map_err(|error| {
-            error.note(format!(
-                "the migration was applied, as version {}: only this could not be said",
-                migration.version
-            ))
-        });
+        return context.output.result(&json::applied(Some(migration))?);
     }
     let took = migration.duration_ms.unwrap_or_default();
     let (version, summary) = (migration.version, &migration.summary);
