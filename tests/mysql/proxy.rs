@@ -80,16 +80,16 @@ impl Proxy {
         self.passed.load(Ordering::SeqCst)
     }
 
-    /// How many of them were to stop another.
-    pub(crate) fn kills(&self) -> usize {
-        self.kills.load(Ordering::SeqCst)
-    }
-
     /// Wait until a statement does not pass any more.
     pub(crate) fn wait(&self) {
         self.stopped
             .recv_timeout(Duration::from_secs(30))
             .expect("the client comes that far");
+    }
+
+    /// How many of them were to stop another.
+    pub(crate) fn kills(&self) -> usize {
+        self.kills.load(Ordering::SeqCst)
     }
 }
 
