@@ -69,17 +69,23 @@ impl Journal {
         let objects = self.objects.iter();
         objects
             .filter(|object| touched.contains(&*object.id))
-            .flat_map(|object| {
-                let before = object.before.as_ref().map(|before| &before.definition);
-                let end = match &object.end {
-                    Expected::Present { definition, .. }
-                    | Expected::Returned { definition, .. } => Some(definition),
-                    Expected::Absent | Expected::Missing { .. } | Expected::Released => None,
-                };
-                [before, end]
-            })
+            .flat_map(Object::ends)
             .flatten()
             .collect()
+    }
+}
+
+impl Object {
+    /// What it was, and what it is to be.
+    fn ends(&self) -> [Option<&Definition>; 2] {
+        let before = self.before.as_ref().map(|before| &before.definition);
+        let end = match &self.end {
+            Expected::Present { definition, .. } | Expected::Returned { definition, .. } => {
+                Some(definition)
+            }
+            Expected::Absent | Expected::Missing { .. } | Expected::Released => None,
+        };
+        [before, end]
     }
 }
 
@@ -139,9 +145,28 @@ pub struct Broken {
     pub found: Vec<(ObjectId, Found)>,
     /// How many statements are known to have run, and of how many.
     pub progress: (usize, usize),
+    /// What each object was before, and is to be: the one on the way back, the other on the way forward.
+    ends: Vec<[Option<Definition>; 2]>,
 }
 
 impl Broken {
+    /// What would be live after this way and is not now, and would fail when it fires: a table may have gone meanwhile.
+    ///
+    /// # Errors
+    /// The database cannot be read.
+    pub fn would_fail(&self, way: Way, database: &mut dyn Database) -> Result<Vec<String>, Error> {
+        let made = self.found.iter().zip(&self.ends);
+        let made: Vec<&Definition> = made
+            .filter_map(|((_, found), [before, after])| match (way, found) {
+                (Way::Leave, _) | (Way::Forward, Found::After) | (Way::Back, Found::Before) => None,
+                (Way::Forward, _) => after.as_ref(),
+                (Way::Back, _) => before.as_ref(),
+            })
+            .collect();
+        let found = database.check(&made, &[])?;
+        Ok(found.into_iter().map(|(_, fault)| fault.message).collect())
+    }
+
     /// Whether every object is in a state that the migration can have left it in.
     pub fn is_clear(&self) -> bool {
         self.found.iter().all(|(_, found)| *found != Found::Other)
@@ -483,7 +508,7 @@ impl Runner<'_> {
                 .iter()
                 .flat_map(|group| group.statements.iter().cloned())
                 .collect();
-            patiently(self.settings.patience, || {
+            patiently(self.settings.patience, signal::check, || {
                 let mut ran = 0;
                 let result = database.run(&statements, &mut |done| ran = done);
                 let before = groups.len();
@@ -516,7 +541,12 @@ impl Runner<'_> {
         count: &mut dyn FnMut(),
     ) -> Result<(), Error> {
         if !group.tables.is_empty() {
-            hold(&group.tables, self.settings.patience, database)?;
+            hold(
+                &group.tables,
+                self.settings.patience,
+                database,
+                signal::check,
+            )?;
         }
         for piece in pieces(&group.statements) {
             signal::check()?;
@@ -555,7 +585,10 @@ impl Runner<'_> {
                 writer.each_of_objects(self.version, rows, record)
             })?
         };
-        database.commit()?;
+        // It is done and written down: locks that cannot be given back go with the connection, and nothing is undone for them.
+        if let Err(error) = database.commit() {
+            log::debug!("the locks were not given back: {error}");
+        }
         Ok(migration)
     }
 
@@ -585,7 +618,7 @@ impl Runner<'_> {
         match recorded {
             Err(error) if error.kind != Kind::Uncertain => {
                 // What undoes it is DDL, which would commit the rows.
-                Err(match record("ROLLBACK".to_owned()) {
+                Err(match insist(|| record("ROLLBACK".to_owned())) {
                     Ok(()) => error,
                     Err(second) => Error {
                         kind: Kind::Uncertain,
@@ -608,7 +641,7 @@ impl Runner<'_> {
         if error.kind == Kind::Uncertain {
             return self.left(error, None);
         }
-        let back = self.back(database).and_then(|()| {
+        let back = insist(|| self.back(database)).and_then(|()| {
             let migration = Migration {
                 state: "failed".to_owned(),
                 finished_at: Some(Timestamp::now().to_string()),
@@ -616,7 +649,8 @@ impl Runner<'_> {
                 error: Some(error.to_string()),
                 ..started.clone()
             };
-            run_plain(&[self.settings.writer.finish(&migration)?], database)
+            let finish = [self.settings.writer.finish(&migration)?];
+            insist(|| run_plain(&finish, database))
         });
         match back {
             Ok(()) => {
@@ -637,9 +671,13 @@ impl Runner<'_> {
 
     /// Nobody could undo it.
     fn left(&self, error: Error, second: Option<Error>) -> Error {
-        let mut error = Error {
-            kind: Kind::Uncertain,
-            ..error
+        let mut error = match error.kind {
+            // Its words are those of one after which nothing has changed.
+            Kind::Interrupted => Error::new(Kind::Uncertain, "interrupted"),
+            _ => Error {
+                kind: Kind::Uncertain,
+                ..error
+            },
         }
         .note(format!(
             "migration {} is neither done nor undone",
@@ -653,6 +691,8 @@ impl Runner<'_> {
 
     /// Every object as it was, by the definitions that were written down.
     fn back(&self, database: &mut dyn Database) -> Result<(), Error> {
+        // A signal may have met their release, and whoever holds some tables can read no others.
+        database.release()?;
         self.lead(Way::Back, database)
     }
 
@@ -705,7 +745,7 @@ impl Runner<'_> {
         let statements = self.statements(ways, &catalog, &live, database)?;
         for group in groups(statements, &BTreeSet::new()) {
             if !group.tables.is_empty() {
-                hold(&group.tables, self.settings.patience, database)?;
+                hold(&group.tables, self.settings.patience, database, || Ok(()))?;
             }
             let result = database.run(&group.statements, &mut |_| ());
             let released = database.release();
@@ -818,18 +858,35 @@ impl Step {
     }
 }
 
+/// So often may a signal meet what must be done to the end: somebody may press Ctrl-C again.
+const INSISTENCE: u32 = 20;
+
+/// Do what must not be given up because of a signal, since nothing would be as it was: what a signal has the server stop may be
+/// that, instead of what the signal was meant for. It is begun anew, and does nothing twice.
+fn insist<T>(mut work: impl FnMut() -> Result<T, Error>) -> Result<T, Error> {
+    for _ in 0..INSISTENCE {
+        match work() {
+            Err(error) if error.kind == Kind::Interrupted => log::info!("{error}; going on"),
+            done => return done,
+        }
+    }
+    work()
+}
+
 /// Hold others off these tables.
 fn hold(
     tables: &BTreeSet<TableId>,
     patience: Patience,
     database: &mut dyn Database,
+    goes_on: impl Fn() -> Result<(), Error>,
 ) -> Result<(), Error> {
-    patiently(patience, || database.hold(tables))
+    patiently(patience, goes_on, || database.hold(tables))
 }
 
-/// What finds a table busy is tried again, with pauses, until the patience is over.
+/// What finds a table busy is tried again, with pauses, until the patience is over, or `goes_on` says that a signal came.
 fn patiently(
     patience: Patience,
+    goes_on: impl Fn() -> Result<(), Error>,
     mut attempt: impl FnMut() -> Result<(), Error>,
 ) -> Result<(), Error> {
     let start = Instant::now();
@@ -839,7 +896,7 @@ fn patiently(
             Ok(()) => return Ok(()),
             Err(error) => error,
         };
-        signal::check()?;
+        goes_on()?;
         if error.kind != Kind::Busy || start.elapsed() + pause >= patience.total {
             return Err(error);
         }
@@ -922,6 +979,7 @@ pub fn broken(database: &mut dyn Database) -> Result<Option<Broken>, Error> {
             migration,
             found: vec![],
             progress: (0, 0),
+            ends: vec![],
         }));
     };
     let journal = written::read(&journal, &migration, database.home())?;
@@ -943,7 +1001,11 @@ pub fn broken(database: &mut dyn Database) -> Result<Option<Broken>, Error> {
         })
         .collect::<Result<_, Error>>()?;
     let progress = progress(&journal, &states);
+    let objects = journal.objects.iter();
     Ok(Some(Broken {
+        ends: objects
+            .map(|object| object.ends().map(Option::<&_>::cloned))
+            .collect(),
         migration,
         found: states,
         progress,

@@ -4,6 +4,8 @@
 //! What was live before a migration is what it wrote down of each object that it touched (`objects.before`), to the
 //! letter; what was recorded may say less: what was asked for, and not who owns it or how it was laid out.
 
+mod fits;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -12,7 +14,7 @@ use crate::db::{Catalog, Database, Depth, Fingerprint, History, Migration, Recor
 use crate::digest::HexDigest;
 use crate::error::{Diagnostic, Error, Kind};
 use crate::model::{Definition, ObjectId};
-use crate::plan::hazard::{Around, assess};
+use crate::plan::hazard::{Around, HazardKind, assess};
 use crate::plan::{self, Action, Change, ObjectRef, Plan, Step};
 use crate::render::Renderer;
 
@@ -42,11 +44,13 @@ struct Touched {
     then: Option<(Record, Definition)>,
 }
 
-/// Prepare going back to version `to`, or to the one before the latest. Reads only.
+/// Prepare going back to version `to`, or to the one before the latest. Reads only. What comes back may fail where
+/// `may_fail` says so.
 pub fn prepare(
     database: &mut dyn Database,
     renderer: &Renderer,
     to: Option<i64>,
+    may_fail: &dyn Fn(&ObjectId) -> bool,
 ) -> Result<Rollback, Error> {
     let history = database.history()?;
     // A migration that failed has changed nothing, and is nothing to go back from.
@@ -110,10 +114,22 @@ pub fn prepare(
         going_back: true,
     };
     assess(&mut plan, &around, database)?;
+    fits::find(&mut plan, may_fail, &catalog, (&mut *database, renderer))?;
     let plan = plan.sealed()?;
+    // What fails and is not refused is meant to.
+    let hazards = plan.changes.iter().flat_map(|change| &change.hazards);
+    let failing: BTreeSet<ObjectId> = hazards
+        .filter(|hazard| hazard.kind == HazardKind::WouldFail)
+        .map(|hazard| ObjectId::clone(&hazard.object))
+        .collect();
     let is_there = is_there(&plan, &touched, &history);
     let mut job = Job::from_plan(plan.clone())?;
     job.summary = format!("rolled back to version {to}");
+    job.faulty = touched
+        .keys()
+        .filter(|id| may_fail(id) || failing.contains(id))
+        .map(|id| Arc::new(id.clone()))
+        .collect();
     job.expected = touched
         .into_iter()
         .map(|(id, touched)| {

@@ -1,5 +1,5 @@
-//! Ctrl-C and its relatives, while something is being applied: what runs is stopped, the transaction is undone, and
-//! the program says so. Everywhere else the default holds, since nothing else changes anything.
+//! Ctrl-C and its relatives, while something is being applied: what runs is stopped, or comes to its end where to stop it would
+//! do harm; all is undone, and the program says so. Everywhere else the default holds, since nothing else changes anything.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 

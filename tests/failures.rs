@@ -4,6 +4,7 @@
 mod common;
 
 use std::fmt::Write as _;
+use std::io::Write as _;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
@@ -803,4 +804,36 @@ fn a_condition_that_does_not_fit() {
         ]);
     }
     assert_same("nothing was changed", &before, &live.everything());
+}
+
+/// A pipe is read once, and `apply` looks at the spec again to say what is wrong.
+#[cfg(unix)]
+#[test]
+fn a_spec_from_a_pipe() {
+    let mut live = Sqlite::new();
+    live.batch("CREATE TABLE t (a); CREATE TABLE log (word)");
+    let sandbox = Sandbox::new();
+    let broken = "version = 1\n[[trigger]]\nname = 'a'\ntable = 't'\ntiming = 'after'\nevents = ['insert']\n\
+                  body = 'INSERT INTO nowhere VALUES (1);'\n";
+    for (spec, code, words) in [
+        (broken.to_owned(), 1, "no such table: nowhere"),
+        (broken.replace("nowhere", "log"), 0, "1 created"),
+    ] {
+        let mut child = sandbox
+            .command(&["--url", &live.url(), "-c", "/dev/stdin", "apply", "--yes"])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        child
+            .stdin
+            .take()
+            .unwrap()
+            .write_all(spec.as_bytes())
+            .unwrap();
+        wait(child, "apply of a spec from a pipe")
+            .code(code)
+            .says(&[words]);
+    }
 }

@@ -50,6 +50,8 @@ for_each_engine!(
     a_plain_create_is_never_grave,
     a_saved_plan_keeps_its_hazards,
     a_rollback_takes_what_it_brought,
+    a_rollback_to_what_fails_is_refused,
+    what_comes_back_and_fits_is_no_hazard,
     what_an_allow_says_is_checked,
 );
 
@@ -544,6 +546,75 @@ fn a_rollback_takes_what_it_brought(live: &mut dyn Live) {
     sandbox
         .on(live, &["rollback", "--yes", "--allow", "nonsense"])
         .code(64);
+}
+
+/// What was live fitted the tables, which have changed since: every write would fail from then on.
+fn a_rollback_to_what_fails_is_refused(live: &mut dyn Live) {
+    // A body that is another one, and a trigger that is gone.
+    for after in [audit("other_log"), counter()] {
+        for alter in [
+            "ALTER TABLE age_log RENAME TO old_log",
+            "DROP TABLE age_log",
+        ] {
+            let sandbox = from_to(live, &audit("age_log"), &after);
+            let flags = ["--allow", "drops_protection"];
+            sandbox
+                .on(live, &["apply", "--yes", flags[0], flags[1]])
+                .ok();
+            live.batch(alter);
+            let before = live.everything();
+            let run = sandbox.on(live, &["rollback", "--yes"]).code(3).says(&[
+                "high hazard would_fail",
+                "age_log",
+                "--allow would_fail:",
+            ]);
+            assert_eq!(before, live.everything(), "something was changed\n{run}");
+            let json = sandbox
+                .on(live, &["rollback", "--yes", "--format", "json"])
+                .code(3)
+                .json();
+            assert!(
+                json["error"]
+                    .to_string()
+                    .contains("would fail when it fires"),
+                "{json}"
+            );
+
+            // In an emergency it is the way back all the same.
+            sandbox
+                .on(live, &["rollback", "--yes", "--allow", "would_fail"])
+                .ok();
+            live.run("INSERT INTO users (id, age) VALUES (1, 1)");
+            let fails = live.run("UPDATE users SET age = 2");
+            assert!(fails.starts_with("error: "), "{fails}");
+            // The next one is another migration; with the table it fits again.
+            live.batch("CREATE TABLE age_log (user_id integer, age integer)");
+            sandbox
+                .on(live, &["rollback", "--yes", "--allow", "drops_protection"])
+                .ok()
+                .never_says(&["would_fail"]);
+            sandbox.on(live, &["rollback", "--to", "0", "--yes"]).ok();
+            live.batch("DELETE FROM users; DROP TABLE IF EXISTS old_log");
+        }
+    }
+}
+
+fn what_comes_back_and_fits_is_no_hazard(live: &mut dyn Live) {
+    let allowing = audit("age_log")
+        + "allow = { rule = \"missing_reference\", reason = \"it comes at night\" }\n";
+    let sandbox = from_to(live, &(counter() + &allowing), &allowing);
+    sandbox.on(live, &["apply", "--yes"]).ok();
+    sandbox
+        .on(live, &["rollback", "--yes"])
+        .ok()
+        .never_says(&["would_fail"]);
+    sandbox
+        .on(live, &["rollback", "--to", "0", "--yes"])
+        .ok()
+        .never_says(&["would_fail"]);
+    // The spec says that it may fail.
+    live.batch("DROP TABLE age_log");
+    sandbox.on(live, &["rollback", "--yes"]).ok();
 }
 
 fn what_an_allow_says_is_checked(live: &mut dyn Live) {

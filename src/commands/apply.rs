@@ -135,7 +135,12 @@ impl How {
         writer: Writer<'_>,
         database: &mut dyn Database,
     ) -> Result<Migration, Error> {
-        signal::catch(database.interrupter())?;
+        signal::catch(match database.protocol() {
+            Protocol::Transaction => database.interrupter(),
+            // No statement takes long there or waits for long, and one that is stopped may do harm: MariaDB goes on with a trigger that
+            // it had read by half, and refuses all that is written to its table until that is flushed.
+            Protocol::Journal => Box::new(|| ()),
+        })?;
         let patience = Patience {
             lock_timeout: Duration::from_millis(self.lock_timeout),
             total: Duration::from_secs(self.wait),

@@ -65,8 +65,11 @@ impl Repair {
             }
             _ => return Ok(Outcome::Done),
         };
-        if broken.is_none() {
+        let Some(broken) = broken else {
             return Ok(Outcome::Done);
+        };
+        for words in broken.would_fail(way, &mut *database)? {
+            log::warn!("{words}");
         }
         if !self.yes && !context.output.ask("End the migration so?")? {
             return Err(Error::new(Kind::Refused, "declined: nothing was changed"));
@@ -106,6 +109,7 @@ pub(super) fn shown(broken: Option<&Broken>) -> String {
         migration,
         found,
         progress: (done, of),
+        ..
     } = broken;
     let mut text = format!(
         "Migration {} ({}), begun at {}, has no end: it was broken off, or is still running.\n\

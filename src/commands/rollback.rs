@@ -1,9 +1,5 @@
 //! `triggerctl rollback`.
 
-use std::collections::BTreeSet;
-use std::sync::Arc;
-
-use crate::apply::Job;
 use crate::db::Intent;
 use crate::desired::allows_faults;
 use crate::error::Error;
@@ -39,10 +35,9 @@ impl Rollback {
         let mut database = context.connect(spec.as_ref(), Intent::Read)?;
         let folder = spec.as_ref().and_then(|spec| spec.templates.as_deref());
         let renderer = Renderer::of(&*database, folder)?;
-        let mut rollback = prepare(&mut *database, &renderer, self.to)?;
-        if let Some(spec) = &spec {
-            rollback.job.faulty = may_fail(spec, &rollback.job);
-        }
+        let allowing = spec.as_ref().map(allowing).unwrap_or_default();
+        let may_fail = |id: &ObjectId| may_fail(&allowing, id);
+        let rollback = prepare(&mut *database, &renderer, self.to, &may_fail)?;
         if context.output.format == Format::Text && !(context.output.quiet && self.how.yes) {
             let detail = context.detail(&*database, false, false);
             context.output.result(&text::rollback(
@@ -73,20 +68,19 @@ impl Rollback {
     }
 }
 
-/// What comes back and may fail: the spec says so of the trigger of that name, as an import does of what was broken already.
-fn may_fail(spec: &Spec, job: &Job) -> BTreeSet<Arc<ObjectId>> {
-    let allowing: Vec<&str> = spec
-        .triggers
+/// The triggers of which the spec says that they may fail, as an import does of what was broken already.
+fn allowing(spec: &Spec) -> Vec<&str> {
+    spec.triggers
         .iter()
         .filter(|trigger| allows_faults(&trigger.allow))
         .map(|trigger| trigger.name.value.as_str())
-        .collect();
-    let is_meant = |id: &&Arc<ObjectId>| {
-        // A trigger of several events is one for each on some engines: `<name>_insert`.
-        allowing.iter().any(|name| {
-            let rest = id.name().strip_prefix(name);
-            rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('_'))
-        })
-    };
-    job.expected.keys().filter(is_meant).cloned().collect()
+        .collect()
+}
+
+/// Whether what comes back may fail: a trigger of several events is one for each on some engines, `<name>_insert`.
+fn may_fail(allowing: &[&str], id: &ObjectId) -> bool {
+    allowing.iter().any(|name| {
+        let rest = id.name().strip_prefix(name);
+        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('_'))
+    })
 }

@@ -667,6 +667,11 @@ pub trait Database: Send {
         new: &[NewTable],
     ) -> Result<Vec<(ObjectId, Diagnostic)>, Error>;
 
+    /// Whether [`Database::check`] looks into bodies that are not there yet.
+    fn checks_bodies(&self) -> bool {
+        true
+    }
+
     /// What these triggers do, and all that are live besides, where the engine itself reports it: their DDL is in `verbatim`,
     /// and all of them must be sound. `None` where it cannot tell.
     fn effects(

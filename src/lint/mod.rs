@@ -31,6 +31,7 @@ use crate::spec::{AllowSpec, Spec};
 use crate::words::some;
 
 pub use self::faults::{Faults, faults, follows_writes, writes_of};
+pub use self::references::missing_references;
 use self::rules::{Rule, Severity};
 pub use self::subject::others;
 use self::subject::{Item, Others, Subject};

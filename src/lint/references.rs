@@ -1,13 +1,19 @@
 //! What bodies name that is not there.
 
 use std::collections::{BTreeSet, HashMap};
+use std::ops::Range;
 
 use super::subject::{Item, Subject, shown};
 use super::{Findings, Owner, or_name};
+use crate::db::Database;
 use crate::effects::{Column, Place};
-use crate::error::{Diagnostic, Span};
-use crate::model::{FunctionId, ObjectId, Orientation, TableId};
+use crate::error::{Diagnostic, Error, Span};
+use crate::model::{Definition, FunctionId, ObjectId, Orientation, TableId, TriggerId};
 use crate::plpgsql::{Name, Walk};
+use crate::spec::Spec;
+
+/// What is missing, and where a body names it.
+type Missing = Vec<(Range<usize>, Diagnostic)>;
 
 pub(super) fn look(subject: &Subject<'_>, findings: &mut Findings) {
     if !subject.live {
@@ -38,11 +44,42 @@ pub(super) fn look(subject: &Subject<'_>, findings: &mut Findings) {
         {
             continue;
         }
-        for walk in item.walks.values() {
-            tables(subject, item, walk, findings);
-            rows(subject, item, walk, findings);
+        for (range, diagnostic) in missing(subject, item) {
+            let diagnostic = diagnostic.at(&at(subject, item, &range));
+            findings.about("missing_reference", subject, item, diagnostic);
         }
     }
+}
+
+/// What the PL/pgSQL of these definitions names that is not there, whatever any spec says, with the triggers that would fail of
+/// it. `live` is read besides: the triggers that call these functions, and the functions that these triggers call.
+///
+/// # Errors
+/// The database cannot be read.
+pub fn missing_references(
+    definitions: &[&Definition],
+    live: &[ObjectId],
+    database: &mut dyn Database,
+) -> Result<Vec<(TriggerId, Diagnostic)>, Error> {
+    let spec = Spec::default();
+    let subject = Subject::of_definitions(&spec, definitions, live, database)?;
+    let firing = subject.items.iter().filter(|item| item.fires());
+    Ok(firing
+        .flat_map(|item| {
+            let found = missing(&subject, item).into_iter();
+            found.map(|(_, diagnostic)| (item.trigger.id.clone(), diagnostic))
+        })
+        .collect())
+}
+
+/// What a trigger's function names that is not there.
+fn missing(subject: &Subject<'_>, item: &Item<'_>) -> Missing {
+    let mut found = vec![];
+    for walk in item.walks.values() {
+        tables(subject, item, walk, &mut found);
+        rows(subject, item, walk, &mut found);
+    }
+    found
 }
 
 /// What the engine says of an object, with the first trigger of the spec that is or calls it.
@@ -92,7 +129,7 @@ fn faulty(
     findings.about("missing_reference", subject, item, diagnostic);
 }
 
-fn at(subject: &Subject<'_>, item: &Item<'_>, range: &std::ops::Range<usize>) -> Span {
+fn at(subject: &Subject<'_>, item: &Item<'_>, range: &Range<usize>) -> Span {
     let span = item.function().and_then(|function| {
         subject.span(&Place {
             object: ObjectId::Function(function.clone()),
@@ -102,7 +139,7 @@ fn at(subject: &Subject<'_>, item: &Item<'_>, range: &std::ops::Range<usize>) ->
     or_name(item, span)
 }
 
-fn tables(subject: &Subject<'_>, item: &Item<'_>, walk: &Walk, findings: &mut Findings) {
+fn tables(subject: &Subject<'_>, item: &Item<'_>, walk: &Walk, found: &mut Missing) {
     let Some(function) = item.function().and_then(|id| subject.functions.get(id)) else {
         return;
     };
@@ -135,8 +172,7 @@ fn tables(subject: &Subject<'_>, item: &Item<'_>, walk: &Walk, findings: &mut Fi
         let diagnostic = Diagnostic::new(format!(
             "`{}` would fail when it fires: there is no table `{name}`",
             item.trigger.id.name
-        ))
-        .at(&at(subject, item, &table.range));
+        ));
         let known = subject
             .surroundings
             .columns
@@ -146,7 +182,7 @@ fn tables(subject: &Subject<'_>, item: &Item<'_>, walk: &Walk, findings: &mut Fi
             Some(near) => diagnostic.help(format!("did you mean `{near}`?")),
             None => diagnostic.help("correct the name, or create the table first"),
         };
-        findings.about("missing_reference", subject, item, diagnostic);
+        found.push((table.range.clone(), diagnostic));
     }
     for (write, _) in &walk.writes {
         let Some(table) = subject.names.table(&write.table.name, Some(function)) else {
@@ -157,13 +193,13 @@ fn tables(subject: &Subject<'_>, item: &Item<'_>, walk: &Walk, findings: &mut Fi
         }
         let columns = write.columns.iter().flatten();
         for (column, range) in columns.filter(|(_, range)| walk.is_certain(range)) {
-            missing_column(subject, item, &table, column, range, findings);
+            missing_column(subject, item, &table, column, range, found);
         }
     }
 }
 
 /// NEW.x and OLD.x.
-fn rows(subject: &Subject<'_>, item: &Item<'_>, walk: &Walk, findings: &mut Findings) {
+fn rows(subject: &Subject<'_>, item: &Item<'_>, walk: &Walk, found: &mut Missing) {
     /// Every row has them.
     const SYSTEM: [&str; 6] = ["tableoid", "ctid", "xmin", "xmax", "cmin", "cmax"];
     if item.trigger.orientation != Orientation::Row
@@ -184,7 +220,7 @@ fn rows(subject: &Subject<'_>, item: &Item<'_>, walk: &Walk, findings: &mut Find
     let named = reads.chain(assigns);
     for (column, range) in named.filter(|(_, range)| walk.is_certain(range)) {
         if !SYSTEM.contains(&column.as_str()) {
-            missing_column(subject, item, table, column, range, findings);
+            missing_column(subject, item, table, column, range, found);
         }
     }
 }
@@ -194,8 +230,8 @@ fn missing_column(
     item: &Item<'_>,
     table: &TableId,
     column: &str,
-    range: &std::ops::Range<usize>,
-    findings: &mut Findings,
+    range: &Range<usize>,
+    found: &mut Missing,
 ) {
     let Some(columns) = subject.surroundings.columns.get(table) else {
         return;
@@ -208,8 +244,7 @@ fn missing_column(
         "`{}` would fail when it fires: `{}` has no column `{column}`",
         item.trigger.id.name,
         shown(table, subject.dialect)
-    ))
-    .at(&at(subject, item, range));
+    ));
     let names = columns.iter().map(|known| known.name.as_str());
     let diagnostic = match closest(column, names.clone()) {
         Some(near) => diagnostic.help(format!("did you mean `{near}`?")),
@@ -218,7 +253,7 @@ fn missing_column(
             names.collect::<Vec<_>>().join(", ")
         )),
     };
-    findings.about("missing_reference", subject, item, diagnostic);
+    found.push((range.clone(), diagnostic));
 }
 
 fn closest<'a>(name: &str, candidates: impl Iterator<Item = &'a str>) -> Option<&'a str> {

@@ -160,21 +160,39 @@ impl<'a> Subject<'a> {
         let mut subject = Self::of(spec, dialect, true, desired);
         subject.faults = faults;
         subject.read_others(database, others)?;
-        let tables: BTreeSet<TableId> = subject
-            .items
-            .iter()
-            .map(|item| item.trigger.id.table.clone())
-            .collect();
         let wanted: Vec<&Definition> = wanted.iter().collect();
         subject.created = new.iter().map(|new| new.table.clone()).collect();
         if effects {
             subject.ask_engine(&wanted, &new, database)?;
         }
         subject.read_bodies(Some(&mut *database))?;
-        let mut tables = tables;
-        tables.extend(subject.names.tables().cloned());
-        subject.surroundings = database.surroundings(&tables)?;
+        subject.surround(database)?;
         subject.follow(Some(database))?;
+        Ok(subject)
+    }
+
+    /// These definitions, with a database: what `live` names is read besides, and no engine is asked.
+    pub fn of_definitions(
+        spec: &'a Spec,
+        definitions: &[&Definition],
+        live: &[ObjectId],
+        database: &mut dyn Database,
+    ) -> Result<Self, Error> {
+        let mut subject = Self::of(spec, database.dialect(), true, DesiredSet::new());
+        subject.read(live, database)?;
+        for definition in definitions {
+            match definition {
+                Definition::Function(function) => {
+                    let function = Arc::clone(function);
+                    subject.functions.insert(function.id.clone(), function);
+                }
+                Definition::Trigger(trigger) => {
+                    subject.items.push(Item::new(Arc::clone(trigger), None));
+                }
+            }
+        }
+        subject.read_bodies(Some(&mut *database))?;
+        subject.surround(database)?;
         Ok(subject)
     }
 
@@ -234,6 +252,14 @@ impl<'a> Subject<'a> {
             }
         }
         subject
+    }
+
+    /// What the catalog holds around the tables that triggers are on, and those that they name.
+    fn surround(&mut self, database: &mut dyn Database) -> Result<(), Error> {
+        let own = self.items.iter().map(|item| &item.trigger.id.table);
+        let tables: BTreeSet<TableId> = own.chain(self.names.tables()).cloned().collect();
+        self.surroundings = database.surroundings(&tables)?;
+        Ok(())
     }
 
     /// The live triggers that the spec does not speak of, but for those that `apply` would drop; and functions of others

@@ -257,7 +257,11 @@ fn hazard(hazard: &Hazard, palette: &Palette) -> String {
     } = hazard;
     styled(
         style,
-        &format!("{} hazard {kind}: {message}", severity.word()),
+        &format!(
+            "{} hazard {kind}: {}",
+            severity.word(),
+            super::safe::short(message)
+        ),
     )
 }
 

@@ -1,9 +1,10 @@
 //! Files into text and TOML: what can go wrong before a single key is looked at.
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, Read};
-use std::path::Path;
-use std::sync::Arc;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use toml::de::{DeTable, DeValue};
 
@@ -12,6 +13,9 @@ use crate::error::{Diagnostic, SourceFile, Span};
 
 /// No spec comes near it; a device file that never ends would.
 const LARGEST: u64 = 256 * 1024 * 1024;
+
+/// What a pipe said (`--config /dev/stdin`, a shell's `<(…)`): it says it once, and a command may read its spec twice.
+static SAID: Mutex<BTreeMap<PathBuf, Vec<u8>>> = Mutex::new(BTreeMap::new());
 
 /// The bytes of the file at `path`.
 ///
@@ -30,7 +34,12 @@ pub(super) fn read(path: &Path) -> Result<Vec<u8>, Box<Diagnostic>> {
             _ => Diagnostic::new(format!("cannot read `{shown}`")).note(error.to_string()),
         })
     };
+    let said = || SAID.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(bytes) = said().get(path) {
+        return Ok(bytes.clone());
+    }
     let file = File::open(path).map_err(|error| failed(&error))?;
+    let is_read_again = file.metadata().map_or(true, |metadata| metadata.is_file());
     if file.metadata().is_ok_and(|metadata| metadata.is_dir()) {
         let message = format!("cannot read `{shown}`: it is a folder");
         return Err(Box::new(
@@ -48,6 +57,9 @@ pub(super) fn read(path: &Path) -> Result<Vec<u8>, Box<Diagnostic>> {
         return Err(Box::new(
             Diagnostic::new(message).help("split it, and name the parts in `include`"),
         ));
+    }
+    if !is_read_again {
+        said().insert(path.to_owned(), bytes.clone());
     }
     Ok(bytes)
 }

@@ -4,9 +4,12 @@
 use std::process::Stdio;
 use std::time::Instant;
 
+use mysql::prelude::Queryable;
+
 use crate::common::mysql::{Engine, Mysql};
 use crate::common::mysql_server::MysqlServer;
 use crate::common::{self, Live, Sandbox};
+use crate::journal::wait_for_lock;
 use crate::proxy::Proxy;
 use crate::{Test, counting, empty_plan, tables};
 
@@ -19,11 +22,24 @@ pub(crate) const TESTS: &[(&str, Test)] = &[
         "a_client_with_helpers_killed_at_many_statements",
         a_client_with_helpers_killed_at_many_statements,
     ),
+    (
+        "interrupted_at_every_statement",
+        interrupted_at_every_statement,
+    ),
+    (
+        "a_signal_lets_the_statement_end",
+        a_signal_lets_the_statement_end,
+    ),
 ];
 
 /// Those that start a server of their own.
-pub(crate) const SERVER_TESTS: &[(&str, Test)] =
-    &[("a_server_killed_ten_times", a_server_killed_ten_times)];
+pub(crate) const SERVER_TESTS: &[(&str, Test)] = &[
+    ("a_server_killed_ten_times", a_server_killed_ten_times),
+    (
+        "a_server_that_takes_no_writes",
+        a_server_that_takes_no_writes,
+    ),
+];
 
 /// A trigger on each table, all of this step; and one more on the first table in every other step, so that some are made
 /// and dropped as well.
@@ -163,6 +179,125 @@ fn a_client_killed(engine: Engine, (before, count): (usize, usize), every: usize
         broken > 8 / every,
         "only {broken} of {most} kills were in mid-apply"
     );
+}
+
+/// Ctrl-C has the server stop what runs, and comes when it comes: whatever it meets, nothing is half done, and what is done is
+/// written down.
+fn interrupted_at_every_statement(engine: Engine) {
+    const TABLES: usize = 3;
+    let mut live = Mysql::of(engine);
+    tables(&mut live, TABLES);
+    let sandbox = Sandbox::with_spec("version = 1\n");
+    let write = |number: u32| {
+        let one = |table| counting(&format!("t{table}"), &format!("counts{table}"), number);
+        let all: String = (0..TABLES).map(one).collect();
+        sandbox.write("triggers.toml", format!("version = 1\n{all}"));
+    };
+    write(0);
+    sandbox.on(&live, &["apply", "--yes"]).ok();
+    let url = live.url();
+    let (address, socket) = url.split_once("?socket=").unwrap();
+    let run = |proxy: &Proxy| {
+        let url = format!("{address}?socket={}", proxy.socket());
+        common::finish(sandbox.command(&["--url", &url, "apply", "--yes"]))
+    };
+    let mut number = 0;
+    let mut undone = 0;
+    for length in [1, 3] {
+        let mut at = 0;
+        loop {
+            number += 1;
+            write(number);
+            let before = live.snapshot();
+            let proxy = Proxy::interrupting(socket, at..at + length);
+            let run = run(&proxy);
+            let what = format!("{length} interrupted from statement {at} on: {run}");
+            let after = live.snapshot();
+            match run.code {
+                Some(0) => {
+                    let ends = after.matches(&format!(" {number}')")).count();
+                    assert_eq!(ends, TABLES, "{what}");
+                    empty_plan(&sandbox, &live);
+                }
+                // Before there is a migration it is an error like any other.
+                Some(1 | 130) => {
+                    assert_eq!(before, after, "{what}");
+                    undone += usize::from(run.stderr.contains("was undone"));
+                    let plan = sandbox.on(&live, &["plan", "--format", "json"]).ok().json();
+                    assert_eq!(plan["summary"]["replace"], TABLES, "{what}");
+                }
+                _ => panic!("{what}"),
+            }
+            assert!(!unfinished(&mut live), "{what}");
+            at += 1;
+            if proxy.passed() < at {
+                break;
+            }
+        }
+    }
+    assert!(undone > 10, "only {undone} were in mid-apply");
+}
+
+/// MariaDB keeps a trigger that it was reading when it was told to stop as one that is broken.
+fn a_signal_lets_the_statement_end(engine: Engine) {
+    let mut live = Mysql::of(engine);
+    tables(&mut live, 2);
+    let sandbox = Sandbox::with_spec("version = 1\n");
+    step(&sandbox, 2, 1);
+    sandbox.on(&live, &["apply", "--yes"]).ok();
+    step(&sandbox, 2, 3);
+    let before = live.snapshot();
+    let url = live.url();
+    let (address, socket) = url.split_once("?socket=").unwrap();
+    let proxy = Proxy::new(socket, usize::MAX);
+    let url = format!("{address}?socket={}", proxy.socket());
+    let mut reader = live.connect();
+    reader.query_drop("START TRANSACTION").unwrap();
+    reader.query_drop("SELECT * FROM t1").unwrap();
+    let child = sandbox
+        .command(&["--url", &url, "apply", "--yes", "--wait", "60"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    wait_for_lock(&mut live);
+    common::signal(&child, "TERM");
+    let run = common::wait(child, "apply after a signal")
+        .code(130)
+        .says(&["interrupted: nothing was changed"]);
+    reader.query_drop("ROLLBACK").unwrap();
+    assert_eq!(proxy.kills(), 0, "{run}");
+    assert_eq!(before, live.snapshot(), "{run}");
+    assert!(!unfinished(&mut live), "{run}");
+}
+
+/// As a replica is: it can be looked at, and `apply` is refused before anything is changed.
+fn a_server_that_takes_no_writes(engine: Engine) {
+    let server = MysqlServer::start(engine, &["--log-bin-trust-function-creators=1"]);
+    let mut live = Mysql::at(&server.url());
+    tables(&mut live, 1);
+    let name = live.name().to_owned();
+    live.batch(&format!(
+        "CREATE USER 'w'@'localhost' IDENTIFIED BY ''; GRANT ALL ON {name}.* TO 'w'@'localhost'"
+    ));
+    let sandbox = Sandbox::with_spec("version = 1\n");
+    let as_writer = |arguments: &[&str]| {
+        let url = live.url_of("w", "");
+        sandbox.run(&[&["--url", &url], arguments].concat())
+    };
+    step(&sandbox, 1, 1);
+    as_writer(&["apply", "--yes"]).ok();
+    step(&sandbox, 1, 3);
+    let mut root = live.connect();
+    root.query_drop("SET GLOBAL read_only = 1").unwrap();
+    as_writer(&["check", "--no-lint"]).code(2);
+    for command in ["apply", "rollback"] {
+        as_writer(&[command, "--yes"])
+            .code(3)
+            .says(&["the server is read-only"]);
+    }
+    root.query_drop("SET GLOBAL read_only = 0").unwrap();
+    as_writer(&["apply", "--yes"]).ok();
 }
 
 fn a_server_killed_ten_times(engine: Engine) {

@@ -1,7 +1,8 @@
 //! A socket between the client and the server, which lets a number of statements through and then no more: what the next
-//! one would have been is where the client is killed.
+//! one would have been is where the client is killed. Or some are answered as if they had been interrupted (KILL QUERY).
 
 use std::io::{Read, Write};
+use std::ops::Range;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -13,12 +14,22 @@ pub(crate) struct Proxy {
     _folder: tempfile::TempDir,
     path: PathBuf,
     passed: Arc<AtomicUsize>,
+    kills: Arc<AtomicUsize>,
     stopped: Receiver<()>,
 }
 
 impl Proxy {
     /// Before the server on this socket; `let_through` statements pass, counted over all connections.
     pub(crate) fn new(server: &str, let_through: usize) -> Self {
+        Self::with(server, let_through, 0..0)
+    }
+
+    /// The same, where these statements are interrupted before they do anything.
+    pub(crate) fn interrupting(server: &str, statements: Range<usize>) -> Self {
+        Self::with(server, usize::MAX, statements)
+    }
+
+    fn with(server: &str, let_through: usize, interrupted: Range<usize>) -> Self {
         let folder = tempfile::Builder::new()
             .prefix("triggerctl-proxy-")
             .tempdir()
@@ -26,7 +37,9 @@ impl Proxy {
         let path = folder.path().join("s");
         let listener = UnixListener::bind(&path).unwrap();
         let (passed, (sender, stopped)) = (Arc::new(AtomicUsize::new(0)), channel());
+        let kills = Arc::new(AtomicUsize::new(0));
         let (server, counter) = (server.to_owned(), Arc::clone(&passed));
+        let seen = Arc::clone(&kills);
         std::thread::spawn(move || {
             while let Ok((client, _)) = listener.accept() {
                 let server = UnixStream::connect(&server).unwrap();
@@ -37,13 +50,23 @@ impl Proxy {
                     let _ = to_client.shutdown(std::net::Shutdown::Both);
                 });
                 let (counter, sender) = (Arc::clone(&counter), sender.clone());
-                std::thread::spawn(move || pass(client, server, let_through, &counter, &sender));
+                let (interrupted, seen) = (interrupted.clone(), Arc::clone(&seen));
+                std::thread::spawn(move || {
+                    pass(
+                        client,
+                        server,
+                        (let_through, &interrupted),
+                        (&counter, &seen),
+                        &sender,
+                    );
+                });
             }
         });
         Self {
             _folder: folder,
             path,
             passed,
+            kills,
             stopped,
         }
     }
@@ -63,13 +86,18 @@ impl Proxy {
             .recv_timeout(Duration::from_secs(30))
             .expect("the client comes that far");
     }
+
+    /// How many of them were to stop another.
+    pub(crate) fn kills(&self) -> usize {
+        self.kills.load(Ordering::SeqCst)
+    }
 }
 
 fn pass(
     mut client: UnixStream,
     mut server: UnixStream,
-    let_through: usize,
-    counter: &AtomicUsize,
+    (let_through, interrupted): (usize, &Range<usize>),
+    (counter, kills): (&AtomicUsize, &AtomicUsize),
     stopped: &Sender<()>,
 ) {
     // COM_QUERY, COM_STMT_PREPARE and COM_STMT_EXECUTE.
@@ -92,7 +120,21 @@ fn pass(
                 let _ = client.read(&mut header);
                 break;
             }
-            counter.fetch_add(1, Ordering::SeqCst);
+            kills.fetch_add(
+                usize::from(payload.starts_with(b"\x03KILL")),
+                Ordering::SeqCst,
+            );
+            let number = counter.fetch_add(1, Ordering::SeqCst);
+            if interrupted.contains(&number) {
+                // The server's error 1317, with its length and the number of the packet before it.
+                let mut packet = b"\xff\x25\x05#70100Query execution was interrupted".to_vec();
+                let length = u8::try_from(packet.len()).unwrap();
+                packet.splice(0..0, [length, 0, 0, 1]);
+                if client.write_all(&packet).is_err() {
+                    break;
+                }
+                continue;
+            }
         }
         if server
             .write_all(&header)

@@ -297,3 +297,25 @@ fn a_trigger_that_went_with_its_table_is_no_strangers() {
     sandbox.on(&live, &["apply", "--yes", "--adopt"]).ok();
     sandbox.on(&live, &["check", "--no-lint"]).ok();
 }
+
+/// PostgreSQL 16 is the first that has TRUNCATE triggers on foreign tables.
+#[test]
+fn a_foreign_table_that_is_truncated() {
+    let newer = std::env::var("TRIGGERCTL_TEST_POSTGRES_18").unwrap();
+    for (mut live, has_them) in [(Postgres::new(), false), (Postgres::on(&newer), true)] {
+        live.batch(
+            "CREATE FOREIGN DATA WRAPPER w; CREATE SERVER s FOREIGN DATA WRAPPER w;
+             CREATE FOREIGN TABLE far (id int) SERVER s",
+        );
+        let sandbox =
+            Sandbox::with_spec("version = 1\n[[trigger]]\nuse = 'append_only'\ntable = 'far'\n");
+        let plan = sandbox.on(&live, &["plan"]);
+        if has_them {
+            plan.ok();
+            sandbox.on(&live, &["apply", "--yes"]).ok();
+        } else {
+            plan.code(1)
+                .says(&["before PostgreSQL 16 it has no TRUNCATE triggers"]);
+        }
+    }
+}

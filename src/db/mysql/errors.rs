@@ -24,7 +24,21 @@ pub(super) fn kind(error: &Driver) -> Kind {
         // Query execution was interrupted. By a limit of the server's for how long a statement may take (1969, 3024) it is not
         // whoever runs this that did it.
         Some(1317) => Kind::Interrupted,
+        _ if is_read_only(error) => Kind::Refused,
         _ => Kind::Failed,
+    }
+}
+
+/// Whether the server takes no writes (`read_only`, `super_read_only`), as a replica mostly does.
+fn is_read_only(error: &Driver) -> bool {
+    match error {
+        Driver::MySqlError(error) => match error.code {
+            // Other options have the same number.
+            1290 => error.message.contains("read-only"),
+            1836 => true,
+            _ => false,
+        },
+        _ => false,
     }
 }
 
@@ -68,10 +82,18 @@ pub(super) fn cannot(doing: &str, error: &Driver) -> Error {
     }
 }
 
-/// Somebody else holds the lock.
+/// Somebody else holds the lock: of a table, or, for a backup, of all.
 pub(super) fn busy(error: &Driver) -> Error {
+    busy_with("a table", error)
+}
+
+/// Somebody else holds the lock of one of these.
+pub(super) fn busy_with(what: &str, error: &Driver) -> Error {
     explain(
-        Error::new(Kind::Busy, "a table is locked by another connection"),
+        Error::new(
+            Kind::Busy,
+            format!("{what} is locked by another connection"),
+        ),
         error,
     )
     .help("try again when the other connection has ended its transaction, or wait longer with `--wait`")
@@ -93,7 +115,12 @@ fn explain(explained: Error, error: &Driver) -> Error {
             "to name another definer takes SET USER (MariaDB), SET_ANY_DEFINER (MySQL) or SUPER: grant it, or leave `definer` out",
         ),
         Some(1044 | 1142) => explained.help("grant the role what it lacks: it needs TRIGGER, LOCK TABLES, SELECT, INSERT, UPDATE and CREATE"),
-        Some(1290) => explained.help("the server is read-only: connect to the one that takes writes"),
+        Some(1602) => explained.help(
+            "MariaDB keeps a trigger that a session was reading when it was killed as a broken one: `FLUSH TABLES` and the table's name has it read anew",
+        ),
+        _ if is_read_only(error) => {
+            explained.help("the server is read-only: connect to the one that takes writes")
+        }
         _ => explained,
     }
 }

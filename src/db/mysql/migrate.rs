@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use mysql::prelude::Queryable;
 
 use super::helpers::WITNESS;
+use super::size::account;
 use super::{Mysql, catalog, column, errors, literal, quoted};
 use crate::db::{Patience, Statement};
 use crate::dialect::mysql::stored;
@@ -88,13 +89,8 @@ impl Mysql {
             let Some(row) = rows.first() else {
                 return Ok(None);
             };
-            let (id, user): (u64, Option<String>) = (column(row, 0)?, column(row, 1)?);
-            let (host, seconds): (Option<String>, Option<i64>) = (column(row, 2)?, column(row, 3)?);
-            let account = match (user, host.filter(|host| !host.is_empty())) {
-                (Some(user), Some(host)) => format!(" (`{user}` from {host})"),
-                (Some(user), None) => format!(" (`{user}`)"),
-                (None, _) => String::new(),
-            };
+            let account = account(column(row, 1)?, column(row, 2)?);
+            let (id, seconds): (u64, Option<i64>) = (column(row, 0)?, column(row, 3)?);
             let since = seconds.map_or_else(String::new, |seconds| {
                 format!(", idle or at one statement for {seconds} s")
             });
@@ -154,6 +150,7 @@ impl Mysql {
             _ if errors::is_lost(&error) => {
                 Err(Error::new(Kind::Uncertain, "the connection broke").note(errors::words(&error)))
             }
+            _ if errors::kind(&error) == Kind::Busy => Err(self.busy_tables(tables, &error)),
             _ => Err(errors::cannot("lock the tables", &error)),
         }
     }
@@ -227,13 +224,13 @@ impl Mysql {
             return self
                 .conn
                 .query_drop(&statement.sql)
-                .map_err(|error| (0, errors::statement(statement, &error)));
+                .map_err(|error| (0, self.failed(statement, &error)));
         }
         let texts: Vec<&str> = packet.iter().map(|one| one.sql.as_str()).collect();
         // A comment may end a statement: the next begins on a line of its own.
         let (fine, error) = self.run_several(&texts.join("\n;\n"));
         let error = match (error, packet.get(fine)) {
-            (Some(error), Some(statement)) => errors::statement(statement, &error),
+            (Some(error), Some(statement)) => self.failed(statement, &error),
             (Some(error), None) => errors::cannot("run the statements", &error),
             (None, None) => return Ok(()),
             (None, Some(statement)) => Error::new(
@@ -243,6 +240,17 @@ impl Mysql {
             .note(format!("the next is: {}", statement.sql)),
         };
         Err((fine, error))
+    }
+
+    /// The error of a statement; of one that found its table busy, with who is at it.
+    fn failed(&mut self, statement: &Statement, error: &mysql::Error) -> Error {
+        let table = statement.object.as_ref().and_then(|object| object.table());
+        match table {
+            Some(table) if errors::kind(error) == Kind::Busy => {
+                self.busy_tables(&BTreeSet::from([table.clone()]), error)
+            }
+            _ => errors::statement(statement, error),
+        }
     }
 
     /// One statement with a text for its `?`.

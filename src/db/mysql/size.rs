@@ -3,12 +3,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Mysql, column, literal};
+use super::{Mysql, column, errors, literal};
 use crate::db::size::{Holder, Measured, TableSize, TableState};
 use crate::dialect::LockMode;
 use crate::error::Error;
 use crate::model::TableId;
 use crate::sql::{MYSQL, Token, tokens};
+use crate::words::{NAMED, some};
 
 impl Mysql {
     /// See [`crate::db::Database::table_states`].
@@ -93,13 +94,8 @@ impl Mysql {
                     schema: column(row, 0)?,
                     name: column(row, 1)?,
                 };
-                let (id, user, host): (u64, Option<String>, Option<String>) =
-                    (column(row, 2)?, column(row, 3)?, column(row, 4)?);
-                let account = match (user, host) {
-                    (Some(user), Some(host)) => format!(" (`{user}` from {host})"),
-                    (Some(user), None) => format!(" (`{user}`)"),
-                    (None, _) => String::new(),
-                };
+                let id: u64 = column(row, 2)?;
+                let account = account(column(row, 3)?, column(row, 4)?);
                 let seconds: Option<i64> = column(row, 5)?;
                 let holder = Holder {
                     who: format!("connection {id}{account}"),
@@ -109,6 +105,60 @@ impl Mysql {
                     prepared: false,
                 };
                 Ok((table, holder))
+            })
+            .collect()
+    }
+
+    /// The error of tables whose lock was not to be had, with who is at them as far as the server tells.
+    pub(super) fn busy_tables(
+        &mut self,
+        tables: &BTreeSet<TableId>,
+        error: &mysql::Error,
+    ) -> Error {
+        let shown: Vec<String> = tables.iter().map(|table| format!("`{table}`")).collect();
+        let what = match shown.as_slice() {
+            [table] => format!("table {table}"),
+            _ => format!("one of the tables {}", some(&shown, NAMED)),
+        };
+        let busy = errors::busy_with(&what, error);
+        let names: Vec<String> = tables
+            .iter()
+            .map(|table| format!("({}, {})", literal(&table.schema), literal(&table.name)))
+            .collect();
+        let notes = match self.metadata_locks(&names.join(", ")) {
+            Ok(holders) if !holders.is_empty() => Ok(holders
+                .into_iter()
+                .map(|(table, holder)| format!("`{table}` is in use by {}", holder.who))
+                .collect()),
+            // The server keeps no list, or lets this role not read it.
+            Ok(_) | Err(_) => self.open_transactions(),
+        };
+        match notes {
+            Ok(notes) => notes.into_iter().take(NAMED).fold(busy, Error::note),
+            Err(error) => {
+                log::debug!("who is at the tables is not known: {error}");
+                busy
+            }
+        }
+    }
+
+    /// Other sessions with a transaction, the oldest first, each in words.
+    fn open_transactions(&mut self) -> Result<Vec<String>, Error> {
+        let rows = self.rows(
+            "see who has a transaction open",
+            "SELECT x.trx_mysql_thread_id, p.USER, p.HOST, TIMESTAMPDIFF(SECOND, x.trx_started, NOW())
+             FROM information_schema.INNODB_TRX x
+             JOIN information_schema.PROCESSLIST p ON p.ID = x.trx_mysql_thread_id
+             WHERE p.ID <> CONNECTION_ID() ORDER BY 4 DESC, 1",
+        )?;
+        rows.iter()
+            .map(|row| {
+                let account = account(column(row, 1)?, column(row, 2)?);
+                let (id, seconds): (u64, Option<i64>) = (column(row, 0)?, column(row, 3)?);
+                Ok(format!(
+                    "connection {id}{account} has had a transaction open for {} s, and may be in the way",
+                    seconds.unwrap_or_default()
+                ))
             })
             .collect()
     }
@@ -126,6 +176,15 @@ impl Mysql {
             }
         }
         Ok(true)
+    }
+}
+
+/// Who is connected, as far as it is known.
+pub(super) fn account(user: Option<String>, host: Option<String>) -> String {
+    match (user, host.filter(|host| !host.is_empty())) {
+        (Some(user), Some(host)) => format!(" (`{user}` from {host})"),
+        (Some(user), None) => format!(" (`{user}`)"),
+        (None, _) => String::new(),
     }
 }
 

@@ -7,10 +7,11 @@ use postgres::types::Type;
 
 use super::error::{Cause, words};
 use super::{Postgres, get};
+use crate::db::Database as _;
 use crate::error::{Diagnostic, Error};
 use crate::kinds::tables::NewTable;
 use crate::model::{
-    Condition, Definition, Function, FunctionId, FunctionSource, ObjectId, TableId, Trigger,
+    Condition, Definition, Event, Function, FunctionId, FunctionSource, ObjectId, TableId, Trigger,
 };
 
 /// What the catalog holds beside the definitions in question.
@@ -25,6 +26,8 @@ struct Surroundings {
     shapes: BTreeMap<TableId, Vec<String>>,
     /// Constraints other than those of constraint triggers.
     constraints: BTreeSet<(TableId, String)>,
+    /// Foreign tables that have no TRUNCATE triggers: PostgreSQL 16 is the first where they may.
+    never_truncated: BTreeSet<TableId>,
     languages: BTreeSet<String>,
     extensions: BTreeSet<String>,
 }
@@ -161,7 +164,8 @@ impl Postgres {
                           WHERE k.conrelid = c.oid AND k.contype <> 't'),
                     ARRAY(SELECT ROW(a.attname, a.atttypid, a.atttypmod, a.attcollation)::pg_catalog.text
                           FROM pg_catalog.pg_attribute a
-                          WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum)
+                          WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum),
+                    c.relkind = 'f'
              FROM ROWS FROM (pg_catalog.unnest($1::pg_catalog.text[]), pg_catalog.unnest($2::pg_catalog.text[]))
                AS asked(schema, name)
              JOIN pg_catalog.pg_namespace n ON n.nspname = asked.schema
@@ -181,6 +185,10 @@ impl Postgres {
                 surroundings.constraints.insert((table.clone(), name));
             }
             surroundings.shapes.insert(table.clone(), get(&row, 4)?);
+            let is_foreign: bool = get(&row, 5)?;
+            if is_foreign && self.server().major < 16 {
+                surroundings.never_truncated.insert(table.clone());
+            }
             surroundings.columns.insert(table, get(&row, 2)?);
         }
         for row in self.read(
@@ -421,6 +429,14 @@ fn trigger_faults(
                 None => fault,
             });
         }
+    }
+    if trigger.events.contains(&Event::Truncate) && surroundings.never_truncated.contains(table) {
+        faults.push(
+            Diagnostic::new(format!(
+                "`{table}` is a foreign table: before PostgreSQL 16 it has no TRUNCATE triggers"
+            ))
+            .help("put the trigger on the table that it stands for, or leave `truncate` out"),
+        );
     }
     if trigger.constraint.is_some()
         && surroundings

@@ -384,6 +384,10 @@ impl Database for Postgres {
         self.find_faults(definitions, new)
     }
 
+    fn checks_bodies(&self) -> bool {
+        false
+    }
+
     fn surroundings(&mut self, tables: &BTreeSet<TableId>) -> Result<Surroundings, Error> {
         self.read_surroundings_of(tables)
     }

@@ -153,7 +153,7 @@ pub fn refuse(plan: &Plan, allowed: &[Allow]) -> Result<(), Error> {
                 "and {} more hazards of severity high",
                 refused.len() - SHOWN
             ))
-            .help("`triggerctl plan --verbose` shows all of them")
+            .help("`--verbose` shows all of them")
             .help(format!("`{}` allows all", flags.join(" "))),
         );
     }

@@ -38,6 +38,8 @@ pub enum HazardKind {
     ExistingRows,
     /// All that is recorded goes.
     AnotherSpec,
+    /// What comes back names what is not there any more.
+    WouldFail,
 }
 
 /// What is said of one hazard.
@@ -288,6 +290,27 @@ pub static ALL: &[Sheet] = &[
         way_out: "Look at the URL and at the spec. What is in one database is one spec's, of several files where you like \
                   (`include`); on PostgreSQL two may share it with a history each (`history_schema`).",
     },
+    Sheet {
+        kind: HazardKind::WouldFail,
+        name: "would_fail",
+        title: "what a rollback brings back would fail when it fires",
+        severities: &[
+            (
+                "SQLite, MySQL, MariaDB",
+                "a rollback brings back a trigger whose body names a table, a column or a function that is not there any more, \
+                 as the engine says when it is asked; or its definer is gone: high",
+            ),
+            (
+                "PostgreSQL",
+                "the same of PL/pgSQL, as the rule [`missing_reference`](lint.md#missing_reference) finds it, since the server \
+                 takes every body: high",
+            ),
+        ],
+        harm: "Every write that fires it fails from then on, with all that it is part of. What a spec asks for is refused as an \
+               error there; what is in the history was right when it was written down.",
+        way_out: "Bring back what it speaks of first, or correct the spec and apply that instead of going back. Where it must be \
+                  so all the same, allow it; where the spec says that the trigger may fail (`allow`), it is no hazard.",
+    },
 ];
 
 #[cfg(test)]
@@ -342,6 +365,6 @@ mod tests {
             assert!(!sheet.severities.is_empty() && sheet.harm.ends_with('.'));
         }
         // The last of the list: a new one without a sheet would be found here.
-        assert_eq!(HazardKind::AnotherSpec as usize + 1, ALL.len());
+        assert_eq!(HazardKind::WouldFail as usize + 1, ALL.len());
     }
 }
