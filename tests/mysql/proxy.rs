@@ -57,6 +57,11 @@ impl Proxy {
         self.passed.load(Ordering::SeqCst)
     }
 
+    /// Whether a statement has come that does not pass any more.
+    pub(crate) fn is_stopped(&self) -> bool {
+        self.stopped.try_recv().is_ok()
+    }
+
     /// Wait until a statement does not pass any more.
     pub(crate) fn wait(&self) {
         self.stopped
