@@ -61,8 +61,13 @@ impl Engine {
             }
             _ => live.batch("CREATE VIEW seen AS SELECT id, b FROM t"),
         }
-        if matches!(self, Self::Postgres) {
-            live.batch(MORE);
+        match self {
+            Self::Postgres => live.batch(MORE),
+            // The switches of `bypass` are there.
+            Self::Sqlite => {
+                live.batch("CREATE TABLE triggerctl_bypass (name TEXT NOT NULL PRIMARY KEY)")
+            }
+            Self::Mysql(_) => {}
         }
         live
     }

@@ -161,7 +161,7 @@ pub(crate) const USES: [&str; 42] = [
     "use = 'version'\ntables = ['t*', 'w*']\nexclude = ['t_*']\nhaving_columns = ['version']",
     "use = 'updated_at'\ntables = ['*']\nhaving_columns = ['updat*', 'n']\nname = '{{ table }}_now'",
     "use = 'append_only'\ntables = ['u', '\"Odd Täble.x\"']\nname = 'only {{ table }}'",
-    "name = '{{ table }}_seen'\ntables = ['t', 'u', '\"Odd Täble.x\"']\ntiming = 'after'\nevents = ['delete']\nbody = \"INSERT INTO log (what) VALUES ('{{ table }}');\"",
+    "name = '{{ table }}_seen'\ntables = ['t', 'u', '\"Odd Täble.x\"']\ntiming = 'after'\nevents = ['delete']\nbody = \"INSERT INTO log (what) VALUES ({{ table | literal }});\"",
     "name = 'Ever\"y {{ table }}'\ntables = ['?']\nexclude = ['t']\ntiming = 'before'\nevents = ['insert']\nbody = \"INSERT INTO log (what) VALUES ({{ table_name() }});\"",
     "use = 'audit'\ntables = ['t', 'u']\ncreate_table = true\nname = 'a_{{ table }}'\nwith = { target = 'wide_log' }",
     "name = '{{ table }}_each'\ntables = ['?', 'other.*']\nhaving_columns = ['n']\ntiming = 'after'\nevents = ['insert']\nbody = \"INSERT INTO log (what) VALUES ({{ table_name() }});\"\ndialects = ['postgres']\n[trigger.postgres]\nshared = true\nfunction_name = 'other.each'",
@@ -293,10 +293,7 @@ fn write_own(text: &mut String, name: &str, own: &Own, spec: &Spec, dialect: &st
     if *statement {
         *text += "for_each = 'statement'\n";
     }
-    let more = match dialect {
-        "postgres" => MORE[*more].to_owned(),
-        _ => MORE[*more].replace("app.o", "app_o"),
-    };
+    let more = MORE[*more];
     if !more.contains(&format!("'{name}'")) {
         let _ = writeln!(text, "{more}");
     }

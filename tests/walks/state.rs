@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
 use crate::common::{self, Live};
-use crate::steps::MOVED;
+use crate::steps::{MADE, MOVED};
 
 /// Every trigger and function, by what it is called.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -101,13 +101,15 @@ impl State {
         all
     }
 
-    /// Without the triggers that went with a renamed table, where nothing asks for them, and without their functions.
-    pub(crate) fn without_moved(mut self, meant: &Self) -> Self {
+    /// Without what nobody asks for and is nobody's business: triggers that went with a renamed table, with their functions,
+    /// and those that somebody made.
+    pub(crate) fn managed(mut self, meant: &Self) -> Self {
         let moved: Vec<String> = self
             .0
             .iter()
             .filter(|(key, object)| {
-                MOVED.contains(&object.table.as_str()) && !meant.0.contains_key(*key)
+                let is_made = MADE.iter().any(|text| object.text.contains(text));
+                (is_made || MOVED.contains(&object.table.as_str())) && !meant.0.contains_key(*key)
             })
             .map(|(key, _)| key.clone())
             .collect();

@@ -36,7 +36,7 @@ pub(crate) enum Way {
 }
 
 /// What somebody does to the tables, each as one or more statements.
-pub(crate) const ALTERS: [&[&str]; 22] = [
+pub(crate) const ALTERS: [&[&str]; 23] = [
     &["ALTER TABLE t ADD COLUMN more integer"],
     &["ALTER TABLE t DROP COLUMN more"],
     &["ALTER TABLE u ADD COLUMN version integer"],
@@ -76,6 +76,9 @@ pub(crate) const ALTERS: [&[&str]; 22] = [
         "ALTER TABLE u_old RENAME TO u",
         "ALTER TABLE u_swap RENAME TO u_old",
     ],
+    &[
+        "CREATE TABLE u (id integer PRIMARY KEY, t_id integer, n integer, b varchar(50), updated_at TIME)",
+    ],
 ];
 
 /// Where a table goes that is renamed, with its triggers.
@@ -106,8 +109,8 @@ pub(crate) const HANDS: usize = 32;
 
 /// What somebody types, for one of the triggers that are there; empty where there is none.
 pub(crate) fn by_hand(live: &mut dyn Live, what: usize, which: usize) -> Vec<String> {
-    if what >= MADE {
-        return made_by_hand(live.dialect(), what - MADE, which);
+    if what >= MAKES {
+        return made_by_hand(live.dialect(), what - MAKES, which);
     }
     let rows = live.run(match live.dialect() {
         "sqlite" => "SELECT replace(name, '\"', '\"\"'), tbl_name, '', hex(sql) FROM sqlite_schema WHERE type = 'trigger' AND name <> 'foreign' ORDER BY 1",
@@ -209,7 +212,10 @@ pub(crate) fn by_hand(live: &mut dyn Live, what: usize, which: usize) -> Vec<Str
 }
 
 /// From here on, steps make a trigger that the spec does not speak of, or not yet.
-const MADE: usize = 28;
+const MAKES: usize = 28;
+
+/// By what such a trigger is known.
+pub(crate) const MADE: [&str; 3] = ["'made by hand'", "@made = 'by hand'", "other.foreign()"];
 
 fn made_by_hand(dialect: &str, what: usize, which: usize) -> Vec<String> {
     let (name, table) = match what {
