@@ -18,6 +18,7 @@ use super::check::{check_what_differs, leaves_checking, refuse_doubtful, refuse_
 use super::decide::Planner;
 use super::foresee::Foreseen;
 use super::hazard::{Around, another_spec, assess};
+use super::neighbours::refuse_lonely;
 use super::sides::{self, Evidence, Sides};
 use super::{
     Action, Change, FORMAT_VERSION, ObjectRef, Plan, base_fingerprint, order, places, siblings,
@@ -162,6 +163,8 @@ pub fn make(
     keep_called_functions(&mut changes, &catalog);
     let changes = targets::targeted(changes, &options.targets, &catalog);
     refuse_doubtful(desired, &changes)?;
+    let is_targeted = !options.targets.is_empty();
+    refuse_lonely(desired, &changes, &catalog, is_targeted, planner.database)?;
     if !leaves_checking(options, planner.database) {
         check_what_differs(
             desired,

@@ -8,6 +8,7 @@ mod foresee;
 pub mod hazard;
 pub(crate) mod kept;
 mod make;
+mod neighbours;
 mod object;
 pub(crate) mod order;
 pub(crate) mod places;

@@ -16,6 +16,7 @@ pub(crate) struct Proxy {
     stopped: Receiver<()>,
 }
 
+#[allow(dead_code)] // Each test binary uses its own part of this.
 impl Proxy {
     /// Before the server on this socket; `let_through` statements pass, counted over all connections.
     pub(crate) fn new(server: &str, let_through: usize) -> Self {

@@ -7,7 +7,6 @@
 #[path = "../common/mod.rs"]
 mod common;
 #[path = "../mysql/proxy.rs"]
-#[allow(dead_code)] // The tests of kills have the rest.
 mod proxy;
 
 mod specs;

@@ -138,11 +138,13 @@ fn is_nobodys(key: &str) -> bool {
     ["by_hand", "foreign"]
         .iter()
         .any(|name| key.ends_with(&format!(" {name}")))
+        || key == "function other made"
 }
 
 /// When a trigger of SQLite's fires, as its text has it.
 fn fires(sql: &str) -> String {
-    let upper = sql.to_uppercase();
+    let words: Vec<&str> = sql.split_whitespace().collect();
+    let upper = words.join(" ").to_uppercase();
     let first = |words: &[&str]| {
         let found = words
             .iter()

@@ -215,7 +215,7 @@ pub(crate) fn by_hand(live: &mut dyn Live, what: usize, which: usize) -> Vec<Str
 const MAKES: usize = 28;
 
 /// By what such a trigger is known.
-pub(crate) const MADE: [&str; 3] = ["'made by hand'", "@made = 'by hand'", "other.foreign()"];
+pub(crate) const MADE: [&str; 3] = ["'made by hand'", "@made = 'by hand'", "other.made()"];
 
 fn made_by_hand(dialect: &str, what: usize, which: usize) -> Vec<String> {
     let (name, table) = match what {
@@ -227,12 +227,12 @@ fn made_by_hand(dialect: &str, what: usize, which: usize) -> Vec<String> {
     let timing = if what % 2 == 0 { "BEFORE" } else { "AFTER" };
     let made = format!("CREATE TRIGGER \"{name}\" {timing} INSERT ON {table}");
     match dialect {
-        "sqlite" => vec![format!("{made} BEGIN SELECT 'made by hand'; END")],
+        "sqlite" => vec![format!("{made} FOR EACH ROW BEGIN SELECT 'made by hand'; END")],
         "mysql" => vec![format!("{made} FOR EACH ROW BEGIN SET @made = 'by hand'; END")],
         _ => vec![
-            "CREATE OR REPLACE FUNCTION other.foreign() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END'"
+            "CREATE OR REPLACE FUNCTION other.made() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END'"
                 .to_owned(),
-            format!("{made} FOR EACH ROW EXECUTE FUNCTION other.foreign()"),
+            format!("{made} FOR EACH ROW EXECUTE FUNCTION other.made()"),
         ],
     }
 }

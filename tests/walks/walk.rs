@@ -264,6 +264,7 @@ impl Walk {
         arguments.push("plan.json");
         let run = self.migrates(|walk| walk.run(&arguments));
         let _ = writeln!(self.trail, "apply plan.json: {run}");
+        self.sweeps();
         match run.code {
             Some(0) if between.is_none() => {
                 self.assert_meant("by a saved plan", meant);
@@ -398,7 +399,7 @@ impl Walk {
         let _ = writeln!(self.trail, "back to {to}: {run}");
         let undone = || {
             self.versions
-                .range(to + 1..=last)
+                .range(to + 1..last + 1)
                 .map(|(_, version)| version)
         };
         let is_altered = undone().any(|version| version.altered != self.altered.len());
