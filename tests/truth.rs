@@ -197,6 +197,25 @@ fn two_tables_triggers_may_change_names() {
 }
 
 #[test]
+fn a_trigger_that_went_with_a_renamed_table_comes_to_the_one_in_its_place() {
+    let mut live = Sqlite::new();
+    live.batch("CREATE TABLE t (a); CREATE TABLE log (word)");
+    let sandbox = Sandbox::with_spec(&spec(&[logs("first", "t", "t", "")]));
+    sandbox.on(&live, &["apply", "--yes"]).ok();
+    live.batch("ALTER TABLE t RENAME TO t_old; CREATE TABLE t (a)");
+    sandbox
+        .on(&live, &["check"])
+        .code(2)
+        .says(&["first", "in conflict"])
+        .never_says(&["damaged"]);
+    sandbox.on(&live, &["graph"]).ok();
+    sandbox.on(&live, &["apply", "--yes", "--adopt"]).ok();
+    let names = "SELECT name, tbl_name FROM sqlite_schema WHERE type = 'trigger'";
+    assert_eq!(live.run(names), "first|t\n");
+    sandbox.on(&live, &["check"]).ok();
+}
+
+#[test]
 fn what_was_adopted_comes_back_to_the_letter() {
     let mut live = Sqlite::new();
     live.batch(

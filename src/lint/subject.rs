@@ -521,8 +521,20 @@ pub fn others(
         known: known.iter().map(Cow::Borrowed).collect(),
     };
     let catalog = database.listing(&scope, Listed::Ours)?;
+    // Where a name is unique whatever the table, one that the spec makes leaves another table: to be renamed, a table takes
+    // its triggers along.
+    let per_table = database.dialect().names_are_per_table();
+    let unique = |id: &ObjectId| (id.schema().to_owned(), id.name().to_ascii_lowercase());
+    let taken: HashSet<_> = known
+        .iter()
+        .filter(|id| !per_table && matches!(id, ObjectId::Trigger(_)))
+        .map(unique)
+        .collect();
     let is_other = |id: &ObjectId| match id {
-        ObjectId::Trigger(_) => !known.contains(id) && !history.records.contains_key(id),
+        ObjectId::Trigger(_) => {
+            let is_known = known.contains(id) || history.records.contains_key(id);
+            !is_known && (per_table || !taken.contains(&unique(id)))
+        }
         ObjectId::Function(_) => true,
     };
     Ok(catalog.fingerprints.into_keys().filter(is_other).collect())
