@@ -207,7 +207,7 @@ fn a_trigger_that_went_with_a_renamed_table_comes_to_the_one_in_its_place() {
         .on(&live, &["check"])
         .code(2)
         .says(&["first", "in conflict"])
-        .never_says(&["damaged"]);
+        .never_says(&["damaged", "refused until `--adopt`"]);
     sandbox.on(&live, &["graph"]).ok();
     // It is its owner's to drop.
     sandbox

