@@ -149,7 +149,7 @@ impl<'a> Subject<'a> {
         effects: bool,
     ) -> Result<Self, Error> {
         let dialect = database.dialect();
-        let (wanted, faults) = if database.looks_at_ddl() {
+        let (wanted, mut faults) = if database.looks_at_ddl() {
             let wanted = with_ddl(&desired);
             let faults = database.check(&wanted.iter().collect::<Vec<_>>(), &new)?;
             (wanted, faults)
@@ -157,6 +157,12 @@ impl<'a> Subject<'a> {
             let wanted = desired.values().map(|desired| &desired.definition);
             (vec![], database.check(&wanted.collect::<Vec<_>>(), &new)?)
         };
+        // What the engine does not look at once more.
+        let found: BTreeSet<ObjectId> = faults.iter().map(|(id, _)| id.clone()).collect();
+        for (id, desired) in desired.iter().filter(|(id, _)| !found.contains(&***id)) {
+            let doubts = desired.doubts.iter();
+            faults.extend(doubts.map(|doubt| (ObjectId::clone(id), doubt.clone())));
+        }
         let mut subject = Self::of(spec, dialect, true, desired);
         subject.faults = faults;
         subject.read_others(database, others)?;

@@ -10,7 +10,43 @@ pub(crate) const TESTS: &[(&str, Test)] = &[
         "every_command_and_every_format",
         every_command_and_every_format,
     ),
+    (
+        "a_column_that_went_is_no_difference_and_is_named",
+        a_column_that_went_is_no_difference_and_is_named,
+    ),
 ];
+
+fn a_column_that_went_is_no_difference_and_is_named(engine: Engine) {
+    let mut live = Mysql::of(engine);
+    live.batch("CREATE TABLE t0 (id integer, n integer)");
+    live.batch(
+        "CREATE TRIGGER fills BEFORE INSERT ON t0 FOR EACH ROW SET NEW.n = coalesce(NEW.n, 0)",
+    );
+    live.batch("ALTER TABLE t0 RENAME COLUMN n TO m");
+    let sandbox = Sandbox::new();
+    sandbox
+        .on(&live, &["import", "-o", "triggers.toml"])
+        .ok()
+        .says(&["has faults in the database already"]);
+    let text = sandbox.read("triggers.toml");
+    assert!(text.contains("rule = \"missing_reference\""), "{text}");
+    sandbox.on(&live, &["plan", "--detailed-exitcode"]).ok();
+    sandbox.on(&live, &["check"]).ok();
+    sandbox.on(&live, &["apply", "--yes"]).ok();
+
+    // It has to be allowed, and is not made.
+    let lines = text.lines().filter(|line| !line.starts_with("allow"));
+    let text = lines.collect::<Vec<_>>().join("\n");
+    sandbox.write("triggers.toml", &text);
+    let missing = ["`t0` has no column `n`"];
+    sandbox.on(&live, &["check"]).code(2).says(&missing);
+    sandbox.write("triggers.toml", text.replace("\"fills\"", "\"other\""));
+    let before = live.everything();
+    for command in [&["plan"][..], &["apply", "--yes"]] {
+        sandbox.on(&live, command).code(1).says(&missing);
+    }
+    assert_same("after a refusal", &before, &live.everything());
+}
 
 fn every_command_and_every_format(engine: Engine) {
     let mut live = Mysql::of(engine);

@@ -89,7 +89,13 @@ const MORE: &str = "
 
 fn walks(engine: Engine, cases: u32) {
     let dialect = engine.dialect();
-    let steps = proptest::collection::vec(steps::step(dialect), 1..=5);
+    // Who looks longer looks farther too.
+    let most = if std::env::var_os("PROPTEST_CASES").is_some() {
+        12
+    } else {
+        5
+    };
+    let steps = proptest::collection::vec(steps::step(dialect), 1..=most);
     holds(cases, (specs::spec(dialect), steps), |(first, steps)| {
         walk::walk(engine, &first, &steps);
     });

@@ -143,7 +143,7 @@ fn read(reader: &mut Reader<'_>) -> Option<Vec<Lowered>> {
             }),
             renamed_from,
             generated: false,
-            doubts: vec![],
+            doubts: std::mem::take(&mut reader.doubts),
         });
     }
     Some(lowered)
