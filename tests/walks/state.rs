@@ -89,10 +89,11 @@ impl State {
         for (key, Object { text, .. }) in &self.0 {
             // Who renames a table of SQLite's finds its name in quotes.
             let text = match live.dialect() {
-                "sqlite" => text
-                    .replace("\"u_old\"", "u_old")
-                    .replace("\"u\"", "u")
-                    .replace("\"w\"", "w"),
+                "sqlite" => ["u", "u_old", "u_swap", "w", "t2"]
+                    .iter()
+                    .fold(text.clone(), |text, name| {
+                        text.replace(&format!("\"{name}\""), name)
+                    }),
                 _ => text.clone(),
             };
             let _ = writeln!(all, "{key}\n{}", common::comparable(&text, live));
