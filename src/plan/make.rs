@@ -6,11 +6,11 @@ use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::apply::scope_of;
-use crate::db::{Catalog, Database, History, Protocol, Scope};
+use crate::db::{Catalog, Database, History, Protocol, Scope, Standing};
 use crate::desired::DesiredSet;
 use crate::error::Error;
 use crate::kinds::tables::NewTable;
-use crate::model::{Action as TriggerAction, Definition, FunctionSource, ObjectId, Place};
+use crate::model::{Action as TriggerAction, Definition, FunctionSource, ObjectId};
 use crate::render::Renderer;
 use crate::selectors::Uncovered;
 
@@ -252,7 +252,7 @@ fn idle_targets<'a>(
 pub(crate) fn arrange(
     mut changes: Vec<Change>,
     (database, renderer): (&mut dyn Database, &Renderer),
-    (history, places): (&History, &BTreeMap<ObjectId, Place>),
+    (history, places): (&History, &BTreeMap<ObjectId, Standing>),
     spec_digest: String,
     unchanged: usize,
 ) -> Result<Plan, Error> {

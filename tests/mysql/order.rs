@@ -11,6 +11,10 @@ pub(crate) const TESTS: &[(&str, Test)] = &[
     ),
     ("a_neighbour_that_goes", a_neighbour_that_goes),
     ("a_neighbour_of_nobodys", a_neighbour_of_nobodys),
+    (
+        "a_neighbour_of_before_that_fires_at_something_else_now",
+        a_neighbour_of_before_that_fires_at_something_else_now,
+    ),
 ];
 
 /// A trigger with a place.
@@ -100,4 +104,25 @@ fn a_neighbour_of_nobodys(engine: Engine) {
     // It is gone: that there is nothing to run before is for the spec to say.
     live.batch("DROP TRIGGER own");
     refused(&sandbox, &mut live, &[], &missing);
+}
+
+fn a_neighbour_of_before_that_fires_at_something_else_now(engine: Engine) {
+    let mut live = Mysql::of(engine);
+    tables(&mut live, 1);
+    let now = counting("t0", "b", 1);
+    // Both beside each other, whichever is made again first.
+    for (first, second) in [("a", "b"), ("b", "c")] {
+        let before = [
+            counting("t0", first, 2).replace("after", "before"),
+            counting("t0", second, 2).replace("after", "before"),
+        ];
+        let sandbox = spec(&before.concat());
+        sandbox.on(&live, &["apply", "--yes"]).ok();
+        let stood = live.snapshot();
+        spec(&now).on(&live, &["apply", "--yes"]).ok();
+        sandbox.on(&live, &["rollback", "--yes"]).ok();
+        assert_same("the catalog", &stood, &live.snapshot());
+        empty_plan(&sandbox, &live);
+        spec(&now).on(&live, &["apply", "--yes"]).ok();
+    }
 }
