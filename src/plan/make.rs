@@ -162,7 +162,7 @@ pub fn make(
     drop(same);
     keep_called_functions(&mut changes, &catalog);
     let changes = targets::targeted(changes, &options.targets, &catalog);
-    refuse_doubtful(desired, &changes)?;
+    refuse_doubtful(desired, &changes, planner.database.dialect())?;
     let is_targeted = !options.targets.is_empty();
     refuse_lonely(desired, &changes, &catalog, is_targeted, planner.database)?;
     if !leaves_checking(options, planner.database) {
