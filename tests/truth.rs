@@ -83,6 +83,28 @@ fn what_is_replaced_keeps_its_place_among_its_siblings() {
 }
 
 #[test]
+fn siblings_that_went_together_come_back_in_their_order() {
+    let mut live = Sqlite::new();
+    live.batch("CREATE TABLE t (a); CREATE TABLE log (word)");
+    let sandbox = Sandbox::new();
+    let mut words = vec![];
+    // Each of them is newer than those before it, whatever its name.
+    for word in ["m", "z", "a", "k"] {
+        words.push(logs(word, "t", word, ""));
+        sandbox.write("triggers.toml", spec(&words));
+        sandbox.on(&live, &["apply", "--yes"]).ok();
+    }
+    assert_eq!(fired(&mut live), "kazm");
+    let before = live.snapshot();
+    sandbox.write("triggers.toml", spec(&[]));
+    sandbox.on(&live, &["apply", "--yes"]).ok();
+    assert_eq!(fired(&mut live), "NULL");
+    sandbox.on(&live, &["rollback", "--yes"]).ok();
+    assert_same("the catalog", &before, &live.snapshot());
+    assert_eq!(fired(&mut live), "kazm");
+}
+
+#[test]
 fn where_a_dropped_trigger_comes_is_said() {
     let mut live = six();
     let all = ["b", "d"].map(|word| logs(word, "t", word, ""));
