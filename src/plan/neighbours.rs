@@ -47,14 +47,14 @@ pub(super) fn refuse_lonely(
     if ordered.is_empty() {
         return Ok(());
     }
-    let changed: BTreeMap<&ObjectId, &Change> =
+    let acting: BTreeMap<&ObjectId, &Change> =
         changes.iter().map(|change| (change.id(), change)).collect();
     let renamed: BTreeSet<ObjectId> = changes.iter().filter_map(Change::old_id).collect();
     // Of those that the spec does not make now, only the database knows what they are.
     let asked: Vec<ObjectId> = ordered
         .iter()
         .map(|(_, other)| other)
-        .filter(|other| !changed.contains_key(other) && catalog.fingerprints.contains_key(other))
+        .filter(|other| !acting.contains_key(other) && catalog.fingerprints.contains_key(other))
         .filter(|other| wanted(other).is_none() || is_targeted)
         .cloned()
         .collect();
@@ -63,7 +63,7 @@ pub(super) fn refuse_lonely(
         asked => database.definitions(asked, Depth::Whole)?,
     };
     let stands = |trigger: &Trigger, other: &ObjectId| {
-        let definition = match changed.get(other) {
+        let definition = match acting.get(other) {
             Some(change) if matches!(change.action, Action::Drop | Action::Forget) => None,
             Some(change) => change.after.as_ref(),
             None if renamed.contains(other) => None,
@@ -88,7 +88,7 @@ pub(super) fn refuse_lonely(
     let mut problems = vec![];
     for (trigger, other) in &ordered {
         let id = ObjectId::Trigger(trigger.id.clone());
-        let (Some(spec), change) = (desired.get(&id), changed.get(&id)) else {
+        let (Some(spec), change) = (desired.get(&id), acting.get(&id)) else {
             continue;
         };
         if is_targeted && change.is_none() {

@@ -64,7 +64,7 @@ impl Engine {
             Self::Postgres => live.batch(MORE),
             // The switches of `bypass` are there.
             Self::Sqlite => {
-                live.batch("CREATE TABLE triggerctl_bypass (name TEXT NOT NULL PRIMARY KEY)")
+                live.batch("CREATE TABLE triggerctl_bypass (name TEXT NOT NULL PRIMARY KEY)");
             }
             Self::Mysql(_) => {}
         }

@@ -224,7 +224,11 @@ fn made_by_hand(dialect: &str, what: usize, which: usize) -> Vec<String> {
         _ => (NAMES[which % 4], ["t", "u"][which % 2]),
     };
     let name = name.replace('"', "\"\"");
-    let timing = if what % 2 == 0 { "BEFORE" } else { "AFTER" };
+    let timing = if what.is_multiple_of(2) {
+        "BEFORE"
+    } else {
+        "AFTER"
+    };
     let made = format!("CREATE TRIGGER \"{name}\" {timing} INSERT ON {table}");
     match dialect {
         "sqlite" => vec![format!("{made} FOR EACH ROW BEGIN SELECT 'made by hand'; END")],

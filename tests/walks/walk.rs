@@ -274,7 +274,7 @@ impl Walk {
                 // What happened in between was none of the plan's business: it is what it would have been.
             }
             Some(1 | 3) if between.is_some() => {
-                self.assert_unmoved("a plan that was refused", &before)
+                self.assert_unmoved("a plan that was refused", &before);
             }
             _ => panic!("a saved plan\n{}", self.trail),
         }
@@ -400,7 +400,7 @@ impl Walk {
         let now = self.state();
         let undone = || {
             self.versions
-                .range(to + 1..last + 1)
+                .range(to + 1..=last)
                 .map(|(_, version)| version)
         };
         let is_altered = undone().any(|version| version.altered != self.altered.len());
@@ -452,6 +452,7 @@ impl Walk {
     // --- what must hold -------------------------------------------------------------------------------------------------
 
     /// The spec is applied, and what the plan says about it is true.
+    #[allow(clippy::too_many_lines)] // One thing after the other.
     fn arrives(&mut self) {
         let before = self.state();
         let whole = self.live.snapshot();
@@ -648,7 +649,8 @@ impl Walk {
                 .0
                 .iter()
                 .map(|(key, object)| format!("{key} {:?}\n", object.after))
-                .collect(),
+                .collect::<Vec<_>>()
+                .concat(),
             _ => String::new(),
         };
         format!("{}{order}", state.meaning(&*self.live))
