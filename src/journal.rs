@@ -714,7 +714,7 @@ impl Runner<'_> {
             let now = live.get(&object.id);
             let found = found(object, &catalog, now, database)?;
             let there = match way {
-                Way::Back => found == Found::Before,
+                Way::Back => is_before(object, &catalog, now, database)?,
                 Way::Forward => found == Found::After,
                 Way::Leave => true,
             };
@@ -755,8 +755,7 @@ impl Runner<'_> {
         let catalog = database.catalog(&self.scope())?;
         let live = definitions(&catalog, database)?;
         for object in &self.journal.objects {
-            let found = found(object, &catalog, live.get(&object.id), database)?;
-            if way == Way::Back && found != Found::Before {
+            if way == Way::Back && !is_before(object, &catalog, live.get(&object.id), database)? {
                 return Err(Error::new(
                     Kind::Uncertain,
                     format!("{} is not as it was", object.id),
@@ -914,22 +913,32 @@ fn definitions(
     database.definitions(&ids, Depth::Whole)
 }
 
-/// How one object is found.
-fn found(
+/// Whether an object is as it was before the migration.
+fn is_before(
     object: &Object,
     catalog: &Catalog,
     now: Option<&Definition>,
     database: &mut dyn Database,
-) -> Result<Found, Error> {
+) -> Result<bool, Error> {
     let live = catalog.fingerprints.get(&object.id);
-    let is_before = match (&object.before, live, now) {
+    Ok(match (&object.before, live, now) {
         (None, None, _) => true,
         (Some(before), Some(live), _) if before.fingerprint == *live => true,
         (Some(before), Some(_), Some(now)) => {
             differences(&before.definition, now, database)?.is_empty()
         }
         _ => false,
-    };
+    })
+}
+
+/// How one object is found; what is only recorded is after as it was before.
+fn found(
+    object: &Object,
+    catalog: &Catalog,
+    now: Option<&Definition>,
+    database: &mut dyn Database,
+) -> Result<Found, Error> {
+    let is_before = is_before(object, catalog, now, database)?;
     let is_after = match (&object.end, now) {
         // The statements say what a released one is to be: gone, as far as that can be seen.
         (Expected::Absent | Expected::Missing { .. } | Expected::Released, None) => true,

@@ -83,6 +83,28 @@ fn what_is_replaced_keeps_its_place_among_its_siblings() {
 }
 
 #[test]
+fn siblings_that_went_together_come_back_in_their_order() {
+    let mut live = Sqlite::new();
+    live.batch("CREATE TABLE t (a); CREATE TABLE log (word)");
+    let sandbox = Sandbox::new();
+    let mut words = vec![];
+    // Each of them is newer than those before it, whatever its name.
+    for word in ["m", "z", "a", "k"] {
+        words.push(logs(word, "t", word, ""));
+        sandbox.write("triggers.toml", spec(&words));
+        sandbox.on(&live, &["apply", "--yes"]).ok();
+    }
+    assert_eq!(fired(&mut live), "kazm");
+    let before = live.snapshot();
+    sandbox.write("triggers.toml", spec(&[]));
+    sandbox.on(&live, &["apply", "--yes"]).ok();
+    assert_eq!(fired(&mut live), "NULL");
+    sandbox.on(&live, &["rollback", "--yes"]).ok();
+    assert_same("the catalog", &before, &live.snapshot());
+    assert_eq!(fired(&mut live), "kazm");
+}
+
+#[test]
 fn where_a_dropped_trigger_comes_is_said() {
     let mut live = six();
     let all = ["b", "d"].map(|word| logs(word, "t", word, ""));
@@ -194,6 +216,29 @@ fn two_tables_triggers_may_change_names() {
     sandbox.on(&live, &["check"]).ok();
     sandbox.on(&live, &["rollback", "--yes"]).ok();
     assert_same("the catalog", &before, &live.snapshot());
+}
+
+#[test]
+fn a_trigger_that_went_with_a_renamed_table_comes_to_the_one_in_its_place() {
+    let mut live = Sqlite::new();
+    live.batch("CREATE TABLE t (a); CREATE TABLE log (word)");
+    let sandbox = Sandbox::with_spec(&spec(&[logs("first", "t", "t", "")]));
+    sandbox.on(&live, &["apply", "--yes"]).ok();
+    live.batch("ALTER TABLE t RENAME TO t_old; CREATE TABLE t (a)");
+    sandbox
+        .on(&live, &["check"])
+        .code(2)
+        .says(&["first", "in conflict"])
+        .never_says(&["damaged", "refused until `--adopt`"]);
+    sandbox.on(&live, &["graph"]).ok();
+    // It is its owner's to drop.
+    sandbox
+        .on(&live, &["apply", "--yes", "--adopt"])
+        .code(3)
+        .says(&["drop what has it"]);
+    live.batch("DROP TRIGGER first");
+    sandbox.on(&live, &["apply", "--yes"]).ok();
+    sandbox.on(&live, &["check"]).ok();
 }
 
 #[test]

@@ -20,7 +20,7 @@ use crate::effects::{Effects, Routine, Surroundings};
 use crate::error::{Diagnostic, Error};
 use crate::history::LiveFingerprint;
 use crate::kinds::tables::NewTable;
-use crate::model::{Definition, FunctionId, ObjectId, Place, TableId, TriggerId};
+use crate::model::{Definition, Events, FunctionId, ObjectId, Place, TableId, Timing, TriggerId};
 use crate::spec::TableRef;
 
 /// The schema of the history tables, unless the spec says otherwise.
@@ -133,7 +133,18 @@ pub struct Catalog {
     pub taken_over: BTreeMap<ObjectId, String>,
     /// Where triggers stand among their siblings, for engines that let that be chosen. It is in no fingerprint: it
     /// changes when a sibling comes or goes.
-    pub places: BTreeMap<ObjectId, Place>,
+    pub places: BTreeMap<ObjectId, Standing>,
+}
+
+/// Where a trigger stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Standing {
+    /// When it and its siblings fire.
+    pub timing: Timing,
+    /// What they fire at.
+    pub events: Events,
+    /// Where it is among them.
+    pub place: Place,
 }
 
 /// What is live of one object.

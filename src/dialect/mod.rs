@@ -205,8 +205,8 @@ pub struct Lowered {
     pub renamed_from: Option<ObjectId>,
     /// A function that triggerctl makes for one trigger's body (not `[[function]]`): dropped with its trigger.
     pub generated: bool,
-    /// What its engine takes and what cannot be meant. An error where the object is to be made; one that is in the database
-    /// already is as it is.
+    /// What its engine takes, or has none the less, and what cannot be meant. An error where the object is to be made; one
+    /// that is in the database already is as it is.
     pub doubts: Vec<Diagnostic>,
 }
 
@@ -300,6 +300,10 @@ pub trait Dialect: Sync {
     fn qualifies(&self) -> bool;
     /// Whether the engine itself looks at the columns of UPDATE OF when it makes a trigger.
     fn checks_update_of(&self) -> bool {
+        true
+    }
+    /// Whether the engine makes what is in doubt ([`Lowered::doubts`]) where a spec allows it; else it only keeps what it has.
+    fn makes_doubtful(&self) -> bool {
         true
     }
     /// What tells a row of an ordinary table from all others, where that is not the primary key.

@@ -149,7 +149,7 @@ impl<'a> Subject<'a> {
         effects: bool,
     ) -> Result<Self, Error> {
         let dialect = database.dialect();
-        let (wanted, faults) = if database.looks_at_ddl() {
+        let (wanted, mut faults) = if database.looks_at_ddl() {
             let wanted = with_ddl(&desired);
             let faults = database.check(&wanted.iter().collect::<Vec<_>>(), &new)?;
             (wanted, faults)
@@ -157,6 +157,12 @@ impl<'a> Subject<'a> {
             let wanted = desired.values().map(|desired| &desired.definition);
             (vec![], database.check(&wanted.collect::<Vec<_>>(), &new)?)
         };
+        // What the engine does not look at once more.
+        let found: BTreeSet<ObjectId> = faults.iter().map(|(id, _)| id.clone()).collect();
+        for (id, desired) in desired.iter().filter(|(id, _)| !found.contains(&***id)) {
+            let doubts = desired.doubts.iter();
+            faults.extend(doubts.map(|doubt| (ObjectId::clone(id), doubt.clone())));
+        }
         let mut subject = Self::of(spec, dialect, true, desired);
         subject.faults = faults;
         subject.read_others(database, others)?;
@@ -547,8 +553,20 @@ pub fn others(
         known: known.iter().map(Cow::Borrowed).collect(),
     };
     let catalog = database.listing(&scope, Listed::Ours)?;
+    // Where a name is unique whatever the table, one that the spec makes leaves another table: to be renamed, a table takes
+    // its triggers along.
+    let per_table = database.dialect().names_are_per_table();
+    let unique = |id: &ObjectId| (id.schema().to_owned(), id.name().to_ascii_lowercase());
+    let taken: HashSet<_> = known
+        .iter()
+        .filter(|id| !per_table && matches!(id, ObjectId::Trigger(_)))
+        .map(unique)
+        .collect();
     let is_other = |id: &ObjectId| match id {
-        ObjectId::Trigger(_) => !known.contains(id) && !history.records.contains_key(id),
+        ObjectId::Trigger(_) => {
+            let is_known = known.contains(id) || history.records.contains_key(id);
+            !is_known && (per_table || !taken.contains(&unique(id)))
+        }
         ObjectId::Function(_) => true,
     };
     Ok(catalog.fingerprints.into_keys().filter(is_other).collect())

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use crate::db::{Catalog, Database};
 use crate::desired::{Desired, DesiredSet};
+use crate::dialect::Dialect;
 use crate::error::{Diagnostic, Error};
 use crate::kinds::tables::NewTable;
 use crate::model::{Definition, ObjectId};
@@ -46,11 +47,16 @@ pub(super) fn refuse_taken_over(desired: &DesiredSet, catalog: &Catalog) -> Resu
     Error::collected(problems)
 }
 
-/// What cannot be meant is not made, unless the spec says that it is.
-pub(super) fn refuse_doubtful(desired: &DesiredSet, changes: &[Change]) -> Result<(), Error> {
+/// What cannot be meant is not made, unless the spec says that it is, and the engine makes it then.
+pub(super) fn refuse_doubtful(
+    desired: &DesiredSet,
+    changes: &[Change],
+    dialect: &dyn Dialect,
+) -> Result<(), Error> {
     let problems: Vec<Diagnostic> = changes
         .iter()
-        .filter(|change| change.action.differs() && !change.faults_allowed)
+        .filter(|change| change.action.differs())
+        .filter(|change| !(change.faults_allowed && dialect.makes_doubtful()))
         .filter_map(|change| desired.get(change.id()))
         .flat_map(|desired| desired.doubts.iter().cloned())
         .collect();

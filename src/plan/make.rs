@@ -6,11 +6,11 @@ use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::apply::scope_of;
-use crate::db::{Catalog, Database, History, Protocol, Scope};
+use crate::db::{Catalog, Database, History, Protocol, Scope, Standing};
 use crate::desired::DesiredSet;
 use crate::error::Error;
 use crate::kinds::tables::NewTable;
-use crate::model::{Action as TriggerAction, Definition, FunctionSource, ObjectId, Place};
+use crate::model::{Action as TriggerAction, Definition, FunctionSource, ObjectId};
 use crate::render::Renderer;
 use crate::selectors::Uncovered;
 
@@ -18,6 +18,7 @@ use super::check::{check_what_differs, leaves_checking, refuse_doubtful, refuse_
 use super::decide::Planner;
 use super::foresee::Foreseen;
 use super::hazard::{Around, another_spec, assess};
+use super::neighbours::refuse_lonely;
 use super::sides::{self, Evidence, Sides};
 use super::{
     Action, Change, FORMAT_VERSION, ObjectRef, Plan, base_fingerprint, order, places, siblings,
@@ -161,7 +162,9 @@ pub fn make(
     drop(same);
     keep_called_functions(&mut changes, &catalog);
     let changes = targets::targeted(changes, &options.targets, &catalog);
-    refuse_doubtful(desired, &changes)?;
+    refuse_doubtful(desired, &changes, planner.database.dialect())?;
+    let is_targeted = !options.targets.is_empty();
+    refuse_lonely(desired, &changes, &catalog, is_targeted, planner.database)?;
     if !leaves_checking(options, planner.database) {
         check_what_differs(
             desired,
@@ -249,7 +252,7 @@ fn idle_targets<'a>(
 pub(crate) fn arrange(
     mut changes: Vec<Change>,
     (database, renderer): (&mut dyn Database, &Renderer),
-    (history, places): (&History, &BTreeMap<ObjectId, Place>),
+    (history, places): (&History, &BTreeMap<ObjectId, Standing>),
     spec_digest: String,
     unchanged: usize,
 ) -> Result<Plan, Error> {

@@ -8,6 +8,7 @@ mod foresee;
 pub mod hazard;
 pub(crate) mod kept;
 mod make;
+mod neighbours;
 mod object;
 pub(crate) mod order;
 pub(crate) mod places;
@@ -193,7 +194,16 @@ impl Change {
         }
         self.before.as_ref().map(Definition::id)
     }
+
+    /// Whether what is live is on another table, from where its name cannot be taken over.
+    pub fn is_elsewhere(&self) -> bool {
+        let before = self.before.as_ref().map(Definition::id);
+        before.is_some_and(|before| before.table() != self.id().table())
+    }
 }
+
+/// The way out where the name of a trigger is taken on another table.
+pub const ELSEWHERE: &str = "what is on another table is not taken over: choose another name in the spec, or drop what has it";
 
 /// All changes, in the order in which they are made.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -303,13 +313,10 @@ impl Plan {
         let diagnostics: Vec<Diagnostic> = self
             .conflicts()
             .map(|change| {
-                let is_elsewhere = change.before.as_ref().is_some_and(|before| {
-                    before.id().table() != change.id().table()
-                });
                 Diagnostic::new(format!("conflict: {}", change.object))
                     .note(change.because.as_ref())
-                    .help(if is_elsewhere {
-                        "what is on another table is not taken over: choose another name in the spec, or drop what has it"
+                    .help(if change.is_elsewhere() {
+                        ELSEWHERE
                     } else {
                         "`--adopt` takes it over, and makes it as the spec says"
                     })

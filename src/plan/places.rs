@@ -6,9 +6,9 @@ use std::sync::Arc;
 
 use super::Change;
 use super::siblings::takers;
-use crate::db::Database;
+use crate::db::{Database, Standing};
 use crate::error::Error;
-use crate::model::{Definition, ObjectId, Place};
+use crate::model::{Definition, Events, ObjectId, Place, TableId, Timing, Trigger};
 use crate::render::Renderer;
 
 /// What the name of a trigger begins with that has been dropped before its step; no name of the user's can.
@@ -18,22 +18,51 @@ fn gone(name: &str) -> String {
     format!("{GONE}{name}")
 }
 
+/// What siblings have in common.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+struct Family {
+    table: TableId,
+    timing: Timing,
+    events: Events,
+}
+
+impl Family {
+    fn of(trigger: &Trigger) -> Self {
+        Self {
+            table: trigger.id.table.clone(),
+            timing: trigger.timing,
+            events: trigger.events,
+        }
+    }
+}
+
 /// The triggers of each table, timing and event in firing order, as they are between two steps.
 pub(crate) struct Siblings {
     lists: Vec<Vec<String>>,
+    /// Which list is a family's.
+    families: BTreeMap<Family, usize>,
     /// Which list a name is in. Names are unique in a schema where there are places.
     of: BTreeMap<(String, String), usize>,
 }
 
 impl Siblings {
     /// From what the catalog says of each trigger.
-    pub(crate) fn read(places: &BTreeMap<ObjectId, Place>) -> Self {
+    pub(crate) fn read(places: &BTreeMap<ObjectId, Standing>) -> Self {
         let mut siblings = Self {
             lists: vec![],
+            families: BTreeMap::new(),
             of: BTreeMap::new(),
         };
-        for (id, place) in places {
-            let Place::Among { before, after } = place else {
+        for (id, standing) in places {
+            let Standing {
+                timing,
+                events,
+                place: Place::Among { before, after },
+            } = standing
+            else {
+                continue;
+            };
+            let Some(table) = id.table().cloned() else {
                 continue;
             };
             if siblings.list(id.schema(), id.name()).is_some() {
@@ -45,6 +74,12 @@ impl Siblings {
                 let key = (id.schema().to_owned(), name.clone());
                 siblings.of.insert(key, siblings.lists.len());
             }
+            let family = Family {
+                table,
+                timing: *timing,
+                events: *events,
+            };
+            siblings.families.insert(family, siblings.lists.len());
             siblings.lists.push(all);
         }
         siblings
@@ -95,35 +130,34 @@ impl Siblings {
         }
     }
 
-    /// The place with those alone that are there, and the list that they are in.
-    fn present(&self, schema: &str, place: &Place) -> (Place, Option<usize>) {
-        let (before, after) = match place {
-            Place::Among { before, after } => (before.as_slice(), after.as_slice()),
-            Place::Follows(name) | Place::Precedes(name) => {
-                return (place.clone(), self.list(schema, name));
-            }
-        };
-        let list = before
-            .iter()
-            .chain(after)
-            .find_map(|name| self.list(schema, name));
-        let there = |names: &[String]| {
-            let is_there = |name: &&String| list.is_some() && self.list(schema, name) == list;
-            names.iter().filter(is_there).cloned().collect()
-        };
-        let place = Place::Among {
-            before: there(before),
-            after: there(after),
-        };
-        (place, list)
-    }
-
-    /// A trigger that was made: in this place, else last in `list`.
-    fn insert(&mut self, schema: &str, name: &str, place: Option<&Place>, list: Option<usize>) {
-        let list = list.unwrap_or(self.lists.len());
-        if list == self.lists.len() {
+    /// The list of a family, which is empty where none of it was there.
+    fn list_of(&mut self, family: Family) -> usize {
+        let next = self.lists.len();
+        let list = *self.families.entry(family).or_insert(next);
+        if list == next {
             self.lists.push(vec![]);
         }
+        list
+    }
+
+    /// The place with those alone that are there: some may be, and be of another family now.
+    fn present(&self, schema: &str, place: &Place, list: usize) -> Place {
+        let (before, after) = match place {
+            Place::Among { before, after } => (before.as_slice(), after.as_slice()),
+            Place::Follows(_) | Place::Precedes(_) => return place.clone(),
+        };
+        let there = |names: &[String]| {
+            let is_there = |name: &&String| self.list(schema, name) == Some(list);
+            names.iter().filter(is_there).cloned().collect()
+        };
+        Place::Among {
+            before: there(before),
+            after: there(after),
+        }
+    }
+
+    /// A trigger that was made: in this place, else last in its list.
+    fn insert(&mut self, schema: &str, name: &str, place: Option<&Place>, list: usize) {
         let names = self.names(list);
         let find = |wanted: &String| names.iter().position(|other| other == wanted);
         let at = match place {
@@ -176,22 +210,24 @@ impl Siblings {
             }
             stood = list.zip(at);
         }
-        if let Some(after) = &mut after {
+        if let Some(after) = &mut after
+            && let Definition::Trigger(trigger) = &*after
+        {
             let id = after.id();
+            let list = self.list_of(Family::of(trigger));
             let stood = stood.filter(|_| {
                 before
                     .as_ref()
                     .is_some_and(|before| same_event(before, after))
             });
             if let Some(wanted) = after.place().cloned() {
-                let (place, list) = self.present(id.schema(), &wanted);
-                let list = list.or(stood.map(|(list, _)| list));
+                let place = self.present(id.schema(), &wanted, list);
                 self.insert(id.schema(), id.name(), Some(&place), list);
                 set_place(after, Some(place));
             } else if let Some((list, at)) = stood {
                 self.insert_at(id.schema(), id.name(), list, at);
             } else {
-                self.insert(id.schema(), id.name(), None, None);
+                self.insert(id.schema(), id.name(), None, list);
             }
         }
         (before, after)
@@ -201,7 +237,7 @@ impl Siblings {
 /// Write the statements of ordered changes anew where they name a neighbour that will not be there.
 pub(super) fn settle(
     changes: &mut [Change],
-    places: &BTreeMap<ObjectId, Place>,
+    places: &BTreeMap<ObjectId, Standing>,
     database: &dyn Database,
     renderer: &Renderer,
 ) -> Result<(), Error> {

@@ -77,6 +77,10 @@ pub(super) fn keep_order(
             live.entry(group(trigger)).or_default().push(named);
         }
     }
+    // Where all of a group have gone, those that come back have their order too.
+    for group in placed.keys() {
+        live.entry(group.clone()).or_default();
+    }
     let mut turns: Vec<(usize, usize)> = (0..changes.len()).map(|at| (at, 0)).collect();
     for (group, live) in &live {
         remember_places(changes, &acting, group, live);

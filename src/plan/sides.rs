@@ -122,7 +122,7 @@ pub(super) fn is_settled(sides: &Sides<'_>, catalog: &Catalog) -> bool {
         (Some(desired), Some(record), Some(live)) => {
             let place = desired.definition.place();
             let stands = place.zip(catalog.places.get(&*sides.id));
-            stands.is_none_or(|(wanted, found)| wanted.agrees(found))
+            stands.is_none_or(|(wanted, found)| wanted.agrees(&found.place))
                 && *sides.id == *sides.from
                 && desired.digest == record.rendered_digest
                 && *live == record.live_fingerprint

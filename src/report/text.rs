@@ -13,7 +13,7 @@ use crate::diff::{FieldChange, show_constraint, show_state};
 use crate::model::{
     Action as TriggerAction, Condition, Definition, EnabledState, ObjectId, Orientation, Trigger,
 };
-use crate::plan::{Action, Change, Hazard, Lock, ObjectRef, Plan, Severity};
+use crate::plan::{Action, Change, ELSEWHERE, Hazard, Lock, ObjectRef, Plan, Severity};
 use crate::rollback::Rollback;
 use crate::selectors::Uncovered;
 
@@ -228,7 +228,11 @@ fn change(
         fields(&mut out, &change.fields, palette);
     }
     if change.action == Action::Conflict {
-        out.push_str(&wrapped("refused until `--adopt` says to take it over"));
+        out.push_str(&wrapped(if change.is_elsewhere() {
+            ELSEWHERE
+        } else {
+            "refused until `--adopt` says to take it over"
+        }));
     }
     for hazard in &change.hazards {
         if detail.statements || hazard.severity > Severity::Low {

@@ -334,6 +334,8 @@ impl Live for Mysql {
         command.args([
             "--no-defaults",
             "--default-character-set=utf8mb4",
+            // Left to itself, it takes comments away.
+            "--comments",
             "--user=root",
         ]);
         match self.base.split_once("socket=") {

@@ -10,7 +10,52 @@ pub(crate) const TESTS: &[(&str, Test)] = &[
         "every_command_and_every_format",
         every_command_and_every_format,
     ),
+    (
+        "a_column_that_went_is_no_difference_and_is_named",
+        a_column_that_went_is_no_difference_and_is_named,
+    ),
 ];
+
+fn a_column_that_went_is_no_difference_and_is_named(engine: Engine) {
+    let mut live = Mysql::of(engine);
+    live.batch("CREATE TABLE t0 (id integer, n integer)");
+    live.batch(
+        "CREATE TRIGGER fills BEFORE INSERT ON t0 FOR EACH ROW SET NEW.n = coalesce(NEW.n, 0)",
+    );
+    live.batch("ALTER TABLE t0 RENAME COLUMN n TO m");
+    let sandbox = Sandbox::new();
+    sandbox
+        .on(&live, &["import", "-o", "triggers.toml"])
+        .ok()
+        .says(&["has faults in the database already"]);
+    let text = sandbox.read("triggers.toml");
+    assert!(text.contains("rule = \"missing_reference\""), "{text}");
+    sandbox.on(&live, &["plan", "--detailed-exitcode"]).ok();
+    sandbox.on(&live, &["check"]).ok();
+    sandbox.on(&live, &["apply", "--yes"]).ok();
+
+    // It is not made anew, allowed or not.
+    let missing = ["`t0` has no column `n`"];
+    live.batch("DROP TRIGGER fills");
+    sandbox.on(&live, &["plan"]).code(1).says(&missing);
+    sandbox
+        .on(&live, &["apply", "--yes"])
+        .code(1)
+        .says(&missing);
+    live.batch("ALTER TABLE t0 RENAME COLUMN m TO n");
+    sandbox.on(&live, &["apply", "--yes"]).ok();
+    live.batch("ALTER TABLE t0 RENAME COLUMN n TO m");
+    let lines = text.lines().filter(|line| !line.starts_with("allow"));
+    let text = lines.collect::<Vec<_>>().join("\n");
+    sandbox.write("triggers.toml", &text);
+    sandbox.on(&live, &["check"]).code(2).says(&missing);
+    sandbox.write("triggers.toml", text.replace("\"fills\"", "\"other\""));
+    let before = live.everything();
+    for command in [&["plan"][..], &["apply", "--yes"]] {
+        sandbox.on(&live, command).code(1).says(&missing);
+    }
+    assert_same("after a refusal", &before, &live.everything());
+}
 
 fn every_command_and_every_format(engine: Engine) {
     let mut live = Mysql::of(engine);

@@ -8,7 +8,7 @@ use std::time::Duration;
 use mysql::prelude::Queryable;
 
 use crate::common::mysql::{Engine, Mysql};
-use crate::common::{Live, MEANT};
+use crate::common::{Live, MEANT, assert_same};
 use crate::{Test, counting, empty_plan, spec, tables};
 
 pub(crate) const TESTS: &[(&str, Test)] = &[
@@ -19,6 +19,10 @@ pub(crate) const TESTS: &[(&str, Test)] = &[
     (
         "an_error_in_the_middle_is_undone",
         an_error_in_the_middle_is_undone,
+    ),
+    (
+        "an_error_beside_what_is_only_recorded_is_undone",
+        an_error_beside_what_is_only_recorded_is_undone,
     ),
     (
         "nothing_is_recorded_of_what_was_undone",
@@ -90,6 +94,29 @@ fn no_row_escapes_while_a_trigger_is_replaced(engine: Engine) {
     assert_eq!(all, logged, "rows without the trigger");
     assert_eq!(all.parse::<u64>().unwrap(), written.load(Ordering::Relaxed));
     assert!(all != "0");
+}
+
+fn an_error_beside_what_is_only_recorded_is_undone(engine: Engine) {
+    let mut live = Mysql::of(engine);
+    tables(&mut live, 2);
+    let here = counting("t0", "a", 1);
+    spec(&here).on(&live, &["apply", "--yes"]).ok();
+    live.batch("DROP TABLE triggerctl_objects, triggerctl_migrations");
+    let before = live.snapshot();
+    let broken =
+        counting("t1", "b", 1).replace("INSERT INTO log VALUES ('b 1')", "SET nonsense = 1");
+    let sandbox = spec(&(here + &broken));
+    sandbox.on(&live, &["plan"]).ok().says(&["adopt trigger a"]);
+    sandbox.on(&live, &["apply", "--yes"]).code(1).says(&[
+        "create trigger b",
+        "undone",
+        "recorded as failed",
+    ]);
+    assert_same("the catalog", &before, &live.snapshot());
+    sandbox
+        .on(&live, &["repair"])
+        .ok()
+        .says(&["nothing is broken off"]);
 }
 
 fn an_error_in_the_middle_is_undone(engine: Engine) {

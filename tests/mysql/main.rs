@@ -14,6 +14,7 @@ mod journal;
 mod kills;
 mod modes;
 mod names;
+mod order;
 mod privileges;
 mod proxy;
 mod text;
@@ -36,6 +37,7 @@ fn main() {
         kills::TESTS,
         modes::TESTS,
         names::TESTS,
+        order::TESTS,
         privileges::TESTS,
         text::TESTS,
     ]

@@ -18,6 +18,7 @@ pub(crate) struct Proxy {
     stopped: Receiver<()>,
 }
 
+#[allow(dead_code)] // Each test binary uses its own part of this.
 impl Proxy {
     /// Before the server on this socket; `let_through` statements pass, counted over all connections.
     pub(crate) fn new(server: &str, let_through: usize) -> Self {
@@ -78,6 +79,11 @@ impl Proxy {
     /// How many statements have passed.
     pub(crate) fn passed(&self) -> usize {
         self.passed.load(Ordering::SeqCst)
+    }
+
+    /// Whether a statement has come that does not pass any more.
+    pub(crate) fn is_stopped(&self) -> bool {
+        self.stopped.try_recv().is_ok()
     }
 
     /// Wait until a statement does not pass any more.

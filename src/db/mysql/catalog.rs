@@ -9,7 +9,7 @@ use mysql::{Row, from_value_opt};
 use sha2::{Digest, Sha256};
 
 use super::{Mysql, column, errors, literal};
-use crate::db::{Catalog, Live, Scope};
+use crate::db::{Catalog, Live, Scope, Standing};
 use crate::dialect::mysql::{stored, syntax_under};
 use crate::error::{Error, Kind};
 use crate::model::{
@@ -187,7 +187,12 @@ impl Mysql {
             .iter()
             .filter_map(|(id, definition)| match definition {
                 Definition::Trigger(trigger) => {
-                    Some((id.clone(), trigger.creation.as_ref()?.place.clone()?))
+                    let standing = Standing {
+                        timing: trigger.timing,
+                        events: trigger.events,
+                        place: trigger.creation.as_ref()?.place.clone()?,
+                    };
+                    Some((id.clone(), standing))
                 }
                 Definition::Function(_) => None,
             })

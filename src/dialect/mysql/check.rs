@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use crate::dialect::inspect;
 use crate::dialect::request::{Reader, place};
-use crate::error::Located;
+use crate::error::{Diagnostic, Located};
 use crate::model::{Event, Timing};
 use crate::sql::{
     Blocks, Syntax, Token, Unbalanced, is_executable_comment, solid, tokens, unquote,
@@ -242,13 +242,13 @@ pub(super) fn rows(
                     .any(|known| known.to_lowercase() == column.to_lowercase())
             });
             if !known {
-                sound = false;
                 let table = &reader.request.table;
                 let columns = table.facts.as_ref().map(|facts| facts.columns.join(", "));
-                reader.refuse(
-                    format!("`{}` has no column `{column}`", table.id.name),
-                    &at,
-                    format!("its columns are: {}", columns.unwrap_or_default()),
+                // A trigger stays as it is when the column goes or gets another name.
+                reader.doubts.push(
+                    Diagnostic::new(format!("`{}` has no column `{column}`", table.id.name))
+                        .at(&at)
+                        .help(format!("its columns are: {}", columns.unwrap_or_default())),
                 );
             }
         }

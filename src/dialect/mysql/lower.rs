@@ -25,7 +25,12 @@ pub(super) fn lower(
     let lowered = read(&mut reader);
     match lowered {
         Some(lowered) if reader.problems.is_empty() => Ok(lowered),
-        _ => Err(reader.problems),
+        doubtful => {
+            // What else is wrong is said at once.
+            let doubts = doubtful.into_iter().flatten().flat_map(|it| it.doubts);
+            reader.problems.extend(doubts.chain(reader.doubts));
+            Err(reader.problems)
+        }
     }
 }
 
@@ -143,7 +148,7 @@ fn read(reader: &mut Reader<'_>) -> Option<Vec<Lowered>> {
             }),
             renamed_from,
             generated: false,
-            doubts: vec![],
+            doubts: std::mem::take(&mut reader.doubts),
         });
     }
     Some(lowered)

@@ -129,6 +129,11 @@ impl Dialect for Mysql {
         format!("'{}'", text.replace('\\', "\\\\").replace('\'', "''"))
     }
 
+    fn makes_doubtful(&self) -> bool {
+        // Of a column that is not there: it may only go under a trigger.
+        false
+    }
+
     fn qualifies(&self) -> bool {
         true
     }

@@ -1,0 +1,242 @@
+//! What happens on a walk: the spec changes, somebody changes triggers or tables past triggerctl, and versions are undone.
+
+use proptest::prelude::*;
+
+use crate::common::{self, Live};
+use crate::specs::{NAMES, Spec, spec};
+
+#[derive(Debug, Clone)]
+pub(crate) enum Step {
+    /// The spec becomes another, and is applied in this way.
+    Spec(Spec, Way),
+    /// Somebody does this to one of the triggers.
+    Hand(usize, usize),
+    /// Somebody alters a table.
+    Alter(usize),
+    /// The last migration is undone.
+    Back,
+    /// All that came after one of the versions is undone.
+    BackTo(usize),
+}
+
+/// How a spec gets into the database.
+#[derive(Debug, Clone)]
+pub(crate) enum Way {
+    Apply,
+    /// By a saved plan, while somebody does something between plan and apply, or does not.
+    Saved(Option<(usize, usize)>),
+    /// By the engine's own client.
+    Script,
+    /// Some of it first.
+    Target(usize),
+    /// By two at the same time.
+    Race,
+    /// By one who is killed after so much, and whatever ends what he began.
+    Kill(usize, usize),
+}
+
+/// What somebody does to the tables, each as one or more statements.
+pub(crate) const ALTERS: [&[&str]; 23] = [
+    &["ALTER TABLE t ADD COLUMN more integer"],
+    &["ALTER TABLE t DROP COLUMN more"],
+    &["ALTER TABLE u ADD COLUMN version integer"],
+    &["ALTER TABLE u DROP COLUMN b"],
+    &["ALTER TABLE t RENAME COLUMN a TO aa"],
+    &["ALTER TABLE t RENAME COLUMN aa TO a"],
+    &["ALTER TABLE parted DETACH PARTITION parted_low"],
+    &["CREATE TABLE parted_new PARTITION OF parted FOR VALUES FROM (200) TO (300)"],
+    &["ALTER TABLE parted ADD COLUMN more text"],
+    &["ALTER TABLE u RENAME TO u_old"],
+    &["ALTER TABLE u_old RENAME TO u"],
+    // Another in its place.
+    &[
+        "ALTER TABLE u RENAME TO u_old",
+        "CREATE TABLE u (id integer PRIMARY KEY, t_id integer, n integer, b varchar(50), updated_at TIME)",
+    ],
+    // Rebuilt, as many tools do.
+    &[
+        "CREATE TABLE u_new (id integer PRIMARY KEY, t_id integer, n integer, b varchar(50), updated_at TIME)",
+        "DROP TABLE u",
+        "ALTER TABLE u_new RENAME TO u",
+    ],
+    &["DROP TABLE u_old"],
+    // More for patterns to match.
+    &[
+        "CREATE TABLE t2 (id integer PRIMARY KEY, n integer, b varchar(50), version integer, updated_at TIME)",
+    ],
+    &["DROP TABLE t2"],
+    &["ALTER TABLE t2 RENAME TO w"],
+    &["ALTER TABLE \"Odd Täble.x\" RENAME COLUMN n TO \"N n\""],
+    &["ALTER TABLE \"Odd Täble.x\" RENAME COLUMN \"N n\" TO n"],
+    &["ALTER TABLE u SET SCHEMA other"],
+    &["ALTER TABLE other.u SET SCHEMA public"],
+    // Two change places.
+    &[
+        "ALTER TABLE u RENAME TO u_swap",
+        "ALTER TABLE u_old RENAME TO u",
+        "ALTER TABLE u_swap RENAME TO u_old",
+    ],
+    &[
+        "CREATE TABLE u (id integer PRIMARY KEY, t_id integer, n integer, b varchar(50), updated_at TIME)",
+    ],
+];
+
+/// Where a table goes that is renamed, with its triggers.
+pub(crate) const MOVED: [&str; 4] = ["u_old", "u_swap", "w", "other.u"];
+
+/// Many more kinds of steps than most walks are long: each way is taken now and then.
+pub(crate) fn step(dialect: &'static str) -> impl Strategy<Value = Step> {
+    let way = prop_oneof![
+        3 => Just(Way::Apply),
+        2 => proptest::option::of((0..HANDS + ALTERS.len(), 0..6_usize)).prop_map(Way::Saved),
+        1 => Just(Way::Script),
+        1 => (0..TARGETS.len()).prop_map(Way::Target),
+        1 => Just(Way::Race),
+        1 => (0..70_usize, 0..4_usize).prop_map(|(after, end)| Way::Kill(after, end)),
+    ];
+    prop_oneof![
+        4 => (spec(dialect), way).prop_map(|(spec, way)| Step::Spec(spec, way)),
+        4 => (0..HANDS, 0..6_usize).prop_map(|(what, which)| Step::Hand(what, which)),
+        3 => (0..ALTERS.len()).prop_map(Step::Alter),
+        1 => Just(Step::Back),
+        1 => (0..8_usize).prop_map(Step::BackTo),
+    ]
+}
+
+pub(crate) const TARGETS: [&str; 5] = ["first", "u.*", "*_*", "t*", "nobody"];
+
+pub(crate) const HANDS: usize = 32;
+
+/// What somebody types, for one of the triggers that are there; empty where there is none.
+pub(crate) fn by_hand(live: &mut dyn Live, what: usize, which: usize) -> Vec<String> {
+    if what >= MAKES {
+        return made_by_hand(live.dialect(), what - MAKES, which);
+    }
+    let rows = live.run(match live.dialect() {
+        "sqlite" => "SELECT replace(name, '\"', '\"\"'), tbl_name, '', hex(sql) FROM sqlite_schema WHERE type = 'trigger' AND name <> 'foreign' ORDER BY 1",
+        "postgres" => "SELECT quote_ident(tgname), tgrelid::regclass, tgfoid::regproc, encode(convert_to(pg_get_triggerdef(pg_trigger.oid), 'UTF8'), 'hex') FROM pg_trigger WHERE NOT tgisinternal AND tgparentid = 0 AND tgname <> 'foreign' ORDER BY 1",
+        _ => "SELECT TRIGGER_NAME, EVENT_OBJECT_TABLE, CONCAT(ACTION_TIMING, ' ', EVENT_MANIPULATION), HEX(ACTION_STATEMENT) FROM information_schema.TRIGGERS WHERE TRIGGER_SCHEMA = DATABASE() AND TRIGGER_NAME <> 'foreign' ORDER BY 1",
+    });
+    let all: Vec<Vec<&str>> = rows.lines().map(|row| row.split('|').collect()).collect();
+    if all.is_empty() {
+        return vec![];
+    }
+    let [name, table, third, text] = all[which % all.len()][..] else {
+        panic!("{rows}");
+    };
+    let text = common::unhex(text);
+    let all = |statements: &[String]| statements.to_vec();
+    match (live.dialect(), what) {
+        ("sqlite", 0..=2) => all(&[format!("DROP TRIGGER \"{name}\"")]),
+        // The same again.
+        ("sqlite", 3) => all(&[format!("DROP TRIGGER \"{name}\""), text]),
+        ("sqlite", 4) => all(&[
+            format!("DROP TRIGGER \"{name}\""),
+            text.replace("BEGIN", "/* hand */\nBEGIN"),
+        ]),
+        ("sqlite", 5..=7) => all(&[
+            format!("DROP TRIGGER \"{name}\""),
+            text.replace("BEGIN", "BEGIN SELECT 'hand';"),
+        ]),
+        ("sqlite", 8) => all(&[
+            format!("DROP TRIGGER \"{name}\""),
+            text.replace(" AFTER ", " BEFORE "),
+        ]),
+        ("mysql", 0..=2) => all(&[format!("DROP TRIGGER `{name}`")]),
+        ("mysql", 3) => all(&[
+            format!("DROP TRIGGER `{name}`"),
+            format!("CREATE TRIGGER `{name}` {third} ON `{table}` FOR EACH ROW {text}"),
+        ]),
+        ("mysql", 4..=6) => all(&[
+            format!("DROP TRIGGER `{name}`"),
+            format!(
+                "CREATE TRIGGER `{name}` {third} ON `{table}` FOR EACH ROW BEGIN SET @hand = 1; {} END",
+                if text.trim_end().ends_with(';') { text } else { format!("{text};") }
+            ),
+        ]),
+        ("mysql", 7) => all(&[
+            format!("DROP TRIGGER `{name}`"),
+            "SET SESSION sql_mode = CONCAT(@@SESSION.sql_mode, ',NO_ZERO_DATE,PAD_CHAR_TO_FULL_LENGTH')".to_owned(),
+            format!("CREATE TRIGGER `{name}` {third} ON `{table}` FOR EACH ROW {text}"),
+            "SET SESSION sql_mode = REPLACE(@@SESSION.sql_mode, ',PAD_CHAR_TO_FULL_LENGTH', '')".to_owned(),
+        ]),
+        ("mysql", 8 | 9) => all(&[
+            format!("DROP TRIGGER `{name}`"),
+            format!("CREATE DEFINER = walker@localhost TRIGGER `{name}` {third} ON `{table}` FOR EACH ROW {text}"),
+        ]),
+        ("mysql", 10 | 11) => all(&[
+            format!("DROP TRIGGER `{name}`"),
+            "SET NAMES utf8mb4 COLLATE utf8mb4_unicode_ci".to_owned(),
+            format!("CREATE TRIGGER `{name}` {third} ON `{table}` FOR EACH ROW {text}"),
+            "SET NAMES utf8mb4".to_owned(),
+        ]),
+        ("postgres", 0) => all(&[format!("DROP TRIGGER {name} ON {table}")]),
+        ("postgres", 1) => all(&[format!("ALTER TABLE {table} DISABLE TRIGGER {name}")]),
+        ("postgres", 2) => all(&[format!("ALTER TABLE {table} ENABLE ALWAYS TRIGGER {name}")]),
+        ("postgres", 3) => all(&[format!("ALTER TABLE {table} ENABLE REPLICA TRIGGER {name}")]),
+        ("postgres", 4) => all(&[format!("COMMENT ON TRIGGER {name} ON {table} IS 'by hand'")]),
+        ("postgres", 5) => all(&[format!("ALTER FUNCTION {third}() SECURITY DEFINER")]),
+        ("postgres", 6) => all(&[format!("ALTER FUNCTION {third}() SET work_mem = '5MB'")]),
+        ("postgres", 7) => all(&[format!("ALTER FUNCTION {third}() COST 7")]),
+        ("postgres", 8) => all(&[format!("COMMENT ON FUNCTION {third}() IS 'by hand'")]),
+        ("postgres", 9) => all(&[format!("DROP FUNCTION {third}() CASCADE")]),
+        ("postgres", 10) => all(&[format!("DROP TRIGGER {name} ON {table}"), text]),
+        ("postgres", 11) => all(&[
+            "DO $do$ BEGIN EXECUTE replace(pg_get_functiondef('FN()'::regprocedure), 'BEGIN', 'BEGIN /* by hand */'); END $do$"
+                .replace("FN", third),
+        ]),
+        ("postgres", 12) => all(&[
+            "DO $do$ BEGIN EXECUTE pg_get_functiondef('FN()'::regprocedure); END $do$".replace("FN", third),
+        ]),
+        ("postgres", 13) => all(&[
+            format!("DROP TRIGGER {name} ON {table}"),
+            text.replace(" AFTER ", " BEFORE "),
+        ]),
+        ("postgres", 14) => all(&[
+            format!("DROP TRIGGER {name} ON {table}"),
+            text.replace(" FOR EACH ROW ", " FOR EACH ROW WHEN (1 = 2) "),
+        ]),
+        ("postgres", 16) => all(&[format!("ALTER TRIGGER {name} ON {table} RENAME TO by_hand")]),
+        ("postgres", 17) => all(&[format!("ALTER FUNCTION {third}() RENAME TO by_hand")]),
+        ("postgres", 18) => all(&[format!("GRANT EXECUTE ON FUNCTION {third}() TO pg_monitor")]),
+        ("postgres", 19) => all(&[format!("ALTER TABLE {table} DISABLE TRIGGER ALL")]),
+        ("postgres", 20) => all(&["ALTER TABLE parted_low DISABLE TRIGGER USER".to_owned()]),
+        ("postgres", 21) => all(&[format!("ALTER FUNCTION {third}() OWNER TO pg_monitor")]),
+        ("postgres", 15) => all(&[format!("ALTER FUNCTION {third}() STABLE")]),
+        ("postgres", 22) => all(&[format!("ALTER TRIGGER {name} ON {table} DEPENDS ON EXTENSION plpgsql")]),
+        ("postgres", 23) => all(&[format!("ALTER TRIGGER {name} ON {table} NO DEPENDS ON EXTENSION plpgsql")]),
+        ("postgres", 24) => all(&[format!("ALTER FUNCTION {third}() SET SCHEMA other")]),
+        ("postgres", 25) => all(&["ALTER TABLE parted_top ENABLE REPLICA TRIGGER USER".to_owned()]),
+        _ => vec![],
+    }
+}
+
+/// From here on, steps make a trigger that the spec does not speak of, or not yet.
+const MAKES: usize = 28;
+
+/// By what such a trigger is known.
+pub(crate) const MADE: [&str; 3] = ["'made by hand'", "@made = 'by hand'", "other.made()"];
+
+fn made_by_hand(dialect: &str, what: usize, which: usize) -> Vec<String> {
+    let (name, table) = match what {
+        // Nobody's, for ever.
+        0 | 1 => ("foreign", ["t", "u"][which % 2]),
+        _ => (NAMES[which % 4], ["t", "u"][which % 2]),
+    };
+    let name = name.replace('"', "\"\"");
+    let timing = if what.is_multiple_of(2) {
+        "BEFORE"
+    } else {
+        "AFTER"
+    };
+    let made = format!("CREATE TRIGGER \"{name}\" {timing} INSERT ON {table}");
+    match dialect {
+        "sqlite" => vec![format!("{made} FOR EACH ROW BEGIN SELECT 'made by hand'; END")],
+        "mysql" => vec![format!("{made} FOR EACH ROW BEGIN SET @made = 'by hand'; END")],
+        _ => vec![
+            "CREATE OR REPLACE FUNCTION other.made() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END'"
+                .to_owned(),
+            format!("{made} FOR EACH ROW EXECUTE FUNCTION other.made()"),
+        ],
+    }
+}
