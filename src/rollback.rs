@@ -345,8 +345,9 @@ fn plan_back(
                 unchanged += 1;
                 continue;
             }
-            (Some(_), Some(_)) if fields.is_empty() => Action::Adopt,
+            // Also where the names differ in case alone, and are the same to the engine.
             (Some(_), Some(_)) if old.is_some() => Action::Rename,
+            (Some(_), Some(_)) if fields.is_empty() => Action::Adopt,
             (Some(_), Some(_)) => Action::Replace,
             (None, Some(_)) => Action::Create,
             (Some(_), None) => Action::Drop,

@@ -6,7 +6,7 @@ mod common;
 #[path = "truth/surroundings.rs"]
 mod surroundings;
 
-use common::{Live, Sandbox, assert_same, postgres::Postgres, script, sqlite::Sqlite};
+use common::{Live, MEANT, Sandbox, assert_same, postgres::Postgres, script, sqlite::Sqlite};
 
 /// One `[[trigger]]` after insert that writes its word down.
 fn logs(name: &str, table: &str, word: &str, more: &str) -> String {
@@ -102,6 +102,27 @@ fn siblings_that_went_together_come_back_in_their_order() {
     sandbox.on(&live, &["rollback", "--yes"]).ok();
     assert_same("the catalog", &before, &live.snapshot());
     assert_eq!(fired(&mut live), "kazm");
+}
+
+#[test]
+fn a_name_that_is_spelled_otherwise() {
+    let mut live = Sqlite::new();
+    live.batch("CREATE TABLE t (a); CREATE TABLE log (word)");
+    let first = [logs("First", "t", "x", ""), logs("other", "t", "y", "")];
+    let sandbox = Sandbox::with_spec(&spec(&first));
+    sandbox.on(&live, &["apply", "--yes"]).ok();
+    let before = live.snapshot();
+    let again = first[0].replace("'First'", "'FIRST'");
+    let renamed = again.replace("name =", "renamed_from = 'First'\nname =");
+    for way in [again, renamed] {
+        sandbox.write("triggers.toml", spec(&[way, first[1].clone()]));
+        sandbox.on(&live, MEANT).ok();
+        let names = live.run("SELECT name FROM sqlite_schema WHERE type = 'trigger' ORDER BY 1");
+        assert_eq!(names, "FIRST\nother\n");
+        sandbox.on(&live, &["plan"]).ok().says(&["Nothing to do"]);
+        sandbox.on(&live, &["rollback", "--yes"]).ok();
+        assert_same("the catalog", &before, &live.snapshot());
+    }
 }
 
 #[test]

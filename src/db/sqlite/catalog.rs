@@ -196,6 +196,7 @@ pub(super) fn live(
         };
     }
     let mut by_row = connection.prepare(BY_ROW).map_err(failed)?;
+    let rivals = rivals(ids);
     let mut found = vec![];
     for id in ids {
         let ObjectId::Trigger(trigger) = id else {
@@ -204,6 +205,11 @@ pub(super) fn live(
         let Some(row) = rows.of(trigger) else {
             continue;
         };
+        if rivals.contains(&folded(trigger))
+            && !is_spelled(connection, row, trigger).map_err(failed)?
+        {
+            continue;
+        }
         let sql = text_at(&mut by_row, row, trigger).map_err(failed)?;
         if let Some(sql) = sql {
             let live = Live {
@@ -214,6 +220,27 @@ pub(super) fn live(
         }
     }
     Ok(found.into_iter().collect())
+}
+
+/// What is asked for under several spellings, as where a trigger is spelled otherwise from now on: there is one of them.
+fn rivals(ids: &[ObjectId]) -> HashSet<(String, String)> {
+    let mut seen = HashSet::new();
+    ids.iter()
+        .filter_map(|id| match id {
+            ObjectId::Trigger(trigger) => Some(trigger),
+            ObjectId::Function(_) => None,
+        })
+        .filter(|trigger| !seen.insert(hash(&trigger.table.name, &trigger.name)))
+        .map(folded)
+        .collect()
+}
+
+/// Whether the trigger in this row has its name in this very spelling.
+fn is_spelled(connection: &Connection, row: i64, trigger: &TriggerId) -> rusqlite::Result<bool> {
+    let mut statement =
+        connection.prepare_cached("SELECT name FROM sqlite_schema WHERE rowid = ?1")?;
+    let name: Option<String> = statement.query_row([row], |row| row.get(0)).optional()?;
+    Ok(name.is_none_or(|name| name == trigger.name))
 }
 
 fn read_rows(connection: &Connection) -> rusqlite::Result<HashMap<u64, i64>> {
