@@ -332,6 +332,15 @@ fn has_end(statement: &Statement) -> bool {
         return true;
     }
     let sql = &statement.sql;
+    // As templates make it, without a name in quotes before it: there is nothing to be read token by token while the server waits.
+    let is_plain = |byte: u8| {
+        byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'$' | b'.' | b' ' | b'\n')
+    };
+    if let Some((head, _)) = sql.split_once("\nFOR EACH ROW\nBEGIN\n")
+        && head.bytes().all(is_plain)
+    {
+        return true;
+    }
     stored::parts(sql, &MYSQL).is_some_and(|parts| {
         let body = sql.get(parts.body..).unwrap_or_default();
         tokens(body, &MYSQL)
@@ -379,5 +388,18 @@ mod tests {
         assert_eq!(count(&[of("BEGIN", 1_000_000), of("BEGIN", 1)]), 1);
         let bare = [of("drop", 10), of("SET", 10), of("BEGIN", 10)];
         assert_eq!(count(&bare), 2);
+        let plain = |name: &str, row: &str| Statement {
+            sql: format!("CREATE TRIGGER {name}\nAFTER INSERT ON t\nFOR EACH ROW{row}"),
+            object: None,
+        };
+        let block = "\nBEGIN\nDO 1;\nEND";
+        let none = " SET @a = CASE '\nFOR EACH ROW\nBEGIN\n' WHEN '' THEN 1 END";
+        for (name, row, ends) in [
+            ("a", block, true),
+            ("`\nFOR EACH ROW\nBEGIN\n`", block, true),
+            ("a", none, false),
+        ] {
+            assert_eq!(has_end(&plain(name, row)), ends, "{name} {row}");
+        }
     }
 }
