@@ -189,6 +189,16 @@ class Work:
         return cls(f"{count:,}", spec(count), tables(count))
 
     @classmethod
+    def of_one_kind_on(cls, count):
+        """One kind on so many tables of MariaDB or MySQL, a trigger each."""
+        made = [
+            f"CREATE TABLE k{number:04} (id integer PRIMARY KEY, a integer, b varchar(40), c varchar(40), updated_at timestamp NULL);"
+            for number in range(count)
+        ]
+        uses = 'version = 1\n[[trigger]]\nuse = "updated_at"\ntables = ["k*"]\n'
+        return cls(f"one kind on {count:,} tables", uses, "\n".join(made) + "\n", of_kinds=True)
+
+    @classmethod
     def of_kinds_on(cls, count, dialect):
         """Two kinds on so many tables: on SQLite these are four triggers each."""
         types = {"sqlite": ("text", "text"), "postgres": ("jsonb", "timestamptz")}[dialect]
@@ -398,9 +408,9 @@ class Bench:
         self.table.add(f"first plan of {count:,} with {count // 2:,} conditions, PostgreSQL", compete(self.rounds, self.folder, contestants))
         self.drop("bench_import")
 
-    def mysql(self, count, name, server):
+    def mysql(self, work, name, server):
         """The same on MariaDB or MySQL, at a URL that tests/run.sh gives; the client is `mariadb`, for both."""
-        config = self.write("triggers.toml", spec(count))
+        config = self.write("triggers.toml", work.spec)
         socket = urllib.parse.parse_qs(urllib.parse.urlsplit(server).query)["socket"][0]
         client = [shutil.which("mariadb"), "--no-defaults", "--user=root", f"--socket={socket}", "--default-character-set=utf8mb4"]
 
@@ -413,7 +423,7 @@ class Bench:
         def fresh(database):
             def prepare():
                 sql = f"DROP DATABASE IF EXISTS {database}; CREATE DATABASE {database}; USE {database};"
-                text_of([*client, *source(self.write("fresh.sql", sql + "\n" + tables(count)))], self.folder)
+                text_of([*client, *source(self.write("fresh.sql", sql + "\n" + work.tables))], self.folder)
 
             return prepare
 
@@ -427,7 +437,7 @@ class Bench:
             Contestant("triggerctl apply", apply, fresh("bench_ours")),
             Contestant("mariadb, the same DDL", [*client, "bench_theirs", *source(script)], fresh("bench_theirs")),
         ]
-        self.table.add(f"apply {count:,}, {name}", compete(self.rounds, self.folder, contestants))
+        self.table.add(f"apply {work.name}, {name}", compete(self.rounds, self.folder, contestants))
         list_them = "SELECT TRIGGER_NAME FROM information_schema.TRIGGERS WHERE TRIGGER_SCHEMA = '{}' ORDER BY 1"
         names = [text_of([*client, "-N", "-B", "-e", list_them.format(name)], self.folder) for name in ("bench_ours", "bench_theirs")]
         self.same(names)
@@ -440,7 +450,7 @@ class Bench:
             Contestant("triggerctl plan", plan),
             Contestant("mariadb, reading the list and each trigger", [*client, "bench_ours", *source(read)]),
         ]
-        self.table.add(f"plan, nothing to do, {count:,}, {name}", compete(self.rounds, self.folder, contestants))
+        self.table.add(f"plan, nothing to do, {work.name}, {name}", compete(self.rounds, self.folder, contestants))
         text_of([*client, "-e", "DROP DATABASE bench_ours; DROP DATABASE bench_theirs"], self.folder)
 
     def queries_of(self, command, database):
@@ -556,6 +566,13 @@ def main():
         build()
 
 
+def mysqls():
+    """MariaDB and MySQL, as far as tests/run.sh has them, with their URLs."""
+    variables = {"MariaDB": "TRIGGERCTL_TEST_MYSQL", "MySQL 9": "TRIGGERCTL_TEST_MYSQL_9"}
+    urls = {name: os.environ.get(variable, "none") for name, variable in variables.items()}
+    return [(name, url) for name, url in urls.items() if url != "none"]
+
+
 def run_all(arguments, folder):
     bench = Bench(arguments, folder)
     machine(bench)
@@ -571,13 +588,14 @@ def run_all(arguments, folder):
             bench.postgres(Work.of(size))
         # CREATE TRIGGER takes tens of milliseconds there, whoever asks.
         if size <= 1000 and arguments.only != "kinds":
-            for name, variable in (("MariaDB", "TRIGGERCTL_TEST_MYSQL"), ("MySQL 9", "TRIGGERCTL_TEST_MYSQL_9")):
-                if os.environ.get(variable, "none") != "none":
-                    bench.mysql(size, name, os.environ[variable])
+            for name, server in mysqls():
+                bench.mysql(Work.of(size), name, server)
     if not arguments.only or arguments.only == "kinds":
         count = 100 if arguments.quick else 1000
         bench.sqlite(Work.of_kinds_on(count, "sqlite"))
         bench.postgres(Work.of_kinds_on(count, "postgres"))
+        for name, server in mysqls():
+            bench.mysql(Work.of_one_kind_on(count), name, server)
     if not arguments.only:
         bench.imported(max(arguments.sizes))
         bench.memory()
