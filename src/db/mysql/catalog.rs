@@ -9,7 +9,7 @@ use mysql::{Row, from_value_opt};
 use sha2::{Digest, Sha256};
 
 use super::{Mysql, column, errors, literal};
-use crate::db::{Catalog, Live, Scope, Standing};
+use crate::db::{Catalog, Fingerprint, Live, Scope, Standing};
 use crate::dialect::mysql::{stored, syntax_under};
 use crate::error::{Error, Kind};
 use crate::model::{
@@ -43,8 +43,33 @@ pub(super) fn digest<'a>(parts: impl IntoIterator<Item = &'a str>) -> String {
     crate::digest::hex(&hash.finalize())
 }
 
+/// The databases that a scope is about.
+fn schemas_of(scope: &Scope<'_>) -> BTreeSet<String> {
+    let mut schemas = scope.schemas.clone();
+    schemas.extend(scope.known.iter().map(|id| id.schema().to_owned()));
+    schemas.retain(|schema| !schema.is_empty());
+    schemas
+}
+
+/// Where triggers stand.
+fn standings<'a>(
+    triggers: impl Iterator<Item = (&'a ObjectId, Timing, Events, &'a Creation)>,
+) -> BTreeMap<ObjectId, Standing> {
+    triggers
+        .filter_map(|(id, timing, events, creation)| {
+            let standing = Standing {
+                timing,
+                events,
+                place: creation.place.clone()?,
+            };
+            Some((id.clone(), standing))
+        })
+        .collect()
+}
+
 /// One row of information_schema.TRIGGERS.
-struct Listed {
+#[derive(Clone)]
+pub(super) struct Listed {
     id: TriggerId,
     timing: Timing,
     event: Event,
@@ -54,10 +79,9 @@ struct Listed {
 
 impl Mysql {
     pub(super) fn read_catalog(&mut self, scope: &Scope<'_>) -> Result<Catalog, Error> {
-        let mut schemas = scope.schemas.clone();
-        schemas.extend(scope.known.iter().map(|id| id.schema().to_owned()));
-        schemas.retain(|schema| !schema.is_empty());
         self.live = BTreeMap::new();
+        self.listed = BTreeMap::new();
+        let schemas = schemas_of(scope);
         if schemas.is_empty() {
             return Ok(Catalog::default());
         }
@@ -111,13 +135,68 @@ impl Mysql {
         Ok(Some(found.collect()))
     }
 
-    /// What the listed triggers are, of those that are asked for; the others only have their place.
-    fn described(
+    /// What there is, by name alone: [`Mysql::read_definitions`] reads the texts of those that it is asked for.
+    pub(super) fn read_listing(&mut self, scope: &Scope<'_>) -> Result<Catalog, Error> {
+        self.live = BTreeMap::new();
+        self.listed = BTreeMap::new();
+        let schemas = schemas_of(scope);
+        if schemas.is_empty() {
+            return Ok(Catalog::default());
+        }
+        self.may_see_triggers(&schemas, &scope.known)?;
+        let listed = self.list(&schemas)?;
+        let listed = self.placed(listed, &scope.known, |_| true).into_iter();
+        self.listed = listed
+            .map(|(id, row)| (ObjectId::Trigger(id), row))
+            .collect();
+        let ids = self.listed.keys().cloned();
+        Ok(Catalog {
+            fingerprints: ids
+                .map(|id| (id, Fingerprint::from(String::new())))
+                .collect(),
+            places: standings(
+                self.listed
+                    .iter()
+                    .map(|(id, row)| (id, row.timing, Events::from([row.event]), &row.creation)),
+            ),
+            ..Catalog::default()
+        })
+    }
+
+    /// The definitions of what the last read of the catalog, or of its names, found.
+    pub(super) fn read_definitions(
         &mut self,
-        mut listed: Vec<Listed>,
+        ids: &[ObjectId],
+    ) -> Result<BTreeMap<ObjectId, Definition>, Error> {
+        let mut found = BTreeMap::new();
+        let mut rows = vec![];
+        for id in ids {
+            if let Some(definition) = self.live.get(id) {
+                found.insert(id.clone(), definition.clone());
+            } else if let (ObjectId::Trigger(spelled), Some(row)) = (id, self.listed.get(id)) {
+                rows.push((spelled.clone(), row.clone()));
+            } else {
+                return Err(gone(id));
+            }
+        }
+        let texts = self.texts(rows.iter().map(|(_, row)| &row.id))?;
+        for ((spelled, row), text) in rows.into_iter().zip(texts) {
+            // One that has just gone is not there.
+            let Some(text) = text else { continue };
+            let id = ObjectId::Trigger(spelled.clone());
+            let definition = self.definition(spelled, row.timing, row.event, row.creation, text)?;
+            found.insert(id, definition);
+        }
+        Ok(found)
+    }
+
+    /// Those of the listed triggers that are asked for, each with its place and the name under which it is known.
+    fn placed(
+        &self,
+        listed: Vec<Listed>,
         known: &BTreeSet<Cow<'_, ObjectId>>,
         is_asked: impl Fn(&TriggerId) -> bool,
-    ) -> Result<(Catalog, BTreeMap<ObjectId, Definition>), Error> {
+    ) -> Vec<(TriggerId, Listed)> {
         // MySQL's trigger names know no case: the spelling that is asked for is the one that is answered, unless the
         // server's own is asked for as well (it is to be spelled otherwise).
         let spelled: HashMap<(String, String), &TriggerId> = if self.is_mariadb() {
@@ -129,8 +208,6 @@ impl Mysql {
             });
             known.collect()
         };
-        let mut catalog = Catalog::default();
-        let mut live = BTreeMap::new();
         let mut siblings: BTreeMap<(TableId, Timing, Event), Vec<(u64, String)>> = BTreeMap::new();
         for row in &listed {
             siblings
@@ -141,62 +218,66 @@ impl Mysql {
         for names in siblings.values_mut() {
             names.sort();
         }
-        listed.retain(|row| is_asked(&row.id));
-        let texts = self.texts(&listed)?;
-        for (row, text) in listed.into_iter().zip(texts) {
+        let asked = listed.into_iter().filter(|row| is_asked(&row.id));
+        asked
+            .map(|mut row| {
+                let key_of_siblings = (row.id.table.clone(), row.timing, row.event);
+                let names: Vec<&String> = siblings
+                    .get(&key_of_siblings)
+                    .into_iter()
+                    .flatten()
+                    .map(|(_, name)| name)
+                    .collect();
+                let at = names.iter().position(|name| **name == row.id.name);
+                let at = at.unwrap_or(0);
+                let list = |names: Option<&[&String]>| {
+                    let names = names.unwrap_or_default().iter();
+                    names.map(|name| (*name).clone()).collect()
+                };
+                row.creation.place = Some(Place::Among {
+                    before: list(names.get(..at)),
+                    after: list(names.get(at + 1..)),
+                });
+                let id = if known.contains(&ObjectId::Trigger(row.id.clone())) {
+                    row.id.clone()
+                } else {
+                    let spelled = spelled.get(&key(&row.id));
+                    spelled.map_or(&row.id, |known| *known).clone()
+                };
+                (id, row)
+            })
+            .collect()
+    }
+
+    /// What the listed triggers are, of those that are asked for; the others only have their place.
+    fn described(
+        &mut self,
+        listed: Vec<Listed>,
+        known: &BTreeSet<Cow<'_, ObjectId>>,
+        is_asked: impl Fn(&TriggerId) -> bool,
+    ) -> Result<(Catalog, BTreeMap<ObjectId, Definition>), Error> {
+        let mut catalog = Catalog::default();
+        let mut live = BTreeMap::new();
+        let rows = self.placed(listed, known, is_asked);
+        let texts = self.texts(rows.iter().map(|(_, row)| &row.id))?;
+        for ((spelled, row), text) in rows.into_iter().zip(texts) {
             let Some(text) = text else { continue };
-            let Listed {
-                id,
-                timing,
-                event,
-                order: _,
-                mut creation,
-            } = row;
-            let names: Vec<&String> = siblings
-                .get(&(id.table.clone(), timing, event))
-                .into_iter()
-                .flatten()
-                .map(|(_, name)| name)
-                .collect();
-            let at = names.iter().position(|name| **name == id.name).unwrap_or(0);
-            let list = |names: Option<&[&String]>| {
-                names
-                    .unwrap_or_default()
-                    .iter()
-                    .map(|name| (*name).clone())
-                    .collect()
-            };
-            creation.place = Some(Place::Among {
-                before: list(names.get(..at)),
-                after: list(names.get(at + 1..)),
-            });
-            let spelled = if known.contains(&ObjectId::Trigger(id.clone())) {
-                id.clone()
-            } else {
-                spelled.get(&key(&id)).map_or(&id, |known| *known).clone()
-            };
-            let at_home = self.is_home(&id.table.schema);
-            let fingerprint = fingerprint(&id, at_home, timing, event, &creation, &text).into();
-            let definition = self.definition(spelled.clone(), timing, event, creation, text)?;
+            let at_home = self.is_home(&row.id.table.schema);
+            let fingerprint = fingerprint(&row, at_home, &text).into();
+            let definition =
+                self.definition(spelled.clone(), row.timing, row.event, row.creation, text)?;
             catalog
                 .fingerprints
                 .insert(ObjectId::Trigger(spelled.clone()), fingerprint);
             live.insert(ObjectId::Trigger(spelled), definition);
         }
-        catalog.places = live
-            .iter()
-            .filter_map(|(id, definition)| match definition {
-                Definition::Trigger(trigger) => {
-                    let standing = Standing {
-                        timing: trigger.timing,
-                        events: trigger.events,
-                        place: trigger.creation.as_ref()?.place.clone()?,
-                    };
-                    Some((id.clone(), standing))
-                }
-                Definition::Function(_) => None,
-            })
-            .collect();
+        catalog.places = standings(live.iter().filter_map(|(id, definition)| match definition {
+            Definition::Trigger(trigger) => {
+                let creation = trigger.creation.as_deref()?;
+                Some((id, trigger.timing, trigger.events, creation))
+            }
+            Definition::Function(_) => None,
+        }));
         Ok((catalog, live))
     }
 
@@ -303,16 +384,21 @@ impl Mysql {
     }
 
     /// The statements to the letter, in the same order; `None` for a trigger that has just gone.
-    fn texts(&mut self, listed: &[Listed]) -> Result<Vec<Option<String>>, Error> {
-        let mut texts = Vec::with_capacity(listed.len());
-        for batch in listed.chunks(BATCH) {
+    fn texts<'a>(
+        &mut self,
+        ids: impl Iterator<Item = &'a TriggerId>,
+    ) -> Result<Vec<Option<String>>, Error> {
+        let ids: Vec<&TriggerId> = ids.collect();
+        let mut texts = Vec::with_capacity(ids.len());
+        for batch in ids.chunks(BATCH) {
             let statements: Vec<String> = batch
                 .iter()
-                .map(|row| {
+                .map(|id| {
+                    let (schema, name) = (&id.table.schema, &id.name);
                     format!(
                         "SHOW CREATE TRIGGER {}.{}",
-                        super::quoted(&row.id.table.schema),
-                        super::quoted(&row.id.name)
+                        super::quoted(schema),
+                        super::quoted(name)
                     )
                 })
                 .collect();
@@ -332,9 +418,9 @@ impl Mysql {
                     found
                 }
             };
-            for (row, text) in batch.iter().zip(&found) {
+            for (id, text) in batch.iter().zip(&found) {
                 if text.as_deref() == Some("") {
-                    return Err(super::privileges::unseen(&row.id.table.schema));
+                    return Err(super::privileges::unseen(&id.table.schema));
                 }
             }
             texts.extend(found);
@@ -412,14 +498,14 @@ fn key(id: &TriggerId) -> (String, String) {
 }
 
 /// Of a trigger at home its database is left out, which a copy gives another name.
-fn fingerprint(
-    id: &TriggerId,
-    at_home: bool,
-    timing: Timing,
-    event: Event,
-    creation: &Creation,
-    text: &str,
-) -> String {
+fn fingerprint(row: &Listed, at_home: bool, text: &str) -> String {
+    let Listed {
+        id,
+        timing,
+        event,
+        order: _,
+        creation,
+    } = row;
     // The place among siblings is not in it: it changes when one of them comes or goes.
     let Creation {
         definer,

@@ -84,6 +84,7 @@ impl Mysql {
                 is_holding: false,
                 grants,
                 live: BTreeMap::new(),
+                listed: BTreeMap::new(),
                 lock_wait,
                 most_bytes,
             };

@@ -26,8 +26,8 @@ use mysql::{Conn, Opts, Row};
 
 use super::url::MysqlUrl;
 use super::{
-    Befores, Catalog, ConditionPair, Database, Depth, History, Live, Migration, Opening, Patience,
-    Protocol, Record, Scope, Statement, Target, Unfinished, Verdict,
+    Befores, Catalog, ConditionPair, Database, Depth, History, Listed, Live, Migration, Opening,
+    Patience, Protocol, Record, Scope, Statement, Target, Unfinished, Verdict,
 };
 use crate::dialect::{Dialect, Server, Table};
 use crate::effects::Surroundings;
@@ -75,6 +75,8 @@ pub struct Mysql {
     grants: Option<Vec<privileges::Grant>>,
     /// What the last read of the catalog found.
     live: BTreeMap<ObjectId, Definition>,
+    /// What the last read of names found; their texts are read when they are asked for.
+    listed: BTreeMap<ObjectId, catalog::Listed>,
     /// How long a lock is waited for, in seconds, once a migration has begun.
     lock_wait: u64,
     /// What the server takes at once (`max_allowed_packet`): it closes the connection on whoever sends more.
@@ -146,6 +148,7 @@ impl Mysql {
             is_holding: false,
             grants: None,
             live: BTreeMap::new(),
+            listed: BTreeMap::new(),
             lock_wait: 0,
             most_bytes,
         };
@@ -387,18 +390,16 @@ impl Database for Mysql {
         self.read_catalog(scope)
     }
 
+    fn listing(&mut self, scope: &Scope<'_>, _listed: Listed) -> Result<Catalog, Error> {
+        self.read_listing(scope)
+    }
+
     fn definitions(
         &mut self,
         ids: &[ObjectId],
         _depth: Depth,
     ) -> Result<BTreeMap<ObjectId, Definition>, Error> {
-        // The last read of the catalog has them all, text included.
-        ids.iter()
-            .map(|id| {
-                let definition = self.live.get(id).ok_or_else(|| catalog::gone(id))?;
-                Ok((id.clone(), definition.clone()))
-            })
-            .collect()
+        self.read_definitions(ids)
     }
 
     fn live(
