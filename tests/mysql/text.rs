@@ -32,6 +32,10 @@ pub(crate) const TESTS: &[(&str, Test)] = &[
     ),
     ("order_is_kept_and_restored", order_is_kept_and_restored),
     (
+        "what_is_placed_by_another_moves_along",
+        what_is_placed_by_another_moves_along,
+    ),
+    (
         "after_import_the_plan_is_empty",
         after_import_the_plan_is_empty,
     ),
@@ -198,6 +202,65 @@ fn order_is_kept_and_restored(engine: Engine) {
     sandbox.on(&live, &["apply", "--yes"]).ok();
     empty_plan(&sandbox, &live);
     assert_eq!(order(&mut live), "z_first 2\na_second 2\n");
+}
+
+/// A trigger that is made again is made right beside the one that its place is told by; those that are placed by it go along.
+fn what_is_placed_by_another_moves_along(engine: Engine) {
+    let mut live = Mysql::of(engine);
+    tables(&mut live, 1);
+    let placed = |name: &str, step: u32, order: &str| {
+        format!(
+            "{}[trigger.mysql]\norder = {{ {order} }}\n\n",
+            counting("t0", name, step)
+        )
+    };
+    let chain = |step| {
+        [
+            counting("t0", "a", 1),
+            placed("b", step, "follows = \"a\""),
+            placed("c", 1, "follows = \"b\""),
+            placed("d", 1, "follows = \"c\""),
+        ]
+        .concat()
+    };
+    let sandbox = spec(&chain(1));
+    sandbox.on(&live, &["apply", "--yes"]).ok();
+    let order = |live: &mut Mysql| {
+        live.run("TRUNCATE log");
+        live.run("INSERT INTO t0 VALUES (1)");
+        live.run("SELECT what FROM log")
+    };
+    assert_eq!(order(&mut live), "a 1\nb 1\nc 1\nd 1\n");
+    let as_asked = live.snapshot();
+    // Made again by hand, the first comes last; nothing of the last two is wrong until the second is moved.
+    let again = "CREATE TRIGGER a AFTER INSERT ON t0 FOR EACH ROW BEGIN INSERT INTO log VALUES ('a 1'); END";
+    live.run("DROP TRIGGER a");
+    live.run(again);
+    let before = live.snapshot();
+    assert_ne!(before, as_asked);
+    sandbox.on(&live, &["check"]).code(2).says(&["order"]);
+    sandbox.on(&live, &["apply", "--yes"]).ok();
+    assert_eq!(order(&mut live), "a 1\nb 1\nc 1\nd 1\n");
+    empty_plan(&sandbox, &live);
+    sandbox.on(&live, &["rollback", "--yes"]).ok();
+    assert_eq!(live.snapshot(), before);
+    sandbox.on(&live, &["apply", "--yes"]).ok();
+    empty_plan(&sandbox, &live);
+    // One that stands between the two, and is placed by the second.
+    let between = |step| {
+        format!(
+            "version = 1\n\n{}{}",
+            chain(step),
+            placed("between", 1, "precedes = \"b\"")
+        )
+    };
+    sandbox.write("triggers.toml", between(1));
+    sandbox.on(&live, &["apply", "--yes"]).ok();
+    empty_plan(&sandbox, &live);
+    sandbox.write("triggers.toml", between(2));
+    sandbox.on(&live, &["apply", "--yes"]).ok();
+    empty_plan(&sandbox, &live);
+    assert_eq!(order(&mut live), "a 1\nbetween 1\nb 2\nc 1\nd 1\n");
 }
 
 fn after_import_the_plan_is_empty(engine: Engine) {
