@@ -225,10 +225,10 @@ pub(super) fn displaced(
             siblings.step_of(before, after, givers.contains(&at));
         }
     }
-    let changed: BTreeSet<&ObjectId> = changes.iter().map(Change::id).collect();
+    let has_one: BTreeSet<&ObjectId> = changes.iter().map(Change::id).collect();
     let would_stand = desired
         .iter()
-        .filter(|(id, _)| !changed.contains(&***id))
+        .filter(|(id, _)| !has_one.contains(&***id))
         .filter_map(|(id, desired)| {
             let wanted = desired.definition.place()?;
             let found = siblings.place(id.schema(), id.name())?;
