@@ -156,6 +156,8 @@ pub fn make(
             }
         }
     }
+    let along = moved_along(&mut changes, &mut planner)?;
+    same.retain(|id| !along.contains(&**id));
     planner.evidence = Evidence::default();
     drop(open);
     let unchanged = targets::counted(same.iter().map(|id| &**id), &options.targets, &catalog);
@@ -203,6 +205,58 @@ pub fn make(
     };
     assess(&mut plan, &around, database)?;
     plan.sealed()
+}
+
+/// Where a trigger that is made again leaves others on the wrong side of it, which the spec places by it, these are made again as
+/// well; and so on. Says which they are.
+fn moved_along(
+    changes: &mut Vec<Change>,
+    planner: &mut Planner<'_>,
+) -> Result<BTreeSet<ObjectId>, Error> {
+    let mut along = BTreeSet::new();
+    if planner.database.protocol() != Protocol::Journal {
+        return Ok(along);
+    }
+    let dialect = planner.database.dialect();
+    let (desired, history, catalog) = (planner.desired, planner.history, planner.catalog);
+    loop {
+        order::order(changes, dialect);
+        let displaced = places::displaced(changes, desired, &catalog.places);
+        if displaced.is_empty() {
+            return Ok(along);
+        }
+        let all = sides::sides(desired, history, catalog, dialect.names_are_per_table());
+        let sides: Vec<Sides<'_>> = all
+            .into_iter()
+            .filter(|sides| displaced.contains_key(&*sides.id))
+            .collect();
+        planner.evidence = sides::gather(&sides, &BTreeMap::new(), history, planner.database)?;
+        for (id, place) in displaced {
+            if let Some(live) = planner.evidence.live.get_mut(&id) {
+                places::set_place(live, Some(place));
+            }
+            along.insert(id);
+        }
+        let found = changes.len();
+        for sides in &sides {
+            let Some(mut change) = planner.change(sides)? else {
+                continue;
+            };
+            if let Some(before) = &mut change.before {
+                let standing = catalog.places.get(&*sides.id);
+                places::set_place(before, standing.map(|standing| standing.place.clone()));
+            }
+            change.action = Action::Replace;
+            change.because =
+                Cow::from("made again in its place, since what its place is told by is made again");
+            change.drift.clear();
+            changes.push(change);
+        }
+        // What cannot be changed stays where it is, rather than being asked about for ever.
+        if changes.len() == found {
+            return Ok(along);
+        }
+    }
 }
 
 /// The plan where the spec asks for what is recorded, and all of that is live as it was recorded.

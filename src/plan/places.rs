@@ -7,6 +7,7 @@ use std::sync::Arc;
 use super::Change;
 use super::siblings::takers;
 use crate::db::{Database, Standing};
+use crate::desired::DesiredSet;
 use crate::error::Error;
 use crate::model::{Definition, Events, ObjectId, Place, TableId, Timing, Trigger};
 use crate::render::Renderer;
@@ -232,6 +233,44 @@ impl Siblings {
         }
         (before, after)
     }
+}
+
+/// The triggers that stand where the spec has them and have no change, but would not stand there any more once these ordered
+/// changes are made; each with where it would stand. One that is made again is made right beside the one that its place is told
+/// by, whatever stood between the two.
+pub(super) fn displaced(
+    changes: &[Change],
+    desired: &DesiredSet,
+    places: &BTreeMap<ObjectId, Standing>,
+) -> BTreeMap<ObjectId, Place> {
+    let is_made_somewhere =
+        |change: &Change| !change.statements.is_empty() && place(change.after.as_ref()).is_some();
+    if !changes.iter().any(is_made_somewhere) {
+        return BTreeMap::new();
+    }
+    let mut siblings = Siblings::read(places);
+    let takers = takers(changes);
+    let givers: BTreeSet<usize> = takers.values().copied().collect();
+    for (at, change) in changes.iter().enumerate() {
+        let giver = takers.get(&at).and_then(|giver| changes.get(*giver));
+        if let Some(given_up) = giver.and_then(|giver| giver.before.as_ref()) {
+            siblings.give_up(&given_up.id());
+        }
+        if !change.statements.is_empty() {
+            let (before, after) = (change.before.clone(), change.after.clone());
+            siblings.step_of(before, after, givers.contains(&at));
+        }
+    }
+    let has_one: BTreeSet<&ObjectId> = changes.iter().map(Change::id).collect();
+    let would_stand = desired
+        .iter()
+        .filter(|(id, _)| !has_one.contains(&***id))
+        .filter_map(|(id, desired)| {
+            let wanted = desired.definition.place()?;
+            let found = siblings.place(id.schema(), id.name())?;
+            (!wanted.agrees(&found)).then(|| ((**id).clone(), found))
+        });
+    would_stand.collect()
 }
 
 /// Write the statements of ordered changes anew where they name a neighbour that will not be there.

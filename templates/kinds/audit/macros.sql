@@ -7,7 +7,8 @@
   {%- elif dialect == "sqlite" -%}
     CASE typeof({{ row | sql }}.{{ value }}) WHEN 'blob' THEN hex({{ row | sql }}.{{ value }}) ELSE {{ row | sql }}.{{ value }} END
   {%- else -%}
-    {%- set type = types[column] | lower -%}
+    {#- The labels of an ENUM say nothing of it. -#}
+    {%- set type = types[column] | lower | split("'") | first -%}
     {%- if "binary" in type or "blob" in type or type is startingwith("vector") -%}
       HEX({{ row | sql }}.{{ value }})
     {#- MariaDB writes the leading zeros of these into its JSON, which is none then. -#}
@@ -15,6 +16,9 @@
       {{ row | sql }}.{{ value }} + 0
     {%- elif type in ["geometry", "point", "linestring", "polygon", "multipoint", "multilinestring", "multipolygon", "geometrycollection"] -%}
       ST_AsText({{ row | sql }}.{{ value }})
+    {#- MariaDB takes no such text beside another for its JSON, and writes numbers beside it as text. -#}
+    {%- elif " character set " in (types[column] | lower | split("'") | last) -%}
+      CONVERT({{ row | sql }}.{{ value }} USING utf8mb4)
     {%- else -%}
       {{ row | sql }}.{{ value }}
     {%- endif -%}
