@@ -328,6 +328,10 @@ impl Database for Postgres {
         self.read_befores(version)
     }
 
+    fn written(&mut self, version: i64) -> Result<Option<(i64, i64)>, Error> {
+        self.count_written(version).map(Some)
+    }
+
     fn records_at(&mut self, version: i64) -> Result<BTreeMap<ObjectId, Record>, Error> {
         self.read_records(Some(version))
     }
