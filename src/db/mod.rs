@@ -253,6 +253,15 @@ impl History {
     }
 }
 
+/// A name that a constraint trigger is to have, and that a constraint of its table has.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Taken {
+    /// The trigger that is to be made.
+    pub wanted: TriggerId,
+    /// The constraint trigger whose constraint it is, if it is one's.
+    pub trigger: Option<TriggerId>,
+}
+
 /// A live trigger of an engine that fires the triggers of one table, timing and event by their age.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Sibling {
@@ -641,6 +650,12 @@ pub trait Database: Send {
     ) -> Result<Option<BTreeMap<ObjectId, Live>>, Error> {
         let _ = (ids, depth);
         Ok(None)
+    }
+    /// Those of these names of constraint triggers that constraints of their tables have, for engines that have constraint
+    /// triggers.
+    fn constraints(&mut self, triggers: &[TriggerId]) -> Result<Vec<Taken>, Error> {
+        let _ = triggers;
+        Ok(vec![])
     }
     /// All live triggers of these tables, the oldest first, for engines that fire them by age; of others, nothing.
     fn siblings(&mut self, tables: &BTreeSet<TableId>) -> Result<Vec<Sibling>, Error> {
