@@ -69,21 +69,17 @@ pub(super) fn takes(to: &str, from: &str) -> bool {
             let (to, from) = (whole(&to_size), whole(&from_size));
             from.0 <= to.0 && from.1 <= to.1 && (!unsigned(&to_name) || unsigned(&from_name))
         }
-        (Float(wide), Float(narrow)) => narrow <= wide,
+        (Float(wide), Float(narrow)) | (Text(wide), Text(narrow)) => narrow <= wide,
         (Characters, Characters) => number(&from_size) <= number(&to_size),
-        (Text(wide), Text(narrow)) => narrow <= wide,
         (Enum, Enum) => {
             let known = values(to);
             values(from).iter().all(|value| known.contains(value))
         }
-        (Characters, Text(_))
-        | (Integer(_), Float(_) | Decimal)
-        | (Integer(_) | Decimal | Float(_) | Date | DateTime | Enum, Characters | Text(_) | Enum)
-        | (Integer(_) | Decimal | Float(_), Date | DateTime)
-        | (Date, DateTime)
-        | (Enum | Date | DateTime, Integer(_) | Decimal | Float(_))
-        | (Enum, Date | DateTime) => false,
-        _ => true,
+        (Text(_), _) => true,
+        (Characters, from) => !matches!(from, Text(_)),
+        (Decimal | Float(_), from) => matches!(from, Integer(_) | Decimal | Float(_)),
+        (DateTime, from) => matches!(from, Date | DateTime),
+        (Integer(_) | Enum | Date, _) => false,
     }
 }
 
