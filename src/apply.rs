@@ -382,9 +382,34 @@ fn attempt(
         })?,
         (None, None) => return Err(Error::failed("the migration cannot be written down")),
     }
+    must_be_written(&migration, expected.len(), database)?;
     signal::check()?;
     database.commit()?;
     Ok(migration)
+}
+
+/// Undo a migration whose rows in the history are not there although writing them gave no error: a trigger of somebody's on
+/// these tables may leave a row out, and what was applied without its record would be taken for somebody else's.
+fn must_be_written(
+    migration: &Migration,
+    objects: usize,
+    database: &mut dyn Database,
+) -> Result<(), Error> {
+    let Some((migrations, written)) = database.written(migration.version)? else {
+        return Ok(());
+    };
+    if migrations == 1 && usize::try_from(written) == Ok(objects) {
+        return Ok(());
+    }
+    Err(Diagnostic::new(
+        "the migration could not be written down; nothing was changed",
+    )
+    .note(format!(
+        "the inserts gave no error, but of 1 row in the history's table of migrations there is {migrations}, and of {objects} in its \
+         table of objects there are {written}"
+    ))
+    .help("drop the trigger or the rule on these tables that keeps rows out or changes them")
+    .into())
 }
 
 /// Refuse a plan that was saved and does not fit any more. The migration looks again, under its lock; this is so that

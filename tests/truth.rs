@@ -3,6 +3,8 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod common;
+#[path = "truth/constraints.rs"]
+mod constraints;
 #[path = "truth/surroundings.rs"]
 mod surroundings;
 

@@ -264,6 +264,15 @@ impl History {
     }
 }
 
+/// A name that a constraint trigger is to have, and that a constraint of its table has.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Taken {
+    /// The trigger that is to be made.
+    pub wanted: TriggerId,
+    /// The constraint trigger whose constraint it is, if it is one's.
+    pub trigger: Option<TriggerId>,
+}
+
 /// A live trigger of an engine that fires the triggers of one table, timing and event by their age.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Sibling {
@@ -653,6 +662,12 @@ pub trait Database: Send {
         let _ = (ids, depth);
         Ok(None)
     }
+    /// Those of these names of constraint triggers that constraints of their tables have, for engines that have constraint
+    /// triggers.
+    fn constraints(&mut self, triggers: &[TriggerId]) -> Result<Vec<Taken>, Error> {
+        let _ = triggers;
+        Ok(vec![])
+    }
     /// All live triggers of these tables, the oldest first, for engines that fire them by age; of others, nothing.
     fn siblings(&mut self, tables: &BTreeSet<TableId>) -> Result<Vec<Sibling>, Error> {
         let _ = tables;
@@ -790,6 +805,12 @@ pub trait Database: Send {
     fn run_filled(&mut self, statement: &Statement, text: String) -> Result<(), Error> {
         let _ = (statement, text);
         Err(Error::failed("statements have no parameters here"))
+    }
+    /// How many rows the history's tables have of this version: of migrations, and of objects. Nothing where no trigger of
+    /// somebody's on these tables can keep a row out without an error.
+    fn written(&mut self, version: i64) -> Result<Option<(i64, i64)>, Error> {
+        let _ = version;
+        Ok(None)
     }
     /// How to write down a migration of many statements without holding them once more, where the engine has a way.
     fn recorder(&mut self) -> Option<&mut dyn Recorder> {

@@ -20,6 +20,7 @@ mod statements;
     clippy::needless_pass_by_value
 )]
 pub(crate) mod testing;
+mod types;
 
 pub use request::name_on;
 
@@ -419,6 +420,12 @@ pub trait Dialect: Sync {
     /// Whether two bodies are the same to this engine: token by token where it keeps the text, else byte by byte. A trigger's
     /// are read as the settings say that it keeps.
     fn same_body(&self, left: &str, right: &str, creation: Option<&Creation>) -> bool;
+    /// Whether a column of one type takes every value of another, and keeps it, as far as the types tell: what is not known for
+    /// sure counts as taken. Both are as the catalog prints them.
+    fn takes(&self, to: &str, from: &str) -> bool {
+        let _ = (to, from);
+        true
+    }
     /// Whether two names are the same to this engine.
     fn same_name(&self, left: &str, right: &str) -> bool;
 }

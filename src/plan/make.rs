@@ -21,8 +21,8 @@ use super::hazard::{Around, another_spec, assess};
 use super::neighbours::refuse_lonely;
 use super::sides::{self, Evidence, Sides};
 use super::{
-    Action, Change, FORMAT_VERSION, ObjectRef, Plan, base_fingerprint, order, places, siblings,
-    targets,
+    Action, Change, FORMAT_VERSION, ObjectRef, Plan, base_fingerprint, constraints, order, places,
+    siblings, targets,
 };
 
 /// What the user said about how to plan.
@@ -310,6 +310,7 @@ pub(crate) fn arrange(
     spec_digest: String,
     unchanged: usize,
 ) -> Result<Plan, Error> {
+    constraints::refuse_taken(&changes, database)?;
     order::order(&mut changes, database.dialect());
     siblings::keep_order(&mut changes, database, renderer)?;
     // Where an engine cannot be told the place, the siblings see to it.

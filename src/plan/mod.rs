@@ -3,6 +3,7 @@
 
 mod because;
 mod check;
+mod constraints;
 mod decide;
 mod foresee;
 pub mod hazard;

@@ -76,9 +76,37 @@ pub(super) fn install(
             .as_str()
             .is_some_and(|expression| reads(dialect, expression, column))
     });
+    environment.add_function(
+        "misfits",
+        move |columns: &Value, from: &Value, to: &Value| misfits(dialect, columns, from, to),
+    );
     environment.add_filter("keyword", |value: &Value| keyword(value));
     environment.add_filter("comment", |value: &Value| comment(value));
     environment.add_filter("dollar", move |value: &Value| dollar(dialect, value));
+}
+
+/// Those of some columns that do not take every value of the column that is written to them: the one of the same name, or the
+/// one that a map has for it. What is not known to be a type is left out.
+fn misfits(
+    dialect: &dyn Dialect,
+    columns: &Value,
+    from: &Value,
+    to: &Value,
+) -> Result<Vec<Value>, Error> {
+    let mut found = vec![];
+    for column in columns.try_iter()? {
+        let source = match columns.kind() {
+            ValueKind::Map => columns.get_item(&column)?,
+            _ => column.clone(),
+        };
+        let (from, to) = (from.get_item(&source)?, to.get_item(&column)?);
+        if let (Some(from), Some(to)) = (from.as_str(), to.as_str())
+            && !dialect.takes(to, from)
+        {
+            found.push(column);
+        }
+    }
+    Ok(found)
 }
 
 /// A name, `[schema, name]`, or `{schema, name}`.

@@ -8,7 +8,11 @@ use crate::common::{Live, Sandbox, sqlite::Sqlite};
 type Test = fn(&mut dyn Live);
 
 pub(crate) fn trials() -> Vec<Trial> {
-    let tests: [(&str, Test); 8] = [
+    let tests: [(&str, Test); 9] = [
+        (
+            "one_whose_types_do_not_take_all_is_refused",
+            one_whose_types_do_not_take_all_is_refused,
+        ),
         ("a_missing_one_stops_the_plan", a_missing_one_stops_the_plan),
         (
             "apply_creates_it_and_nothing_drops_it",
@@ -60,6 +64,66 @@ pub(crate) fn trials() -> Vec<Trial> {
         Ok(())
     }));
     trials
+}
+
+/// Where a column gets another type afterwards, every write would fail that the history has no room for; so with copies.
+fn one_whose_types_do_not_take_all_is_refused(live: &mut dyn Live) {
+    let dialect = live.dialect();
+    let alter = |table: &str, column: &str, kind: &str| match dialect {
+        "postgres" => {
+            format!("ALTER TABLE {table} ALTER COLUMN {column} TYPE {kind} USING {column}::{kind}")
+        }
+        _ => format!("ALTER TABLE {table} MODIFY COLUMN {column} {kind}"),
+    };
+    // SQLite takes anything in a column, and changes no types.
+    if dialect == "sqlite" {
+        return;
+    }
+    let (to_text, wider, narrower, also_there) = (
+        alter("t", "n", "varchar(20)"),
+        alter("t", "n", "bigint"),
+        alter("t", "n", "smallint"),
+        alter("t_history", "n", "varchar(20)"),
+    );
+    let (shorter, longer) = (
+        alter("t", "a", "varchar(10)"),
+        alter("t", "a", "varchar(40)"),
+    );
+    live.batch("DROP TABLE t; DROP TABLE u; CREATE TABLE t (id integer PRIMARY KEY, n integer, u integer, a varchar(20))");
+    live.batch("CREATE TABLE u (id integer PRIMARY KEY, name varchar(20))");
+    let history = "version = 1\n[[trigger]]\nuse = \"history\"\ntable = \"t\"\ncreate_table = true\nwith = { columns = [\"id\", \"n\"] }\n";
+    let mirror = "[[trigger]]\nuse = \"mirror\"\ntable = \"t\"\nwith = { parent = \"u\", key = \"u\", columns = { a = \"name\" } }\n";
+    let sandbox = Sandbox::with_spec(&format!("{history}{mirror}"));
+    sandbox.on(live, &["apply", "--yes"]).ok();
+    sandbox.on(live, &["check"]).ok();
+    for change in [to_text, wider] {
+        live.batch(&change);
+        let before = live.everything();
+        for command in [
+            ["plan", "--quiet"],
+            ["check", "--quiet"],
+            ["apply", "--yes"],
+        ] {
+            sandbox.on(live, &command).code(1).says(&[
+                "the history table `t_history` does not take all that `t` may have: `n` is ",
+                "give them the same types there",
+            ]);
+        }
+        assert_eq!(before, live.everything());
+        live.batch(&narrower);
+    }
+    // What is narrower fits.
+    sandbox.on(live, &["apply", "--yes"]).ok();
+    live.batch(&also_there);
+    live.batch("INSERT INTO t VALUES (1, 5, NULL, NULL)");
+    sandbox.on(live, &["check"]).ok();
+    live.batch(&shorter);
+    sandbox.on(live, &["check", "--quiet"]).code(1).says(&[
+        "`t` does not take all that `u` may have: `name` is ",
+        "give the copies the types",
+    ]);
+    live.batch(&longer);
+    sandbox.on(live, &["apply", "--yes"]).ok();
 }
 
 /// What is on a table that the next apply creates cannot be planned yet; the message says both ways out, and each works.

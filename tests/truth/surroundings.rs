@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::common::postgres::{Postgres, connect};
 use crate::common::sqlite::Sqlite;
-use crate::common::{Live, Sandbox, eventually, finish};
+use crate::common::{Live, Sandbox, assert_same, eventually, finish};
 
 const QUALIFIED: &str = "version = 1
 [[trigger]]
@@ -318,4 +318,71 @@ fn a_foreign_table_that_is_truncated() {
                 .says(&["before PostgreSQL 16 it has no TRUNCATE triggers"]);
         }
     }
+}
+
+/// Somebody's trigger on one of the history's tables keeps its rows out, and says nothing: what would be applied without its
+/// record is undone. With three objects the rows are inserted, with three hundred PostgreSQL copies them.
+fn kept_out(live: &mut dyn Live, prefix: &str, keep_out: [&str; 2], let_in: [&str; 2]) {
+    for number in [3, 300] {
+        live.batch("CREATE TABLE t (id integer)");
+        let mut spec = "version = 1\n".to_owned();
+        let one = "[[trigger]]\nname = 'n'\ntable = 't'\ntiming = 'after'\nevents = ['insert']\nbody = 'DELETE FROM t WHERE id = 0;'\n";
+        let sandbox = Sandbox::with_spec(&format!("{spec}{one}"));
+        sandbox.on(live, &["apply", "--yes"]).ok();
+        for at in 0..number {
+            spec += &one.replace("'n'", &format!("'n{at}'"));
+        }
+        sandbox.write("triggers.toml", spec);
+        for (keep_out, let_in) in keep_out.into_iter().zip(let_in) {
+            live.batch(keep_out);
+            let before = live.everything();
+            sandbox.on(live, &["apply", "--yes"]).code(1).says(&[
+                "the migration could not be written down; nothing was changed",
+                "the inserts gave no error",
+                "drop the trigger or the rule",
+            ]);
+            assert_same("nothing was changed", &before, &live.everything());
+            live.batch(let_in);
+        }
+        sandbox.on(live, &["apply", "--yes"]).ok();
+        sandbox.on(live, &["rollback", "--yes", "--to", "0"]).ok();
+        live.batch(&format!(
+            "DROP TABLE t; DROP TABLE {prefix}migrations; DROP TABLE {prefix}objects"
+        ));
+    }
+}
+
+#[test]
+fn a_history_that_lets_no_row_in_on_postgresql() {
+    let mut live = Postgres::new();
+    live.batch(
+        "CREATE FUNCTION nothing() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END'",
+    );
+    kept_out(
+        &mut live,
+        "triggerctl.",
+        [
+            "CREATE TRIGGER keep_out BEFORE INSERT ON triggerctl.migrations FOR EACH ROW EXECUTE FUNCTION nothing()",
+            "CREATE TRIGGER keep_out BEFORE INSERT ON triggerctl.objects FOR EACH ROW WHEN (NEW.name LIKE '%2') EXECUTE FUNCTION nothing()",
+        ],
+        [
+            "DROP TRIGGER keep_out ON triggerctl.migrations",
+            "DROP TRIGGER keep_out ON triggerctl.objects",
+        ],
+    );
+}
+
+#[test]
+fn a_history_that_lets_no_row_in_on_sqlite() {
+    let mut live = Sqlite::new();
+    kept_out(
+        &mut live,
+        "triggerctl_",
+        [
+            "CREATE TRIGGER keep_out BEFORE INSERT ON triggerctl_migrations BEGIN SELECT RAISE(IGNORE); END",
+            "CREATE TRIGGER keep_out AFTER INSERT ON triggerctl_objects WHEN NEW.name LIKE '%2'
+             BEGIN DELETE FROM triggerctl_objects WHERE rowid = NEW.rowid; END",
+        ],
+        ["DROP TRIGGER keep_out", "DROP TRIGGER keep_out"],
+    );
 }

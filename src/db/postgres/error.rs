@@ -38,7 +38,21 @@ fn is_concurrent_change(failure: &DbError) -> bool {
             failure.routine(),
             Some("simple_heap_update" | "simple_heap_delete")
         ))
-        || (*code == SqlState::UNIQUE_VIOLATION && failure.schema() == Some("pg_catalog"))
+        || (*code == SqlState::UNIQUE_VIOLATION
+            && failure.schema() == Some("pg_catalog")
+            && !is_taken_constraint(failure))
+}
+
+/// Whether a table has a constraint of the name already. Who adds one holds the table, so it is nobody's of this moment: it
+/// will be there at the next attempt as well.
+fn is_taken_constraint(failure: &DbError) -> bool {
+    failure.constraint() == Some("pg_constraint_conrelid_contypid_conname_index")
+}
+
+/// Whether somebody's function has raised it (`pl_exec.c`), such as that of an event trigger: its code is what the function's
+/// author chose, and says nothing of locks, sessions or requests.
+fn is_raised(failure: &DbError) -> bool {
+    failure.routine() == Some("exec_stmt_raise")
 }
 
 /// Whether the session is over: the client lost it, or the server ended it.
@@ -65,6 +79,9 @@ impl Postgres {
             };
         };
         let code = answer.code();
+        if is_raised(answer) {
+            return Cause::Other;
+        }
         if *code == SqlState::QUERY_CANCELED {
             // A migration runs without a statement timeout: only a request can have stopped it.
             return if self.was_interrupted() || self.migration.is_some() {
@@ -159,7 +176,12 @@ fn details(mut diagnostic: Diagnostic, answer: &DbError) -> Diagnostic {
     {
         return diagnostic.help("somebody dropped it while it was being read: try again");
     }
-    match help(answer.code()) {
+    if is_taken_constraint(answer) {
+        return diagnostic.help(
+            "the table has a constraint of this name, such as that of a constraint trigger which was renamed: give one of the two another",
+        );
+    }
+    match help(answer.code()).filter(|_| !is_raised(answer)) {
         Some(help) => diagnostic.help(help),
         None => diagnostic,
     }

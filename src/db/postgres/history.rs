@@ -187,6 +187,23 @@ impl Postgres {
         text.replace("{history}", &identifier(&self.history_schema))
     }
 
+    /// See [`crate::db::Database::written`].
+    pub(super) fn count_written(&mut self, version: i64) -> Result<(i64, i64), Error> {
+        let sql = self.history_sql(
+            "SELECT (SELECT pg_catalog.count(*) FROM {history}.migrations WHERE version = $1), \
+                    (SELECT pg_catalog.count(*) FROM {history}.objects WHERE version = $1)",
+        );
+        let rows = self.read(
+            "look at what was written down",
+            &sql,
+            &[(&version, Type::INT8)],
+        )?;
+        match rows.first() {
+            Some(row) => Ok((get(row, 0)?, get(row, 1)?)),
+            None => Err(Error::failed("the server gave no answer")),
+        }
+    }
+
     /// What was recorded last, or as of a version, for the objects that were there.
     pub(super) fn read_records(
         &mut self,

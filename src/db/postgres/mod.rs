@@ -35,7 +35,7 @@ use postgres::types::{FromSql, ToSql, Type};
 
 use super::{
     Befores, Catalog, ConditionPair, Copier, Database, Depth, History, Listed, Migration, Patience,
-    Record, Recorder, Scope, Statement, Target, Verdict,
+    Record, Recorder, Scope, Statement, Taken, Target, Verdict,
 };
 use crate::db::url::PostgresUrl;
 use crate::dialect::postgres::Postgres as DIALECT;
@@ -44,7 +44,7 @@ use crate::effects::{Routine, Surroundings};
 use crate::error::{Diagnostic, Error};
 use crate::history::LiveFingerprint;
 use crate::kinds::tables::NewTable;
-use crate::model::{Definition, FunctionId, ObjectId, TableId};
+use crate::model::{Definition, FunctionId, ObjectId, TableId, TriggerId};
 use crate::spec::TableRef;
 
 /// The oldest major version that is supported: the columns and functions read here are in all versions from it on.
@@ -328,6 +328,10 @@ impl Database for Postgres {
         self.read_befores(version)
     }
 
+    fn written(&mut self, version: i64) -> Result<Option<(i64, i64)>, Error> {
+        self.count_written(version).map(Some)
+    }
+
     fn records_at(&mut self, version: i64) -> Result<BTreeMap<ObjectId, Record>, Error> {
         self.read_records(Some(version))
     }
@@ -416,6 +420,10 @@ impl Database for Postgres {
 
     fn lock_budget(&mut self) -> Result<Option<usize>, Error> {
         self.read_lock_budget().map(Some)
+    }
+
+    fn constraints(&mut self, triggers: &[TriggerId]) -> Result<Vec<Taken>, Error> {
+        self.read_constraints(triggers)
     }
 
     fn lock_count(&mut self, tables: &[TableId]) -> Result<usize, Error> {

@@ -5,12 +5,48 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use postgres::types::Type;
 
 use super::{Postgres, get};
+use crate::db::Taken;
 use crate::dialect::{Table, TableFacts, TableKind, no_schema};
 use crate::error::Error;
-use crate::model::{FunctionId, TableId};
+use crate::model::{FunctionId, TableId, TriggerId};
 use crate::spec::TableRef;
 
 impl Postgres {
+    /// See [`crate::db::Database::constraints`].
+    pub(super) fn read_constraints(&mut self, triggers: &[TriggerId]) -> Result<Vec<Taken>, Error> {
+        let schemas: Vec<&str> = triggers.iter().map(|id| id.table.schema.as_str()).collect();
+        let tables: Vec<&str> = triggers.iter().map(|id| id.table.name.as_str()).collect();
+        let names: Vec<&str> = triggers.iter().map(|id| id.name.as_str()).collect();
+        let rows = self.read(
+            "read the tables' constraints",
+            include_str!("sql/constraints.sql"),
+            &[
+                (&schemas, Type::TEXT_ARRAY),
+                (&tables, Type::TEXT_ARRAY),
+                (&names, Type::TEXT_ARRAY),
+            ],
+        )?;
+        rows.iter()
+            .map(|row| {
+                let table = TableId {
+                    schema: get(row, 0)?,
+                    name: get(row, 1)?,
+                };
+                let trigger: Option<String> = get(row, 3)?;
+                Ok(Taken {
+                    trigger: trigger.map(|name| TriggerId {
+                        table: table.clone(),
+                        name,
+                    }),
+                    wanted: TriggerId {
+                        table,
+                        name: get(row, 2)?,
+                    },
+                })
+            })
+            .collect()
+    }
+
     /// See [`crate::db::Database::tables`].
     pub(super) fn read_tables(
         &mut self,

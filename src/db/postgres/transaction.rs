@@ -243,6 +243,9 @@ impl Postgres {
         let timed_out = failure.code() == Some(&SqlState::LOCK_NOT_AVAILABLE);
         let mut busy = Diagnostic::new(if timed_out {
             "a lock was not to be had in time; nothing was changed"
+        } else if failure.code() == Some(&SqlState::UNIQUE_VIOLATION) {
+            // Which of the two it was, no answer of the server's tells.
+            "another session made the same just now, or it is there already; nothing was changed"
         } else {
             "another session was at the same objects; nothing was changed"
         });

@@ -83,6 +83,18 @@ pub(super) fn rendering(connection: &Connection) -> Result<Option<String>, Error
     read().map_err(|error| cannot("read the history", &error))
 }
 
+/// See [`crate::db::Database::written`].
+pub(super) fn written(connection: &Connection, version: i64) -> Result<(i64, i64), Error> {
+    connection
+        .query_row(
+            "SELECT (SELECT count(*) FROM triggerctl_migrations WHERE version = ?1),
+                    (SELECT count(*) FROM triggerctl_objects WHERE version = ?1)",
+            [version],
+            |row| Ok((row.get(0)?, row.get(1)?)),
+        )
+        .map_err(|error| cannot("look at what was written down", &error))
+}
+
 /// See [`crate::db::Database::records_at`].
 pub(super) fn records_at(
     connection: &Connection,

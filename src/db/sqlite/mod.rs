@@ -170,6 +170,10 @@ impl Database for Sqlite {
         history::befores(&self.connection, version)
     }
 
+    fn written(&mut self, version: i64) -> Result<Option<(i64, i64)>, Error> {
+        history::written(&self.connection, version).map(Some)
+    }
+
     fn records_at(&mut self, version: i64) -> Result<BTreeMap<ObjectId, Record>, Error> {
         history::records_at(&self.connection, version)
     }

@@ -8,6 +8,7 @@ mod guard;
 mod lower;
 mod modes;
 pub mod stored;
+mod types;
 
 use std::sync::Arc;
 
@@ -284,6 +285,10 @@ impl Dialect for Mysql {
     fn same_body(&self, left: &str, right: &str, creation: Option<&Creation>) -> bool {
         let syntax = creation.map_or(MYSQL, |creation| self.syntax_of(creation));
         left == right || same_tokens(left, right, &syntax)
+    }
+
+    fn takes(&self, to: &str, from: &str) -> bool {
+        types::takes(to, from)
     }
 
     fn same_name(&self, left: &str, right: &str) -> bool {

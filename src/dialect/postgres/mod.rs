@@ -8,6 +8,7 @@ mod names;
 mod refuse;
 mod shared;
 mod trigger;
+mod types;
 
 use std::sync::Arc;
 
@@ -216,6 +217,10 @@ impl Dialect for Postgres {
 
     fn same_body(&self, left: &str, right: &str, _creation: Option<&Creation>) -> bool {
         left == right
+    }
+
+    fn takes(&self, to: &str, from: &str) -> bool {
+        types::takes(to, from)
     }
 
     fn same_name(&self, left: &str, right: &str) -> bool {

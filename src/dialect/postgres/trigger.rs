@@ -46,7 +46,9 @@ pub(super) fn alter(
         && before.constraint.is_none()
         && after.constraint.is_none()
         && before.id.table == after.id.table;
-    if redefined && !replaceable {
+    // ALTER TRIGGER leaves the constraint of a constraint trigger its name, which the next trigger of that name then cannot have.
+    let renamed_constraint = before.constraint.is_some() && before.id.name != after.id.name;
+    if renamed_constraint || redefined && !replaceable {
         script.add("drop_trigger.sql", name_and_table(before), DROP)?;
         create_whole(&mut script, after)?;
         return Ok(script.finish());
