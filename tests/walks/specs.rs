@@ -159,7 +159,7 @@ pub(crate) const USES: [&str; 42] = [
     "name = 'both'\ntable = 'parted'\ntiming = 'after'\nevents = ['insert']\nbody = \"INSERT INTO log (what) VALUES ('p');\"\ndialects = ['postgres']\n[trigger.postgres]\nenabled = 'always'\nconstraint = { deferrable = true, initially = 'deferred' }",
     // Selectors, and names from a template.
     "use = 'version'\ntables = ['t*', 'w*']\nexclude = ['t_*']\nhaving_columns = ['version']",
-    "use = 'updated_at'\ntables = ['*']\nhaving_columns = ['updat*', 'n']\nname = '{{ table }}_now'",
+    "use = 'updated_at'\ntables = ['*']\nhaving_columns = ['updated*', 'n']\nname = '{{ table }}_now'",
     "use = 'append_only'\ntables = ['u', '\"Odd Täble.x\"']\nname = 'only {{ table }}'",
     "name = '{{ table }}_seen'\ntables = ['t', 'u', '\"Odd Täble.x\"']\ntiming = 'after'\nevents = ['delete']\nbody = \"INSERT INTO log (what) VALUES ({{ table | literal }});\"",
     "name = 'Ever\"y {{ table }}'\ntables = ['?']\nexclude = ['t']\ntiming = 'before'\nevents = ['insert']\nbody = \"INSERT INTO log (what) VALUES ({{ table_name() }});\"",
