@@ -7,35 +7,35 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant};
-use std::{fmt, slice, thread};
+use std::{slice, thread};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::apply::{
-    Expected, Job, Reader, Settings, create_tables, differences, existing, job_scope, must_fit,
-    rows, scope_of, started_row, verdicts,
+    Expected, Job, Reader, Settings, create_tables, job_scope, must_fit, rows, scope_of,
+    started_row, verdicts,
 };
-use crate::db::{
-    Catalog, Database, Depth, Fingerprint, Migration, Patience, Scope, Statement, Unfinished,
-};
+use crate::db::{Catalog, Database, Depth, Fingerprint, Migration, Patience, Scope, Statement};
 use crate::error::{Diagnostic, Error, Kind};
-use crate::history::Writer;
 use crate::kinds::tables::NewTable;
 use crate::model::{Definition, ObjectId, TableId, TriggerId, shared};
 use crate::parallel::joined;
 use crate::plan::ObjectRef;
-use crate::plan::order::ranks;
-use crate::plan::places::Siblings;
 use crate::signal;
 
 mod apart;
 mod beside;
 mod groups;
+mod lead;
+mod repair;
 mod written;
 
+pub use repair::{Broken, Found, Way, broken, repair};
+
 use beside::{Seen, Task, Told};
-use groups::{Group, additions, groups, is_drop, pieces};
+use groups::{Group, additions, groups, pieces};
+use lead::insist;
 
 /// What is written down before a migration runs.
 #[derive(Debug, Clone)]
@@ -111,77 +111,6 @@ struct Object {
 struct Before {
     fingerprint: Fingerprint,
     definition: Definition,
-}
-
-/// How one object is found after a migration was broken off.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Found {
-    /// As it was before the migration.
-    Before,
-    /// As it is to be.
-    After,
-    /// Dropped, and not made again yet.
-    Between,
-    /// Like neither.
-    Other,
-}
-
-impl fmt::Display for Found {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Before => "as before",
-            Self::After => "done",
-            Self::Between => "dropped, and not made again yet",
-            Self::Other => "neither as before nor as planned: somebody else changed it",
-        })
-    }
-}
-
-/// A migration that was broken off, and what was found of it.
-pub struct Broken {
-    /// Its row.
-    pub migration: Migration,
-    /// Each object, in the order of the identities.
-    pub found: Vec<(ObjectId, Found)>,
-    /// How many statements are known to have run, and of how many.
-    pub progress: (usize, usize),
-    /// What each object was before, and is to be: the one on the way back, the other on the way forward.
-    ends: Vec<[Option<Definition>; 2]>,
-}
-
-impl Broken {
-    /// What would be live after this way and is not now, and would fail when it fires: a table may have gone meanwhile.
-    ///
-    /// # Errors
-    /// The database cannot be read.
-    pub fn would_fail(&self, way: Way, database: &mut dyn Database) -> Result<Vec<String>, Error> {
-        let made = self.found.iter().zip(&self.ends);
-        let made: Vec<&Definition> = made
-            .filter_map(|((_, found), [before, after])| match (way, found) {
-                (Way::Leave, _) | (Way::Forward, Found::After) | (Way::Back, Found::Before) => None,
-                (Way::Forward, _) => after.as_ref(),
-                (Way::Back, _) => before.as_ref(),
-            })
-            .collect();
-        let found = database.check(&made, &[])?;
-        Ok(found.into_iter().map(|(_, fault)| fault.message).collect())
-    }
-
-    /// Whether every object is in a state that the migration can have left it in.
-    pub fn is_clear(&self) -> bool {
-        self.found.iter().all(|(_, found)| *found != Found::Other)
-    }
-}
-
-/// Which way out of a broken-off migration.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Way {
-    /// Finish it.
-    Forward,
-    /// Undo it.
-    Back,
-    /// Leave everything as it is found, and record nothing of it.
-    Leave,
 }
 
 /// Run a job: one attempt. On an error nothing has changed, unless it is [`Kind::Uncertain`].
@@ -373,9 +302,6 @@ fn run_plain(statements: &[String], database: &mut dyn Database) -> Result<(), E
         .collect();
     database.run(&statements, &mut |_| ())
 }
-
-/// An object that is to be led somewhere, where to, and the statements for it where they are given.
-type Lead<'a> = (&'a Object, Option<Definition>, Option<Vec<Statement>>);
 
 /// Carries a journal out.
 struct Runner<'a> {
@@ -629,223 +555,6 @@ impl Runner<'_> {
             recorded => recorded,
         }
     }
-
-    /// The end of a migration that cannot go on: undo what it did, and say so.
-    fn undone(
-        &self,
-        started: &Migration,
-        clock: Instant,
-        error: Error,
-        database: &mut dyn Database,
-    ) -> Error {
-        if error.kind == Kind::Uncertain {
-            return self.left(error, None);
-        }
-        let back = insist(|| self.back(database)).and_then(|()| {
-            let migration = Migration {
-                state: "failed".to_owned(),
-                finished_at: Some(Timestamp::now().to_string()),
-                duration_ms: i64::try_from(clock.elapsed().as_millis()).ok(),
-                error: Some(error.to_string()),
-                ..started.clone()
-            };
-            let finish = [self.settings.writer.finish(&migration)?];
-            insist(|| run_plain(&finish, database))
-        });
-        match back {
-            Ok(()) => {
-                let error = error.note(format!(
-                    "what had been done was undone: nothing has changed; migration {} is recorded as failed",
-                    self.version
-                ));
-                match existing(&self.journal.tables, database) {
-                    Ok(tables) => tables.iter().fold(error, |error, table| {
-                        error.note(format!("but the table {table}, which it created, stays"))
-                    }),
-                    Err(_) => error,
-                }
-            }
-            Err(second) => self.left(error, Some(second)),
-        }
-    }
-
-    /// Nobody could undo it.
-    fn left(&self, error: Error, second: Option<Error>) -> Error {
-        let mut error = match error.kind {
-            // Its words are those of one after which nothing has changed.
-            Kind::Interrupted => Error::new(Kind::Uncertain, "interrupted"),
-            _ => Error {
-                kind: Kind::Uncertain,
-                ..error
-            },
-        }
-        .note(format!(
-            "migration {} is neither done nor undone",
-            self.version
-        ));
-        if let Some(second) = second {
-            error = error.note(format!("undoing it failed: {second}"));
-        }
-        error.help("`triggerctl repair` shows the state of each trigger, and finishes or undoes it")
-    }
-
-    /// Every object as it was, by the definitions that were written down.
-    fn back(&self, database: &mut dyn Database) -> Result<(), Error> {
-        // A signal may have met their release, and whoever holds some tables can read no others.
-        database.release()?;
-        self.lead(Way::Back, database)
-    }
-
-    /// Lead every object to where the journal says: forward or back.
-    fn lead(&self, way: Way, database: &mut dyn Database) -> Result<(), Error> {
-        if way == Way::Forward {
-            let there = existing(&self.journal.tables, database)?;
-            let missing = self.journal.tables.iter();
-            let missing: Vec<NewTable> = missing
-                .filter(|table| !there.contains(&table.table))
-                .cloned()
-                .collect();
-            create_tables(&missing, database)?;
-        }
-        let catalog = database.catalog(&self.scope())?;
-        let live = definitions(&catalog, database)?;
-        let mut ways = vec![];
-        for object in &self.journal.objects {
-            let now = live.get(&object.id);
-            let found = found(object, &catalog, now, database)?;
-            let there = match way {
-                Way::Back => is_before(object, &catalog, now, database)?,
-                Way::Forward => found == Found::After,
-                Way::Leave => true,
-            };
-            if there {
-                continue;
-            }
-            let is_custom = matches!(
-                object.end,
-                Expected::Released | Expected::Present { custom: true, .. }
-            );
-            if way == Way::Forward && is_custom {
-                ways.push((object, None, Some(self.rest_of(object, found))));
-                continue;
-            }
-            let target = match (way, &object.end) {
-                (Way::Back, _) => object
-                    .before
-                    .as_ref()
-                    .map(|before| before.definition.clone()),
-                (
-                    _,
-                    Expected::Present { definition, .. } | Expected::Returned { definition, .. },
-                ) => Some(definition.clone()),
-                (_, Expected::Absent | Expected::Missing { .. } | Expected::Released) => None,
-            };
-            ways.push((object, target, None));
-        }
-        let statements = self.statements(ways, &catalog, &live, database)?;
-        for group in groups(statements, &BTreeSet::new()) {
-            if !group.tables.is_empty() {
-                hold(&group.tables, self.settings.patience, database, || Ok(()))?;
-            }
-            let result = database.run(&group.statements, &mut |_| ());
-            let released = database.release();
-            result?;
-            released?;
-        }
-        let catalog = database.catalog(&self.scope())?;
-        let live = definitions(&catalog, database)?;
-        for object in &self.journal.objects {
-            if way == Way::Back && !is_before(object, &catalog, live.get(&object.id), database)? {
-                return Err(Error::new(
-                    Kind::Uncertain,
-                    format!("{} is not as it was", object.id),
-                ));
-            }
-        }
-        Ok(())
-    }
-
-    /// The statements that lead each object to its target, or those that are given: what goes first, then table by table,
-    /// whoever tells another's place before it.
-    fn statements(
-        &self,
-        mut ways: Vec<Lead<'_>>,
-        catalog: &Catalog,
-        live: &BTreeMap<ObjectId, Definition>,
-        database: &dyn Database,
-    ) -> Result<Vec<Statement>, Error> {
-        let places: Vec<_> = ways
-            .iter()
-            .map(|(object, target, _)| {
-                let place = target.as_ref().and_then(Definition::place);
-                (&*object.id, place)
-            })
-            .collect();
-        let ranks = ranks(&places);
-        ways.sort_by_cached_key(|(object, target, given)| {
-            let stays = target.is_some() || given.is_some();
-            let rank = ranks.get(&*object.id).copied().unwrap_or(0);
-            let earlier = target.as_ref().map_or(0, earlier_siblings);
-            (stays, object.id.table().cloned(), rank + earlier)
-        });
-        let (renderer, server) = (self.settings.writer.renderer, database.server());
-        let dialect = database.dialect();
-        let mut siblings = Siblings::read(&catalog.places);
-        let mut statements = vec![];
-        for (object, target, given) in ways {
-            if let Some(mut given) = given {
-                statements.append(&mut given);
-                continue;
-            }
-            let (now, target) = siblings.step(live.get(&object.id).cloned(), target);
-            let ddl = match (&now, &target) {
-                (None, None) => continue,
-                (Some(now), None) => dialect.drop(now, renderer, server)?,
-                (None, Some(target)) => {
-                    dialect.create(&database.spared(target), renderer, server)?
-                }
-                (Some(now), Some(target)) => {
-                    let (now, target) = (database.spared(now), database.spared(target));
-                    dialect.alter(&now, &target, renderer, server)?
-                }
-            };
-            statements.extend(ddl.statements.into_iter().map(|sql| {
-                let is_about = dialect.subject(&sql, object.id.schema()).is_some();
-                Statement {
-                    sql,
-                    object: is_about.then(|| Arc::clone(&object.id)),
-                }
-            }));
-        }
-        Ok(statements)
-    }
-
-    /// What is left to be done about one object by the statements themselves, for whose end there is no definition.
-    fn rest_of(&self, object: &Object, found: Found) -> Vec<Statement> {
-        let mut statements: Vec<Statement> = vec![];
-        let mut settings = vec![];
-        for step in &self.journal.steps {
-            let statement = step.statement();
-            match &statement.object {
-                None => settings.push(statement),
-                Some(id) if *id == object.id => {
-                    statements.append(&mut settings);
-                    statements.push(statement);
-                }
-                Some(_) => settings.clear(),
-            }
-        }
-        if found == Found::Between {
-            // All that is missing is its last making.
-            let last_drop = statements
-                .iter()
-                .rposition(|statement| statement.object.is_some() && is_drop(statement));
-            if let Some(at) = last_drop {
-                statements.drain(..=at);
-            }
-        }
-        statements
-    }
 }
 
 impl Step {
@@ -855,21 +564,6 @@ impl Step {
             object: self.about.as_ref().map(|about| Arc::clone(&about.0)),
         }
     }
-}
-
-/// So often may a signal meet what must be done to the end: somebody may press Ctrl-C again.
-const INSISTENCE: u32 = 20;
-
-/// Do what must not be given up because of a signal, since nothing would be as it was: what a signal has the server stop may be
-/// that, instead of what the signal was meant for. It is begun anew, and does nothing twice.
-fn insist<T>(mut work: impl FnMut() -> Result<T, Error>) -> Result<T, Error> {
-    for _ in 0..INSISTENCE {
-        match work() {
-            Err(error) if error.kind == Kind::Interrupted => log::info!("{error}; going on"),
-            done => return done,
-        }
-    }
-    work()
 }
 
 /// Hold others off these tables.
@@ -903,210 +597,4 @@ fn patiently(
         std::thread::sleep(pause + Duration::from_millis(fastrand::u64(0..=50)));
         pause = (pause * 2).min(Duration::from_secs(2));
     }
-}
-
-fn definitions(
-    catalog: &Catalog,
-    database: &mut dyn Database,
-) -> Result<BTreeMap<ObjectId, Definition>, Error> {
-    let ids: Vec<ObjectId> = catalog.fingerprints.keys().cloned().collect();
-    database.definitions(&ids, Depth::Whole)
-}
-
-/// Whether an object is as it was before the migration.
-fn is_before(
-    object: &Object,
-    catalog: &Catalog,
-    now: Option<&Definition>,
-    database: &mut dyn Database,
-) -> Result<bool, Error> {
-    let live = catalog.fingerprints.get(&object.id);
-    Ok(match (&object.before, live, now) {
-        (None, None, _) => true,
-        (Some(before), Some(live), _) if before.fingerprint == *live => true,
-        (Some(before), Some(_), Some(now)) => {
-            differences(&before.definition, now, database)?.is_empty()
-        }
-        _ => false,
-    })
-}
-
-/// How one object is found; what is only recorded is after as it was before.
-fn found(
-    object: &Object,
-    catalog: &Catalog,
-    now: Option<&Definition>,
-    database: &mut dyn Database,
-) -> Result<Found, Error> {
-    let is_before = is_before(object, catalog, now, database)?;
-    let is_after = match (&object.end, now) {
-        // The statements say what a released one is to be: gone, as far as that can be seen.
-        (Expected::Absent | Expected::Missing { .. } | Expected::Released, None) => true,
-        (
-            Expected::Present {
-                definition,
-                rendered_digest: _,
-                custom: false,
-            }
-            | Expected::Returned {
-                definition,
-                record: _,
-            },
-            Some(now),
-        ) => differences(definition, now, database)?.is_empty(),
-        _ => false,
-    };
-    Ok(
-        if is_after && !(is_before && matches!(object.end, Expected::Released)) {
-            Found::After
-        } else if is_before {
-            Found::Before
-        } else if now.is_none() {
-            Found::Between
-        } else {
-            Found::Other
-        },
-    )
-}
-
-fn earlier_siblings(definition: &Definition) -> usize {
-    match definition.place() {
-        Some(crate::model::Place::Among { before, .. }) => before.len(),
-        _ => 0,
-    }
-}
-
-/// What there is of a migration that was broken off; `None` when there is none. Takes no lock, so it may still be
-/// running: see [`repair`].
-pub fn broken(database: &mut dyn Database) -> Result<Option<Broken>, Error> {
-    let Some(unfinished) = database.unfinished()? else {
-        return Ok(None);
-    };
-    let Unfinished { migration, journal } = unfinished;
-    let Some(journal) = journal else {
-        return Ok(Some(Broken {
-            migration,
-            found: vec![],
-            progress: (0, 0),
-            ends: vec![],
-        }));
-    };
-    let journal = written::read(&journal, &migration, database.home())?;
-    let expected: BTreeMap<_, _> = journal
-        .objects
-        .iter()
-        .map(|object| (object.id.clone(), object.end.clone()))
-        .collect();
-    let catalog = database.catalog(&job_scope(&expected))?;
-    let live = definitions(&catalog, database)?;
-    let states: Vec<_> = journal
-        .objects
-        .iter()
-        .map(|object| {
-            Ok((
-                ObjectId::clone(&object.id),
-                found(object, &catalog, live.get(&object.id), database)?,
-            ))
-        })
-        .collect::<Result<_, Error>>()?;
-    let progress = progress(&journal, &states);
-    let objects = journal.objects.iter();
-    Ok(Some(Broken {
-        ends: objects
-            .map(|object| object.ends().map(Option::<&_>::cloned))
-            .collect(),
-        migration,
-        found: states,
-        progress,
-    }))
-}
-
-/// How many statements about triggers have run, as what was found of each trigger says, and of how many. Nothing was counted
-/// on the way: a row of the history with all that is to be done is too long to be written anew for each statement, above all
-/// where a binary log keeps the whole of it.
-fn progress(journal: &Journal, states: &[(ObjectId, Found)]) -> (usize, usize) {
-    let (mut done, mut all) = (0, 0);
-    for (id, found) in states {
-        let about = ObjectRef::from(id);
-        let own = journal
-            .steps
-            .iter()
-            .filter(|step| step.about.as_ref() == Some(&about));
-        let count = own.count();
-        all += count;
-        done += match found {
-            Found::After => count,
-            // Dropped: of two statements the first.
-            Found::Between => count.saturating_sub(1),
-            Found::Before | Found::Other => 0,
-        };
-    }
-    (done, all)
-}
-
-/// End a migration that was broken off, under the migration lock. The answer is its row as it is now.
-pub fn repair(
-    way: Way,
-    patience: Patience,
-    writer: Writer<'_>,
-    database: &mut dyn Database,
-) -> Result<Option<Migration>, Error> {
-    database.begin(patience)?;
-    let result = repair_locked(way, patience, writer, database);
-    let ended = database.abort();
-    let migration = result?;
-    ended?;
-    Ok(migration)
-}
-
-fn repair_locked(
-    way: Way,
-    patience: Patience,
-    writer: Writer<'_>,
-    database: &mut dyn Database,
-) -> Result<Option<Migration>, Error> {
-    let clock = Instant::now();
-    let Some(Unfinished { migration, journal }) = database.unfinished()? else {
-        return Ok(None);
-    };
-    let journal = match &journal {
-        Some(journal) => written::read(journal, &migration, database.home())?,
-        // Nothing had been run.
-        None => Journal {
-            tables: vec![],
-            steps: vec![],
-            objects: vec![],
-            found: vec![],
-        },
-    };
-    let way = if journal.steps.is_empty() && journal.objects.is_empty() {
-        Way::Leave
-    } else {
-        way
-    };
-    let settings = Settings {
-        patience,
-        message: None,
-        writer,
-    };
-    let runner = Runner {
-        journal: &journal,
-        version: migration.version,
-        settings: &settings,
-    };
-    runner.lead(way, database)?;
-    if way == Way::Forward {
-        return runner.finish(None, &migration, clock, database).map(Some);
-    }
-    let migration = Migration {
-        state: "failed".to_owned(),
-        finished_at: Some(Timestamp::now().to_string()),
-        error: Some(match way {
-            Way::Back => "broken off, and undone afterwards".to_owned(),
-            Way::Leave | Way::Forward => "broken off, and left as it was found".to_owned(),
-        }),
-        ..migration
-    };
-    run_plain(&[settings.writer.finish(&migration)?], database)?;
-    Ok(Some(migration))
 }

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc;
 use std::thread;
 
-use super::{Group, is_drop};
+use super::groups::{Group, is_drop};
 use crate::db::Database;
 use crate::error::{Error, Kind};
 
