@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use crate::db::{Catalog, Database, History, Record};
 use crate::desired::{Desired, DesiredSet};
 use crate::diff::{self, FieldChange, Judge};
-use crate::error::Error;
+use crate::error::{Error, Kind};
 use crate::model::{Definition, ObjectId, TriggerId};
 use crate::render::Renderer;
 
@@ -38,10 +38,10 @@ impl<'a> Planner<'a> {
         let live = match sides.live {
             None => None,
             Some(_) => Some(self.evidence.live.get(sides.from).cloned().ok_or_else(|| {
-                Error::failed(format!(
-                    "{} was changed while it was being read",
-                    sides.from
-                ))
+                Error::new(
+                    Kind::Busy,
+                    format!("{} was changed while it was being read", sides.from),
+                )
                 .help("try again")
             })?),
         };

@@ -546,8 +546,13 @@ impl Walk {
         self.is_checked();
         // There and back.
         let there = self.live.snapshot();
-        let back = self.migrates(|walk| walk.run(&["rollback", "--yes"]));
+        let mut back = self.migrates(|walk| walk.run(&["rollback", "--yes"]));
         let refused = back.code == Some(3) && back.stderr.contains("hazard would_fail");
+        if refused && self.altered.is_empty() {
+            // It had been made so: no plan of PostgreSQL's looks into a body, whose function may have a search_path of its own.
+            let anyway = ["rollback", "--yes", "--allow", "would_fail"];
+            back = self.migrates(|walk| walk.run(&anyway));
+        }
         if (back.code == Some(1) || refused) && !self.altered.is_empty() {
             // What was there does not fit the tables any more.
             self.assert_unmoved(&says(&format!("{back}"), &plan), &after);

@@ -535,7 +535,7 @@ fn fingerprint(row: &Listed, at_home: bool, text: &str) -> String {
 /// A definition that was asked for and is not there.
 pub(super) fn gone(id: &ObjectId) -> Error {
     Error::new(
-        Kind::Failed,
+        Kind::Busy,
         format!("{id} was changed while it was being read"),
     )
     .help("try again")
