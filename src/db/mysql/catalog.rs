@@ -43,14 +43,6 @@ pub(super) fn digest<'a>(parts: impl IntoIterator<Item = &'a str>) -> String {
     crate::digest::hex(&hash.finalize())
 }
 
-/// The databases that a scope is about.
-fn schemas_of(scope: &Scope<'_>) -> BTreeSet<String> {
-    let mut schemas = scope.schemas.clone();
-    schemas.extend(scope.known.iter().map(|id| id.schema().to_owned()));
-    schemas.retain(|schema| !schema.is_empty());
-    schemas
-}
-
 /// Where triggers stand.
 fn standings<'a>(
     triggers: impl Iterator<Item = (&'a ObjectId, Timing, Events, &'a Creation)>,
@@ -78,15 +70,22 @@ pub(super) struct Listed {
 }
 
 impl Mysql {
-    pub(super) fn read_catalog(&mut self, scope: &Scope<'_>) -> Result<Catalog, Error> {
+    /// The triggers of a scope; what was read before is forgotten.
+    fn list_anew(&mut self, scope: &Scope<'_>) -> Result<Vec<Listed>, Error> {
         self.live = BTreeMap::new();
         self.listed = BTreeMap::new();
-        let schemas = schemas_of(scope);
+        let mut schemas = scope.schemas.clone();
+        schemas.extend(scope.known.iter().map(|id| id.schema().to_owned()));
+        schemas.retain(|schema| !schema.is_empty());
         if schemas.is_empty() {
-            return Ok(Catalog::default());
+            return Ok(vec![]);
         }
         self.may_see_triggers(&schemas, &scope.known)?;
-        let listed = self.list(&schemas)?;
+        self.list(&schemas)
+    }
+
+    pub(super) fn read_catalog(&mut self, scope: &Scope<'_>) -> Result<Catalog, Error> {
+        let listed = self.list_anew(scope)?;
         let (catalog, live) = self.described(listed, &scope.known, |_| true)?;
         self.live = live;
         Ok(catalog)
@@ -137,14 +136,7 @@ impl Mysql {
 
     /// What there is, by name alone: [`Mysql::read_definitions`] reads the texts of those that it is asked for.
     pub(super) fn read_listing(&mut self, scope: &Scope<'_>) -> Result<Catalog, Error> {
-        self.live = BTreeMap::new();
-        self.listed = BTreeMap::new();
-        let schemas = schemas_of(scope);
-        if schemas.is_empty() {
-            return Ok(Catalog::default());
-        }
-        self.may_see_triggers(&schemas, &scope.known)?;
-        let listed = self.list(&schemas)?;
+        let listed = self.list_anew(scope)?;
         let listed = self.placed(listed, &scope.known, |_| true).into_iter();
         self.listed = listed
             .map(|(id, row)| (ObjectId::Trigger(id), row))
