@@ -601,8 +601,13 @@ impl Definition {
 
     /// Where a trigger is, or is to be, among its siblings.
     pub fn place(&self) -> Option<&Place> {
+        self.creation()?.place.as_ref()
+    }
+
+    /// What the engine keeps of the session that created it.
+    pub fn creation(&self) -> Option<&Creation> {
         match self {
-            Self::Trigger(trigger) => trigger.creation.as_ref()?.place.as_ref(),
+            Self::Trigger(trigger) => trigger.creation.as_deref(),
             Self::Function(_) => None,
         }
     }

@@ -238,10 +238,7 @@ impl Importer<'_> {
         others: &Others,
     ) -> Result<Option<Piece>, Error> {
         let dialect = self.database.dialect();
-        let spared: BTreeMap<TriggerId, Arc<Trigger>> = definitions
-            .values()
-            .filter_map(|definition| spared(definition, &*self.database))
-            .collect();
+        let spared = self.spared(&definitions)?;
         let source = Source {
             dialect,
             renderer: self.renderer,
@@ -302,6 +299,34 @@ impl Importer<'_> {
             without_text,
             with_rights,
         }))
+    }
+
+    /// Triggers without what a new one has anyway on this connection, where the engine keeps more than its DDL says. What a spec
+    /// leaves open stays as it was recorded: a trigger that would not be as it is live then has to say all.
+    fn spared(
+        &mut self,
+        definitions: &BTreeMap<ObjectId, Definition>,
+    ) -> Result<BTreeMap<TriggerId, Arc<Trigger>>, Error> {
+        let keeps_more = |(id, definition): (&ObjectId, &Definition)| {
+            definition.creation().is_some().then(|| id.clone())
+        };
+        let ids: Vec<ObjectId> = definitions.iter().filter_map(keeps_more).collect();
+        let recorded = self.database.recorded(&ids, i64::MAX)?;
+        let mut all = BTreeMap::new();
+        for (id, definition) in ids.iter().filter_map(|id| definitions.get_key_value(id)) {
+            let mut spared = self.database.spared(definition).into_owned();
+            if let Some(recorded) = recorded.get(id) {
+                let mut completed = spared.clone();
+                self.database.dialect().complete(&mut completed, recorded);
+                if completed.creation() != definition.creation() {
+                    spared = definition.clone();
+                }
+            }
+            if let Definition::Trigger(spared) = spared {
+                all.insert(spared.id.clone(), spared);
+            }
+        }
+        Ok(all)
     }
 
     /// Of what is live, these triggers, with the functions that they call.
@@ -380,18 +405,5 @@ impl Imported {
         self.without_text.extend(without_text);
         let qualifies = importer.database.dialect().qualifies();
         self.sections.put(&drafts, &importer.callers, qualifies);
-    }
-}
-
-/// A trigger without what a new one has anyway on this connection, where the engine keeps more than its DDL says.
-fn spared(definition: &Definition, database: &dyn Database) -> Option<(TriggerId, Arc<Trigger>)> {
-    match definition {
-        Definition::Trigger(trigger) if trigger.creation.is_some() => {
-            match database.spared(definition).into_owned() {
-                Definition::Trigger(spared) => Some((spared.id.clone(), spared)),
-                Definition::Function(_) => None,
-            }
-        }
-        Definition::Trigger(_) | Definition::Function(_) => None,
     }
 }

@@ -16,6 +16,10 @@ pub(crate) const TESTS: &[(&str, Test)] = &[
         a_spec_may_say_under_which_mode,
     ),
     (
+        "what_was_made_again_by_hand_is_imported_with_its_settings",
+        what_was_made_again_by_hand_is_imported_with_its_settings,
+    ),
+    (
         "bodies_are_checked_under_their_mode",
         bodies_are_checked_under_their_mode,
     ),
@@ -221,6 +225,41 @@ fn a_spec_may_say_under_which_mode(engine: Engine) {
         .on(&live, &["plan"])
         .code(1)
         .says(&["NO_BACKSLASH_ESCAPES", "without the filter"]);
+}
+
+/// A spec that leaves a setting open leaves it as it was recorded: an import over a trigger that somebody made again under the
+/// server's own settings has to name them.
+fn what_was_made_again_by_hand_is_imported_with_its_settings(engine: Engine) {
+    let mut live = Mysql::of(engine);
+    tables(&mut live, 1);
+    let sandbox = Sandbox::with_spec(&format!(
+        "version = 1\n{}[trigger.mysql]\nsql_mode = \"ANSI_QUOTES\"\ncollation = \"utf8mb4_bin\"\n",
+        counting("t0", "a", 1)
+    ));
+    sandbox.on(&live, &["apply", "--yes"]).ok();
+    let mut hand = connect(&live.url());
+    for (setting, imported) in [
+        ("sql_mode = 'NO_BACKSLASH_ESCAPES'", "first.toml"),
+        ("sql_mode = DEFAULT", "second.toml"),
+    ] {
+        hand.query_drop("DROP TRIGGER a").unwrap();
+        hand.query_drop(format!("SET SESSION {setting}")).unwrap();
+        hand.query_drop("CREATE TRIGGER a AFTER INSERT ON t0 FOR EACH ROW BEGIN INSERT INTO log VALUES (7); END")
+            .unwrap();
+        let before = live.snapshot();
+        sandbox.on(&live, &["import", "-o", imported]).ok();
+        let text = sandbox.read(imported);
+        for key in ["sql_mode", "collation"] {
+            assert!(text.contains(key), "{key} is not in\n{text}");
+        }
+        let plan = sandbox
+            .on(&live, &["-c", imported, "plan", "--format", "json"])
+            .json();
+        assert_eq!(plan["changes"][0]["action"], "adopt", "{plan:#}");
+        sandbox.on(&live, &["-c", imported, "apply", "--yes"]).ok();
+        assert_same("an adoption", &before, &live.snapshot());
+        sandbox.on(&live, &["-c", imported, "check"]).ok();
+    }
 }
 
 fn bodies_are_checked_under_their_mode(engine: Engine) {
