@@ -1,6 +1,7 @@
 //! DDL that cannot be undone: rows that must not escape, errors in the middle, kills, and two at once.
 
 use std::fmt::Write as _;
+use std::process::Stdio;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
@@ -8,7 +9,7 @@ use std::time::Duration;
 use mysql::prelude::Queryable;
 
 use crate::common::mysql::{Engine, Mysql};
-use crate::common::{Live, MEANT, assert_same};
+use crate::common::{self, Live, MEANT, assert_same};
 use crate::{Test, counting, empty_plan, spec, tables};
 
 pub(crate) const TESTS: &[(&str, Test)] = &[
@@ -438,6 +439,28 @@ fn two_at_once_are_one_after_the_other(engine: Engine) {
         .says(&["another triggerctl", &held])
         .never_says(&["root"]);
     live.batch(&format!("DROP USER {user}@localhost"));
+    // Nobody has to wait until the waiting is over.
+    let child = sandbox
+        .command(&[
+            "--url",
+            &live.url(),
+            "apply",
+            "--yes",
+            "--lock-timeout",
+            "60000",
+        ])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    common::eventually("it waits for the migration lock", || {
+        let waiting = "SELECT COUNT(*) FROM information_schema.PROCESSLIST WHERE DB = DATABASE() AND INFO LIKE 'SELECT GET_LOCK(%'";
+        live.run(waiting).contains('1')
+    });
+    common::signal(&child, "INT");
+    common::wait(child, "apply that waits for another")
+        .code(130)
+        .says(&["interrupted: nothing was changed"]);
     drop(other);
     sandbox.on(&live, &["apply", "--yes"]).ok();
 }

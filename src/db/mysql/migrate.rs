@@ -1,6 +1,7 @@
 //! The locks of a migration, and its statements. There is no transaction to undo: what is run stays.
 
 use std::collections::BTreeSet;
+use std::time::{Duration, Instant};
 
 use mysql::prelude::Queryable;
 
@@ -11,6 +12,7 @@ use crate::db::{Patience, Statement};
 use crate::dialect::mysql::stored;
 use crate::error::{Error, Kind};
 use crate::model::TableId;
+use crate::signal;
 use crate::sql::{MYSQL, tokens};
 
 /// The least that a lock is waited for, in seconds: the engines count whole ones, and a writer's transaction may take
@@ -30,11 +32,9 @@ impl Mysql {
     pub(super) fn begin_migration(&mut self, patience: Patience) -> Result<(), Error> {
         let seconds = patience.lock_timeout.as_secs_f64().ceil().max(1.0);
         let name = literal(&self.lock_name());
-        let taken: Option<u64> = self.value(
-            "take the migration lock",
-            &format!("SELECT GET_LOCK({name}, {seconds})"),
-        )?;
-        if taken != Some(1) {
+        let ask = format!("SELECT GET_LOCK({name}, 1)");
+        let is_taken = self.waited("take the migration lock", &ask, seconds)?;
+        if !is_taken {
             let busy = Error::new(Kind::Busy, "another triggerctl is at work on this database");
             return Err(self.with_holder(busy, &self.lock_name())
                 .help("try again when it is done; the lock of one that was killed goes after some seconds"));
@@ -42,6 +42,22 @@ impl Mysql {
         self.wait_for_helpers(seconds)?;
         self.lock_wait = patience.lock_timeout.as_secs().max(LEAST_WAIT);
         self.set_lock_wait()
+    }
+
+    /// Ask for locks again and again, each time for a second, since a signal is seen between two statements alone. Whether they were
+    /// had within so many seconds.
+    fn waited(&mut self, purpose: &str, ask: &str, seconds: f64) -> Result<bool, Error> {
+        let until = Instant::now() + Duration::from_secs_f64(seconds);
+        loop {
+            signal::check()?;
+            let had: Option<u64> = self.value(purpose, ask)?;
+            if had == Some(1) {
+                return Ok(true);
+            }
+            if Instant::now() >= until {
+                return Ok(false);
+            }
+        }
     }
 
     /// Helpers of a migration whose first connection broke may still be at work: whoever begins waits for them.
@@ -56,12 +72,11 @@ impl Mysql {
             .clone()
             .map(|number| {
                 let name = literal(&self.helper_lock_name(number));
-                format!("GET_LOCK({name}, {seconds}) = 1 AND RELEASE_LOCK({name}) = 1")
+                format!("GET_LOCK({name}, 1) = 1 AND RELEASE_LOCK({name}) = 1")
             })
             .collect();
-        let sql = format!("SELECT {}", each.join(" AND "));
-        let free: Option<u64> = self.value("wait for the end of another migration", &sql)?;
-        if free == Some(1) {
+        let ask = format!("SELECT {}", each.join(" AND "));
+        if self.waited("wait for the end of another migration", &ask, seconds)? {
             return Ok(());
         }
         let mut busy = Error::new(
