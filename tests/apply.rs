@@ -985,3 +985,69 @@ fn whose_rights_a_function_runs_with_is_no_small_thing() {
     assert!(whose(&mut live).contains("users_log|postgres|t"));
     empty(&sandbox, &live);
 }
+
+/// What two triggers call may have been dropped by hand after one of them went, and the other brought it back: then it is
+/// there for the first one too.
+#[test]
+fn a_trigger_comes_back_with_the_function_that_it_calls() {
+    let mut live = Postgres::new();
+    live.batch(TABLES);
+    let calls = |name: &str, function: &str| {
+        format!(
+            "[[trigger]]\nname = '{name}'\ntable = 'users'\ntiming = 'before'\nevents = ['update']\n[trigger.postgres]\nfunction = '{function}'\n"
+        )
+    };
+    let shared = "[[function]]\nname = 'shared'\nbody = 'BEGIN RETURN NEW; END'\n";
+    let sandbox = Sandbox::with_spec(&spec(&[
+        &calls("one", "shared"),
+        &calls("other", "shared"),
+        &calls("builtin", "pg_catalog.suppress_redundant_updates_trigger"),
+        shared,
+    ]));
+    sandbox.on(&live, &["apply", "--yes"]).ok();
+    sandbox.write("triggers.toml", spec(&[&calls("other", "shared"), shared]));
+    sandbox.on(&live, &["apply", "--yes"]).ok();
+    live.batch("DROP FUNCTION shared() CASCADE");
+    sandbox.on(&live, &["apply", "--yes"]).ok();
+    sandbox.on(&live, &["rollback", "--to", "1", "--yes"]).ok();
+    let snapshot = live.snapshot();
+    assert!(snapshot.contains("trigger public.users.one "), "{snapshot}");
+    assert!(
+        snapshot.contains("trigger public.users.builtin "),
+        "{snapshot}"
+    );
+    // The other one had been dropped by hand, and is so again.
+    assert!(
+        !snapshot.contains("trigger public.users.other "),
+        "{snapshot}"
+    );
+}
+
+/// A function that is nobody's may be gone when the trigger that called it is to come back: that is said before anything runs.
+#[test]
+fn a_trigger_whose_function_is_gone_does_not_come_back() {
+    let mut live = Postgres::new();
+    live.batch(TABLES);
+    let theirs =
+        "CREATE FUNCTION theirs() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END'";
+    live.batch(theirs);
+    let sandbox = Sandbox::with_spec(&spec(&[
+        "[[trigger]]\nname = 'one'\ntable = 'users'\ntiming = 'before'\nevents = ['update']\n[trigger.postgres]\nfunction = 'theirs'\n",
+    ]));
+    sandbox.on(&live, &["apply", "--yes"]).ok();
+    let there = live.snapshot();
+    sandbox.write("triggers.toml", spec(&[]));
+    sandbox
+        .on(&live, &["apply", "--yes", "--allow", "another_spec"])
+        .ok();
+    live.batch("DROP FUNCTION theirs()");
+    let before = live.everything();
+    sandbox
+        .on(&live, &["rollback", "--yes"])
+        .code(3)
+        .says(&["trigger one", "calls function public.theirs, which is gone"]);
+    assert_same("refused", &before, &live.everything());
+    live.batch(theirs);
+    sandbox.on(&live, &["rollback", "--yes"]).ok();
+    assert_same("back", &there, &live.snapshot());
+}
