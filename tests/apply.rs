@@ -986,6 +986,34 @@ fn whose_rights_a_function_runs_with_is_no_small_thing() {
     empty(&sandbox, &live);
 }
 
+/// A schema that is not there is found before anything runs.
+#[test]
+fn a_function_needs_its_schema() {
+    let mut live = Postgres::new();
+    live.batch(TABLES);
+    let there = AGE.to_owned() + "\n[trigger.postgres]\nfunction_name = 'nowhere.age'\n";
+    let helper = "[[function]]\nname = 'neither.helper'\nbody = 'BEGIN RETURN NEW; END'\n";
+    let sandbox = Sandbox::with_spec(&spec(&[&there, helper]));
+    for command in [&["plan"][..], &["check"], &["apply", "--yes"]] {
+        sandbox.on(&live, command).code(1).says(&[
+            "there is no schema `nowhere` for function nowhere.age",
+            "there is no schema `neither` for function neither.helper",
+            "2 errors",
+        ]);
+    }
+    live.batch("CREATE SCHEMA nowhere; CREATE SCHEMA neither");
+    sandbox.on(&live, &["apply", "--yes"]).ok();
+    empty(&sandbox, &live);
+    // It may have been dropped or renamed since.
+    live.batch("ALTER SCHEMA nowhere RENAME TO elsewhere");
+    sandbox
+        .on(&live, &["plan"])
+        .code(1)
+        .says(&["there is no schema `nowhere`"]);
+    live.batch("ALTER SCHEMA elsewhere RENAME TO nowhere");
+    empty(&sandbox, &live);
+}
+
 /// What two triggers call may have been dropped by hand after one of them went, and the other brought it back: then it is
 /// there for the first one too.
 #[test]

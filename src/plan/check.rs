@@ -63,6 +63,43 @@ pub(super) fn refuse_doubtful(
     Error::collected(problems)
 }
 
+/// A function is made in a schema that is there. One that holds anything is.
+pub(super) fn refuse_without_schema(
+    desired: &DesiredSet,
+    changes: &[Change],
+    catalog: &Catalog,
+    database: &mut dyn Database,
+) -> Result<(), Error> {
+    let live = catalog.fingerprints.keys();
+    let tables = desired.keys().filter_map(|id| id.table());
+    let there: BTreeSet<&str> = live
+        .map(ObjectId::schema)
+        .chain(tables.map(|table| table.schema.as_str()))
+        .collect();
+    let made: Vec<&ObjectId> = changes
+        .iter()
+        .filter(|change| change.action.differs() && change.after.is_some())
+        .map(Change::id)
+        .filter(|id| matches!(id, ObjectId::Function(_)) && !there.contains(id.schema()))
+        .collect();
+    if made.is_empty() {
+        return Ok(());
+    }
+    let asked: BTreeSet<&str> = made.iter().map(|id| id.schema()).collect();
+    let missing = database.missing_schemas(&asked.into_iter().collect::<Vec<_>>())?;
+    let problems = made
+        .into_iter()
+        .filter(|id| missing.iter().any(|schema| schema == id.schema()))
+        .filter_map(|id| Some((id, desired.get(id)?)))
+        .map(|(id, wanted)| {
+            Diagnostic::new(format!("there is no schema `{}` for {id}", id.schema()))
+                .at(&wanted.span)
+                .help("create the schema first, or name another one")
+        })
+        .collect();
+    Error::collected(problems)
+}
+
 /// Those that are to be checked, and the functions that they call: a function that may have faults comes with the
 /// triggers that cannot be made without it.
 pub(super) fn with_called<'a>(

@@ -14,7 +14,9 @@ use crate::model::{Action as TriggerAction, Definition, FunctionSource, ObjectId
 use crate::render::Renderer;
 use crate::selectors::Uncovered;
 
-use super::check::{check_what_differs, leaves_checking, refuse_doubtful, refuse_taken_over};
+use super::check::{
+    check_what_differs, leaves_checking, refuse_doubtful, refuse_taken_over, refuse_without_schema,
+};
 use super::decide::Planner;
 use super::foresee::Foreseen;
 use super::hazard::{Around, another_spec, assess};
@@ -165,6 +167,7 @@ pub fn make(
     keep_called_functions(&mut changes, &catalog);
     let changes = targets::targeted(changes, &options.targets, &catalog);
     refuse_doubtful(desired, &changes, planner.database.dialect())?;
+    refuse_without_schema(desired, &changes, &catalog, planner.database)?;
     let is_targeted = !options.targets.is_empty();
     refuse_lonely(desired, &changes, &catalog, is_targeted, planner.database)?;
     if !leaves_checking(options, planner.database) {

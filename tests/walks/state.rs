@@ -146,7 +146,7 @@ impl State {
 }
 
 /// The functions of specs that are in another schema.
-const MADE_THERE: [&str; 4] = ["Help er", "bump", "each", "From"];
+pub(crate) const MADE_THERE: [&str; 4] = ["Help er", "bump", "each", "From"];
 
 fn is_nobodys(key: &str) -> bool {
     ["by_hand", "foreign"]

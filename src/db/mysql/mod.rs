@@ -355,7 +355,11 @@ impl Database for Mysql {
     }
 
     fn schemas(&mut self) -> Result<Vec<String>, Error> {
-        Ok(vec![self.current().to_owned()])
+        let mut schemas = BTreeSet::from([self.current().to_owned()]);
+        // A spec may go beyond the database of the URL: where it has been applied, it is at home too.
+        let history = self.read_history()?;
+        schemas.extend(history.records.keys().map(|id| id.schema().to_owned()));
+        Ok(schemas.into_iter().collect())
     }
 
     fn current_schema(&mut self) -> Result<String, Error> {
