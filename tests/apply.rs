@@ -661,6 +661,36 @@ fn target_limits_the_plan(live: &mut dyn Live) {
         .ok();
 }
 
+/// Where a name is unique whatever the table, what has it has to go: SQLite refused the apply in the middle.
+#[test]
+fn a_target_takes_along_what_has_its_name() {
+    let mut live = Sqlite::new();
+    live.batch(TABLES);
+    live.batch("CREATE TABLE others (id integer, age integer)");
+    let sandbox = Sandbox::with_spec(&spec(&[AGE, LOG]));
+    sandbox.on(&live, &["apply", "--yes"]).ok();
+    let moved = AGE.replace("table = \"users\"", "table = \"others\"");
+    assert_ne!(moved, AGE);
+    sandbox.write("triggers.toml", spec(&[&moved]));
+    let of_others = ["--target", "others.*"];
+    sandbox
+        .on(&live, &[&["apply", "--yes"], &of_others[..]].concat())
+        .ok()
+        .says(&[
+            "drop trigger",
+            "on users",
+            "on others",
+            "1 created, 1 dropped",
+        ]);
+    assert_eq!(planned(&sandbox, &live), ["drop users_log"]);
+    sandbox
+        .on(
+            &live,
+            &[&["plan", "--detailed-exitcode"], &of_others[..]].concat(),
+        )
+        .ok();
+}
+
 fn nothing_to_apply_is_no_migration(live: &mut dyn Live) {
     let sandbox = applied(live, &[AGE]);
     let before = live.everything();

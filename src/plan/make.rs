@@ -165,7 +165,12 @@ pub fn make(
     let unchanged = targets::counted(same.iter().map(|id| &**id), &options.targets, &catalog);
     drop(same);
     keep_called_functions(&mut changes, &catalog);
-    let changes = targets::targeted(changes, &options.targets, &catalog);
+    let changes = targets::targeted(
+        changes,
+        &options.targets,
+        &catalog,
+        planner.database.dialect(),
+    );
     refuse_doubtful(desired, &changes, planner.database.dialect())?;
     refuse_without_schema(desired, &changes, &catalog, planner.database)?;
     let is_targeted = !options.targets.is_empty();
