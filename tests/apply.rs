@@ -1016,6 +1016,26 @@ fn whose_rights_a_function_runs_with_is_no_small_thing() {
     empty(&sandbox, &live);
 }
 
+/// What somebody drops while it is read can be read again: exit code 4 says so. (Here it is gone for good, to be seen at all.)
+#[test]
+fn what_goes_while_it_is_read_is_worth_another_try() {
+    let mut live = Postgres::new();
+    live.batch(TABLES);
+    live.batch("CREATE FUNCTION known(text) RETURNS boolean LANGUAGE sql AS 'SELECT true'");
+    let known = LOG.to_owned() + "when = 'known(NEW.name)'\n";
+    let sandbox = Sandbox::with_spec(&spec(&[&known]));
+    sandbox.on(&live, &["apply", "--yes"]).ok();
+    sandbox.write(
+        "triggers.toml",
+        spec(&[&known.replace("known(", "NOT known(")]),
+    );
+    live.batch("SET allow_system_table_mods = on; DELETE FROM pg_proc WHERE proname = 'known'");
+    sandbox
+        .on(&live, &["plan"])
+        .code(4)
+        .says(&["cache lookup failed", "try again"]);
+}
+
 /// A schema that is not there is found before anything runs.
 #[test]
 fn a_function_needs_its_schema() {

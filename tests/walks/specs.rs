@@ -160,7 +160,7 @@ pub(crate) const USES: [&str; 47] = [
     "use = 'view_write'\ntable = 'seen'\nwith = { target = 't' }\ndialects = ['sqlite', 'postgres']",
     "use = 'version'\ntable = 'other.w'\ndialects = ['postgres', 'mysql']",
     "use = 'audit'\ntable = 'other.w'\ncreate_table = true\nname = 'w_there'\ndialects = ['postgres', 'mysql']",
-    "name = 'first'\ntables = ['other.*', 'u']\nhaving_columns = ['n']\ntiming = 'after'\nevents = ['delete']\nbody = \"INSERT INTO log (what) VALUES ({{ table_name() }});\"\ndialects = ['postgres', 'mysql']",
+    "name = 'beyond'\ntables = ['other.*', 'u']\nhaving_columns = ['n']\ntiming = 'after'\nevents = ['delete']\nbody = \"INSERT INTO log (what) VALUES ({{ table_name() }});\"\ndialects = ['postgres', 'mysql']",
     "use = 'derive'\ntable = 'other.w'\nwith = { columns = { b = \"concat('x', NEW.n)\" } }\ndialects = ['postgres', 'mysql']",
     // Selectors, and names from a template.
     "use = 'version'\ntables = ['t*', 'w*']\nexclude = ['t_*']\nhaving_columns = ['version']",
