@@ -1051,7 +1051,15 @@ fn a_function_needs_its_schema() {
             "2 errors",
         ]);
     }
+    let audit = Sandbox::with_spec(&spec(&[
+        "[[trigger]]\nuse = 'audit'\ntable = 'users'\ncreate_table = true\nwith = { target = 'nowhere.log' }\n",
+    ]));
+    audit
+        .on(&live, &["plan"])
+        .code(1)
+        .says(&["there is no schema `nowhere` for table nowhere.log, to which `audit` writes"]);
     live.batch("CREATE SCHEMA nowhere; CREATE SCHEMA neither");
+    audit.on(&live, &["plan"]).ok();
     sandbox.on(&live, &["apply", "--yes"]).ok();
     empty(&sandbox, &live);
     // It may have been dropped or renamed since.

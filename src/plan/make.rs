@@ -172,7 +172,6 @@ pub fn make(
         planner.database.dialect(),
     );
     refuse_doubtful(desired, &changes, planner.database.dialect())?;
-    refuse_without_schema(desired, &changes, &catalog, planner.database)?;
     let is_targeted = !options.targets.is_empty();
     refuse_lonely(desired, &changes, &catalog, is_targeted, planner.database)?;
     if !leaves_checking(options, planner.database) {
@@ -185,6 +184,7 @@ pub fn make(
         )?;
     }
     let tables = written(&options.tables, &options.targets, &changes);
+    refuse_without_schema(desired, (&changes, &tables), &catalog, planner.database)?;
 
     let mut plan = arrange(
         changes,

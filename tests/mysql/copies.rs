@@ -55,6 +55,17 @@ fn what_is_applied_beside_is_imported(engine: Engine) {
     .says(&["1 trigger"])
     .never_says(&["matches no schema"]);
     assert!(only.read("triggers.toml").contains(&format!("{beside}.t")));
+    // A table that is to be made needs its database.
+    let audit = |to: &str| {
+        Sandbox::with_spec(&format!(
+            "version = 1\n[[trigger]]\nuse = 'audit'\ntable = 't'\ncreate_table = true\nwith = {{ target = '{to}.log' }}\n"
+        ))
+    };
+    audit("nowhere")
+        .on(&live, &["plan"])
+        .code(1)
+        .says(&["there is no schema `nowhere`"]);
+    audit(&beside).on(&live, &["plan"]).ok();
     // Nothing else is.
     live.batch(&format!(
         "DROP TRIGGER {beside}.t_set; CREATE TABLE {beside}.u (a integer)"

@@ -362,6 +362,20 @@ impl Database for Mysql {
         Ok(schemas.into_iter().collect())
     }
 
+    fn missing_schemas(&mut self, names: &[&str]) -> Result<Vec<String>, Error> {
+        let mut missing = vec![];
+        for name in names {
+            let sql = format!(
+                "SELECT 1 FROM information_schema.SCHEMATA WHERE SCHEMA_NAME = {}",
+                literal(name)
+            );
+            if self.value::<u8>("look for the databases", &sql)?.is_none() {
+                missing.push((*name).to_owned());
+            }
+        }
+        Ok(missing)
+    }
+
     fn current_schema(&mut self) -> Result<String, Error> {
         Ok(self.current().to_owned())
     }
