@@ -177,17 +177,8 @@ fn touched(
 ) -> Result<(BTreeMap<ObjectId, Touched>, Catalog), Error> {
     let befores = database.befores(to)?;
     let then = database.records_at(to)?;
-    let ids: BTreeSet<ObjectId> = befores.keys().cloned().collect();
-    let scope = scope_of(ids.iter());
-    let catalog = database.catalog(&scope)?;
-    let live_ids: Vec<ObjectId> = ids
-        .iter()
-        .filter(|id| catalog.fingerprints.contains_key(id))
-        .cloned()
-        .collect();
-    let mut live = database.definitions(&live_ids, Depth::Whole)?;
-    let then_ids: Vec<ObjectId> = ids
-        .iter()
+    let then_ids: Vec<ObjectId> = befores
+        .keys()
         .filter(|id| then.contains_key(id))
         .cloned()
         .collect();
@@ -215,15 +206,72 @@ fn touched(
             (Some(before), _) => before,
         };
         let touched = Touched {
-            live: live.remove(&id),
-            fingerprint: catalog.fingerprints.get(&id).cloned(),
+            live: None,
+            fingerprint: None,
             target,
             then,
         };
         all.insert(id, touched);
     }
+    let called = called(&all);
+    for id in called.keys() {
+        // It was dropped by hand between the migration that took its caller away and the one that saw it go.
+        if let Some(touched) = all.get_mut(id)
+            && touched.target.is_none()
+        {
+            touched.target = touched.then.as_ref().map(|(_, recorded)| recorded.clone());
+        }
+    }
+    let catalog = database.catalog(&scope_of(all.keys().chain(called.keys())))?;
+    let live_ids: Vec<ObjectId> = all
+        .keys()
+        .filter(|id| catalog.fingerprints.contains_key(id))
+        .cloned()
+        .collect();
+    let mut live = database.definitions(&live_ids, Depth::Whole)?;
+    for (id, touched) in &mut all {
+        touched.live = live.remove(id);
+        touched.fingerprint = catalog.fingerprints.get(id).cloned();
+    }
     refuse_what_moved(&all, history, database)?;
+    refuse_what_is_gone(&all, &called, &catalog)?;
     Ok((all, catalog))
+}
+
+/// The functions that the triggers which are to be live again call, each with one that does.
+fn called(touched: &BTreeMap<ObjectId, Touched>) -> BTreeMap<ObjectId, ObjectId> {
+    let targets = touched.iter().filter_map(|(id, touched)| {
+        let function = touched.target.as_ref()?.calls()?;
+        Some((ObjectId::Function(function.clone()), id.clone()))
+    });
+    targets.collect()
+}
+
+/// An error when a trigger that comes back calls a function that neither is there nor comes back.
+fn refuse_what_is_gone(
+    touched: &BTreeMap<ObjectId, Touched>,
+    called: &BTreeMap<ObjectId, ObjectId>,
+    catalog: &Catalog,
+) -> Result<(), Error> {
+    let gone = called
+        .iter()
+        .find(|(function, _)| match touched.get(function) {
+            Some(touched) => touched.target.is_none(),
+            None => {
+                !(catalog.fingerprints.contains_key(function)
+                    || catalog.taken_over.contains_key(function))
+            }
+        });
+    let Some((function, trigger)) = gone else {
+        return Ok(());
+    };
+    Err(Diagnostic::new(format!(
+        "{trigger} comes back and calls {function}, which is gone"
+    ))
+    .help(format!(
+        "create {function} again first, or name another version to go back to with `--to`"
+    ))
+    .into_error(Kind::Refused))
 }
 
 /// What was live, with the condition in the words that made it: what a server prints of one need not give the same again.

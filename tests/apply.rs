@@ -661,6 +661,36 @@ fn target_limits_the_plan(live: &mut dyn Live) {
         .ok();
 }
 
+/// Where a name is unique whatever the table, what has it has to go: SQLite refused the apply in the middle.
+#[test]
+fn a_target_takes_along_what_has_its_name() {
+    let mut live = Sqlite::new();
+    live.batch(TABLES);
+    live.batch("CREATE TABLE others (id integer, age integer)");
+    let sandbox = Sandbox::with_spec(&spec(&[AGE, LOG]));
+    sandbox.on(&live, &["apply", "--yes"]).ok();
+    let moved = AGE.replace("table = \"users\"", "table = \"others\"");
+    assert_ne!(moved, AGE);
+    sandbox.write("triggers.toml", spec(&[&moved]));
+    let of_others = ["--target", "others.*"];
+    sandbox
+        .on(&live, &[&["apply", "--yes"], &of_others[..]].concat())
+        .ok()
+        .says(&[
+            "drop trigger",
+            "on users",
+            "on others",
+            "1 created, 1 dropped",
+        ]);
+    assert_eq!(planned(&sandbox, &live), ["drop users_log"]);
+    sandbox
+        .on(
+            &live,
+            &[&["plan", "--detailed-exitcode"], &of_others[..]].concat(),
+        )
+        .ok();
+}
+
 fn nothing_to_apply_is_no_migration(live: &mut dyn Live) {
     let sandbox = applied(live, &[AGE]);
     let before = live.everything();
@@ -984,4 +1014,126 @@ fn whose_rights_a_function_runs_with_is_no_small_thing() {
     sandbox.on(&live, &["apply", "--yes", "--adopt"]).ok();
     assert!(whose(&mut live).contains("users_log|postgres|t"));
     empty(&sandbox, &live);
+}
+
+/// What somebody drops while it is read can be read again: exit code 4 says so. (Here it is gone for good, to be seen at all.)
+#[test]
+fn what_goes_while_it_is_read_is_worth_another_try() {
+    let mut live = Postgres::new();
+    live.batch(TABLES);
+    live.batch("CREATE FUNCTION known(text) RETURNS boolean LANGUAGE sql AS 'SELECT true'");
+    let known = LOG.to_owned() + "when = 'known(NEW.name)'\n";
+    let sandbox = Sandbox::with_spec(&spec(&[&known]));
+    sandbox.on(&live, &["apply", "--yes"]).ok();
+    sandbox.write(
+        "triggers.toml",
+        spec(&[&known.replace("known(", "NOT known(")]),
+    );
+    live.batch("SET allow_system_table_mods = on; DELETE FROM pg_proc WHERE proname = 'known'");
+    sandbox
+        .on(&live, &["plan"])
+        .code(4)
+        .says(&["cache lookup failed", "try again"]);
+}
+
+/// A schema that is not there is found before anything runs.
+#[test]
+fn a_function_needs_its_schema() {
+    let mut live = Postgres::new();
+    live.batch(TABLES);
+    let there = AGE.to_owned() + "\n[trigger.postgres]\nfunction_name = 'nowhere.age'\n";
+    let helper = "[[function]]\nname = 'neither.helper'\nbody = 'BEGIN RETURN NEW; END'\n";
+    let sandbox = Sandbox::with_spec(&spec(&[&there, helper]));
+    for command in [&["plan"][..], &["check"], &["apply", "--yes"]] {
+        sandbox.on(&live, command).code(1).says(&[
+            "there is no schema `nowhere` for function nowhere.age",
+            "there is no schema `neither` for function neither.helper",
+            "2 errors",
+        ]);
+    }
+    let audit = Sandbox::with_spec(&spec(&[
+        "[[trigger]]\nuse = 'audit'\ntable = 'users'\ncreate_table = true\nwith = { target = 'nowhere.log' }\n",
+    ]));
+    audit
+        .on(&live, &["plan"])
+        .code(1)
+        .says(&["there is no schema `nowhere` for table nowhere.log, to which `audit` writes"]);
+    live.batch("CREATE SCHEMA nowhere; CREATE SCHEMA neither");
+    audit.on(&live, &["plan"]).ok();
+    sandbox.on(&live, &["apply", "--yes"]).ok();
+    empty(&sandbox, &live);
+    // It may have been dropped or renamed since.
+    live.batch("ALTER SCHEMA nowhere RENAME TO elsewhere");
+    sandbox
+        .on(&live, &["plan"])
+        .code(1)
+        .says(&["there is no schema `nowhere`"]);
+    live.batch("ALTER SCHEMA elsewhere RENAME TO nowhere");
+    empty(&sandbox, &live);
+}
+
+/// What two triggers call may have been dropped by hand after one of them went, and the other brought it back: then it is
+/// there for the first one too.
+#[test]
+fn a_trigger_comes_back_with_the_function_that_it_calls() {
+    let mut live = Postgres::new();
+    live.batch(TABLES);
+    let calls = |name: &str, function: &str| {
+        format!(
+            "[[trigger]]\nname = '{name}'\ntable = 'users'\ntiming = 'before'\nevents = ['update']\n[trigger.postgres]\nfunction = '{function}'\n"
+        )
+    };
+    let shared = "[[function]]\nname = 'shared'\nbody = 'BEGIN RETURN NEW; END'\n";
+    let sandbox = Sandbox::with_spec(&spec(&[
+        &calls("one", "shared"),
+        &calls("other", "shared"),
+        &calls("builtin", "pg_catalog.suppress_redundant_updates_trigger"),
+        shared,
+    ]));
+    sandbox.on(&live, &["apply", "--yes"]).ok();
+    sandbox.write("triggers.toml", spec(&[&calls("other", "shared"), shared]));
+    sandbox.on(&live, &["apply", "--yes"]).ok();
+    live.batch("DROP FUNCTION shared() CASCADE");
+    sandbox.on(&live, &["apply", "--yes"]).ok();
+    sandbox.on(&live, &["rollback", "--to", "1", "--yes"]).ok();
+    let snapshot = live.snapshot();
+    assert!(snapshot.contains("trigger public.users.one "), "{snapshot}");
+    assert!(
+        snapshot.contains("trigger public.users.builtin "),
+        "{snapshot}"
+    );
+    // The other one had been dropped by hand, and is so again.
+    assert!(
+        !snapshot.contains("trigger public.users.other "),
+        "{snapshot}"
+    );
+}
+
+/// A function that is nobody's may be gone when the trigger that called it is to come back: that is said before anything runs.
+#[test]
+fn a_trigger_whose_function_is_gone_does_not_come_back() {
+    let mut live = Postgres::new();
+    live.batch(TABLES);
+    let theirs =
+        "CREATE FUNCTION theirs() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END'";
+    live.batch(theirs);
+    let sandbox = Sandbox::with_spec(&spec(&[
+        "[[trigger]]\nname = 'one'\ntable = 'users'\ntiming = 'before'\nevents = ['update']\n[trigger.postgres]\nfunction = 'theirs'\n",
+    ]));
+    sandbox.on(&live, &["apply", "--yes"]).ok();
+    let there = live.snapshot();
+    sandbox.write("triggers.toml", spec(&[]));
+    sandbox
+        .on(&live, &["apply", "--yes", "--allow", "another_spec"])
+        .ok();
+    live.batch("DROP FUNCTION theirs()");
+    let before = live.everything();
+    sandbox
+        .on(&live, &["rollback", "--yes"])
+        .code(3)
+        .says(&["trigger one", "calls function public.theirs, which is gone"]);
+    assert_same("refused", &before, &live.everything());
+    live.batch(theirs);
+    sandbox.on(&live, &["rollback", "--yes"]).ok();
+    assert_same("back", &there, &live.snapshot());
 }

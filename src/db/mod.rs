@@ -575,6 +575,11 @@ pub trait Database: Send {
     fn schemas(&mut self) -> Result<Vec<String>, Error> {
         Ok(vec![self.current_schema()?])
     }
+    /// Those of these schemas that are not there, but for the history's, which a migration makes.
+    fn missing_schemas(&mut self, names: &[&str]) -> Result<Vec<String>, Error> {
+        let _ = names;
+        Ok(vec![])
+    }
     /// Where unqualified trigger functions of these names are found (`search_path` decides); those that are nowhere
     /// are left out.
     fn function_schemas(&mut self, names: &[&str]) -> Result<BTreeMap<String, String>, Error> {

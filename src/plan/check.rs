@@ -63,6 +63,52 @@ pub(super) fn refuse_doubtful(
     Error::collected(problems)
 }
 
+/// A function or a table is made in a schema that is there. One that holds anything is.
+pub(super) fn refuse_without_schema(
+    desired: &DesiredSet,
+    (changes, tables): (&[Change], &[NewTable]),
+    catalog: &Catalog,
+    database: &mut dyn Database,
+) -> Result<(), Error> {
+    let live = catalog.fingerprints.keys().map(ObjectId::schema);
+    let with_triggers = desired.keys().filter_map(|id| id.table());
+    let there: BTreeSet<&str> = live
+        .chain(with_triggers.map(|table| table.schema.as_str()))
+        .collect();
+    let functions = changes
+        .iter()
+        .filter(|change| change.action.differs() && change.after.is_some())
+        .map(Change::id)
+        .filter(|id| matches!(id, ObjectId::Function(_)))
+        .map(|id| (id.schema(), id.to_string(), desired.get(id)));
+    let tables = tables.iter().map(|new| {
+        let what = format!("table {}, to which `{}` writes", new.table, new.kind);
+        (new.table.schema.as_str(), what, None)
+    });
+    let made: Vec<_> = functions
+        .chain(tables)
+        .filter(|(schema, ..)| !there.contains(schema))
+        .collect();
+    if made.is_empty() {
+        return Ok(());
+    }
+    let asked: BTreeSet<&str> = made.iter().map(|(schema, ..)| *schema).collect();
+    let missing = database.missing_schemas(&asked.into_iter().collect::<Vec<_>>())?;
+    let problems = made
+        .into_iter()
+        .filter(|(schema, ..)| missing.iter().any(|missing| missing == schema))
+        .map(|(schema, what, wanted)| {
+            let problem = Diagnostic::new(format!("there is no schema `{schema}` for {what}"))
+                .help("create it first, let this role see it, or name another one");
+            match wanted {
+                Some(wanted) => problem.at(&wanted.span),
+                None => problem,
+            }
+        })
+        .collect();
+    Error::collected(problems)
+}
+
 /// Those that are to be checked, and the functions that they call: a function that may have faults comes with the
 /// triggers that cannot be made without it.
 pub(super) fn with_called<'a>(

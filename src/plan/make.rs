@@ -14,7 +14,9 @@ use crate::model::{Action as TriggerAction, Definition, FunctionSource, ObjectId
 use crate::render::Renderer;
 use crate::selectors::Uncovered;
 
-use super::check::{check_what_differs, leaves_checking, refuse_doubtful, refuse_taken_over};
+use super::check::{
+    check_what_differs, leaves_checking, refuse_doubtful, refuse_taken_over, refuse_without_schema,
+};
 use super::decide::Planner;
 use super::foresee::Foreseen;
 use super::hazard::{Around, another_spec, assess};
@@ -163,7 +165,12 @@ pub fn make(
     let unchanged = targets::counted(same.iter().map(|id| &**id), &options.targets, &catalog);
     drop(same);
     keep_called_functions(&mut changes, &catalog);
-    let changes = targets::targeted(changes, &options.targets, &catalog);
+    let changes = targets::targeted(
+        changes,
+        &options.targets,
+        &catalog,
+        planner.database.dialect(),
+    );
     refuse_doubtful(desired, &changes, planner.database.dialect())?;
     let is_targeted = !options.targets.is_empty();
     refuse_lonely(desired, &changes, &catalog, is_targeted, planner.database)?;
@@ -177,6 +184,7 @@ pub fn make(
         )?;
     }
     let tables = written(&options.tables, &options.targets, &changes);
+    refuse_without_schema(desired, (&changes, &tables), &catalog, planner.database)?;
 
     let mut plan = arrange(
         changes,

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::db::Catalog;
+use crate::dialect::Dialect;
 use crate::model::{Definition, FunctionId, ObjectId, TriggerId};
 use crate::selectors::Uncovered;
 
@@ -58,6 +59,11 @@ pub(super) fn idle<'a>(
     targets.iter().filter(is_idle).map(warning).collect()
 }
 
+/// What tells a trigger from others where a name is unique whatever the table.
+fn unique_name(id: &ObjectId) -> (String, String) {
+    (id.schema().to_owned(), id.name().to_ascii_lowercase())
+}
+
 /// The tables without a required trigger, as far as `--target` lets that trigger through.
 pub(super) fn required(mut uncovered: Vec<Uncovered>, targets: &[glob::Pattern]) -> Vec<Uncovered> {
     if !targets.is_empty() {
@@ -75,11 +81,13 @@ pub(super) fn required(mut uncovered: Vec<Uncovered>, targets: &[glob::Pattern])
     uncovered
 }
 
-/// The changes that `--target` lets through: the triggers that match, and the functions that only they need.
+/// The changes that `--target` lets through: the triggers that match, those whose names they get, and the functions that only
+/// they need.
 pub(super) fn targeted(
     changes: Vec<Change>,
     targets: &[glob::Pattern],
     catalog: &Catalog,
+    dialect: &dyn Dialect,
 ) -> Vec<Change> {
     if targets.is_empty() {
         return changes;
@@ -88,9 +96,26 @@ pub(super) fn targeted(
     let (triggers, functions): (Vec<_>, Vec<_>) = changes
         .into_iter()
         .partition(|change| change.object.table().is_some());
-    let (mut kept, left): (Vec<_>, Vec<_>) = triggers
+    let (mut kept, mut left): (Vec<_>, Vec<_>) = triggers
         .into_iter()
         .partition(|change| matches(change.id()) || change.old_id().is_some_and(|id| matches(&id)));
+    while !dialect.names_are_per_table() {
+        let taken: BTreeSet<_> = kept
+            .iter()
+            .filter(|change| change.after.is_some())
+            .map(|change| unique_name(change.id()))
+            .collect();
+        let (freeing, others): (Vec<_>, Vec<_>) = left.into_iter().partition(|change| {
+            let goes = (change.action == Action::Drop).then(|| change.id().clone());
+            let freed = goes.or_else(|| change.old_id());
+            freed.is_some_and(|id| taken.contains(&unique_name(&id)))
+        });
+        left = others;
+        if freeing.is_empty() {
+            break;
+        }
+        kept.extend(freeing);
+    }
     let calls = |change: &Change| {
         let sides = [&change.before, &change.after].into_iter().flatten();
         sides

@@ -55,6 +55,8 @@ pub(crate) struct Mysql {
     base: String,
     conn: Conn,
     reader: Option<String>,
+    /// The name of another database that goes with it.
+    beside: Option<String>,
 }
 
 /// The same server, another database.
@@ -101,6 +103,7 @@ impl Mysql {
             base: base.to_owned(),
             conn,
             reader: None,
+            beside: None,
         };
         database.set_up();
         database
@@ -115,6 +118,15 @@ impl Mysql {
         ] {
             self.conn.query_drop(sql).unwrap();
         }
+    }
+
+    /// Another empty database of the same server, which goes when this one goes; its name.
+    pub(crate) fn make_beside(&mut self) -> String {
+        let name = format!("{}_b", self.name);
+        self.batch(&format!("DROP DATABASE IF EXISTS {name}"));
+        self.batch(&format!("CREATE DATABASE {name} CHARACTER SET utf8mb4"));
+        self.beside = Some(name.clone());
+        name
     }
 
     /// Connect again, after the server was started again.
@@ -237,6 +249,11 @@ impl Drop for Mysql {
         let _ = self
             .conn
             .query_drop(format!("DROP DATABASE IF EXISTS {}", self.name));
+        if let Some(beside) = &self.beside {
+            let _ = self
+                .conn
+                .query_drop(format!("DROP DATABASE IF EXISTS {beside}"));
+        }
     }
 }
 
@@ -322,7 +339,11 @@ impl Live for Mysql {
     }
 
     fn plain(&self, text: &str) -> String {
-        text.replace(&format!("{}.", self.name), "")
+        let text = text.replace(&format!("{}.", self.name), "");
+        match &self.beside {
+            Some(beside) => text.replace(beside, "other"),
+            None => text,
+        }
     }
 
     fn client(&self) -> Command {

@@ -1,5 +1,7 @@
 //! The triggers of many tables, which MySQL makes on several connections at once: the same as on one, whatever goes wrong.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use mysql::prelude::Queryable;
 
 use crate::common::Live;
@@ -15,7 +17,42 @@ pub(crate) const TESTS: &[(&str, Test)] = &[
         a_helper_at_work_is_waited_for,
     ),
     ("one_connection_is_enough", one_connection_is_enough),
+    (
+        "reading_while_triggers_come_and_go",
+        reading_while_triggers_come_and_go,
+    ),
 ];
+
+/// MariaDB calls the triggers of a table corrupted to whoever reads them while it writes them.
+fn reading_while_triggers_come_and_go(engine: Engine) {
+    let mut live = Mysql::of(engine);
+    tables(&mut live, 1);
+    let all: Vec<String> = (0..20)
+        .map(|number| counting("t0", &format!("counts{number}"), 1))
+        .collect();
+    let sandbox = spec(&all.concat());
+    sandbox.on(&live, &["apply", "--yes"]).ok();
+    let is_over = AtomicBool::new(false);
+    let mut writer = live.connect();
+    std::thread::scope(|scope| {
+        let is_over = &is_over;
+        scope.spawn(move || {
+            while !is_over.load(Ordering::Relaxed) {
+                writer
+                    .query_drop(
+                        "CREATE TRIGGER passing BEFORE DELETE ON t0 FOR EACH ROW SET @a = 1",
+                    )
+                    .unwrap();
+                writer.query_drop("DROP TRIGGER passing").unwrap();
+            }
+        });
+        let runs: Vec<_> = (0..20).map(|_| sandbox.on(&live, &["check"])).collect();
+        is_over.store(true, Ordering::Relaxed);
+        for run in runs {
+            run.ok();
+        }
+    });
+}
 
 const TABLES: usize = 16;
 

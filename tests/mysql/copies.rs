@@ -11,7 +11,75 @@ pub(crate) const TESTS: &[(&str, Test)] = &[
         "a_copy_of_what_was_broken_off",
         a_copy_of_what_was_broken_off,
     ),
+    (
+        "what_is_applied_beside_is_imported",
+        what_is_applied_beside_is_imported,
+    ),
 ];
+
+/// A spec may go beyond the database of the URL: what is recorded there is a part of what is imported, or the imported spec
+/// would drop it.
+fn what_is_applied_beside_is_imported(engine: Engine) {
+    let mut live = Mysql::of(engine);
+    let beside = live.make_beside();
+    for name in [live.name().to_owned(), beside.clone()] {
+        live.batch(&format!("CREATE TABLE {name}.t (a integer)"));
+    }
+    let trigger = |table: &str| {
+        format!(
+            "[[trigger]]\nname = 't_set'\ntable = '{table}'\ntiming = 'before'\nevents = ['insert']\nbody = 'SET NEW.a = 1;'\n"
+        )
+    };
+    let all = format!(
+        "version = 1\n{}{}",
+        trigger("t"),
+        trigger(&format!("{beside}.t"))
+    );
+    let sandbox = Sandbox::with_spec(&all);
+    sandbox.on(&live, &["apply", "--yes"]).ok();
+    let imported = Sandbox::new();
+    imported
+        .on(&live, &["import", "-o", "triggers.toml"])
+        .ok()
+        .says(&["2 triggers"]);
+    imported
+        .on(&live, &["plan", "--detailed-exitcode"])
+        .ok()
+        .says(&["Nothing to do", "2 to record as they are"]);
+    let only = Sandbox::new();
+    only.on(
+        &live,
+        &["import", "--schema", &beside, "-o", "triggers.toml"],
+    )
+    .ok()
+    .says(&["1 trigger"])
+    .never_says(&["matches no schema"]);
+    assert!(only.read("triggers.toml").contains(&format!("{beside}.t")));
+    // A table that is to be made needs its database.
+    let audit = |to: &str| {
+        Sandbox::with_spec(&format!(
+            "version = 1\n[[trigger]]\nuse = 'audit'\ntable = 't'\ncreate_table = true\nwith = {{ target = '{to}.log' }}\n"
+        ))
+    };
+    audit("nowhere")
+        .on(&live, &["plan"])
+        .code(1)
+        .says(&["there is no schema `nowhere`"]);
+    audit(&beside).on(&live, &["plan"]).ok();
+    // Nothing else is.
+    live.batch(&format!(
+        "DROP TRIGGER {beside}.t_set; CREATE TABLE {beside}.u (a integer)"
+    ));
+    sandbox.write("triggers.toml", format!("version = 1\n{}", trigger("t")));
+    sandbox.on(&live, &["apply", "--yes"]).ok();
+    live.batch(&format!(
+        "CREATE TRIGGER {beside}.foreign_one BEFORE INSERT ON {beside}.u FOR EACH ROW SET NEW.a = 2"
+    ));
+    Sandbox::new()
+        .on(&live, &["import"])
+        .ok()
+        .never_says(&["foreign_one"]);
+}
 
 const SPEC: &str = r#"version = 1
 

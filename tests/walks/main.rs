@@ -45,10 +45,15 @@ impl Engine {
     }
 
     fn open(self) -> Box<dyn Live> {
+        let mut beside = String::new();
         let mut live: Box<dyn Live> = match self {
             Self::Sqlite => Box::new(Sqlite::new()),
             Self::Postgres => Box::new(Postgres::new()),
-            Self::Mysql(engine) => Box::new(mysql::Mysql::of(engine)),
+            Self::Mysql(engine) => {
+                let mut live = mysql::Mysql::of(engine);
+                beside = live.make_beside();
+                Box::new(live)
+            }
         };
         for table in TABLES {
             live.batch(&table.replace("TIME", self.time()));
@@ -57,18 +62,38 @@ impl Engine {
             Self::Mysql(_) => {
                 live.batch("CREATE USER IF NOT EXISTS walker@localhost");
                 live.batch("GRANT ALL ON *.* TO walker@localhost");
+                for sql in OTHER {
+                    live.batch(&sql.replace("other.", &format!("{beside}.")));
+                }
             }
             _ => live.batch("CREATE VIEW seen AS SELECT id, b FROM t"),
         }
         match self {
-            Self::Postgres => live.batch(MORE),
+            Self::Postgres => {
+                live.batch(MORE);
+                live.batch(OTHER[0]);
+            }
             // The switches of `bypass` are there.
             Self::Sqlite => {
                 live.batch("CREATE TABLE triggerctl_bypass (name TEXT NOT NULL PRIMARY KEY)");
             }
             Self::Mysql(_) => {}
         }
+        for row in ROWS {
+            live.batch(row);
+        }
         live
+    }
+
+    /// A spec as it is for this database: another one of MySQL's goes with it, whose name is its own.
+    fn spec_for(self, text: &str, live: &mut dyn Live) -> String {
+        match self {
+            Self::Mysql(_) => {
+                let name = live.run("SELECT DATABASE()");
+                text.replace("other.", &format!("{}_b.", name.trim_end()))
+            }
+            _ => text.to_owned(),
+        }
     }
 }
 
@@ -84,8 +109,18 @@ const MORE: &str = "
     CREATE TABLE parted_low PARTITION OF parted FOR VALUES FROM (0) TO (100);
     CREATE TABLE parted_high PARTITION OF parted FOR VALUES FROM (100) TO (200) PARTITION BY RANGE (id);
     CREATE TABLE parted_top PARTITION OF parted_high FOR VALUES FROM (150) TO (200);
-    CREATE SCHEMA other;
-    CREATE TABLE other.w (id integer PRIMARY KEY, n integer, b varchar(50), version integer)";
+    CREATE SCHEMA other";
+
+/// In another schema, where the engine has such.
+const OTHER: [&str; 2] = [
+    "CREATE TABLE other.w (id integer PRIMARY KEY, n integer, b varchar(50), version integer)",
+    "CREATE TABLE other.log (what varchar(100))",
+];
+
+const ROWS: [&str; 2] = [
+    "INSERT INTO t (id, a, b, version) VALUES (1, 1, 'new', 1), (2, 2, 'done', 1), (3, 3, NULL, NULL)",
+    "INSERT INTO u (id, t_id, n, b) VALUES (1, 1, 5, 'x'), (2, 1, 7, 'a  B'), (3, NULL, 2, NULL)",
+];
 
 fn walks(engine: Engine, cases: u32) {
     let dialect = engine.dialect();
@@ -106,10 +141,8 @@ fn each_use_can_be_made(engine: Engine) {
     let sandbox = Sandbox::new();
     let mut live = engine.open();
     for one in USES {
-        sandbox.write(
-            "triggers.toml",
-            format!("version = 1\n[[trigger]]\n{one}\n"),
-        );
+        let text = format!("version = 1\n[[trigger]]\n{one}\n");
+        sandbox.write("triggers.toml", engine.spec_for(&text, &mut *live));
         sandbox.on(&*live, MEANT).ok();
         let is_for = !one.contains("dialects") || one.contains(&format!("'{}'", engine.dialect()));
         let is_made = State::of(&mut *live) != State::default();

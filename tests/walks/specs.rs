@@ -127,7 +127,7 @@ const FUNCTION: [Key; 9] = [
     ("cost", &["7", "100"]),
     ("description", &["'Helps.'", "\"It's.\""]),
 ];
-pub(crate) const USES: [&str; 42] = [
+pub(crate) const USES: [&str; 47] = [
     "use = 'updated_at'\ntable = 't'",
     "use = 'updated_at'\ntables = ['*']\nhaving_columns = ['updated_at', 'n']",
     "use = 'version'\ntable = 't'",
@@ -157,6 +157,11 @@ pub(crate) const USES: [&str; 42] = [
     "use = 'audit'\ntable = 'parted'\ncreate_table = true\ndialects = ['postgres']",
     "name = 'seen'\ntable = 'seen'\ntiming = 'instead_of'\nevents = ['insert']\nbody = 'INSERT INTO log (what) VALUES (NEW.b);'\ndialects = ['sqlite', 'postgres']",
     "name = 'both'\ntable = 'parted'\ntiming = 'after'\nevents = ['insert']\nbody = \"INSERT INTO log (what) VALUES ('p');\"\ndialects = ['postgres']\n[trigger.postgres]\nenabled = 'always'\nconstraint = { deferrable = true, initially = 'deferred' }",
+    "use = 'view_write'\ntable = 'seen'\nwith = { target = 't' }\ndialects = ['sqlite', 'postgres']",
+    "use = 'version'\ntable = 'other.w'\ndialects = ['postgres', 'mysql']",
+    "use = 'audit'\ntable = 'other.w'\ncreate_table = true\nname = 'w_there'\ndialects = ['postgres', 'mysql']",
+    "name = 'beyond'\ntables = ['other.*', 'u']\nhaving_columns = ['n']\ntiming = 'after'\nevents = ['delete']\nbody = \"INSERT INTO log (what) VALUES ({{ table_name() }});\"\ndialects = ['postgres', 'mysql']",
+    "use = 'derive'\ntable = 'other.w'\nwith = { columns = { b = \"concat('x', NEW.n)\" } }\ndialects = ['postgres', 'mysql']",
     // Selectors, and names from a template.
     "use = 'version'\ntables = ['t*', 'w*']\nexclude = ['t_*']\nhaving_columns = ['version']",
     "use = 'updated_at'\ntables = ['*']\nhaving_columns = ['updated*', 'n']\nname = '{{ table }}_now'",
@@ -182,7 +187,7 @@ fn own(dialect: &'static str) -> impl Strategy<Value = Own> {
     let most = if dialect == "mysql" { 1 } else { 3 };
     let (tables, own, some): (_, &'static [Key], _) = match dialect {
         "postgres" => (WHERE.len(), &POSTGRES, 2),
-        "mysql" => (WHERE.len() - 1, &MYSQL, 3),
+        "mysql" => (WHERE.len(), &MYSQL, 3),
         _ => (WHERE.len() - 1, &[("", &[])], 0),
     };
     (

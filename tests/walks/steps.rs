@@ -4,6 +4,7 @@ use proptest::prelude::*;
 
 use crate::common::{self, Live};
 use crate::specs::{NAMES, Spec, spec};
+use crate::state::MADE_THERE;
 
 #[derive(Debug, Clone)]
 pub(crate) enum Step {
@@ -17,6 +18,12 @@ pub(crate) enum Step {
     Back,
     /// All that came after one of the versions is undone.
     BackTo(usize),
+    /// Somebody applies the spec as it was some time ago.
+    Older(usize),
+    /// Rows are written.
+    Write(usize),
+    /// Somebody with fewer rights looks at what there is to do.
+    Stranger(usize),
 }
 
 /// How a spec gets into the database.
@@ -36,7 +43,7 @@ pub(crate) enum Way {
 }
 
 /// What somebody does to the tables, each as one or more statements.
-pub(crate) const ALTERS: [&[&str]; 23] = [
+pub(crate) const ALTERS: [&[&str]; 47] = [
     &["ALTER TABLE t ADD COLUMN more integer"],
     &["ALTER TABLE t DROP COLUMN more"],
     &["ALTER TABLE u ADD COLUMN version integer"],
@@ -79,10 +86,56 @@ pub(crate) const ALTERS: [&[&str]; 23] = [
     &[
         "CREATE TABLE u (id integer PRIMARY KEY, t_id integer, n integer, b varchar(50), updated_at TIME)",
     ],
+    // What triggers name.
+    &["ALTER TABLE t RENAME COLUMN b TO bb"],
+    &["ALTER TABLE t RENAME COLUMN bb TO b"],
+    &["ALTER TABLE t DROP COLUMN updated_at"],
+    &["ALTER TABLE t ADD COLUMN updated_at TIME"],
+    &["ALTER TABLE u RENAME COLUMN n TO nn"],
+    &["ALTER TABLE u RENAME COLUMN nn TO n"],
+    &["ALTER TABLE u ADD COLUMN b varchar(50)"],
+    &["ALTER TABLE log RENAME TO log_old"],
+    &["ALTER TABLE log_old RENAME TO log"],
+    &["ALTER TABLE t_audit RENAME TO t_audit_old"],
+    &["ALTER TABLE u ALTER COLUMN n TYPE bigint"],
+    &["ALTER TABLE u MODIFY n bigint"],
+    // Foreign keys.
+    &[
+        "ALTER TABLE u ADD CONSTRAINT u_of_t FOREIGN KEY (t_id) REFERENCES t (id) ON DELETE CASCADE ON UPDATE CASCADE",
+    ],
+    &["ALTER TABLE u DROP CONSTRAINT u_of_t"],
+    // Partitions.
+    &["ALTER TABLE parted ATTACH PARTITION parted_low FOR VALUES FROM (0) TO (100)"],
+    &["ALTER TABLE parted_high DETACH PARTITION parted_top"],
+    &["ALTER TABLE parted_high ATTACH PARTITION parted_top FOR VALUES FROM (150) TO (200)"],
+    &["ALTER TABLE parted DETACH PARTITION parted_high"],
+    &[
+        "CREATE TABLE parted_own (id integer PRIMARY KEY, b text, updated_at timestamptz)",
+        "CREATE FUNCTION other.made() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END'",
+        "CREATE TRIGGER own AFTER INSERT ON parted_own FOR EACH ROW EXECUTE FUNCTION other.made()",
+        "ALTER TABLE parted ATTACH PARTITION parted_own FOR VALUES FROM (300) TO (400)",
+    ],
+    // Views.
+    &["DROP VIEW seen"],
+    &["CREATE VIEW seen AS SELECT id, b FROM t"],
+    &["CREATE OR REPLACE VIEW seen AS SELECT id, b, a FROM t"],
+    // Schemas.
+    &["ALTER SCHEMA other RENAME TO other2"],
+    &["ALTER SCHEMA other2 RENAME TO other"],
 ];
 
 /// Where a table goes that is renamed, with its triggers.
-pub(crate) const MOVED: [&str; 4] = ["u_old", "u_swap", "w", "other.u"];
+pub(crate) const MOVED: [&str; 9] = [
+    "u_old",
+    "u_swap",
+    "w",
+    "other.u",
+    "other2.u",
+    "other2.w",
+    "parted_low",
+    "parted_top",
+    "parted_high",
+];
 
 /// Many more kinds of steps than most walks are long: each way is taken now and then.
 pub(crate) fn step(dialect: &'static str) -> impl Strategy<Value = Step> {
@@ -100,8 +153,37 @@ pub(crate) fn step(dialect: &'static str) -> impl Strategy<Value = Step> {
         3 => (0..ALTERS.len()).prop_map(Step::Alter),
         1 => Just(Step::Back),
         1 => (0..8_usize).prop_map(Step::BackTo),
+        1 => (0..8_usize).prop_map(Step::Older),
+        1 => (0..WRITES.len()).prop_map(Step::Write),
+        1 => (0..12_usize).prop_map(Step::Stranger),
     ]
 }
+
+/// What is written to the tables and stays, whatever the triggers make of it.
+pub(crate) const WRITES: [&str; 6] = [
+    "INSERT INTO t (id, a, b) VALUES (101, 1, 'new'), (102, 2, 'new')",
+    "INSERT INTO u (id, t_id, n, b) VALUES (101, 101, 5, 'a  B'), (102, 102, 3, 'y')",
+    "UPDATE u SET n = n + 1 WHERE id > 100",
+    "UPDATE t SET a = a + 1 WHERE id > 100",
+    "DELETE FROM u WHERE id = 102",
+    "DELETE FROM t WHERE id = 102",
+];
+
+/// What can be written to fresh tables with the triggers of the spec can be written here.
+pub(crate) const TRIED: [&str; 12] = [
+    "INSERT INTO t (id, a, b) VALUES (11, 1, 'new')",
+    "UPDATE t SET a = a + 1 WHERE id = 1",
+    "UPDATE t SET b = 'done' WHERE id = 1",
+    "DELETE FROM t WHERE id = 3",
+    "INSERT INTO u (id, t_id, n, b) VALUES (11, 1, 5, 'a  B')",
+    "UPDATE u SET n = n + 1, b = 'z' WHERE id = 1",
+    "UPDATE u SET t_id = 2 WHERE id = 2",
+    "DELETE FROM u WHERE id = 1",
+    "INSERT INTO \"Odd Täble.x\" (id) VALUES (1)",
+    "INSERT INTO parted (id, b) VALUES (5, 'x'), (160, 'y')",
+    "UPDATE parted SET id = id + 145",
+    "INSERT INTO seen (id, b) VALUES (12, 'new')",
+];
 
 pub(crate) const TARGETS: [&str; 5] = ["first", "u.*", "*_*", "t*", "nobody"];
 
@@ -115,7 +197,7 @@ pub(crate) fn by_hand(live: &mut dyn Live, what: usize, which: usize) -> Vec<Str
     let rows = live.run(match live.dialect() {
         "sqlite" => "SELECT replace(name, '\"', '\"\"'), tbl_name, '', hex(sql) FROM sqlite_schema WHERE type = 'trigger' AND name <> 'foreign' ORDER BY 1",
         "postgres" => "SELECT quote_ident(tgname), tgrelid::regclass, tgfoid::regproc, encode(convert_to(pg_get_triggerdef(pg_trigger.oid), 'UTF8'), 'hex') FROM pg_trigger WHERE NOT tgisinternal AND tgparentid = 0 AND tgname <> 'foreign' ORDER BY 1",
-        _ => "SELECT TRIGGER_NAME, EVENT_OBJECT_TABLE, CONCAT(ACTION_TIMING, ' ', EVENT_MANIPULATION), HEX(ACTION_STATEMENT) FROM information_schema.TRIGGERS WHERE TRIGGER_SCHEMA = DATABASE() AND TRIGGER_NAME <> 'foreign' ORDER BY 1",
+        _ => "SELECT CONCAT(TRIGGER_SCHEMA, '`.`', TRIGGER_NAME), CONCAT(TRIGGER_SCHEMA, '`.`', EVENT_OBJECT_TABLE), CONCAT(ACTION_TIMING, ' ', EVENT_MANIPULATION), HEX(ACTION_STATEMENT) FROM information_schema.TRIGGERS WHERE TRIGGER_SCHEMA IN (DATABASE(), CONCAT(DATABASE(), '_b')) AND TRIGGER_NAME <> 'foreign' ORDER BY 1",
     });
     let all: Vec<Vec<&str>> = rows.lines().map(|row| row.split('|').collect()).collect();
     if all.is_empty() {
@@ -205,6 +287,8 @@ pub(crate) fn by_hand(live: &mut dyn Live, what: usize, which: usize) -> Vec<Str
         ("postgres", 15) => all(&[format!("ALTER FUNCTION {third}() STABLE")]),
         ("postgres", 22) => all(&[format!("ALTER TRIGGER {name} ON {table} DEPENDS ON EXTENSION plpgsql")]),
         ("postgres", 23) => all(&[format!("ALTER TRIGGER {name} ON {table} NO DEPENDS ON EXTENSION plpgsql")]),
+        // What it is called there is to be known for somebody's.
+        ("postgres", 24) if MADE_THERE.iter().any(|name| third.contains(name)) => vec![],
         ("postgres", 24) => all(&[format!("ALTER FUNCTION {third}() SET SCHEMA other")]),
         ("postgres", 25) => all(&["ALTER TABLE parted_top ENABLE REPLICA TRIGGER USER".to_owned()]),
         _ => vec![],

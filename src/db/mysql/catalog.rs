@@ -3,6 +3,7 @@
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::time::Duration;
 
 use mysql::prelude::Queryable;
 use mysql::{Row, from_value_opt};
@@ -19,6 +20,12 @@ use crate::model::{
 
 /// Statements in one round trip.
 const BATCH: usize = 100;
+
+/// How often a trigger is read again that is being written.
+const READ_AGAIN: u32 = 20;
+
+/// How long to wait before that.
+const PAUSE: Duration = Duration::from_millis(5);
 
 /// Fewer tables than this are looked up one by one. A migration that is still at work asks for fewer: a list is made by looking
 /// at every table.
@@ -400,12 +407,7 @@ impl Mysql {
                 _ => {
                     let mut found = vec![];
                     for statement in &statements {
-                        match self.show(statement) {
-                            Ok(mut text) => found.push(text.pop().flatten()),
-                            // There is no such trigger.
-                            Err(error) if errors::code(&error) == Some(1360) => found.push(None),
-                            Err(error) => return Err(errors::cannot("read a trigger", &error)),
-                        }
+                        found.push(self.show_one(statement)?);
                     }
                     found
                 }
@@ -418,6 +420,25 @@ impl Mysql {
             texts.extend(found);
         }
         Ok(texts)
+    }
+
+    /// One of them; `None` where it has just gone.
+    fn show_one(&mut self, statement: &str) -> Result<Option<String>, Error> {
+        let mut times = 0;
+        loop {
+            match self.show(statement) {
+                Ok(mut text) => return Ok(text.pop().flatten()),
+                // There is no such trigger.
+                Err(error) if errors::code(&error) == Some(1360) => return Ok(None),
+                // MariaDB writes a table's triggers anew for each that comes or goes: who reads them at that moment is told
+                // that they are corrupted, and a moment later they are not (10.11, tried).
+                Err(error) if errors::code(&error) == Some(1602) && times < READ_AGAIN => {
+                    times += 1;
+                    std::thread::sleep(PAUSE);
+                }
+                Err(error) => return Err(errors::cannot("read a trigger", &error)),
+            }
+        }
     }
 
     fn show(&mut self, sql: &str) -> Result<Vec<Option<String>>, mysql::Error> {

@@ -355,7 +355,25 @@ impl Database for Mysql {
     }
 
     fn schemas(&mut self) -> Result<Vec<String>, Error> {
-        Ok(vec![self.current().to_owned()])
+        let mut schemas = BTreeSet::from([self.current().to_owned()]);
+        // A spec may go beyond the database of the URL: where it has been applied, it is at home too.
+        let history = self.read_history()?;
+        schemas.extend(history.records.keys().map(|id| id.schema().to_owned()));
+        Ok(schemas.into_iter().collect())
+    }
+
+    fn missing_schemas(&mut self, names: &[&str]) -> Result<Vec<String>, Error> {
+        let mut missing = vec![];
+        for name in names {
+            let sql = format!(
+                "SELECT 1 FROM information_schema.SCHEMATA WHERE SCHEMA_NAME = {}",
+                literal(name)
+            );
+            if self.value::<u8>("look for the databases", &sql)?.is_none() {
+                missing.push((*name).to_owned());
+            }
+        }
+        Ok(missing)
     }
 
     fn current_schema(&mut self) -> Result<String, Error> {

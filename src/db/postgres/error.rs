@@ -43,6 +43,13 @@ fn is_concurrent_change(failure: &DbError) -> bool {
             && !is_taken_constraint(failure))
 }
 
+/// Whether something was dropped while it was printed: that is looked up as it is now, not as of the query's snapshot. (`elog`:
+/// in English everywhere.)
+fn is_gone_meanwhile(failure: &DbError) -> bool {
+    *failure.code() == SqlState::INTERNAL_ERROR
+        && failure.message().starts_with("cache lookup failed")
+}
+
 /// Whether a table has a constraint of the name already. Who adds one holds the table, so it is nobody's of this moment: it
 /// will be there at the next attempt as well.
 fn is_taken_constraint(failure: &DbError) -> bool {
@@ -97,6 +104,7 @@ impl Postgres {
         ]
         .contains(code)
             || is_concurrent_change(answer)
+            || is_gone_meanwhile(answer)
         {
             return Cause::Busy;
         }
@@ -170,10 +178,7 @@ fn details(mut diagnostic: Diagnostic, answer: &DbError) -> Diagnostic {
     if let Some(hint) = answer.hint() {
         diagnostic = diagnostic.help(hint);
     }
-    // What is printed is looked up as it is now, not as of the query's snapshot. (`elog`: in English everywhere.)
-    if *answer.code() == SqlState::INTERNAL_ERROR
-        && answer.message().starts_with("cache lookup failed")
-    {
+    if is_gone_meanwhile(answer) {
         return diagnostic.help("somebody dropped it while it was being read: try again");
     }
     if is_taken_constraint(answer) {

@@ -300,6 +300,10 @@ impl Database for Postgres {
         self.read_schemas()
     }
 
+    fn missing_schemas(&mut self, names: &[&str]) -> Result<Vec<String>, Error> {
+        self.read_missing_schemas(names)
+    }
+
     fn current_schema(&mut self) -> Result<String, Error> {
         Ok(self.current_schema.clone().unwrap_or_default())
     }

@@ -207,6 +207,20 @@ impl Postgres {
         .collect()
     }
 
+    /// See [`crate::db::Database::missing_schemas`].
+    pub(super) fn read_missing_schemas(&mut self, names: &[&str]) -> Result<Vec<String>, Error> {
+        let history = self.history_schema.clone();
+        self.read(
+            "look for the schemas",
+            "SELECT name FROM pg_catalog.unnest($1) AS name
+             WHERE name <> $2 AND NOT EXISTS (SELECT FROM pg_catalog.pg_namespace WHERE nspname::pg_catalog.text = name)",
+            &[(&names, Type::TEXT_ARRAY), (&history, Type::TEXT)],
+        )?
+        .iter()
+        .map(|row| get(row, 0))
+        .collect()
+    }
+
     /// See [`crate::db::Database::table_names`].
     pub(super) fn read_table_names(&mut self, schema: Option<&str>) -> Result<Vec<TableId>, Error> {
         let schemas = match schema {
