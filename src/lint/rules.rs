@@ -145,7 +145,8 @@ pub const ALL: &[Rule] = &[
               RAISE EXCEPTION.",
         how: "Every path of the function is followed for the events of the trigger that calls it: what it asks of TG_OP, TG_WHEN, \
               TG_LEVEL, TG_NAME and TG_TABLE_NAME is known. `RETURN OLD` in BEFORE INSERT is a NULL too. Silent about a path \
-              behind other questions about TG_ variables, and about values that are computed.",
+              behind other questions about TG_ variables, and about values that are computed; and on a view where something was \
+              written on the way, and NULL says no more than that no row is to be counted.",
     },
     Rule {
         name: "no_return",
@@ -164,7 +165,7 @@ pub const ALL: &[Rule] = &[
         needs_database: false,
         title: "NEW returned from BEFORE DELETE.",
         why: "NEW is NULL there, and returning NULL cancels the delete in silence. Return OLD.",
-        how: "Every path that DELETE can take is followed; INSTEAD OF DELETE too.",
+        how: "Every path that DELETE can take is followed; INSTEAD OF DELETE too, where nothing was written on the way.",
     },
     Rule {
         name: "assigns_new_after",

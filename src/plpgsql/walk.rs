@@ -30,6 +30,8 @@ pub struct Returns {
     /// Whether a way there is known to be open: nothing on it asks how the trigger was called in words that are not
     /// understood.
     pub sure: bool,
+    /// Whether every way there writes something, or runs what may write.
+    pub writes: bool,
 }
 
 /// An assignment to a column of NEW, or to all of it.
@@ -132,6 +134,7 @@ pub fn walk(tree: &Tree, situation: &Situation<'_>) -> Walk {
         sure: true,
         always: true,
         quiet: true,
+        idle: true,
     };
     let end = walker.block(block, path);
     if let Some(path) = end.falls {
@@ -157,6 +160,8 @@ struct Path {
     always: bool,
     /// The last thing on it was no call that may raise.
     quiet: bool,
+    /// Nothing on it writes, or calls for its own sake what may write.
+    idle: bool,
 }
 
 impl Path {
@@ -167,7 +172,17 @@ impl Path {
                 sure: self.sure || other.sure,
                 always: self.always && other.always,
                 quiet: self.quiet && other.quiet,
+                idle: self.idle || other.idle,
             },
+        }
+    }
+
+    /// The way on, behind a statement that may raise, and may write.
+    fn loud(self) -> Self {
+        Self {
+            quiet: false,
+            idle: false,
+            ..self
         }
     }
 }
@@ -351,23 +366,30 @@ impl Walker<'_> {
             | SyntaxKind::PLPGSQL_DO_STMT => {
                 self.expressions(id, path);
                 self.walk.dynamic.push(self.tree.range(id));
-                End::falls(Path {
-                    quiet: false,
-                    ..path
-                })
+                End::falls(path.loud())
             }
-            SyntaxKind::PLPGSQL_PERFORM_STMT | SyntaxKind::PLPGSQL_CALL_STMT => {
+            SyntaxKind::PLPGSQL_CALL_STMT => {
                 self.expressions(id, path);
+                End::falls(path.loud())
+            }
+            SyntaxKind::PLPGSQL_PERFORM_STMT => {
+                self.expressions(id, path);
+                let tree = self.tree;
+                let queries = |part: usize| tree.kind(part) == SyntaxKind::FROM_CLAUSE;
+                // A query is asked for what it finds, a function alone for what it does.
+                let idle = path.idle && tree.below(id).into_iter().any(queries);
                 End::falls(Path {
-                    quiet: false,
-                    ..path
+                    idle,
+                    ..path.loud()
                 })
             }
             SyntaxKind::PLPGSQL_EXEC_SQL_STMT => {
+                let writes = self.walk.writes.len();
                 self.expressions(id, path);
                 let is_select = self.tree.has(id, SyntaxKind::SELECT);
                 End::falls(Path {
                     quiet: !is_select,
+                    idle: path.idle && self.walk.writes.len() == writes,
                     ..path
                 })
             }
@@ -406,6 +428,7 @@ impl Walker<'_> {
                 sure,
                 always: false,
                 quiet: true,
+                ..left
             };
             end.join(self.body(arm, left));
         }
@@ -477,6 +500,7 @@ impl Walker<'_> {
                 sure: left.sure && truth != Truth::Unsure,
                 always: false,
                 quiet: true,
+                ..left
             };
             end.join(self.body(arm, left));
         }
@@ -591,6 +615,7 @@ impl Walker<'_> {
             value,
             range: tree.range(id),
             sure: path.sure,
+            writes: !path.idle,
         });
     }
 
