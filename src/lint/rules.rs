@@ -274,7 +274,8 @@ pub const ALL: &[Rule] = &[
         why: "The engines create such a trigger, and it fails when it fires.",
         how: "SQLite prepares what fires the trigger, MySQL the statements of the body, and PostgreSQL's plpgsql_check reads the \
               body where it is installed. On PostgreSQL the tables of the body, the columns of INSERT and UPDATE, and those of \
-              NEW and OLD are looked up without it. What EXECUTE puts together is not known.",
+              NEW and OLD are looked up without it. A table that is in the schema of the trigger's table, or of its function, is \
+              taken to be found by whoever fires it, unless the function has a `search_path`. What EXECUTE puts together is not known.",
     },
     Rule {
         name: "when_subquery",
