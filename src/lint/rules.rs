@@ -102,7 +102,7 @@ pub const ALL: &[Rule] = &[
               recursion\". The same holds for REPLACE in a body, which fires DELETE triggers only when it is on. A `when` that is \
               false the second time, or `update_of`, makes both settings do the same.",
         how: "The writes come from SQLite's authorizer, on a copy of the schema in memory. Silent where a trigger of the cycle \
-              has a WHEN, or every UPDATE that leads on asks in its WHERE for a column that it sets.",
+              has a WHEN, or every UPDATE that leads on asks in its WHERE for a column that it sets, or for a change of one that it does not.",
     },
     Rule {
         name: "own_table_write",
