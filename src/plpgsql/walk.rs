@@ -134,7 +134,7 @@ pub fn walk(tree: &Tree, situation: &Situation<'_>) -> Walk {
         sure: true,
         always: true,
         quiet: true,
-        idle: true,
+        deed: Deed::None,
     };
     let end = walker.block(block, path);
     if let Some(path) = end.falls {
@@ -160,8 +160,16 @@ struct Path {
     always: bool,
     /// The last thing on it was no call that may raise.
     quiet: bool,
-    /// Nothing on it writes, or calls for its own sake what may write.
-    idle: bool,
+    deed: Deed,
+}
+
+/// What is done on a way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Deed {
+    /// Nothing that writes.
+    None,
+    /// Something is written, or a function called for its own sake, which may write.
+    Some,
 }
 
 impl Path {
@@ -172,7 +180,7 @@ impl Path {
                 sure: self.sure || other.sure,
                 always: self.always && other.always,
                 quiet: self.quiet && other.quiet,
-                idle: self.idle || other.idle,
+                deed: self.deed.min(other.deed),
             },
         }
     }
@@ -181,7 +189,7 @@ impl Path {
     fn loud(self) -> Self {
         Self {
             quiet: false,
-            idle: false,
+            deed: Deed::Some,
             ..self
         }
     }
@@ -377,9 +385,13 @@ impl Walker<'_> {
                 let tree = self.tree;
                 let queries = |part: usize| tree.kind(part) == SyntaxKind::FROM_CLAUSE;
                 // A query is asked for what it finds, a function alone for what it does.
-                let idle = path.idle && tree.below(id).into_iter().any(queries);
+                let deed = if tree.below(id).into_iter().any(queries) {
+                    path.deed
+                } else {
+                    Deed::Some
+                };
                 End::falls(Path {
-                    idle,
+                    deed,
                     ..path.loud()
                 })
             }
@@ -389,7 +401,11 @@ impl Walker<'_> {
                 let is_select = self.tree.has(id, SyntaxKind::SELECT);
                 End::falls(Path {
                     quiet: !is_select,
-                    idle: path.idle && self.walk.writes.len() == writes,
+                    deed: if self.walk.writes.len() > writes {
+                        Deed::Some
+                    } else {
+                        path.deed
+                    },
                     ..path
                 })
             }
@@ -615,7 +631,7 @@ impl Walker<'_> {
             value,
             range: tree.range(id),
             sure: path.sure,
-            writes: !path.idle,
+            writes: path.deed == Deed::Some,
         });
     }
 
