@@ -370,3 +370,24 @@ fn a_rollback_brings_back_what_was_broken_before() {
         .says(&["would fail: no such table: nolog"]);
     assert_same("the catalog", &before, &live.snapshot());
 }
+
+/// Most functions in SQL end their last statement as the others, and newer ones are kept as trees: what a trigger writes by
+/// calling one is seen all the same.
+#[test]
+fn functions_in_sql_are_followed() {
+    let mut live = Postgres::new();
+    live.batch(
+        "CREATE TABLE nodes (id integer);
+         CREATE FUNCTION add_node(integer) RETURNS void LANGUAGE sql AS 'INSERT INTO nodes SELECT $1 - 1 WHERE $1 > 0; -- and so on;';
+         CREATE FUNCTION add_last(integer) RETURNS void LANGUAGE sql BEGIN ATOMIC INSERT INTO nodes SELECT $1 - 1 WHERE $1 > 0; END;",
+    );
+    for function in ["add_node", "add_last"] {
+        let sandbox = Sandbox::with_spec(&format!(
+            "version = 1\n[[trigger]]\nname = \"nodes_add\"\ntable = \"nodes\"\ntiming = \"after\"\nevents = [\"insert\"]\n\
+             body = \"PERFORM {function}(NEW.id);\"\n"
+        ));
+        let run = sandbox.on(&live, &["lint"]).ok();
+        assert!(run.stdout.contains("guarded_cycle"), "{run}");
+        assert!(!run.stdout.contains("unanalysed_body"), "{run}");
+    }
+}

@@ -1,5 +1,6 @@
 //! What a PL/pgSQL function does to tables, what the functions that it calls do among it.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::names::{of_walk, reference};
@@ -10,6 +11,7 @@ use crate::error::Error;
 use crate::model::{Event, FunctionId, ObjectId, Orientation, TableId, Timing};
 use crate::plpgsql::{self, Certainty, Situation, Tree, Walk};
 use crate::spec::TableRef;
+use crate::sql::{Syntax, solid};
 
 /// How far calls of calls are followed.
 const DEEPEST: usize = 8;
@@ -52,11 +54,9 @@ impl Calls {
             }
             for routine in routines {
                 let tree = routine.source.as_deref().and_then(|source| {
-                    let block = if routine.language == "sql" {
-                        // The statements of an SQL function are those of a block that returns nothing.
-                        format!("BEGIN\n{source}\n;END")
-                    } else {
-                        source.to_owned()
+                    let block = match routine.language.as_str() {
+                        "sql" => Cow::Owned(block(source, subject.dialect.syntax())),
+                        _ => Cow::Borrowed(source),
                     };
                     plpgsql::parse(&block).ok()
                 });
@@ -219,6 +219,22 @@ impl Calls {
             via.pop();
         }
     }
+}
+
+/// The statements of an SQL function as those of a block, which returns nothing.
+fn block(source: &str, syntax: &Syntax) -> String {
+    // As the server prints one that it keeps as a tree.
+    let atomic = source.strip_prefix("BEGIN ATOMIC\n");
+    let statements = atomic
+        .and_then(|inside| inside.strip_suffix("END"))
+        .unwrap_or(source);
+    // The last of them may end as the others do, and no statement is empty.
+    let last = solid(statements, syntax).pop();
+    let end = match last {
+        Some(token) if !token.is_operator(statements, ";") => ";END",
+        _ => "END",
+    };
+    format!("BEGIN\n{statements}\n{end}")
 }
 
 /// Rows that go with those that they refer to fire their own triggers.

@@ -82,6 +82,10 @@ fn ends(
         return;
     }
     for returns in walk.returns.iter().filter(|returns| returns.sure) {
+        // What becomes of a view's row is what the function wrote; what it returns is whether the row counts.
+        if returns.writes && trigger.timing == Timing::InsteadOf {
+            continue;
+        }
         let place = at(subject, item, &returns.range);
         match (returns.value, event) {
             (Returned::New, Event::Delete) => {

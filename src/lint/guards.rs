@@ -1,5 +1,5 @@
 //! What ends a recursion in the text of a SQLite trigger: an UPDATE whose WHERE asks for a column that the same statement
-//! sets finds no row the second time, or may find none, as a `when` may be false.
+//! sets, or whether another column changed, finds no row the second time, or may find none, as a `when` may be false.
 
 use crate::effects::Write;
 use crate::model::{Action, Event, Trigger};
@@ -63,11 +63,49 @@ fn asks_for_what_it_sets(statement: &[Token], text: &str) -> bool {
     };
     let assigned = assigned(statement.get(set + 1..condition).unwrap_or_default(), text);
     let asked = statement.get(condition + 1..).unwrap_or_default();
+    if asks_whether_another_changed(asked, &assigned, text) {
+        return true;
+    }
     asked.iter().enumerate().any(|(index, token)| {
         let before = |back: usize| index.checked_sub(back).and_then(|at| asked.get(at));
         let of_row = before(1).is_some_and(|dot| dot.is_operator(text, "."))
             && before(2).is_some_and(|row| row.is_word(text, "new") || row.is_word(text, "old"));
         !of_row && named(Some(token), text).is_some_and(|name| assigned.contains(&name))
+    })
+}
+
+/// `OLD.c <> NEW.c`, of a column that the statement leaves as it is: false the second time.
+fn asks_whether_another_changed(asked: &[Token], assigned: &[String], text: &str) -> bool {
+    let column = |from: usize| {
+        let row = asked.get(from)?;
+        let row = ["old", "new"]
+            .into_iter()
+            .find(|word| row.is_word(text, word))?;
+        let dot = asked.get(from + 1)?.is_operator(text, ".");
+        Some((row, named(asked.get(from + 2).filter(|_| dot), text)?))
+    };
+    (0..asked.len()).any(|index| {
+        let is = |at: usize, word| asked.get(at).is_some_and(|token| token.is_word(text, word));
+        let operator = asked.get(index + 3);
+        let differs = ["<>", "!="];
+        let right = if differs
+            .iter()
+            .any(|differs| operator.is_some_and(|it| it.is_operator(text, differs)))
+        {
+            index + 4
+        } else if is(index + 3, "is") && is(index + 4, "not") {
+            index + 5
+        } else if is(index + 3, "is") && is(index + 4, "distinct") {
+            index + 6
+        } else {
+            return false;
+        };
+        match (column(index), column(right)) {
+            (Some((one, left)), Some((other, right))) => {
+                one != other && left == right && !assigned.contains(&left)
+            }
+            _ => false,
+        }
     })
 }
 
@@ -111,6 +149,30 @@ mod tests {
         assert!(!asks("UPDATE t SET a = b + 1 WHERE id = NEW.id AND b > 0"));
         // The row that fired says nothing of what is there the second time.
         assert!(!asks("UPDATE t SET a = 1 WHERE id = NEW.id AND NEW.a <> 1"));
+        // But that another column changed is true once.
+        for guard in [
+            "OLD.b <> NEW.b",
+            "new.B IS NOT old.b",
+            "(OLD.\"b\" != NEW.b OR id < 0)",
+            "OLD.b IS DISTINCT FROM NEW.b",
+        ] {
+            assert!(
+                asks(&format!("UPDATE t SET a = 1 WHERE id = NEW.id AND {guard}")),
+                "{guard}"
+            );
+        }
+        for guard in [
+            "OLD.a <> NEW.a",
+            "OLD.b = NEW.b",
+            "OLD.b <> NEW.c",
+            "NEW.b <> NEW.b",
+            "OLD.b IS NEW.b",
+        ] {
+            assert!(
+                !asks(&format!("UPDATE t SET a = 1 WHERE id = NEW.id AND {guard}")),
+                "{guard}"
+            );
+        }
         assert!(!asks("UPDATE t SET a = (SELECT 1 FROM u WHERE a = 1)"));
         assert!(!asks("UPDATE u SET a = 1 WHERE a = 2"));
     }

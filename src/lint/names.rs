@@ -40,6 +40,14 @@ pub(super) fn reference(name: &Name) -> TableRef {
     }
 }
 
+fn within(schema: &str, name: &str) -> TableRef {
+    TableRef {
+        schema: Some(schema.to_owned()),
+        name: name.to_owned(),
+        is_pattern: false,
+    }
+}
+
 impl Names {
     /// Look all names up at once; unqualified ones in the functions' own search paths too.
     pub(super) fn of(
@@ -65,11 +73,7 @@ impl Names {
                 names
                     .iter()
                     .filter(|name| name.schema.is_none())
-                    .map(|name| TableRef {
-                        schema: Some(schema.clone()),
-                        name: name.name.clone(),
-                        is_pattern: false,
-                    }),
+                    .map(|name| within(&schema, &name.name)),
             );
         }
 
@@ -81,11 +85,24 @@ impl Names {
             .filter(|(_, tables)| tables.is_empty())
             .map(|(name, _)| name.clone())
             .collect();
-        let missing = if nowhere.is_empty() {
-            BTreeSet::new()
-        } else {
-            database.unknown_relations(&nowhere)?
-        };
+        let mut missing = BTreeSet::new();
+        if !nowhere.is_empty() {
+            missing = database.unknown_relations(&nowhere)?;
+        }
+        // Who fires the trigger may look into other schemas than we do, and most of all into those of the trigger.
+        let homes: BTreeSet<&String> = known
+            .iter()
+            .map(|table| &table.schema)
+            .chain(functions.keys().map(|function| &function.schema))
+            .collect();
+        let at_home: Vec<TableRef> = missing
+            .iter()
+            .filter(|name| name.schema.is_none())
+            .flat_map(|name| homes.iter().map(|home| within(home, &name.name)))
+            .collect();
+        if !at_home.is_empty() {
+            missing.extend(database.unknown_relations(&at_home)?);
+        }
         let found = asked
             .into_iter()
             .zip(tables)
@@ -128,39 +145,35 @@ impl Names {
         };
         if let (None, Some(path)) = (&name.schema, function.and_then(path)) {
             return path.into_iter().find_map(|schema| {
-                found
-                    .get(&TableRef {
-                        schema: Some(schema),
-                        name: name.name.clone(),
-                        is_pattern: false,
-                    })
-                    .cloned()
-                    .flatten()
+                let named = found.get(&within(&schema, &name.name));
+                named.cloned().flatten()
             });
         }
         found.get(&name).cloned().flatten()
     }
 
-    /// Whether there certainly is no table, view or sequence of that name.
-    pub fn is_missing(&self, name: &Name, function: Option<&Function>) -> bool {
+    /// Whether there certainly is no table, view or sequence of that name for a function, called by a trigger on that table. Where
+    /// the function has no search path of its own, one in a schema of theirs may be found by whoever fires the trigger.
+    pub fn is_missing(&self, name: &Name, function: &Function, table: &TableId) -> bool {
         if self.new_table(name).is_some() {
             return false;
         }
         let name = reference(name);
-        match (&name.schema, function.and_then(path)) {
+        match (&name.schema, path(function)) {
             (None, Some(path)) => {
                 !path.is_empty()
                     && path.iter().all(|schema| {
                         // `$user` may be any schema, and pg_temp has tables that nobody else sees.
                         !schema.starts_with('$')
                             && (schema.eq_ignore_ascii_case("pg_temp")
-                                || self.missing.contains(&TableRef {
-                                    schema: Some(schema.clone()),
-                                    name: name.name.clone(),
-                                    is_pattern: false,
-                                }))
+                                || self.missing.contains(&within(schema, &name.name)))
                     })
                     && !name.name.starts_with("pg_")
+            }
+            (None, None) => {
+                let homes = [&table.schema, &function.id.schema];
+                let at_home = homes.map(|home| within(home, &name.name));
+                self.missing.contains(&name) && at_home.iter().all(|it| self.missing.contains(it))
             }
             _ => self.missing.contains(&name),
         }

@@ -21,7 +21,9 @@ pub(super) fn look(subject: &Subject<'_>, findings: &mut Findings) {
         for (index, left) in items.iter().enumerate() {
             for right in items.iter().skip(index + 1) {
                 if left.source.is_some() || right.source.is_some() {
-                    pair(subject, left, right, findings);
+                    if !settled(subject, items, left, right) {
+                        pair(subject, left, right, findings);
+                    }
                     unseen(subject, left, right, findings);
                     unseen(subject, right, left, findings);
                 }
@@ -41,10 +43,7 @@ struct Conflict {
 
 fn pair(subject: &Subject<'_>, left: &Item<'_>, right: &Item<'_>, findings: &mut Findings) {
     let (one, other) = (&left.trigger, &right.trigger);
-    if one.timing != other.timing
-        || one.orientation != other.orientation
-        || settled(subject, left, right)
-    {
+    if one.timing != other.timing || one.orientation != other.orientation {
         return;
     }
     let shared = one.events.intersection(&other.events).find(|event| {
@@ -130,7 +129,12 @@ fn pair(subject: &Subject<'_>, left: &Item<'_>, right: &Item<'_>, findings: &mut
 }
 
 /// Whether somebody has said which comes first.
-fn settled(subject: &Subject<'_>, left: &Item<'_>, right: &Item<'_>) -> bool {
+fn settled(
+    subject: &Subject<'_>,
+    siblings: &[&Item<'_>],
+    left: &Item<'_>,
+    right: &Item<'_>,
+) -> bool {
     match subject.dialect.name() {
         "postgres" => [left, right].iter().all(|item| {
             item.trigger
@@ -138,16 +142,31 @@ fn settled(subject: &Subject<'_>, left: &Item<'_>, right: &Item<'_>) -> bool {
                 .name
                 .starts_with(|c: char| c.is_ascii_digit())
         }),
-        "mysql" => [(left, right), (right, left)].iter().any(|(item, other)| {
-            let place = item
-                .trigger
-                .creation
-                .as_ref()
-                .and_then(|creation| creation.place.as_ref());
-            matches!(place, Some(Place::Follows(name) | Place::Precedes(name)) if *name == other.trigger.id.name)
-        }),
+        "mysql" => comes_after(siblings, left, right) || comes_after(siblings, right, left),
         _ => false,
     }
+}
+
+/// Whether `order` puts a trigger behind another one, by way of others as well.
+fn comes_after(siblings: &[&Item<'_>], item: &Item<'_>, first: &Item<'_>) -> bool {
+    let (mut seen, mut open) = (BTreeSet::new(), vec![item]);
+    while let Some(item) = open.pop() {
+        let name = &item.trigger.id.name;
+        if *name == first.trigger.id.name {
+            return true;
+        }
+        if seen.insert(name) {
+            open.extend(siblings.iter().filter(|other| {
+                let follows = matches!(place(item), Some(Place::Follows(before)) if *before == other.trigger.id.name);
+                follows || matches!(place(other), Some(Place::Precedes(behind)) if behind == name)
+            }));
+        }
+    }
+    false
+}
+
+fn place<'i>(item: &'i Item<'_>) -> Option<&'i Place> {
+    item.trigger.creation.as_ref()?.place.as_ref()
 }
 
 /// Columns of NEW that a trigger sets and reads; `None` stands for all.

@@ -161,7 +161,9 @@ fn tables(subject: &Subject<'_>, item: &Item<'_>, walk: &Walk, found: &mut Missi
         if is_own(&table.name)
             || !walk.is_certain(&table.range)
             || guesses && table.name.schema.is_none()
-            || !subject.names.is_missing(&table.name, Some(function))
+            || !subject
+                .names
+                .is_missing(&table.name, function, &item.trigger.id.table)
         {
             continue;
         }

@@ -102,7 +102,7 @@ pub const ALL: &[Rule] = &[
               recursion\". The same holds for REPLACE in a body, which fires DELETE triggers only when it is on. A `when` that is \
               false the second time, or `update_of`, makes both settings do the same.",
         how: "The writes come from SQLite's authorizer, on a copy of the schema in memory. Silent where a trigger of the cycle \
-              has a WHEN, or every UPDATE that leads on asks in its WHERE for a column that it sets.",
+              has a WHEN, or every UPDATE that leads on asks in its WHERE for a column that it sets, or for a change of one that it does not.",
     },
     Rule {
         name: "own_table_write",
@@ -145,7 +145,8 @@ pub const ALL: &[Rule] = &[
               RAISE EXCEPTION.",
         how: "Every path of the function is followed for the events of the trigger that calls it: what it asks of TG_OP, TG_WHEN, \
               TG_LEVEL, TG_NAME and TG_TABLE_NAME is known. `RETURN OLD` in BEFORE INSERT is a NULL too. Silent about a path \
-              behind other questions about TG_ variables, and about values that are computed.",
+              behind other questions about TG_ variables, and about values that are computed; and on a view where something was \
+              written on the way, and NULL says no more than that no row is to be counted.",
     },
     Rule {
         name: "no_return",
@@ -164,7 +165,7 @@ pub const ALL: &[Rule] = &[
         needs_database: false,
         title: "NEW returned from BEFORE DELETE.",
         why: "NEW is NULL there, and returning NULL cancels the delete in silence. Return OLD.",
-        how: "Every path that DELETE can take is followed; INSTEAD OF DELETE too.",
+        how: "Every path that DELETE can take is followed; INSTEAD OF DELETE too, where nothing was written on the way.",
     },
     Rule {
         name: "assigns_new_after",
@@ -273,7 +274,8 @@ pub const ALL: &[Rule] = &[
         why: "The engines create such a trigger, and it fails when it fires.",
         how: "SQLite prepares what fires the trigger, MySQL the statements of the body, and PostgreSQL's plpgsql_check reads the \
               body where it is installed. On PostgreSQL the tables of the body, the columns of INSERT and UPDATE, and those of \
-              NEW and OLD are looked up without it. What EXECUTE puts together is not known.",
+              NEW and OLD are looked up without it. A table that is in the schema of the trigger's table, or of its function, is \
+              taken to be found by whoever fires it, unless the function has a `search_path`. What EXECUTE puts together is not known.",
     },
     Rule {
         name: "when_subquery",

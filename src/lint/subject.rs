@@ -425,8 +425,10 @@ impl<'a> Subject<'a> {
                         .map(|event| (*event, found.clone())),
                 );
             }
+            // PostgreSQL's own set columns of the row at most, or skip it where nothing changes.
             if let Some(function) = item.function()
                 && item.walks.is_empty()
+                && function.schema != "pg_catalog"
             {
                 let unread = self.unread.get(function).cloned();
                 let unread = unread.unwrap_or_else(|| Unread {

@@ -415,3 +415,17 @@ proptest! {
         }
     }
 }
+
+/// Who comes from other databases writes DECLARE before each variable.
+#[test]
+fn every_variable_may_have_a_declare_of_its_own() {
+    for source in [
+        "DECLARE a int; DECLARE b int; BEGIN RETURN NEW; END",
+        "<<top>> DECLARE DECLARE a int := 1; declare b CURSOR FOR SELECT 1; BEGIN RETURN NEW; END",
+        "BEGIN DECLARE a int; DECLARE b int; BEGIN b := 1; END; DECLARE c int; BEGIN RETURN NEW; END; END",
+    ] {
+        assert_eq!(ends(source, Event::Update), "new", "{source}");
+    }
+    assert!(parse("DECLARE a int DECLARE b int; BEGIN RETURN NEW; END").is_err());
+    assert!(parse("BEGIN DECLARE; RETURN NEW; END").is_err());
+}

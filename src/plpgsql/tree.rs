@@ -154,7 +154,7 @@ pub fn parse(source: &str) -> Result<Tree, Unread> {
             });
         }
     }
-    let (text, into) = without_into(source, &significant);
+    let (text, into) = for_parser(source, &significant);
     let lexed = LexedStr::new(&text);
     let output = EntryPoint::Plpgsql.parse(&lexed.to_input());
     let mut builder = TreeBuilder::default();
@@ -228,16 +228,28 @@ impl TreeBuilder {
     }
 }
 
-/// The source with blanks for INTO and its targets: PL/pgSQL takes them out of a statement before it looks at the SQL
-/// (`make_execsql_stmt` in pl_gram.y: every INTO but that of INSERT and MERGE).
-fn without_into(source: &str, all: &[Token]) -> (String, Vec<IntoTarget>) {
+/// The source with blanks for INTO and its targets, which PL/pgSQL takes out of a statement before it looks at the SQL
+/// (`make_execsql_stmt` in pl_gram.y: every INTO but that of INSERT and MERGE); and for DECLARE where declarations have begun,
+/// which it passes over (`decl_stmt`).
+fn for_parser(source: &str, all: &[Token]) -> (String, Vec<IntoTarget>) {
     let is_name = |token: &Token| matches!(token.kind, TokenKind::Word | TokenKind::QuotedName);
     let mut targets = vec![];
     let mut blanks: Vec<Range<usize>> = vec![];
     // The first word of the statement that we are in, roughly: only FETCH and MOVE matter, which keep their INTO.
     let mut first: Option<&Token> = None;
+    let mut declaring = false;
     let mut index = 0;
     while let Some(token) = all.get(index) {
+        if token.is_word(source, "declare") {
+            if declaring && first.is_none() {
+                blanks.push(token.range.clone());
+            }
+            declaring = true;
+            first = None;
+            index += 1;
+            continue;
+        }
+        declaring &= !token.is_word(source, "begin");
         let boundary = token.is_operator(source, ";")
             || ["then", "else", "loop", "begin"]
                 .iter()

@@ -30,6 +30,8 @@ pub struct Returns {
     /// Whether a way there is known to be open: nothing on it asks how the trigger was called in words that are not
     /// understood.
     pub sure: bool,
+    /// Whether every way there writes something, or runs what may write.
+    pub writes: bool,
 }
 
 /// An assignment to a column of NEW, or to all of it.
@@ -132,6 +134,7 @@ pub fn walk(tree: &Tree, situation: &Situation<'_>) -> Walk {
         sure: true,
         always: true,
         quiet: true,
+        deed: Deed::None,
     };
     let end = walker.block(block, path);
     if let Some(path) = end.falls {
@@ -157,6 +160,16 @@ struct Path {
     always: bool,
     /// The last thing on it was no call that may raise.
     quiet: bool,
+    deed: Deed,
+}
+
+/// What is done on a way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Deed {
+    /// Nothing that writes.
+    None,
+    /// Something is written, or a function called for its own sake, which may write.
+    Some,
 }
 
 impl Path {
@@ -167,7 +180,17 @@ impl Path {
                 sure: self.sure || other.sure,
                 always: self.always && other.always,
                 quiet: self.quiet && other.quiet,
+                deed: self.deed.min(other.deed),
             },
+        }
+    }
+
+    /// The way on, behind a statement that may raise, and may write.
+    fn loud(self) -> Self {
+        Self {
+            quiet: false,
+            deed: Deed::Some,
+            ..self
         }
     }
 }
@@ -351,23 +374,38 @@ impl Walker<'_> {
             | SyntaxKind::PLPGSQL_DO_STMT => {
                 self.expressions(id, path);
                 self.walk.dynamic.push(self.tree.range(id));
-                End::falls(Path {
-                    quiet: false,
-                    ..path
-                })
+                End::falls(path.loud())
             }
-            SyntaxKind::PLPGSQL_PERFORM_STMT | SyntaxKind::PLPGSQL_CALL_STMT => {
+            SyntaxKind::PLPGSQL_CALL_STMT => {
                 self.expressions(id, path);
+                End::falls(path.loud())
+            }
+            SyntaxKind::PLPGSQL_PERFORM_STMT => {
+                self.expressions(id, path);
+                let tree = self.tree;
+                let queries = |part: usize| tree.kind(part) == SyntaxKind::FROM_CLAUSE;
+                // A query is asked for what it finds, a function alone for what it does.
+                let deed = if tree.below(id).into_iter().any(queries) {
+                    path.deed
+                } else {
+                    Deed::Some
+                };
                 End::falls(Path {
-                    quiet: false,
-                    ..path
+                    deed,
+                    ..path.loud()
                 })
             }
             SyntaxKind::PLPGSQL_EXEC_SQL_STMT => {
+                let writes = self.walk.writes.len();
                 self.expressions(id, path);
                 let is_select = self.tree.has(id, SyntaxKind::SELECT);
                 End::falls(Path {
                     quiet: !is_select,
+                    deed: if self.walk.writes.len() > writes {
+                        Deed::Some
+                    } else {
+                        path.deed
+                    },
                     ..path
                 })
             }
@@ -406,6 +444,7 @@ impl Walker<'_> {
                 sure,
                 always: false,
                 quiet: true,
+                ..left
             };
             end.join(self.body(arm, left));
         }
@@ -477,6 +516,7 @@ impl Walker<'_> {
                 sure: left.sure && truth != Truth::Unsure,
                 always: false,
                 quiet: true,
+                ..left
             };
             end.join(self.body(arm, left));
         }
@@ -591,6 +631,7 @@ impl Walker<'_> {
             value,
             range: tree.range(id),
             sure: path.sure,
+            writes: path.deed == Deed::Some,
         });
     }
 

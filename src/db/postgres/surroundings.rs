@@ -123,10 +123,15 @@ impl Postgres {
         }
         let schemas: Vec<Option<&str>> = names.iter().map(|name| name.schema.as_deref()).collect();
         let wanted: Vec<&str> = names.iter().map(|name| name.name.as_str()).collect();
+        // The body of one that was written as `BEGIN ATOMIC` or RETURN is kept as a tree.
+        let kept = match self.server.major {
+            ..14 => "NULL",
+            _ => "pg_catalog.pg_get_function_sqlbody(p.oid)",
+        };
         let rows = self.read(
             "read the functions that bodies call",
-            "SELECT asked.number::pg_catalog.int8, n.nspname, p.proname, l.lanname,
-                    CASE WHEN l.lanname IN ('plpgsql', 'sql') AND p.prosrc <> '' THEN p.prosrc END,
+            &format!("SELECT asked.number::pg_catalog.int8, n.nspname, p.proname, l.lanname,
+                    CASE WHEN l.lanname IN ('plpgsql', 'sql') THEN COALESCE(NULLIF(p.prosrc, ''), {kept}) END,
                     (SELECT pg_catalog.substr(s.setting, pg_catalog.length('search_path=') + 1)
                      FROM pg_catalog.unnest(p.proconfig) AS s(setting) WHERE s.setting LIKE 'search_path=%')
              FROM ROWS FROM (pg_catalog.unnest($1::pg_catalog.text[]), pg_catalog.unnest($2::pg_catalog.text[]))
@@ -137,7 +142,7 @@ impl Postgres {
              WHERE CASE WHEN asked.schema IS NULL THEN pg_catalog.pg_function_is_visible(p.oid) ELSE n.nspname = asked.schema END
                AND n.nspname NOT IN ('pg_catalog', 'information_schema') AND p.prokind IN ('f', 'p')
                AND l.lanname NOT IN ('c', 'internal')
-             ORDER BY asked.number, n.nspname, p.oid",
+             ORDER BY asked.number, n.nspname, p.oid"),
             &[(&schemas, Type::TEXT_ARRAY), (&wanted, Type::TEXT_ARRAY)],
         )?;
         rows.iter()
