@@ -55,6 +55,23 @@ fn what_is_applied_beside_is_imported(engine: Engine) {
     .says(&["1 trigger"])
     .never_says(&["matches no schema"]);
     assert!(only.read("triggers.toml").contains(&format!("{beside}.t")));
+    // Who may see triggers and not read the history imports those of this database, and is told.
+    let name = live.name().to_owned();
+    let user = format!("t_{}", name.trim_start_matches("triggerctl_test_"));
+    live.batch(&format!(
+        "CREATE USER {user}@localhost IDENTIFIED BY 'x'; GRANT TRIGGER ON {name}.* TO {user}@localhost"
+    ));
+    Sandbox::new()
+        .run(&[
+            "--url",
+            &live.url_of(&user, "x"),
+            "import",
+            "-o",
+            "triggers.toml",
+        ])
+        .ok()
+        .says(&["1 trigger", "only triggers of this database"]);
+    live.batch(&format!("DROP USER {user}@localhost"));
     // A table that is to be made needs its database.
     let audit = |to: &str| {
         Sandbox::with_spec(&format!(
