@@ -8,8 +8,8 @@ use serde_json::{Value, json};
 use super::diagnostics::{Heading, Lines, document as diagnostic, listed};
 use super::{Palette, json as documents};
 use crate::error::{Diagnostic, Error};
-use crate::lint::rules::{self, Severity};
 use crate::lint::Report;
+use crate::lint::rules::{self, Severity};
 use crate::model::ObjectId;
 
 /// For people: each finding with its place, and how many there are. With `verbose`, what was not looked for.
