@@ -10,7 +10,7 @@ pub fn read(path: &Path) -> Result<String, Error> {
     let name = path.display();
     if path.is_dir() {
         return Err(Error::failed(format!(
-            "`{name}` is a directory, and a file was expected"
+            "`{name}` is a folder, and a file was expected"
         )));
     }
     let bytes = std::fs::read(path).map_err(|error| match error.kind() {
@@ -23,7 +23,10 @@ pub fn read(path: &Path) -> Result<String, Error> {
 /// Write a file so that it is there whole or not at all, even if the machine stops in between.
 pub fn write_whole(path: &Path, text: &str) -> Result<(), Error> {
     let failed = |error: std::io::Error| {
-        Error::failed(format!("`{}` cannot be written: {error}", path.display()))
+        // Without the name of the temporary file, which is gone and says nothing.
+        let reason = error.get_ref().and_then(|inner| inner.source());
+        let reason = reason.map_or_else(|| error.to_string(), ToString::to_string);
+        Error::failed(format!("`{}` cannot be written: {reason}", path.display()))
     };
     let folder = match path.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => folder,
@@ -31,8 +34,15 @@ pub fn write_whole(path: &Path, text: &str) -> Result<(), Error> {
     };
     if path.is_dir() {
         return Err(Error::failed(format!(
-            "`{}` is a directory, and a file was expected",
+            "`{}` is a folder, and a file was expected",
             path.display()
+        )));
+    }
+    if !folder.exists() {
+        return Err(Error::failed(format!(
+            "`{}` cannot be written: its folder `{}` does not exist",
+            path.display(),
+            folder.display()
         )));
     }
     let mut builder = tempfile::Builder::new();

@@ -40,9 +40,12 @@ impl Init {
             .output
             .result(&format!("Wrote `{}`.\n", path.display()))?;
         context.output.remark(&if imported > 0 {
+            let (those, them) = match imported {
+                1 => ("The trigger that is there is".to_owned(), "it"),
+                more => (format!("The {more} triggers that are there are"), "them"),
+            };
             format!(
-                "The {imported} triggers that are there are in it; `triggerctl plan` finds nothing to change,\n\
-                 and `triggerctl apply` takes them over.\n"
+                "{those} in it; `triggerctl plan` finds nothing to change,\nand `triggerctl apply` takes {them} over.\n"
             )
         } else {
             "Edit it, then run `triggerctl plan`.\n".to_owned()

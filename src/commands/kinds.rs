@@ -1,6 +1,7 @@
 //! `triggerctl kinds`.
 
 use std::fmt::Write as _;
+use std::path::PathBuf;
 
 use serde_json::{Value, json};
 
@@ -11,6 +12,7 @@ use crate::kinds::{Kind, Library};
 use crate::report::json::document;
 use crate::report::text::folded;
 use crate::report::{Format, Palette};
+use crate::spec::Draft;
 
 use super::{Context, Outcome};
 
@@ -29,18 +31,7 @@ impl Kinds {
     /// Run it.
     pub fn run(&self, context: &Context) -> Result<Outcome, Error> {
         context.only("kinds", &[Format::Text, Format::Json])?;
-        // Only for its templates: a spec that is broken, or not there, is no reason to say nothing.
-        let spec = if context.common.config.exists() {
-            context.spec_alone().inspect_err(|error| {
-                log::warn!(
-                    "`{}` is left aside: {error}",
-                    context.common.config.display()
-                );
-            })
-        } else {
-            Err(Error::failed("there is no spec"))
-        };
-        let templates = spec.ok().and_then(|spec| spec.templates);
+        let templates = templates(context);
         let library = Library::new(templates.as_deref());
         let is_json = context.output.format == Format::Json;
         let Some(name) = &self.name else {
@@ -69,6 +60,27 @@ impl Kinds {
         };
         context.output.result(&result)?;
         Ok(Outcome::Done)
+    }
+}
+
+/// The folder of the spec's own templates. What is wrong with its triggers is no reason to say nothing: it may be the use of the
+/// very kind that is to be shown.
+fn templates(context: &Context) -> Option<PathBuf> {
+    let path = &context.common.config;
+    if !path.exists() {
+        return None;
+    }
+    let options = context.load_options(false);
+    let draft = Draft::read(path, &options).and_then(|draft| match draft.so_far() {
+        Some(_) => Ok(draft.without_the_rest()),
+        None => draft.complete(),
+    });
+    match draft {
+        Ok(spec) => spec.templates,
+        Err(error) => {
+            log::warn!("`{}` is left aside: {error}", path.display());
+            None
+        }
     }
 }
 

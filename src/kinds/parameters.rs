@@ -115,15 +115,17 @@ impl Parameter {
             return vec![];
         }
         let mut flaws = vec![];
-        self.check(self.kind, tree, &mut flaws);
+        let name = format!("`{}`", self.name.value);
+        self.check(&name, self.kind, tree, &mut flaws);
         flaws
     }
 
-    fn check(&self, kind: Type, tree: &Tree, flaws: &mut Vec<Diagnostic>) {
+    /// The same of a value that messages call `what`: the parameter, or a part of it.
+    fn check(&self, what: &str, kind: Type, tree: &Tree, flaws: &mut Vec<Diagnostic>) {
         let name = &self.name.value;
-        let mut wrong = |what: &str| {
+        let mut wrong = |wanted: &str| {
             flaws.push(
-                Diagnostic::new(format!("`{name}` must be {what}"))
+                Diagnostic::new(format!("{what} must be {wanted}"))
                     .at(&tree.span)
                     .help(self.doc.clone()),
             );
@@ -146,7 +148,7 @@ impl Parameter {
                     _ => Type::Text,
                 };
                 for (index, one) in elements.iter().enumerate() {
-                    self.check(element, one, flaws);
+                    self.check(&format!("an element of `{name}`"), element, one, flaws);
                     let earlier = elements.iter().take(index);
                     if let Some(first) = earlier.into_iter().find(|other| other.node == one.node) {
                         flaws.push(
@@ -160,7 +162,7 @@ impl Parameter {
             }
             (Type::Map, Node::Table(entries)) => {
                 for (_, value) in entries {
-                    self.check(self.values, value, flaws);
+                    self.check(&format!("a value in `{name}`"), self.values, value, flaws);
                 }
             }
             (kind, _) => wrong(kind.wanted()),
@@ -186,14 +188,18 @@ impl Parameter {
     /// A value to show in its place.
     fn sample(&self) -> String {
         let word = self.words.first().map_or("…", |word| word.value.as_str());
-        match self.kind {
+        let of = |kind: Type| match kind {
             Type::Bool => "true".to_owned(),
             Type::Integer => "1".to_owned(),
             Type::Word => format!("\"{word}\""),
             Type::Words => format!("[\"{word}\"]"),
             Type::Columns | Type::Texts => "[\"…\"]".to_owned(),
-            Type::Map => "{ … = \"…\" }".to_owned(),
+            Type::Map => "{ … }".to_owned(),
             Type::Column | Type::Table | Type::Sql | Type::Text | Type::Name => "\"…\"".to_owned(),
+        };
+        match self.kind {
+            Type::Map => format!("{{ … = {} }}", of(self.values)),
+            kind => of(kind),
         }
     }
 }

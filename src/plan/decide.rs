@@ -3,7 +3,7 @@
 
 use std::borrow::Cow;
 use std::cell::OnceCell;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use crate::db::{Catalog, Database, History, Record};
 use crate::desired::{Desired, DesiredSet};
@@ -263,9 +263,17 @@ impl<'a> Planner<'a> {
         let table = id.table()?;
         let nobodys = self.nobodys.get_or_init(|| {
             let mut named: HashMap<String, Vec<&ObjectId>> = HashMap::new();
+            // What the spec renames is taken over by that.
+            let renamed: HashSet<&ObjectId> = self
+                .desired
+                .values()
+                .filter_map(|desired| desired.renamed_from.as_deref())
+                .collect();
             let live = self.catalog.fingerprints.keys();
             for id in live.filter(|id| {
-                !self.history.records.contains_key(id) && !self.desired.contains_key(*id)
+                !self.history.records.contains_key(id)
+                    && !self.desired.contains_key(*id)
+                    && !renamed.contains(id)
             }) {
                 let name = id.name().to_ascii_lowercase();
                 named.entry(name).or_default().push(id);
@@ -289,7 +297,7 @@ impl<'a> Planner<'a> {
             let there_on = there.table().map_or("", |table| &table.name);
             return format!(
                 "no longer in the spec, and gone from `{}`; but `{}` is on `{there_on}`, fires there, and is not managed: if that is \
-                 the table's new name, drop it",
+                 the table's new name, take it over with `renamed_from` and `--adopt`, or drop it",
                 table.name,
                 there.name(),
             );

@@ -7,8 +7,9 @@ use serde_json::{Value, json};
 
 use super::diagnostics::{Heading, Lines, document as diagnostic, listed};
 use super::{Palette, json as documents};
+use crate::error::{Diagnostic, Error};
+use crate::lint::Report;
 use crate::lint::rules::{self, Severity};
-use crate::lint::{Finding, Report};
 use crate::model::ObjectId;
 
 /// For people: each finding with its place, and how many there are. With `verbose`, what was not looked for.
@@ -143,7 +144,7 @@ pub fn sarif(report: &Report) -> String {
             let mut result = json!({
                 "ruleId": finding.rule.name,
                 "level": finding.severity.word(),
-                "message": { "text": words(finding) },
+                "message": { "text": words(&finding.diagnostic) },
             });
             if let Some(file) = place["file"].as_str() {
                 result["locations"] = json!([{
@@ -188,8 +189,7 @@ pub fn sarif(report: &Report) -> String {
 }
 
 /// The message with its notes and help, as one text.
-fn words(finding: &Finding) -> String {
-    let diagnostic = &finding.diagnostic;
+fn words(diagnostic: &Diagnostic) -> String {
     let mut text = super::safe::conceal(&diagnostic.message);
     for more in diagnostic.notes.iter().chain(&diagnostic.help) {
         text.push('\n');
@@ -208,28 +208,42 @@ pub fn github(report: &Report) -> String {
             Severity::Warning => "warning",
             Severity::Note => "notice",
         };
-        let place = diagnostic(&finding.diagnostic, &mut lines);
-        let mut properties = vec![format!("title={}", property(finding.rule.name))];
-        for (key, name) in [
-            ("file", "file"),
-            ("line", "line"),
-            ("end_line", "endLine"),
-            ("column", "col"),
-            ("end_column", "endColumn"),
-        ] {
-            match &place[key] {
-                Value::String(value) => properties.push(format!("{name}={}", property(value))),
-                Value::Number(value) => properties.push(format!("{name}={value}")),
-                _ => {}
-            }
-        }
-        let message = words(finding)
-            .replace('%', "%25")
-            .replace('\r', "%0D")
-            .replace('\n', "%0A");
-        let _ = writeln!(text, "::{level} {}::{message}", properties.join(","));
+        let title = finding.rule.name;
+        text += &annotation(level, title, &finding.diagnostic, &mut lines);
     }
     text
+}
+
+/// The same of an error, where it points into a file: what stands in no file is no annotation of any.
+pub(super) fn github_error(error: &Error) -> String {
+    let mut lines = Lines::default();
+    let placed = error.diagnostics.iter().filter(|one| one.place.is_some());
+    placed
+        .map(|one| annotation("error", "triggerctl", one, &mut lines))
+        .collect()
+}
+
+fn annotation(level: &str, title: &str, about: &Diagnostic, lines: &mut Lines) -> String {
+    let place = diagnostic(about, lines);
+    let mut properties = vec![format!("title={}", property(title))];
+    for (key, name) in [
+        ("file", "file"),
+        ("line", "line"),
+        ("end_line", "endLine"),
+        ("column", "col"),
+        ("end_column", "endColumn"),
+    ] {
+        match &place[key] {
+            Value::String(value) => properties.push(format!("{name}={}", property(value))),
+            Value::Number(value) => properties.push(format!("{name}={value}")),
+            _ => {}
+        }
+    }
+    let message = words(about)
+        .replace('%', "%25")
+        .replace('\r', "%0D")
+        .replace('\n', "%0A");
+    format!("::{level} {}::{message}\n", properties.join(","))
 }
 
 fn property(text: &str) -> String {

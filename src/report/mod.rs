@@ -143,7 +143,7 @@ impl Output {
         write(&mut std::io::stderr().lock(), text)
     }
 
-    /// Write an error: to stderr for people, to stdout as the document for programs; to stderr as well where that cannot be
+    /// Write an error: to stderr for people, to stdout as the document for programs, or as annotations beside the text; to stderr as well where that cannot be
     /// written, which may be the error itself.
     pub fn error(&self, error: &Error) {
         if self.format == Format::Json {
@@ -151,6 +151,9 @@ impl Output {
             if write(&mut std::io::stdout().lock(), &format!("{document:#}\n")).is_ok() {
                 return;
             }
+        }
+        if self.format == Format::Github {
+            let _ = write(&mut std::io::stdout().lock(), &lint::github_error(error));
         }
         let color = self.color.wanted(&std::io::stderr());
         // There is nobody left to tell when even this cannot be written.

@@ -209,14 +209,14 @@ fn kindly(message: &str, span: &Span) -> Diagnostic {
         "string values must be quoted" if found.contains(' ') && after.starts_with('=') => {
             diagnostic("there is a `,` missing between two keys here")
         }
-        "string values must be quoted" => {
-            let quoted = if found.contains('"') {
-                format!("'{found}'")
-            } else {
-                format!("\"{found}\"")
-            };
-            diagnostic("a string must stand in quotes").help(format!("write `{quoted}`"))
+        // The parser takes `insert` for the beginning of `inf`, and `target` for that of `true`.
+        "invalid boolean" if ["true", "false"].contains(&found.to_lowercase().as_str()) => {
+            diagnostic("a truth value is written in small letters")
+                .help(format!("write `{}`", found.to_lowercase()))
         }
+        "string values must be quoted" | "invalid boolean" => unquoted(found, span),
+        "invalid float" if found.starts_with(char::is_alphabetic) => unquoted(found, span),
+        "missing opening quote" => diagnostic("this string has no quote at its beginning"),
         "missing value for key" | "missing value" => missing_value(span),
         "key with no value" => diagnostic("this key has no value").help("write `key = value`"),
         "duplicate key" => duplicate(found, span),
@@ -271,6 +271,19 @@ fn kindly(message: &str, span: &Span) -> Diagnostic {
             }
         }
     }
+}
+
+/// A bare word, or one in quotes that are none to TOML.
+fn unquoted(found: &str, span: &Span) -> Diagnostic {
+    let word = found.trim_matches(['"', '\'', '`', '“', '”', '‘', '’']);
+    let quoted = if word.contains('"') {
+        format!("'{word}'")
+    } else {
+        format!("\"{word}\"")
+    };
+    Diagnostic::new("a string must stand in quotes")
+        .at(span)
+        .help(format!("write `{quoted}`"))
 }
 
 fn missing_value(span: &Span) -> Diagnostic {

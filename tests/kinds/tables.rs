@@ -331,6 +331,14 @@ fn what_a_renamed_one_took_along_is_not_passed_over(live: &mut dyn Live) {
     };
     plan.says(&[&format!(
         "no longer in the spec, and gone from `t`; but `{first}` is on `renamed`, fires there, and is not managed: \
-         if that is the table's new name, drop it"
+         if that is the table's new name, take it over with `renamed_from` and `--adopt`, or drop it"
     )]);
+    let renaming = of("renamed").replace("use = ", "renamed_from = \"t_audit\"\nuse = ");
+    sandbox.write("triggers.toml", renaming);
+    let plan = sandbox.on(live, &["plan", "--adopt"]).ok();
+    plan.says(&["renamed from `t_audit", "gone from the database already"]);
+    sandbox.on(live, &["apply", "--adopt", "--yes"]).ok();
+    sandbox.on(live, &["plan", "--detailed-exitcode"]).ok();
+    // None is left beside the new ones.
+    sandbox.on(live, &["check", "--unmanaged", "deny"]).ok();
 }

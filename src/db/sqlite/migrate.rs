@@ -31,7 +31,7 @@ pub(super) fn begin(connection: &Connection, lock_timeout: Duration) -> Result<(
     if connection.is_readonly(super::names::MAIN).map_err(failed)? {
         rollback(connection)?;
         return Err(Error::failed("the database file cannot be written")
-            .help("run as a user who may write it, or change its permissions"));
+            .help("run as a user who may write it, or change its permissions; its file system may be read-only"));
     }
     Ok(())
 }

@@ -176,7 +176,7 @@ fn missing(path: &Path) -> Error {
             "there is no database file `{shown}`: its folder `{}` does not exist",
             folder.display()
         ))
-        .help("correct the path; a relative path starts at the folder of the spec");
+        .help("correct the path; a relative one in a spec starts at the folder of the spec");
     }
     Error::failed(format!("there is no database file `{shown}`")).help(
         "correct the path, or set `create_from` in [database] to an SQL script: `apply` then creates the file from it",
@@ -198,7 +198,7 @@ fn not_writable(path: &Path, found: Found) -> Error {
             "with its write-ahead log, SQLite must be able to write both the file and its folder",
         )
     } else {
-        error.help("run as a user who may write it, or change its permissions")
+        error.help("run as a user who may write it, or change its permissions; its file system may be read-only")
     }
 }
 
