@@ -220,6 +220,7 @@ pub fn outline(
     let site = Site {
         dialect,
         renderer,
+        session: renderer,
         vars: &vars,
         schema: &schema,
         pretend,

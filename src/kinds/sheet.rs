@@ -99,6 +99,7 @@ impl Kind {
         let site = Site {
             dialect,
             renderer: &renderer,
+            session: &renderer,
             vars: &vars,
             schema: dialect.default_schema(),
             pretend: false,

@@ -153,7 +153,7 @@ pub(super) fn needed(
 
 fn fill(table: &KindTable, site: &Site<'_>, scope: &Value) -> Result<Option<String>, Error> {
     let fill = table.fills.get(site.dialect.name());
-    fill.map(|fill| site.renderer.one_statement(fill, scope.clone()))
+    fill.map(|fill| site.session.one_statement(fill, scope.clone()))
         .transpose()
 }
 
@@ -177,7 +177,7 @@ fn create(
         ))
         .into());
     };
-    site.renderer.one_statement(
+    site.session.one_statement(
         &Located {
             value: text.value.clone(),
             span: text.span.clone(),

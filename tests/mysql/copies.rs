@@ -1,9 +1,9 @@
 //! A database that is restored under another name, beside the one that it is a copy of: it speaks of itself, and what is done
 //! there is never done to the other.
 
-use crate::Test;
 use crate::common::mysql::{Engine, Mysql};
 use crate::common::{Live, Sandbox, assert_same};
+use crate::{Test, empty_plan};
 
 pub(crate) const TESTS: &[(&str, Test)] = &[
     ("a_copy_speaks_of_itself", a_copy_speaks_of_itself),
@@ -15,7 +15,34 @@ pub(crate) const TESTS: &[(&str, Test)] = &[
         "what_is_applied_beside_is_imported",
         what_is_applied_beside_is_imported,
     ),
+    (
+        "tables_beside_write_to_one_table",
+        tables_beside_write_to_one_table,
+    ),
 ];
+
+/// Two uses agree on the table that they write to, in whichever database theirs are.
+fn tables_beside_write_to_one_table(engine: Engine) {
+    let mut live = Mysql::of(engine);
+    let beside = live.make_beside();
+    let home = live.name().to_owned();
+    for name in [&home, &beside] {
+        live.batch(&format!("CREATE TABLE {name}.t (a integer PRIMARY KEY)"));
+    }
+    let sandbox = Sandbox::with_spec(&format!(
+        "version = 1\n[[trigger]]\nuse = 'outbox'\ntables = ['t', '{beside}.t']\ncreate_table = true\nwith = {{ target = '{home}.told' }}\n"
+    ));
+    sandbox
+        .on(&live, &["plan", "-v"])
+        .ok()
+        .says(&["CREATE TABLE told ("]);
+    sandbox.on(&live, &["apply", "--yes"]).ok();
+    empty_plan(&sandbox, &live);
+    live.batch(&format!(
+        "INSERT INTO t VALUES (1); INSERT INTO {beside}.t VALUES (2)"
+    ));
+    assert_eq!(live.run("SELECT COUNT(*) FROM told").trim(), "2");
+}
 
 /// A spec may go beyond the database of the URL: what is recorded there is a part of what is imported, or the imported spec
 /// would drop it.

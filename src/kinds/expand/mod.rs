@@ -27,6 +27,8 @@ pub struct Site<'a> {
     pub dialect: &'static dyn Dialect,
     /// Its templates.
     pub renderer: &'a Renderer,
+    /// The same for statements that are run beside the triggers: names without a schema are those of the session there.
+    pub session: &'a Renderer,
     /// `[vars]`.
     pub vars: &'a Value,
     /// The schema of names that are written without one.
