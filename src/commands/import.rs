@@ -7,6 +7,7 @@ use serde_json::json;
 
 use crate::db::Intent;
 use crate::db::url::DatabaseUrl;
+use crate::dialect::Dialect;
 use crate::error::{Error, Kind};
 use crate::import::{self, Destination, Filters, Header, Import, Written};
 use crate::model::ObjectId;
@@ -98,7 +99,7 @@ impl ImportCommand {
         let folder = main.parent().unwrap_or(Path::new(""));
         let header = header(
             &url,
-            database.dialect().title(),
+            database.dialect(),
             &database.target().server_version,
             folder,
         );
@@ -134,7 +135,12 @@ impl ImportCommand {
 }
 
 /// The top of a new spec.
-pub(super) fn header(url: &DatabaseUrl, title: &str, version: &str, folder: &Path) -> Header {
+pub(super) fn header(
+    url: &DatabaseUrl,
+    dialect: &dyn Dialect,
+    version: &str,
+    folder: &Path,
+) -> Header {
     let folder = if folder.as_os_str().is_empty() {
         Path::new(".")
     } else {
@@ -142,12 +148,12 @@ pub(super) fn header(url: &DatabaseUrl, title: &str, version: &str, folder: &Pat
     };
     Header {
         comment: vec![
-            format!("Triggers of {}, {title} {version}, as they were when this was written.", url.display()),
+            format!("Triggers of {}, {} {version}, as they were when this was written.", url.display(), dialect.title()),
             "`triggerctl plan` shows what differs from them, and `triggerctl apply` takes them over.".to_owned(),
         ],
         include: vec![],
         url: url.for_spec(folder),
-        without_password: url.has_password(),
+        passwords: url.has_password().then(|| dialect.passwords()),
     }
 }
 

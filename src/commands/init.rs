@@ -68,7 +68,7 @@ fn from_database(url: &DatabaseUrl, path: &Path) -> Result<(String, usize), Erro
         return Ok((start.text(), 0));
     }
     let server = database.target().server_version.clone();
-    let mut header = super::import::header(url, database.dialect().title(), &server, folder);
+    let mut header = super::import::header(url, database.dialect(), &server, folder);
     header.comment = [
         "The triggers of this project. `triggerctl plan` shows what they would change,",
         "`triggerctl apply` makes it so, `triggerctl check` fails in CI when anything differs.",

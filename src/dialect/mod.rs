@@ -283,6 +283,10 @@ pub trait Dialect: Sync {
     fn name(&self) -> &'static str;
     /// The engine's name for people: `SQLite`, `PostgreSQL`.
     fn title(&self) -> &'static str;
+    /// Where a password is looked for that is not in the URL; empty for an engine without passwords.
+    fn passwords(&self) -> &'static str {
+        ""
+    }
     /// Keys that only `[trigger.<dialect>]` may have.
     fn own_keys(&self) -> &'static [&'static str];
     /// How its SQL is cut into tokens.

@@ -268,9 +268,11 @@ impl<'a> Reader<'a> {
             return;
         };
         let known = &facts.columns;
-        if known
-            .iter()
-            .any(|name| self.dialect.same_name(name, &column.value))
+        // Who may see none of a table's columns cannot tell which there are.
+        if known.is_empty()
+            || known
+                .iter()
+                .any(|name| self.dialect.same_name(name, &column.value))
         {
             return;
         }

@@ -145,8 +145,8 @@ pub struct Header {
     pub include: Vec<String>,
     /// `url` of `[database]`.
     pub url: Option<String>,
-    /// A password was left out of `url`.
-    pub without_password: bool,
+    /// Where the password is looked for that was left out of `url`, if one was.
+    pub passwords: Option<&'static str>,
 }
 
 impl Header {
@@ -156,7 +156,7 @@ impl Header {
             comment,
             include,
             url,
-            without_password,
+            passwords,
         } = self;
         let mut out = String::new();
         for line in comment {
@@ -178,9 +178,10 @@ impl Header {
         }
         if let Some(url) = url {
             out.push_str("\n[database]\n");
-            if *without_password {
-                out.push_str(
-                    "# The password is not written down: ~/.pgpass and PGPASSWORD are read.\n",
+            if let Some(passwords) = passwords {
+                let _ = writeln!(
+                    out,
+                    "# The password is not written down: {passwords} are read."
                 );
             }
             let url = text::string(&text::no_variables(url));

@@ -57,6 +57,10 @@ impl Dialect for Mysql {
         "MySQL"
     }
 
+    fn passwords(&self) -> &'static str {
+        "~/.my.cnf and MYSQL_PWD"
+    }
+
     fn own_keys(&self) -> &'static [&'static str] {
         &["definer", "order", "sql_mode", "collation"]
     }

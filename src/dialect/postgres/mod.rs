@@ -32,6 +32,10 @@ impl Dialect for Postgres {
         "PostgreSQL"
     }
 
+    fn passwords(&self) -> &'static str {
+        "~/.pgpass and PGPASSWORD"
+    }
+
     fn own_keys(&self) -> &'static [&'static str] {
         &[
             "enabled",
