@@ -123,6 +123,11 @@ pub struct TableFacts {
 }
 
 impl TableFacts {
+    /// Whether one of its columns is such. Who may see none of them cannot tell which there are.
+    pub(crate) fn may_have(&self, is_it: impl Fn(&str) -> bool) -> bool {
+        self.columns.is_empty() || self.columns.iter().any(|column| is_it(column))
+    }
+
     /// What to do about a column that the table does not have.
     pub(crate) fn meant(&self, column: &str) -> String {
         let wanted = column.to_lowercase();

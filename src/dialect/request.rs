@@ -267,13 +267,7 @@ impl<'a> Reader<'a> {
         let Some(facts) = &self.request.table.facts else {
             return;
         };
-        let known = &facts.columns;
-        // Who may see none of a table's columns cannot tell which there are.
-        if known.is_empty()
-            || known
-                .iter()
-                .any(|name| self.dialect.same_name(name, &column.value))
-        {
+        if facts.may_have(|name| self.dialect.same_name(name, &column.value)) {
             return;
         }
         let help = facts.meant(&column.value);

@@ -137,8 +137,10 @@ pub fn read(
 ) -> Result<Import, Error> {
     let dialect = database.dialect();
     let present = present(database, spec, renderer)?;
+    let all_schemas = database.schemas()?;
+    let schemas = chosen(&all_schemas, filters);
     let scope = Scope {
-        schemas: chosen_schemas(database, filters)?,
+        schemas: schemas.clone(),
         known: present.iter().map(Cow::Borrowed).collect(),
     };
     // A trigger that calls an extension's function is the user's, unless its table is the extension's as well.
@@ -152,7 +154,7 @@ pub fn read(
     drop(scope);
     if !filters.takes_all() {
         let tables = listed.keys().filter_map(ObjectId::table);
-        filters.warn_of_idle(&database.schemas()?, &tables);
+        filters.warn_of_idle(&all_schemas, &tables);
     }
     let foreign = callers
         .keys()
@@ -165,7 +167,7 @@ pub fn read(
         nameless,
     } = sorted(listed.into_keys(), filters, &present);
     let declared = functions_of(present);
-    let mut uncalled = uncalled(database, filters, &declared)?;
+    let mut uncalled = uncalled(database, filters, &schemas, &declared)?;
     let wanted = if filters.functions {
         std::mem::take(&mut uncalled)
     } else {
@@ -287,26 +289,24 @@ pub fn spec_text(
 fn uncalled(
     database: &mut dyn Database,
     filters: &Filters,
+    schemas: &BTreeSet<String>,
     declared: &BTreeSet<FunctionId>,
 ) -> Result<Vec<FunctionId>, Error> {
     if !filters.tables.is_empty() {
         return Ok(vec![]);
     }
-    let schemas = chosen_schemas(database, filters)?;
-    let mut uncalled = database.uncalled_functions(&schemas)?;
+    let mut uncalled = database.uncalled_functions(schemas)?;
     uncalled.retain(|id| !declared.contains(id));
     Ok(uncalled)
 }
 
-fn chosen_schemas(
-    database: &mut dyn Database,
-    filters: &Filters,
-) -> Result<BTreeSet<String>, Error> {
+/// The schemas that the filters take.
+fn chosen(schemas: &[String], filters: &Filters) -> BTreeSet<String> {
     let patterns = &filters.schemas;
-    let takes = |schema: &String| {
+    let takes = |schema: &&String| {
         patterns.is_empty() || patterns.iter().any(|pattern| pattern.matches(schema))
     };
-    Ok(database.schemas()?.into_iter().filter(takes).collect())
+    schemas.iter().filter(takes).cloned().collect()
 }
 
 /// Whether a spec speaks of other dialects than this one, so that a trigger must say which it is for.

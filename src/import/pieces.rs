@@ -307,17 +307,18 @@ impl Importer<'_> {
         &mut self,
         definitions: &BTreeMap<ObjectId, Definition>,
     ) -> BTreeMap<TriggerId, Arc<Trigger>> {
-        let keeps_more = |(id, definition): (&ObjectId, &Definition)| {
-            definition.creation().is_some().then(|| id.clone())
+        let keeping = || {
+            let all = definitions.iter();
+            all.filter(|(_, definition)| definition.creation().is_some())
         };
-        let ids: Vec<ObjectId> = definitions.iter().filter_map(keeps_more).collect();
+        let ids: Vec<ObjectId> = keeping().map(|(id, _)| id.clone()).collect();
         // Who may see triggers need not be allowed to read the history.
         let recorded = self.database.recorded(&ids, i64::MAX);
         let recorded =
             recorded.inspect_err(|error| log::info!("all settings are written: {error}"));
         let dialect = self.database.dialect();
         let mut all = BTreeMap::new();
-        for (id, definition) in ids.iter().filter_map(|id| definitions.get_key_value(id)) {
+        for (id, definition) in keeping() {
             let mut spared = self.database.spared(definition).into_owned();
             let is_as_live = match recorded.as_ref().map(|recorded| recorded.get(id)) {
                 Ok(None) => true,

@@ -89,6 +89,11 @@ pub(super) fn sides<'a>(
     sides
 }
 
+/// What tells a trigger from others where a name is unique whatever the table.
+pub(super) fn unique_name(id: &ObjectId) -> (&str, String) {
+    (id.schema(), id.name().to_ascii_lowercase())
+}
+
 /// Where a name is unique in the whole database, a trigger that is to be made may find its name taken on another table
 /// by one that nobody recorded: that one is what it would be in conflict with.
 fn name_taken_elsewhere<'a>(sides: &mut [Sides<'a>], history: &History, catalog: &'a Catalog) {
@@ -96,20 +101,13 @@ fn name_taken_elsewhere<'a>(sides: &mut [Sides<'a>], history: &History, catalog:
         .fingerprints
         .iter()
         .filter(|(id, _)| !history.records.contains_key(id))
-        .map(|(id, fingerprint)| {
-            (
-                (id.schema(), id.name().to_ascii_lowercase()),
-                (id, fingerprint),
-            )
-        })
+        .map(|(id, fingerprint)| (unique_name(id), (id, fingerprint)))
         .collect();
     for side in sides
         .iter_mut()
         .filter(|side| side.desired.is_some() && side.live.is_none())
     {
-        if let Some(&(id, fingerprint)) =
-            taken.get(&(side.id.schema(), side.id.name().to_ascii_lowercase()))
-        {
+        if let Some(&(id, fingerprint)) = taken.get(&unique_name(&side.id)) {
             side.from = id;
             side.live = Some(fingerprint);
         }

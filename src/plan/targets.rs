@@ -7,6 +7,7 @@ use crate::dialect::Dialect;
 use crate::model::{Definition, FunctionId, ObjectId, TriggerId};
 use crate::selectors::Uncovered;
 
+use super::sides::unique_name;
 use super::{Action, Change};
 
 /// Whether one of these patterns matches the object's name, `table.name` or `schema.table.name`.
@@ -57,11 +58,6 @@ pub(super) fn idle<'a>(
         format!("`--target {target}` matches no trigger of the spec, and none that is recorded")
     };
     targets.iter().filter(is_idle).map(warning).collect()
-}
-
-/// What tells a trigger from others where a name is unique whatever the table.
-fn unique_name(id: &ObjectId) -> (String, String) {
-    (id.schema().to_owned(), id.name().to_ascii_lowercase())
 }
 
 /// The tables without a required trigger, as far as `--target` lets that trigger through.

@@ -236,12 +236,7 @@ pub(super) fn rows(
                 continue;
             }
             let known = reader.request.table.facts.as_ref().is_none_or(|facts| {
-                // Who may see none of a table's columns cannot tell which there are.
-                let columns = &facts.columns;
-                columns.is_empty()
-                    || columns
-                        .iter()
-                        .any(|known| known.to_lowercase() == column.to_lowercase())
+                facts.may_have(|known| known.to_lowercase() == column.to_lowercase())
             });
             if !known {
                 let table = &reader.request.table;
