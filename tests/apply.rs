@@ -3,6 +3,13 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod common;
+#[path = "apply/forget.rs"]
+mod forget;
+
+use forget::{
+    a_pattern_that_was_mistyped, all_are_let_go, let_go, let_go_and_asked_for,
+    let_go_and_taken_back, let_go_as_it_is,
+};
 
 use common::{Live, Run, Sandbox, assert_same, postgres::Postgres, script, sqlite::Sqlite};
 
@@ -29,6 +36,12 @@ for_each_dialect!(
     message_is_kept,
     long_statements_are_recorded_whole,
     missing_table_column_function,
+    let_go,
+    let_go_and_taken_back,
+    let_go_as_it_is,
+    let_go_and_asked_for,
+    a_pattern_that_was_mistyped,
+    all_are_let_go,
 );
 
 const TABLES: &str = "

@@ -302,6 +302,7 @@ impl Apply {
             check_all: false,
             apply_follows,
             tables: vec![],
+            forgets: vec![],
         })
     }
 

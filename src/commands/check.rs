@@ -43,6 +43,7 @@ impl Check {
             check_all: true,
             apply_follows: false,
             tables: vec![],
+            forgets: vec![],
         };
         let Planned {
             spec,

@@ -288,6 +288,7 @@ pub fn make_plan(context: &Context, options: &Options) -> Result<Planned, Error>
     let mut outline = desired::outline(&spec, &renderer, &mut tables)?;
     let options = Options {
         tables: std::mem::take(&mut outline.tables),
+        forgets: std::mem::take(&mut spec.forgets),
         ..options.clone()
     };
     let remarks = remarks(&mut outline);

@@ -37,6 +37,7 @@ impl PlanCommand {
             check_all: false,
             apply_follows: false,
             tables: vec![],
+            forgets: vec![],
         };
         let Planned {
             spec,

@@ -23,6 +23,7 @@ use crate::desired::{self, Tables};
 use crate::error::Error;
 use crate::lookup::Lookup;
 use crate::model::{FunctionId, ObjectId, TableId, TriggerId};
+use crate::plan::targets::is_named;
 use crate::render::Renderer;
 use crate::spec::Spec;
 
@@ -165,9 +166,21 @@ pub fn read(
         mut triggers,
         covered,
         nameless,
-    } = sorted(listed.into_keys(), filters, &present);
+        forgotten,
+    } = sorted(listed.into_keys(), filters, &present, spec);
+    if forgotten > 0 {
+        log::warn!(
+            "{} left out, since `forget` in the spec lets go of {}",
+            match forgotten {
+                1 => "1 trigger is".to_owned(),
+                count => format!("{count} triggers are"),
+            },
+            if forgotten == 1 { "it" } else { "them" }
+        );
+    }
     let declared = functions_of(present);
     let mut uncalled = uncalled(database, filters, &schemas, &declared)?;
+    uncalled.retain(|id| !lets_go(spec, &ObjectId::Function(id.clone())));
     let wanted = if filters.functions {
         std::mem::take(&mut uncalled)
     } else {
@@ -232,20 +245,25 @@ struct Sorted {
     covered: usize,
     /// Those without a name, which SQLite takes: everything here goes by names.
     nameless: Vec<TriggerId>,
+    /// How many the spec lets go.
+    forgotten: usize,
 }
 
 fn sorted(
     listed: impl Iterator<Item = ObjectId>,
     filters: &Filters,
     present: &BTreeSet<ObjectId>,
+    spec: Option<&Spec>,
 ) -> Sorted {
     let mut sorted = Sorted {
         triggers: vec![],
         covered: 0,
         nameless: vec![],
+        forgotten: 0,
     };
     for id in listed {
         let is_covered = present.contains(&id);
+        let is_forgotten = lets_go(spec, &id);
         let ObjectId::Trigger(trigger) = id else {
             continue;
         };
@@ -259,11 +277,19 @@ fn sorted(
             sorted.nameless.push(trigger);
         } else if is_covered {
             sorted.covered += 1;
+        } else if is_forgotten {
+            sorted.forgotten += 1;
         } else {
             sorted.triggers.push(trigger);
         }
     }
     sorted
+}
+
+/// Whether the spec wants nothing more to do with it.
+fn lets_go(spec: Option<&Spec>, id: &ObjectId) -> bool {
+    let mut forgets = spec.into_iter().flat_map(|spec| &spec.forgets);
+    forgets.any(|pattern| is_named(id, &pattern.value))
 }
 
 /// The functions among these.

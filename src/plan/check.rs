@@ -7,7 +7,7 @@ use std::sync::Arc;
 use crate::db::{Catalog, Database};
 use crate::desired::{Desired, DesiredSet};
 use crate::dialect::Dialect;
-use crate::error::{Diagnostic, Error};
+use crate::error::{Diagnostic, Error, Located};
 use crate::kinds::tables::NewTable;
 use crate::model::{Definition, ObjectId};
 use crate::render::Renderer;
@@ -15,7 +15,7 @@ use crate::render::Renderer;
 use super::foresee::Checked;
 use super::kept::keep_definer;
 use super::make::Options;
-use super::{Action, Change};
+use super::{Action, Change, targets};
 
 /// Whether what is wrong with the bodies is found within the migration that follows.
 pub(super) fn leaves_checking(options: &Options, database: &dyn Database) -> bool {
@@ -45,6 +45,22 @@ pub(super) fn refuse_taken_over(desired: &DesiredSet, catalog: &Catalog) -> Resu
         })
         .collect();
     Error::collected(problems)
+}
+
+/// What is let go is not asked for in the same breath.
+pub(super) fn refuse_forgotten(
+    desired: &DesiredSet,
+    forgets: &[Located<glob::Pattern>],
+) -> Result<(), Error> {
+    let both = |pattern: &Located<glob::Pattern>| {
+        let mut ids = desired.keys();
+        let id = ids.find(|id| targets::is_named(id, &pattern.value))?;
+        let problem = Diagnostic::new(format!("the spec has {id}, and `forget` lets it go"))
+            .at(&pattern.span)
+            .help("take it out of the one or of the other");
+        Some(problem)
+    };
+    Error::collected(forgets.iter().filter_map(both).collect())
 }
 
 /// What cannot be meant is not made, unless the spec says that it is, and the engine makes it then.

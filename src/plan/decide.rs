@@ -17,7 +17,7 @@ use super::kept::{self, keep_definer};
 use super::make::Options;
 use super::sides::{Evidence, Sides};
 use super::step::Step;
-use super::{Action, Change, places, rests_on};
+use super::{Action, Change, places, rests_on, targets};
 
 /// What turns sides into changes.
 pub(super) struct Planner<'a> {
@@ -60,6 +60,12 @@ impl<'a> Planner<'a> {
             (Some(desired), record, Some(live)) => {
                 return self.both(sides, desired, record, live, drift).map(Some);
             }
+            (None, Some(_), Some(_)) if self.is_let_go(&sides.id) => (
+                Action::Forget,
+                Cow::from(
+                    "let go by `forget` in the spec: it stays as it is, and is no longer managed",
+                ),
+            ),
             (None, Some(_), Some(_)) if drift.is_empty() => {
                 let because = sides.beside.map_or_else(
                     || Cow::from("no longer in the spec"),
@@ -197,6 +203,12 @@ impl<'a> Planner<'a> {
             },
             Some(live.clone()),
         )
+    }
+
+    /// Whether the spec says that it stays in the database without being looked after.
+    fn is_let_go(&self, id: &ObjectId) -> bool {
+        let mut forgets = self.options.forgets.iter();
+        forgets.any(|pattern| targets::is_named(id, &pattern.value))
     }
 
     /// What becomes of the one that was to be renamed to this one, which is there already.
@@ -399,6 +411,9 @@ impl<'a> Planner<'a> {
             }
             create => create.map(|desired| Cow::Borrowed(&desired.ddl)),
         };
+        if action == Action::Forget {
+            after.clone_from(&live);
+        }
         let step = Step {
             action,
             object: sides.id.clone(),

@@ -8,14 +8,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::apply::scope_of;
 use crate::db::{Catalog, Database, History, Protocol, Scope, Standing};
 use crate::desired::DesiredSet;
-use crate::error::Error;
+use crate::error::{Error, Located};
 use crate::kinds::tables::NewTable;
 use crate::model::{Action as TriggerAction, Definition, FunctionSource, ObjectId};
 use crate::render::Renderer;
 use crate::selectors::Uncovered;
 
 use super::check::{
-    check_what_differs, leaves_checking, refuse_doubtful, refuse_taken_over, refuse_without_schema,
+    check_what_differs, leaves_checking, refuse_doubtful, refuse_forgotten, refuse_taken_over,
+    refuse_without_schema,
 };
 use super::decide::Planner;
 use super::foresee::Foreseen;
@@ -41,6 +42,8 @@ pub struct Options {
     pub apply_follows: bool,
     /// Tables that kinds write to and that are to be created.
     pub tables: Vec<NewTable>,
+    /// What the spec lets go: it stays in the database.
+    pub forgets: Vec<Located<glob::Pattern>>,
 }
 
 /// So many objects are compared at once: their definitions need not be in memory with all others, and each reading of them
@@ -123,6 +126,7 @@ pub fn make(
         foreseen,
     } = present;
     refuse_taken_over(desired, &catalog)?;
+    refuse_forgotten(desired, &options.forgets)?;
     let sides = sides::sides(
         desired,
         &history,
@@ -196,10 +200,11 @@ pub fn make(
     plan.unmanaged = unmanaged(desired, &history, &catalog);
     plan.tables = tables;
     plan.warnings = remarks.warnings;
-    plan.warnings.extend(idle_targets(
-        options,
-        &desired.keys().map(|id| &**id).chain(history.records.keys()),
-    ));
+    let named = desired.keys().map(|id| &**id).chain(history.records.keys());
+    plan.warnings.extend(idle_targets(options, &named));
+    let there = history.records.keys().chain(catalog.fingerprints.keys());
+    plan.warnings
+        .extend(idle_forgets(options, &plan.changes, &there));
     plan.uncovered = targets::required(remarks.uncovered, &options.targets);
     if options.targets.is_empty() {
         another_spec(&mut plan.changes, desired, &history);
@@ -310,6 +315,33 @@ fn idle_targets<'a>(
     warnings
 }
 
+/// The patterns of `forget` that match nothing, said once: where something is dropped, one of them may be mistyped.
+fn idle_forgets<'a>(
+    options: &Options,
+    changes: &[Change],
+    objects: &(impl Iterator<Item = &'a ObjectId> + Clone),
+) -> Vec<String> {
+    if !changes.iter().any(|change| change.action == Action::Drop) {
+        return vec![];
+    }
+    let is_idle = |pattern: &&Located<glob::Pattern>| {
+        let mut objects = objects.clone();
+        !objects.any(|id| targets::is_named(id, &pattern.value))
+    };
+    let idle = options.forgets.iter().filter(is_idle);
+    let warnings: Vec<String> = idle
+        .map(|Located { value, span }| {
+            let (line, column) = span.line_column();
+            let place = format!("{}:{line}:{column}", span.file.name);
+            format!("`forget` names `{value}`, and there is nothing of that name ({place})")
+        })
+        .collect();
+    for warning in &warnings {
+        log::warn!("{warning}");
+    }
+    warnings
+}
+
 /// Changes in order, as a plan for this database.
 pub(crate) fn arrange(
     mut changes: Vec<Change>,
@@ -383,6 +415,7 @@ fn keep_called_functions(changes: &mut [Change], catalog: &Catalog) {
             change.because = Cow::from(format!(
                 "no longer in the spec, but trigger {caller} calls it: it is left in place"
             ));
+            change.after.clone_from(&change.before);
             change.statements.clear();
             change.reverse.clear();
         }

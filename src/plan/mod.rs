@@ -16,7 +16,7 @@ pub(crate) mod places;
 mod siblings;
 mod sides;
 mod step;
-mod targets;
+pub(crate) mod targets;
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;

@@ -64,7 +64,7 @@ pub(super) fn refuse_lonely(
     };
     let stands = |trigger: &Trigger, other: &ObjectId| {
         let definition = match acting.get(other) {
-            Some(change) if matches!(change.action, Action::Drop | Action::Forget) => None,
+            Some(change) if change.action == Action::Drop => None,
             Some(change) => change.after.as_ref(),
             None if renamed.contains(other) => None,
             None => live.get(other).or_else(|| {

@@ -10,8 +10,13 @@ use crate::selectors::Uncovered;
 use super::sides::unique_name;
 use super::{Action, Change};
 
-/// Whether one of these patterns matches the object's name, `table.name` or `schema.table.name`.
+/// Whether one of these patterns names the object.
 fn is_target(id: &ObjectId, targets: &[glob::Pattern]) -> bool {
+    targets.iter().any(|target| is_named(id, target))
+}
+
+/// Whether a pattern matches the object's name, `table.name` or `schema.table.name`.
+pub(crate) fn is_named(id: &ObjectId, pattern: &glob::Pattern) -> bool {
     let mut spellings = vec![
         id.name().to_owned(),
         format!("{}.{}", id.schema(), id.name()),
@@ -20,9 +25,7 @@ fn is_target(id: &ObjectId, targets: &[glob::Pattern]) -> bool {
         spellings.push(format!("{}.{}", table.name, id.name()));
         spellings.push(format!("{table}.{}", id.name()));
     }
-    targets
-        .iter()
-        .any(|target| spellings.iter().any(|spelling| target.matches(spelling)))
+    spellings.iter().any(|spelling| pattern.matches(spelling))
 }
 
 /// How many of these objects the patterns speak of: those that match, and the functions that such triggers call.

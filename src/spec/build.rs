@@ -141,6 +141,24 @@ impl Builder<'_> {
         }
     }
 
+    /// One element of `forget`.
+    pub(super) fn pattern(&mut self, text: Value) -> Option<Located<glob::Pattern>> {
+        let Value::Text(text) = text else {
+            return None;
+        };
+        match glob::Pattern::new(&text.value) {
+            Ok(pattern) => Some(Located {
+                value: pattern,
+                span: text.span,
+            }),
+            Err(error) => {
+                let problem = Diagnostic::new(format!("this is not a pattern: {error}"));
+                self.report(problem.at(&text.span));
+                None
+            }
+        }
+    }
+
     /// One `[[trigger]]`; `None` when its name or table is not to be had.
     pub(super) fn trigger(
         &mut self,

@@ -141,6 +141,7 @@ impl<'a> Draft<'a> {
             tests: vec![],
             protected: BTreeSet::new(),
             requires: vec![],
+            forgets: vec![],
             pieces: vec![],
         };
         let record = loader.file(&path.display().to_string(), bytes, Section::Top);
@@ -403,6 +404,7 @@ pub(super) struct Loader<'a> {
     /// The names of protected environments.
     pub(super) protected: BTreeSet<String>,
     requires: Vec<RequireSpec>,
+    forgets: Vec<Located<glob::Pattern>>,
     pieces: Vec<Piece>,
 }
 
@@ -485,6 +487,11 @@ impl Loader<'_> {
                 .filter_map(|record| builder.require(record));
             self.requires.extend(requires);
         }
+        if let Some(Value::List(patterns)) = record.take("forget") {
+            for pattern in patterns.value {
+                self.forgets.extend(builder.pattern(pattern));
+            }
+        }
         if let Some(Value::Records(records)) = record.take("test") {
             let tests = builder.tests(records, self.options.dialects);
             self.tests.extend(tests);
@@ -547,6 +554,7 @@ impl Loader<'_> {
                 triggers: self.triggers,
                 functions: self.functions,
                 requires: self.requires,
+                forgets: self.forgets,
                 kinds: BTreeMap::new(),
                 tests: self.tests,
                 lint,

@@ -80,6 +80,8 @@ pub struct Spec {
     pub tests: Vec<TestSpec>,
     /// `[[require]]`, in file order.
     pub requires: Vec<RequireSpec>,
+    /// `forget`: what the spec no longer has and what stays in the database all the same.
+    pub forgets: Vec<Located<glob::Pattern>>,
 }
 
 /// Where the database is and how it is kept.

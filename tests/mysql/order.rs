@@ -11,6 +11,7 @@ pub(crate) const TESTS: &[(&str, Test)] = &[
     ),
     ("a_neighbour_that_goes", a_neighbour_that_goes),
     ("a_neighbour_of_nobodys", a_neighbour_of_nobodys),
+    ("a_neighbour_that_is_let_go", a_neighbour_that_is_let_go),
     (
         "a_neighbour_of_before_that_fires_at_something_else_now",
         a_neighbour_of_before_that_fires_at_something_else_now,
@@ -125,4 +126,41 @@ fn a_neighbour_of_before_that_fires_at_something_else_now(engine: Engine) {
         empty_plan(&sandbox, &live);
         spec(&now).on(&live, &["apply", "--yes"]).ok();
     }
+}
+
+/// What `forget` lets go stays where it is, and others may be placed by it.
+fn a_neighbour_that_is_let_go(engine: Engine) {
+    let mut live = Mysql::of(engine);
+    tables(&mut live, 1);
+    let three = placed("a", "follows = 'b'") + &counting("t0", "b", 1) + &counting("t0", "c", 1);
+    let sandbox = spec(&three);
+    sandbox.on(&live, &["apply", "--yes"]).ok();
+    let there = live.snapshot();
+    let two = format!(
+        "version = 1\nforget = [\"t0.b\"]\n\n{}{}",
+        placed("a", "follows = 'b'"),
+        counting("t0", "c", 1)
+    );
+    sandbox.write("triggers.toml", &two);
+    sandbox
+        .on(&live, &["plan"])
+        .ok()
+        .says(&["= forget trigger"]);
+    sandbox.on(&live, &["apply", "--yes"]).ok();
+    assert_same("let go", &there, &live.snapshot());
+    empty_plan(&sandbox, &live);
+
+    // Beside a change of those that stay.
+    sandbox.on(&live, &["rollback", "--yes"]).ok();
+    sandbox.write(
+        "triggers.toml",
+        two.replace("a 1", "a 2").replace("c 1", "c 2"),
+    );
+    sandbox.on(&live, &["apply", "--yes"]).ok();
+    empty_plan(&sandbox, &live);
+    live.run("INSERT INTO t0 VALUES (1)");
+    let fired = live.run("SELECT group_concat(what SEPARATOR ', ') FROM log");
+    assert_eq!(fired.trim(), "b 1, a 2, c 2");
+    sandbox.on(&live, &["rollback", "--yes"]).ok();
+    assert_same("rolled back", &there, &live.snapshot());
 }

@@ -112,6 +112,23 @@ pub(super) const FILE: &[Key] = &[
         ..KEY
     },
     Key {
+        name: "forget",
+        sections: &[Section::Top, Section::Part],
+        shape: Shape::List(&Shape::Text),
+        doc: "Triggers and functions that are no longer in the spec and stay in the database, where nobody looks after them any more: \
+              patterns as `--target` takes them.",
+        example: "forget = [\"users.users_audit\"]",
+        aliases: &[
+            "forgotten",
+            "keep",
+            "leave",
+            "release",
+            "removed",
+            "unmanaged",
+        ],
+        ..KEY
+    },
+    Key {
         name: "require",
         sections: &[Section::Top, Section::Part],
         shape: Shape::Tables(Section::Require),
