@@ -40,6 +40,10 @@ pub(crate) const TESTS: &[(&str, Test)] = &[
         after_import_the_plan_is_empty,
     ),
     (
+        "collations_that_do_not_go_together_are_found_before",
+        collations_that_do_not_go_together_are_found_before,
+    ),
+    (
         "a_body_that_would_fail_is_found_before",
         a_body_that_would_fail_is_found_before,
     ),
@@ -284,6 +288,63 @@ fn after_import_the_plan_is_empty(engine: Engine) {
     sandbox.on(&live, &["apply", "--yes"]).ok();
     empty_plan(&sandbox, &live);
     live.run("INSERT INTO t1 VALUES (2)");
+}
+
+fn collations_that_do_not_go_together_are_found_before(engine: Engine) {
+    let mut live = Mysql::of(engine);
+    live.batch("CREATE TABLE p (k varchar(20) COLLATE utf8mb4_general_ci PRIMARY KEY, n integer NOT NULL DEFAULT 0)");
+    live.batch("CREATE TABLE `t ``x` (id integer PRIMARY KEY, `a key` varchar(20) COLLATE utf8mb4_unicode_ci, b varchar(20) COLLATE utf8mb4_general_ci)");
+    let of = |body: &str, more: &str| {
+        spec(&format!(
+            "[[trigger]]\nname = \"t\"\ntable = '\"t `x\"'\ntiming = \"after\"\nevents = [\"update\"]\nbody = \"{body}\"\n{more}"
+        ))
+    };
+    let refused = [
+        "UPDATE p SET n = n + 1 WHERE k = NEW.`a key`;",
+        "DELETE FROM p WHERE k IN (OLD.b, OLD.`a key`);",
+        "IF OLD.`a key` <> (SELECT max(k) FROM p) THEN SET @a = 1; END IF;",
+        "INSERT INTO p (k) SELECT concat('x', k) FROM p WHERE k LIKE concat(NEW.`a key`, '%');",
+    ];
+    for body in refused {
+        let sandbox = of(body, "");
+        for command in [&["plan"][..], &["apply", "--yes"]] {
+            let run = sandbox.on(&live, command).code(1);
+            run.says(&["would fail when it fires", "ollations", "COLLATE"])
+                .never_says(&["triggerctl_row"]);
+        }
+    }
+    for body in [
+        "UPDATE p SET n = n + 1 WHERE k = NEW.b;",
+        "UPDATE p SET n = n + 1 WHERE k = NEW.`a key` COLLATE utf8mb4_bin;",
+        "UPDATE p SET n = n + NEW.id WHERE k = convert(NEW.`a key` USING utf8mb4) COLLATE utf8mb4_bin OR k = OLD.id;",
+        "INSERT INTO p (k) VALUES (NEW.`a key`) ON DUPLICATE KEY UPDATE n = n + 1, k = NEW.`a key`;",
+        "DECLARE w varchar(20) DEFAULT NEW.`a key`; UPDATE p SET n = n + 1 WHERE n IN (NEW.id, 1) LIMIT 3;",
+    ] {
+        of(body, "").on(&live, &["plan"]).ok();
+    }
+    // What a cast comes to is a matter of the connection's collation, and a spec may say another.
+    let cast = "UPDATE p SET n = n + 1 WHERE k = CAST(NEW.`a key` AS CHAR);";
+    let collation = "[trigger.mysql]\ncollation = 'utf8mb4_general_ci'\n";
+    of(cast, collation).on(&live, &["plan"]).ok();
+
+    // One that is there already is not made anew, and the import says what is wrong with it.
+    live.batch(&format!(
+        "CREATE TRIGGER t AFTER UPDATE ON `t ``x` FOR EACH ROW {}",
+        refused[0].trim_end_matches(';')
+    ));
+    let sandbox = Sandbox::new();
+    let import = sandbox.on(&live, &["import", "-o", "triggers.toml"]).ok();
+    import.says(&["has faults in the database already"]);
+    sandbox.on(&live, &["plan", "--detailed-exitcode"]).ok();
+    sandbox.on(&live, &["apply", "--yes"]).ok();
+    sandbox.on(&live, &["check"]).ok();
+
+    // It is as the server has it.
+    live.batch("INSERT INTO p (k) VALUES ('a')");
+    live.batch("INSERT INTO `t ``x` VALUES (1, 'a', 'a')");
+    let url = live.url();
+    let failed = connect(&url).query_drop("UPDATE `t ``x` SET id = 2");
+    assert!(failed.unwrap_err().to_string().contains("1267"));
 }
 
 fn a_body_that_would_fail_is_found_before(engine: Engine) {

@@ -1,17 +1,20 @@
 //! What a body would fail on when it fires: tables, columns and functions that are not there. Its statements are
 //! prepared, never run, with `?` for the row and for variables. What cannot be prepared so is left to the engine.
+//!
+//! A `?` has no collation. Statements that compare the row with something are prepared once more, with a column of the table in its
+//! place: that columns of two collations cannot be compared (error 1267) is said of one just where it is said of `NEW.x`, by
+//! MariaDB 10.11 and MySQL 9, whatever the character sets.
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
-use mysql::Row;
 use mysql::prelude::Queryable;
 
-use super::{Mysql, errors, literal};
+use super::{Mysql, errors, literal, quoted};
 use crate::dialect::mysql::syntax_under;
 use crate::error::{Diagnostic, Error};
 use crate::kinds::tables::NewTable;
-use crate::model::{Action, Definition, ObjectId, Trigger, TriggerId};
+use crate::model::{Action, Definition, ObjectId, TableId, Trigger, TriggerId};
 use crate::sql::{Blocks, Syntax, Token, TokenKind, tokens, unquote};
 
 /// So many bytes of statements go to the server at once: no packet comes near the least that a server takes.
@@ -22,7 +25,16 @@ struct Asked<'a> {
     of: usize,
     id: &'a TriggerId,
     statement: String,
+    /// What is in place of `NEW.x`.
+    row: Row,
     syntax: Syntax,
+}
+
+/// What stands for a column of the row in a statement that is prepared.
+enum Row {
+    Parameter,
+    /// With the statement as it is with parameters.
+    Column(String),
 }
 
 impl Mysql {
@@ -76,13 +88,19 @@ impl Mysql {
                 .and_then(|creation| creation.sql_mode.as_deref())
                 .filter(|mode| self.session.sql_mode.as_deref() != Some(mode));
             let syntax = syntax_under(mode.unwrap_or_default());
-            let asked = preparable(body, &syntax)
-                .into_iter()
-                .filter(|statement| names_something(statement, &syntax))
-                .map(|statement| Asked {
+            // Under another collation than the session's its literals and casts would be judged wrongly.
+            let collation = creation
+                .as_deref()
+                .and_then(|creation| creation.collation_connection.as_deref());
+            let is_ours = collation
+                .is_none_or(|own| self.session.collation_connection.as_deref() == Some(own));
+            let asked = asked(body, &syntax, &id.table)
+                .filter(|(row, _)| is_ours || matches!(row, Row::Parameter))
+                .map(|(row, statement)| Asked {
                     of,
                     id,
                     statement,
+                    row,
                     syntax,
                 });
             let Some(mode) = mode else {
@@ -224,18 +242,28 @@ impl Asked<'_> {
         if code == Some(1146) && speaks_of(&self.statement, &self.syntax, new) {
             return Ok(None);
         }
-        // No such table, no such column, no such function. All else may be the doing of the `?`.
-        if !matches!(code, Some(1146 | 1054 | 1305)) {
-            return Ok(None);
-        }
+        let help = match (&self.row, code) {
+            // No such table, no such column, no such function. All else may be the doing of the `?`.
+            (Row::Parameter, Some(1146 | 1054 | 1305)) => {
+                "correct the name, or create what it speaks of first"
+            }
+            (Row::Column(_), Some(1267 | 1270 | 1271)) => {
+                "say in which collation they are compared (`NEW.a COLLATE utf8mb4_bin`), or give the columns the same one"
+            }
+            _ => return Ok(None),
+        };
+        let statement = match &self.row {
+            Row::Parameter => &self.statement,
+            Row::Column(statement) => statement,
+        };
         Ok(Some(
             Diagnostic::new(format!(
                 "trigger `{}` would fail when it fires: {}",
                 self.id.name,
                 errors::words(error)
             ))
-            .note(format!("in the statement: {}", one_line(&self.statement)))
-            .help("correct the name, or create what it speaks of first"),
+            .note(format!("in the statement: {}", one_line(statement)))
+            .help(help),
         ))
     }
 }
@@ -262,7 +290,8 @@ impl Mysql {
             None => literal(definer),
         };
         // MariaDB says it only after it has begun to answer.
-        let answer: Result<Vec<Row>, _> = self.conn.query(format!("SHOW GRANTS FOR {account}"));
+        let answer: Result<Vec<mysql::Row>, _> =
+            self.conn.query(format!("SHOW GRANTS FOR {account}"));
         match answer {
             Err(error) if errors::is_lost(&error) => {
                 Err(errors::cannot("check the triggers", &error))
@@ -283,8 +312,41 @@ fn one_line(text: &str) -> String {
     }
 }
 
+/// The statements of a body that the server is asked about, and what stands for the row in them.
+fn asked<'a>(
+    body: &'a str,
+    syntax: &'a Syntax,
+    table: &TableId,
+) -> impl Iterator<Item = (Row, String)> + use<'a> {
+    let table = format!("{}.{}", quoted(&table.schema), quoted(&table.name));
+    let parameters = preparable(body, syntax, &|_| "?".to_owned());
+    let columns = preparable(body, syntax, &|column| {
+        format!("(SELECT triggerctl_row.{column} FROM {table} AS triggerctl_row LIMIT 0)")
+    });
+    parameters
+        .into_iter()
+        .zip(columns)
+        .filter(|(statement, _)| names_something(statement, syntax))
+        .flat_map(|(statement, typed)| {
+            let is_asked = typed != statement && compares(&statement, syntax);
+            let typed = is_asked.then(|| (Row::Column(statement.clone()), typed));
+            std::iter::once((Row::Parameter, statement)).chain(typed)
+        })
+}
+
+/// Whether a statement may compare the row with something: most that write down what has happened do not.
+fn compares(statement: &str, syntax: &Syntax) -> bool {
+    const WORDS: [&str; 8] = [
+        "select", "where", "on", "having", "case", "if", "in", "concat",
+    ];
+    tokens(statement, syntax).any(|token| {
+        matches!(token.kind, TokenKind::Word)
+            && WORDS.iter().any(|word| token.is_word(statement, word))
+    })
+}
+
 /// The statements that can be prepared: INSERT, REPLACE, UPDATE, DELETE, SELECT, and conditions and values, each in a SELECT.
-fn preparable(body: &str, syntax: &Syntax) -> Vec<String> {
+fn preparable(body: &str, syntax: &Syntax, row: &dyn Fn(&str) -> String) -> Vec<String> {
     let all: Vec<Token> = tokens(body, syntax)
         .filter(|token| !token.is_blank())
         .collect();
@@ -308,14 +370,14 @@ fn preparable(body: &str, syntax: &Syntax) -> Vec<String> {
             .iter()
             .any(|word| is(word))
         {
-            found.push(open(body, to(&semicolon), &locals));
+            found.push(open(body, to(&semicolon), &locals, row));
         } else if is("if") || is("while") {
             let condition = to(&|token: &Token| {
                 token.is_word(body, "then") || token.is_word(body, "do") || semicolon(token)
             });
             found.push(format!(
                 "SELECT {}",
-                open(body, condition.get(1..).unwrap_or_default(), &locals)
+                open(body, condition.get(1..).unwrap_or_default(), &locals, row)
             ));
         } else if is("set") {
             let statement = to(&semicolon);
@@ -333,7 +395,7 @@ fn preparable(body: &str, syntax: &Syntax) -> Vec<String> {
                 depth == 0 && token.is_operator(body, ",")
             });
             if !several && !value.is_empty() {
-                found.push(format!("SELECT {}", open(body, value, &locals)));
+                found.push(format!("SELECT {}", open(body, value, &locals, row)));
             }
         }
     }
@@ -389,8 +451,14 @@ fn locals(body: &str, all: &[Token]) -> BTreeSet<String> {
     names
 }
 
-/// A statement with `?` for NEW.x, OLD.x and local variables, and without INTO and what follows it in a SELECT.
-fn open(body: &str, statement: &[Token], locals: &BTreeSet<String>) -> String {
+/// A statement with what `row` makes of their column for NEW.x and OLD.x, with `?` for local variables, and without INTO and what
+/// follows it in a SELECT.
+fn open(
+    body: &str,
+    statement: &[Token],
+    locals: &BTreeSet<String>,
+    row: &dyn Fn(&str) -> String,
+) -> String {
     let mut text = String::new();
     let is_select = statement
         .first()
@@ -415,8 +483,9 @@ fn open(body: &str, statement: &[Token], locals: &BTreeSet<String>) -> String {
         );
         end = Some(token.range.end);
         if is_row && !previous_after_dot && next_is(1, ".") {
-            text.push('?');
-            end = statement.get(position + 2).map(|column| column.range.end);
+            let column = statement.get(position + 2);
+            text.push_str(&row(column.map_or("", |column| column.text(body))));
+            end = column.map(|column| column.range.end);
             position += 3;
             continue;
         }
@@ -466,7 +535,7 @@ mod tests {
         let body = "DECLARE n, m int DEFAULT 1; SELECT max(x) INTO n, @b FROM t WHERE a = NEW.a AND t.n = n; \
                     IF n > OLD.`b` THEN INSERT INTO l VALUES (n, f(NEW.x)); END IF; SET NEW.a = g(n) + 1";
         assert_eq!(
-            preparable(body, &crate::sql::MYSQL),
+            preparable(body, &crate::sql::MYSQL, &|_| "?".to_owned()),
             [
                 "SELECT max(x)  FROM t WHERE a = ? AND t.n = ?",
                 "SELECT ? > ?",
