@@ -1433,6 +1433,49 @@ not ok 2 - bad \# one
     );
 }
 
+/// Whoever reads the file sees why there are no results in it.
+#[test]
+fn errors_in_the_format_of_the_results() {
+    let (live, sandbox) = small();
+    sandbox.write("triggers.toml", "version = 1\nodd = \"<&>\"\n");
+    let of = |format: &str| {
+        let command = if format == "sarif" { "lint" } else { "test" };
+        let run = sandbox.on(&live, &[command, "--format", format]).code(1);
+        let run = run.says(&["triggers.toml:2:1"]);
+        assert!(run.stderr.starts_with("error: "), "{run}");
+        run.stdout.clone()
+    };
+    let words = of("tap");
+    let (version, message) = words.split_once('\n').unwrap();
+    assert_eq!(version, "TAP version 14");
+    assert!(
+        message.starts_with("Bail out! unknown key `odd`") && message.lines().count() == 1,
+        "{words}"
+    );
+    let words = of("junit");
+    assert!(
+        words.contains("errors=\"1\"") && words.ends_with("</testsuites>\n"),
+        "{words}"
+    );
+    assert!(
+        words.contains("<error message=\"unknown key `odd`") && words.contains("&lt;&amp;&gt;"),
+        "{words}"
+    );
+    let words: Value = serde_json::from_str(&of("sarif")).unwrap();
+    let run = &words["runs"][0];
+    assert_eq!(run["invocations"][0]["executionSuccessful"], false);
+    assert_eq!(run["invocations"][0]["exitCode"], 1);
+    let found = &run["results"][0];
+    assert_eq!(found["level"], "error");
+    assert_eq!(found["ruleId"], run["tool"]["driver"]["rules"][0]["id"]);
+    let place = &found["locations"][0]["physicalLocation"];
+    assert_eq!(place["artifactLocation"]["uri"], "triggers.toml");
+    assert_eq!(place["region"]["endColumn"], 4);
+    // Where a command has no such format, nothing is said in it.
+    let run = sandbox.on(&live, &["plan", "--format", "tap"]).code(64);
+    assert_eq!(run.stdout, "");
+}
+
 #[test]
 fn text_and_its_colours() {
     let (live, sandbox) = small();

@@ -140,26 +140,8 @@ pub fn sarif(report: &Report) -> String {
         .findings
         .iter()
         .map(|finding| {
-            let place = diagnostic(&finding.diagnostic, &mut lines);
-            let mut result = json!({
-                "ruleId": finding.rule.name,
-                "level": finding.severity.word(),
-                "message": { "text": words(&finding.diagnostic) },
-            });
-            if let Some(file) = place["file"].as_str() {
-                result["locations"] = json!([{
-                    "physicalLocation": {
-                        "artifactLocation": { "uri": file.replace('\\', "/").replace(' ', "%20") },
-                        "region": {
-                            "startLine": place["line"],
-                            "startColumn": place["column"],
-                            "endLine": place["end_line"],
-                            "endColumn": place["end_column"],
-                        },
-                    },
-                }]);
-            }
-            result
+            let level = finding.severity.word();
+            result(finding.rule.name, level, &finding.diagnostic, &mut lines)
         })
         .collect();
     let rules: Vec<Value> = rules::ALL
@@ -173,19 +155,68 @@ pub fn sarif(report: &Report) -> String {
             })
         })
         .collect();
+    sarif_document(&rules, &results, None)
+}
+
+/// The same where there is no report: what kept it from being made.
+pub(super) fn sarif_error(error: &Error) -> String {
+    const RULE: &str = "triggerctl";
+    let mut lines = Lines::default();
+    let results: Vec<Value> = error
+        .diagnostics
+        .iter()
+        .map(|one| result(RULE, "error", one, &mut lines))
+        .collect();
+    let rule = json!({
+        "id": RULE,
+        "shortDescription": { "text": "triggerctl cannot go on" },
+        "defaultConfiguration": { "level": "error" },
+    });
+    sarif_document(&[rule], &results, Some(error.kind.exit_code()))
+}
+
+fn sarif_document(rules: &[Value], results: &[Value], failed: Option<u8>) -> String {
+    let mut run = json!({
+        "tool": { "driver": {
+            "name": "triggerctl",
+            "version": env!("CARGO_PKG_VERSION"),
+            "rules": rules,
+        } },
+        "results": results,
+    });
+    if let Some(code) = failed {
+        run["invocations"] = json!([{ "executionSuccessful": false, "exitCode": code }]);
+    }
     let document = json!({
         "$schema": "https://json.schemastore.org/sarif-2.1.0.json",
         "version": "2.1.0",
-        "runs": [{
-            "tool": { "driver": {
-                "name": "triggerctl",
-                "version": env!("CARGO_PKG_VERSION"),
-                "rules": rules,
-            } },
-            "results": results,
-        }],
+        "runs": [run],
     });
     format!("{document:#}\n")
+}
+
+/// A finding of SARIF.
+fn result(rule: &str, level: &str, about: &Diagnostic, lines: &mut Lines) -> Value {
+    let place = diagnostic(about, lines);
+    let mut result = json!({
+        "ruleId": rule,
+        "level": level,
+        "message": { "text": words(about) },
+    });
+    if let Some(file) = place["file"].as_str() {
+        result["locations"] = json!([{
+            "physicalLocation": {
+                "artifactLocation": { "uri": file.replace('\\', "/").replace(' ', "%20") },
+                "region": {
+                    "startLine": place["line"],
+                    "startColumn": place["column"],
+                    "endLine": place["end_line"],
+                    "endColumn": place["end_column"],
+                },
+            },
+        }]);
+    }
+    result
 }
 
 /// The message with its notes and help, as one text.

@@ -13,7 +13,7 @@ use std::io::{IsTerminal as _, Write};
 
 use anstyle::{AnsiColor, Style};
 
-use crate::error::Error;
+use crate::error::{Error, Kind};
 
 /// The formats that `--format` knows; not every command has every one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
@@ -143,7 +143,7 @@ impl Output {
         write(&mut std::io::stderr().lock(), text)
     }
 
-    /// Write an error: to stderr for people, to stdout as the document for programs, or as annotations beside the text; to stderr as well where that cannot be
+    /// Write an error: to stderr for people, and to stdout in the format of what there would have been; of JSON to stdout alone, unless that cannot be
     /// written, which may be the error itself.
     pub fn error(&self, error: &Error) {
         if self.format == Format::Json {
@@ -152,8 +152,17 @@ impl Output {
                 return;
             }
         }
-        if self.format == Format::Github {
-            let _ = write(&mut std::io::stdout().lock(), &lint::github_error(error));
+        let document = match self.format {
+            // Perhaps the command has no such format.
+            _ if error.kind == Kind::Usage => None,
+            Format::Github => Some(lint::github_error(error)),
+            Format::Sarif => Some(lint::sarif_error(error)),
+            Format::Junit => Some(testing::junit::error(error)),
+            Format::Tap => Some(testing::tap::error(error)),
+            _ => None,
+        };
+        if let Some(document) = document {
+            let _ = write(&mut std::io::stdout().lock(), &document);
         }
         let color = self.color.wanted(&std::io::stderr());
         // There is nobody left to tell when even this cannot be written.

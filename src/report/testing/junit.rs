@@ -2,6 +2,8 @@
 
 use std::fmt::Write as _;
 
+use crate::error::Error;
+use crate::report::{diagnostics, safe};
 use crate::testing::Report;
 
 use super::{Demands, plain};
@@ -65,6 +67,24 @@ pub fn show(report: &Report, demands: Demands) -> String {
     }
     text.push_str("  </testsuite>\n</testsuites>\n");
     text
+}
+
+/// The document where no test was run: what kept them from it.
+pub(crate) fn error(error: &Error) -> String {
+    let message = error
+        .diagnostics
+        .first()
+        .map_or_else(String::new, |first| safe::conceal(&first.message));
+    format!(
+        "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n\
+         <testsuites name=\"triggerctl\" tests=\"1\" failures=\"0\" errors=\"1\">\n  \
+           <testsuite name=\"triggerctl\" tests=\"1\" failures=\"0\" errors=\"1\" skipped=\"0\">\n    \
+             <testcase name=\"the tests can be run\" classname=\"triggerctl\">\n      \
+               <error message=\"{}\" type=\"error\">{}</error>\n    \
+             </testcase>\n  </testsuite>\n</testsuites>\n",
+        escape(&message),
+        escape(&diagnostics::text(error, false))
+    )
 }
 
 /// Text for XML 1.0, in which most control characters cannot stand at all.
