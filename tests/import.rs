@@ -225,6 +225,16 @@ fn filters_choose(live: &mut dyn Live) {
             "`--table \"seen\"` matches no table that has triggers: names stand without quotes",
         ])
         .never_says(&["`--table seen`"]);
+    let without_seen = names(&["--exclude", "seen.*"]);
+    let all = names(&[]);
+    assert!(
+        all.len() > 1 && without_seen.len() + 1 == all.len(),
+        "{all:?} {without_seen:?}"
+    );
+    sandbox
+        .on(live, &["import", "--exclude", "nobody.*"])
+        .ok()
+        .says(&["`--exclude nobody.*` matches no trigger"]);
     sandbox
         .on(live, &["import", "--schema", "nowhere"])
         .ok()

@@ -37,6 +37,10 @@ pub struct ImportCommand {
     /// Only triggers on tables that match, as table or schema.table; may be repeated.
     #[arg(long, value_name = "GLOB")]
     table: Vec<String>,
+    /// Leave out triggers whose name, table.name or schema.table.name matches, and those that call a function of such a name; may
+    /// be repeated.
+    #[arg(long, value_name = "GLOB")]
+    exclude: Vec<String>,
     /// Trigger functions that no trigger calls as well.
     #[arg(long)]
     functions: bool,
@@ -49,6 +53,7 @@ impl ImportCommand {
         let filters = Filters {
             schemas: patterns("schema", &self.schema)?,
             tables: patterns("table", &self.table)?,
+            excluded: patterns("exclude", &self.exclude)?,
             functions: self.functions,
         };
         let config = &context.common.config;

@@ -15,7 +15,7 @@ mod suspects;
 mod text;
 
 use std::borrow::Cow;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::db::{Catalog, Database, Listed, Scope};
@@ -42,6 +42,8 @@ pub struct Filters {
     pub schemas: Vec<glob::Pattern>,
     /// Patterns of tables, as `table` or `schema.table`.
     pub tables: Vec<glob::Pattern>,
+    /// Patterns of triggers that are left out, as `name`, `table.name` or `schema.table.name`, and of functions, with all triggers that call them.
+    pub excluded: Vec<glob::Pattern>,
     /// Take trigger functions that no trigger calls as well.
     pub functions: bool,
 }
@@ -49,17 +51,22 @@ pub struct Filters {
 impl Filters {
     /// Whether no trigger is left out.
     fn takes_all(&self) -> bool {
-        self.schemas.is_empty() && self.tables.is_empty()
+        self.schemas.is_empty() && self.tables.is_empty() && self.excluded.is_empty()
     }
 
     fn takes(&self, table: &TableId) -> bool {
         let Self {
             schemas,
             tables,
+            excluded: _,
             functions: _,
         } = self;
         (schemas.is_empty() || schemas.iter().any(|pattern| pattern.matches(&table.schema)))
             && (tables.is_empty() || tables.iter().any(|pattern| names(pattern, table)))
+    }
+
+    fn excludes(&self, id: &ObjectId) -> bool {
+        self.excluded.iter().any(|pattern| is_named(id, pattern))
     }
 
     /// Warn of each pattern that matches nothing: with a name that was mistyped, or stands in quotes, an import of nothing would
@@ -67,13 +74,15 @@ impl Filters {
     fn warn_of_idle<'a>(
         &self,
         schemas: &[String],
-        tables: &(impl Iterator<Item = &'a TableId> + Clone),
+        objects: &(impl Iterator<Item = &'a ObjectId> + Clone),
     ) {
         let Self {
             schemas: of_schemas,
             tables: of_tables,
+            excluded,
             functions: _,
         } = self;
+        let tables = objects.clone().filter_map(ObjectId::table);
         for pattern in of_schemas {
             if !schemas.iter().any(|schema| pattern.matches(schema)) {
                 log::warn!(
@@ -86,6 +95,14 @@ impl Filters {
             if !tables.clone().any(|table| names(pattern, table)) {
                 log::warn!(
                     "`--table {pattern}` matches no table that has triggers{}",
+                    unquoted(pattern)
+                );
+            }
+        }
+        for pattern in excluded {
+            if !objects.clone().any(|id| is_named(id, pattern)) {
+                log::warn!(
+                    "`--exclude {pattern}` matches no trigger{}",
                     unquoted(pattern)
                 );
             }
@@ -154,8 +171,9 @@ pub fn read(
     } = database.listing(&scope, Listed::All)?;
     drop(scope);
     if !filters.takes_all() {
-        let tables = listed.keys().filter_map(ObjectId::table);
-        filters.warn_of_idle(&all_schemas, &tables);
+        let called = callers.keys().cloned().map(ObjectId::Function);
+        let called: Vec<ObjectId> = called.collect();
+        filters.warn_of_idle(&all_schemas, &listed.keys().chain(&called));
     }
     let foreign = callers
         .keys()
@@ -167,7 +185,7 @@ pub fn read(
         covered,
         nameless,
         forgotten,
-    } = sorted(listed.into_keys(), filters, &present, spec);
+    } = sorted(listed.into_keys(), (filters, &callers), &present, spec);
     if forgotten > 0 {
         log::warn!(
             "{} left out, since `forget` in the spec lets go of {}",
@@ -180,7 +198,10 @@ pub fn read(
     }
     let declared = functions_of(present);
     let mut uncalled = uncalled(database, filters, &schemas, &declared)?;
-    uncalled.retain(|id| !lets_go(spec, &ObjectId::Function(id.clone())));
+    uncalled.retain(|id| {
+        let id = ObjectId::Function(id.clone());
+        !lets_go(spec, &id) && !filters.excludes(&id)
+    });
     let wanted = if filters.functions {
         std::mem::take(&mut uncalled)
     } else {
@@ -251,7 +272,7 @@ struct Sorted {
 
 fn sorted(
     listed: impl Iterator<Item = ObjectId>,
-    filters: &Filters,
+    (filters, callers): (&Filters, &BTreeMap<FunctionId, Vec<TriggerId>>),
     present: &BTreeSet<ObjectId>,
     spec: Option<&Spec>,
 ) -> Sorted {
@@ -261,13 +282,19 @@ fn sorted(
         nameless: vec![],
         forgotten: 0,
     };
+    let of_excluded: BTreeSet<&TriggerId> = callers
+        .iter()
+        .filter(|(function, _)| filters.excludes(&ObjectId::Function((*function).clone())))
+        .flat_map(|(_, triggers)| triggers)
+        .collect();
     for id in listed {
+        let is_excluded = filters.excludes(&id);
         let is_covered = present.contains(&id);
         let is_forgotten = lets_go(spec, &id);
         let ObjectId::Trigger(trigger) = id else {
             continue;
         };
-        if !filters.takes(&trigger.table) {
+        if is_excluded || of_excluded.contains(&trigger) || !filters.takes(&trigger.table) {
             continue;
         }
         if trigger.name.is_empty() {

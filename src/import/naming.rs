@@ -81,7 +81,7 @@ pub(super) fn unspeakable(id: &ObjectId, problem: Diagnostic) -> Diagnostic {
         help: _,
     } = problem;
     let mut diagnostic = Diagnostic::new(format!("{id} cannot be written as a spec: {message}"))
-        .help("change it in the database, or leave it out with `--schema` or `--table`");
+        .help("change it in the database, or leave it out with `--exclude`");
     diagnostic.notes = notes;
     diagnostic
 }

@@ -127,7 +127,7 @@ pub(super) fn prove(
                 Diagnostic::new(format!(
                     "{id} cannot be written as a spec: it does not come of what would be written"
                 ))
-                .help("leave it out with `--schema` or `--table`"),
+                .help("leave it out with `--exclude`"),
             );
         }
     }
@@ -148,7 +148,7 @@ fn lost(id: &ObjectId, differences: &[diff::FieldChange]) -> Option<Diagnostic> 
         "{id} cannot be written as a spec: it has no way to say its {}",
         fields.join(", ")
     ))
-    .help("change it in the database, or leave it out with `--schema` or `--table`");
+    .help("change it in the database, or leave it out with `--exclude`");
     for diff::FieldChange {
         field,
         before,
