@@ -55,6 +55,10 @@ fn main() {
             Ok(())
         }));
     }
+    trials.push(Trial::test("many_triggers_of_one_table", || {
+        many_triggers_of_one_table();
+        Ok(())
+    }));
     libtest_mimic::run(&Arguments::from_args(), trials).exit();
 }
 
@@ -313,4 +317,43 @@ fn is_caught(path: &Path) {
     let run = sandbox.on(&*live, &arguments).code(1);
     run.says(&[words]);
     common::assert_same("the database", &before, &live.everything());
+}
+
+/// Each of a table's triggers is looked at with each: nothing may be worked out anew for two of them, or written down for
+/// two of them where it is said of one. At this size either would take hours or all memory.
+fn many_triggers_of_one_table() {
+    const COUNT: usize = 1_500;
+    let spec = |dialect: &str, body: &str, more: &dyn Fn(usize) -> String| {
+        let mut spec = "version = 1\n".to_owned();
+        for number in 0..COUNT {
+            let more = more(number);
+            writeln!(
+                spec,
+                "[[trigger]]\nname = \"t{number}\"\ntable = \"items\"\ntiming = \"before\"\nevents = [\"update\"]\n\
+                 dialects = [\"{dialect}\"]\nbody = \"{body}\"\n{more}"
+            )
+            .unwrap();
+        }
+        Sandbox::with_spec(&spec)
+    };
+    let order = |run: common::Run| found(&run.json(), "firing_order");
+    let lint = ["lint", "--format", "json"];
+    // Said: each comes behind the one before.
+    let chain = |number: usize| match number.checked_sub(1) {
+        Some(before) => format!("[trigger.mysql]\norder = {{ follows = \"t{before}\" }}\n"),
+        None => String::new(),
+    };
+    let sandbox = spec("mysql", "SET NEW.n = NEW.n + 1;", &chain);
+    assert_eq!(order(sandbox.run(&lint).ok()), 0);
+    // Not said, and said where it does not matter.
+    let sandbox = spec("postgres", "NEW.n := NEW.n + 1;", &|_| String::new());
+    assert_eq!(order(sandbox.run(&lint).ok()), COUNT - 1);
+    // Of each, that it does not see what another one sets.
+    let of = |number: usize| match number {
+        0 => String::new(),
+        _ => "update_of = [\"m\", \"n\"]\n".to_owned(),
+    };
+    let sandbox = spec("postgres", "NEW.n := NEW.n + 1;", &of);
+    let report = sandbox.run(&lint).ok().json();
+    assert_eq!(found(&report, "update_of_changed_by_before"), COUNT - 1);
 }

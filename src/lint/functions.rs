@@ -86,13 +86,14 @@ fn ends(
         if returns.writes && trigger.timing == Timing::InsteadOf {
             continue;
         }
-        let place = at(subject, item, &returns.range);
+        // A span is looked for in the whole text: only where there is something to say.
+        let place = || at(subject, item, &returns.range);
         match (returns.value, event) {
             (Returned::New, Event::Delete) => {
                 let diagnostic = Diagnostic::new(format!(
                     "`{name}` returns NEW for DELETE, which is NULL: nothing is deleted"
                 ))
-                .at(&place)
+                .at(&place())
                 .help("RETURN OLD lets the delete go on");
                 findings.about("new_in_before_delete", subject, item, diagnostic);
             }
@@ -100,7 +101,7 @@ fn ends(
                 let diagnostic = Diagnostic::new(format!(
                     "`{name}` returns OLD for INSERT, which is NULL: the row is not written"
                 ))
-                .at(&place)
+                .at(&place())
                 .help("RETURN NEW lets the insert go on");
                 findings.about("before_returns_null", subject, item, diagnostic);
             }
@@ -113,7 +114,7 @@ fn ends(
                 let diagnostic = Diagnostic::new(format!(
                     "`{name}` has a path that returns NULL: the row is not {what}, and nobody is told"
                 ))
-                .at(&place)
+                .at(&place())
                 .help("RAISE EXCEPTION refuses a change; where it is to be skipped, say so with `allow`");
                 findings.about("before_returns_null", subject, item, diagnostic);
             }

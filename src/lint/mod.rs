@@ -299,11 +299,7 @@ fn merged(found: Vec<Finding>) -> Vec<Finding> {
                 first.dialects.push(dialect);
             }
         }
-        for owner in finding.owners {
-            if !first.owners.contains(&owner) {
-                first.owners.push(owner);
-            }
-        }
+        first.owners.extend(finding.owners);
         if finding.object != first.object
             && let Some(object) = finding.object
         {
@@ -316,6 +312,10 @@ fn merged(found: Vec<Finding>) -> Vec<Finding> {
             let note = format!("the same goes for {}", some(&others, 1));
             finding.diagnostic.notes.push(note);
         }
+    }
+    for finding in &mut merged {
+        finding.owners.sort_unstable();
+        finding.owners.dedup();
     }
     merged
 }

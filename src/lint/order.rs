@@ -1,16 +1,17 @@
 //! Rules about triggers of one table that get in each other's way: whose order matters, and what UPDATE OF does not see.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::sync::Arc;
 
 use super::subject::{Item, Subject, shown};
-use super::{Findings, or_name};
+use super::{Findings, Owner, or_name};
+use crate::effects::{ByEvent, Write};
 use crate::error::Diagnostic;
-use crate::model::{Action, Event, Orientation, Place, TableId, Timing};
+use crate::model::{Action, Event, Orientation, Place, TableId, Timing, Trigger};
 use crate::sql::{MYSQL, solid, unquote};
 
 pub(super) fn look(subject: &Subject<'_>, findings: &mut Findings) {
-    let mut by_table: std::collections::BTreeMap<&TableId, Vec<&Item<'_>>> =
-        std::collections::BTreeMap::new();
+    let mut by_table: BTreeMap<&TableId, Vec<&Item<'_>>> = BTreeMap::new();
     for item in subject.items.iter().filter(|item| item.fires()) {
         by_table
             .entry(&item.trigger.id.table)
@@ -18,16 +19,53 @@ pub(super) fn look(subject: &Subject<'_>, findings: &mut Findings) {
             .push(item);
     }
     for items in by_table.values().filter(|items| items.len() > 1) {
-        for (index, left) in items.iter().enumerate() {
-            for right in items.iter().skip(index + 1) {
-                if left.source.is_some() || right.source.is_some() {
-                    if !settled(subject, items, left, right) {
-                        pair(subject, left, right, findings);
-                    }
-                    unseen(subject, left, right, findings);
-                    unseen(subject, right, left, findings);
-                }
+        pairs(subject, items, findings);
+        unseen(subject, items, findings);
+    }
+}
+
+/// A table may have thousands of triggers, and each is looked at with each: what is known of one is worked out once.
+fn pairs(subject: &Subject<'_>, items: &[&Item<'_>], findings: &mut Findings) {
+    let known: Vec<Known<'_>> = items.iter().map(|item| Known::of(subject, item)).collect();
+    let neighbours = Neighbours::of(subject, items);
+    // Which finding is about which trigger. It stands at the trigger's name whatever the other one is, and of those that
+    // stand at one place the first is shown: of the others it matters only whose `allow` counts.
+    let mut said: HashMap<usize, usize> = HashMap::new();
+    for (index, left) in known.iter().enumerate() {
+        let mut settled = None;
+        for (second, right) in known.iter().enumerate().skip(index + 1) {
+            if left.item.source.is_none() && right.item.source.is_none() {
+                continue;
             }
+            let Some(conflict) = conflict(subject, left, right) else {
+                continue;
+            };
+            if settled
+                .get_or_insert_with(|| neighbours.settled(index))
+                .contains(second)
+            {
+                continue;
+            }
+            // Said of the one in the spec that comes first there.
+            let starts = |item: &Item<'_>| item.source.as_ref().map(|source| source.index);
+            let (about, with) = match (starts(left.item), starts(right.item)) {
+                (Some(first), Some(other)) if first > other => (second, index),
+                (None, Some(_)) => (second, index),
+                _ => (index, second),
+            };
+            let (Some(&item), Some(&other)) = (items.get(about), items.get(with)) else {
+                continue;
+            };
+            if let Some(finding) = said
+                .get(&about)
+                .and_then(|&place| findings.found.get_mut(place))
+            {
+                finding.owners.extend(starts(other).map(Owner::Trigger));
+                continue;
+            }
+            said.insert(about, findings.found.len());
+            let diagnostic = describe(subject, (left.item, right.item), (item, other), &conflict);
+            findings.about_both("firing_order", subject, (item, other), diagnostic);
         }
     }
 }
@@ -41,12 +79,12 @@ struct Conflict {
     left_writes: bool,
 }
 
-fn pair(subject: &Subject<'_>, left: &Item<'_>, right: &Item<'_>, findings: &mut Findings) {
-    let (one, other) = (&left.trigger, &right.trigger);
+fn conflict(subject: &Subject<'_>, left: &Known<'_>, right: &Known<'_>) -> Option<Conflict> {
+    let (one, other) = (&left.item.trigger, &right.item.trigger);
     if one.timing != other.timing || one.orientation != other.orientation {
-        return;
+        return None;
     }
-    let shared = one.events.intersection(&other.events).find(|event| {
+    one.events.intersection(&other.events).find(|event| {
         // UPDATE OF other columns: seldom both.
         **event != Event::Update
             || one.update_of.is_empty()
@@ -57,28 +95,23 @@ fn pair(subject: &Subject<'_>, left: &Item<'_>, right: &Item<'_>, findings: &mut
                     .iter()
                     .any(|also| subject.dialect.same_name(column, also))
             })
-    });
-    if shared.is_none() {
-        return;
-    }
-    let mut conflict = None;
-    for event in one.events.intersection(&other.events) {
-        conflict = conflict.or_else(|| match subject.dialect.name() {
-            "sqlite" => through_tables(left, right, *event),
-            _ if one.timing == Timing::Before && one.orientation == Orientation::Row => {
-                through_new(subject, left, right, *event)
-            }
+    })?;
+    one.events.intersection(&other.events).find_map(|event| {
+        match (left.does.get(event)?, right.does.get(event)?) {
+            (Does::ToTables(left), Does::ToTables(right)) => through_tables(left, right),
+            (Does::ToNew(left), Does::ToNew(right)) => through_new(left, right),
             _ => None,
-        });
-    }
-    let Some(conflict) = conflict else { return };
-    // Said of the one in the spec that comes first there.
-    let starts = |item: &Item<'_>| item.source.as_ref().map(|source| source.index);
-    let (about, with) = match (starts(left), starts(right)) {
-        (Some(first), Some(second)) if first > second => (right, left),
-        (None, Some(_)) => (right, left),
-        _ => (left, right),
-    };
+        }
+    })
+}
+
+/// The conflict of two triggers in words, about one of them.
+fn describe(
+    subject: &Subject<'_>,
+    (left, right): (&Item<'_>, &Item<'_>),
+    (about, with): (&Item<'_>, &Item<'_>),
+    conflict: &Conflict,
+) -> Diagnostic {
     let what = match &conflict.table {
         Some(table) => format!("`{}.{}`", shown(table, subject.dialect), conflict.column),
         None => format!("`NEW.{}`", conflict.column),
@@ -125,48 +158,151 @@ fn pair(subject: &Subject<'_>, left: &Item<'_>, right: &Item<'_>, findings: &mut
     {
         diagnostic = diagnostic.related(&source.spec.name.span, "the other one");
     }
-    findings.about_both("firing_order", subject, (about, with), diagnostic);
+    diagnostic
 }
 
-/// Whether somebody has said which comes first.
-fn settled(
-    subject: &Subject<'_>,
-    siblings: &[&Item<'_>],
-    left: &Item<'_>,
-    right: &Item<'_>,
-) -> bool {
-    match subject.dialect.name() {
-        "postgres" => [left, right].iter().all(|item| {
-            item.trigger
-                .id
-                .name
-                .starts_with(|c: char| c.is_ascii_digit())
-        }),
-        "mysql" => comes_after(siblings, left, right) || comes_after(siblings, right, left),
-        _ => false,
+/// Who has said which of the triggers of a table comes first.
+enum Neighbours {
+    /// Nobody can.
+    Never,
+    /// The names do, of those that begin with a number (PostgreSQL).
+    Numbers(BTreeSet<usize>),
+    /// `order` does (MySQL): which ones a trigger comes right behind, and which come right behind it.
+    Order {
+        before: Vec<Vec<usize>>,
+        behind: Vec<Vec<usize>>,
+    },
+}
+
+/// The triggers whose place before or behind a certain one is said.
+enum Settled<'n> {
+    None,
+    Some(&'n BTreeSet<usize>),
+    These(HashSet<usize>),
+}
+
+impl Settled<'_> {
+    fn contains(&self, other: usize) -> bool {
+        match self {
+            Self::None => false,
+            Self::Some(others) => others.contains(&other),
+            Self::These(others) => others.contains(&other),
+        }
+    }
+}
+
+impl Neighbours {
+    fn of(subject: &Subject<'_>, items: &[&Item<'_>]) -> Self {
+        match subject.dialect.name() {
+            "postgres" => Self::Numbers(
+                (0..)
+                    .zip(items)
+                    .filter(|(_, item)| {
+                        let name = &item.trigger.id.name;
+                        name.starts_with(|c: char| c.is_ascii_digit())
+                    })
+                    .map(|(index, _)| index)
+                    .collect(),
+            ),
+            "mysql" => Self::of_order(items),
+            _ => Self::Never,
+        }
+    }
+
+    fn of_order(items: &[&Item<'_>]) -> Self {
+        let mut named: HashMap<&str, Vec<usize>> = HashMap::new();
+        for (index, item) in items.iter().enumerate() {
+            let name = item.trigger.id.name.as_str();
+            named.entry(name).or_default().push(index);
+        }
+        let mut before = vec![vec![]; items.len()];
+        let mut behind = before.clone();
+        let mut join = |first: usize, second: usize| {
+            if let (Some(before), Some(behind)) = (before.get_mut(second), behind.get_mut(first)) {
+                before.push(first);
+                behind.push(second);
+            }
+        };
+        for (index, item) in items.iter().enumerate() {
+            let others = |name: &str| named.get(name).into_iter().flatten();
+            match place(item) {
+                Some(Place::Follows(name)) => others(name).for_each(|&other| join(other, index)),
+                Some(Place::Precedes(name)) => others(name).for_each(|&other| join(index, other)),
+                Some(Place::Among { .. }) | None => {}
+            }
+        }
+        Self::Order { before, behind }
+    }
+
+    /// Those whose place before or behind this one is said, by way of others as well.
+    fn settled(&self, index: usize) -> Settled<'_> {
+        match self {
+            Self::Never => Settled::None,
+            Self::Numbers(numbered) if numbered.contains(&index) => Settled::Some(numbered),
+            Self::Numbers(_) => Settled::None,
+            Self::Order { before, behind } => {
+                let mut all = reached(before, index);
+                all.extend(reached(behind, index));
+                Settled::These(all)
+            }
+        }
     }
 }
 
-/// Whether `order` puts a trigger behind another one, by way of others as well.
-fn comes_after(siblings: &[&Item<'_>], item: &Item<'_>, first: &Item<'_>) -> bool {
-    let (mut seen, mut open) = (BTreeSet::new(), vec![item]);
-    while let Some(item) = open.pop() {
-        let name = &item.trigger.id.name;
-        if *name == first.trigger.id.name {
-            return true;
-        }
-        if seen.insert(name) {
-            open.extend(siblings.iter().filter(|other| {
-                let follows = matches!(place(item), Some(Place::Follows(before)) if *before == other.trigger.id.name);
-                follows || matches!(place(other), Some(Place::Precedes(behind)) if behind == name)
-            }));
+/// All that can be come to from here.
+fn reached(next: &[Vec<usize>], from: usize) -> HashSet<usize> {
+    let (mut seen, mut open) = (HashSet::new(), vec![from]);
+    while let Some(index) = open.pop() {
+        for &other in next.get(index).into_iter().flatten() {
+            if seen.insert(other) {
+                open.push(other);
+            }
         }
     }
-    false
+    seen
 }
 
 fn place<'i>(item: &'i Item<'_>) -> Option<&'i Place> {
     item.trigger.creation.as_ref()?.place.as_ref()
+}
+
+/// A trigger, and what it does that may be in another one's way.
+struct Known<'a> {
+    item: &'a Item<'a>,
+    does: ByEvent<Does<'a>>,
+}
+
+/// What a trigger does, where its order can matter.
+enum Does<'a> {
+    /// SQLite: to other tables.
+    ToTables(Through<'a>),
+    /// Elsewhere: to the row, before it is written.
+    ToNew(New),
+}
+
+impl<'a> Known<'a> {
+    fn of(subject: &Subject<'_>, item: &'a Item<'a>) -> Self {
+        let Trigger {
+            timing,
+            orientation,
+            events,
+            ..
+        } = &*item.trigger;
+        let does = |event: &Event| match subject.dialect.name() {
+            "sqlite" => Through::of(item, *event).map(Does::ToTables),
+            _ if (*timing, *orientation) == (Timing::Before, Orientation::Row) => {
+                Some(Does::ToNew(new_of(subject, item, *event)))
+            }
+            _ => None,
+        };
+        Self {
+            item,
+            does: events
+                .iter()
+                .filter_map(|event| Some((*event, does(event)?)))
+                .collect(),
+        }
+    }
 }
 
 /// Columns of NEW that a trigger sets and reads; `None` stands for all.
@@ -177,13 +313,7 @@ struct New {
     reads_all: bool,
 }
 
-fn through_new(
-    subject: &Subject<'_>,
-    left: &Item<'_>,
-    right: &Item<'_>,
-    event: Event,
-) -> Option<Conflict> {
-    let (one, other) = (new_of(subject, left, event), new_of(subject, right, event));
+fn through_new(one: &New, other: &New) -> Option<Conflict> {
     let of = |column: &String, both_write, left_writes| Conflict {
         column: column.clone(),
         table: None,
@@ -200,10 +330,10 @@ fn through_new(
             .find(|column| reader.reads_all || reader.reads.contains(*column))
             .cloned()
     };
-    if let Some(column) = read(&one, &other) {
+    if let Some(column) = read(one, other) {
         return Some(of(&column, false, true));
     }
-    read(&other, &one).map(|column| of(&column, false, false))
+    read(other, one).map(|column| of(&column, false, false))
 }
 
 fn new_of(subject: &Subject<'_>, item: &Item<'_>, event: Event) -> New {
@@ -284,81 +414,116 @@ fn new_of_mysql(body: &str, new: &mut New) {
     }
 }
 
-/// One updates a column, the other reads it and does not write it. The trigger's own table is left out: what is read of
-/// OLD and NEW cannot be told from what is read of the table.
-fn through_tables(left: &Item<'_>, right: &Item<'_>, event: Event) -> Option<Conflict> {
-    let writes = |item: &Item<'_>| -> BTreeSet<(TableId, String)> {
-        item.effects
-            .get(&event)
-            .into_iter()
-            .flat_map(|effects| &effects.writes)
-            .flat_map(|write| {
-                let columns = write.columns.iter().flatten();
-                columns.map(|column| (write.table.clone(), column.clone()))
-            })
-            .collect()
-    };
-    let find = |writer: &Item<'_>, reader: &Item<'_>| {
-        let theirs = writes(reader);
-        let effects = reader.effects.get(&event)?;
-        let touched: BTreeSet<&TableId> = effects.writes.iter().map(|write| &write.table).collect();
-        writes(writer).into_iter().find(|(table, column)| {
-            *table != writer.trigger.id.table
-                && !touched.contains(table)
-                && !theirs.contains(&(table.clone(), column.clone()))
-                && effects
-                    .reads
-                    .contains(&(table.clone(), Some(column.clone())))
+/// What a trigger does to tables.
+struct Through<'a> {
+    own: &'a TableId,
+    writes: BTreeSet<(&'a TableId, &'a String)>,
+    touched: BTreeSet<&'a TableId>,
+    reads: BTreeSet<(&'a TableId, &'a String)>,
+}
+
+impl<'a> Through<'a> {
+    fn of(item: &'a Item<'a>, event: Event) -> Option<Self> {
+        let effects = item.effects.get(&event)?;
+        let written = |write: &'a Write| {
+            let columns = write.columns.iter().flatten();
+            columns.map(|column| (&write.table, column))
+        };
+        Some(Self {
+            own: &item.trigger.id.table,
+            writes: effects.writes.iter().flat_map(written).collect(),
+            touched: effects.writes.iter().map(|write| &write.table).collect(),
+            reads: effects
+                .reads
+                .iter()
+                .filter_map(|(table, column)| Some((table, column.as_ref()?)))
+                .collect(),
+        })
+    }
+}
+
+/// One updates a column, the other reads it and does not write its table. The trigger's own table is left out: what is
+/// read of OLD and NEW cannot be told from what is read of the table.
+fn through_tables(left: &Through<'_>, right: &Through<'_>) -> Option<Conflict> {
+    let find = |writer: &Through<'_>, reader: &Through<'_>, left_writes| {
+        let mut shared = writer.writes.intersection(&reader.reads);
+        let (table, column) =
+            shared.find(|(table, _)| *table != writer.own && !reader.touched.contains(table))?;
+        Some(Conflict {
+            column: (*column).clone(),
+            table: Some((*table).clone()),
+            both_write: false,
+            left_writes,
         })
     };
-    let conflict = |(table, column), left_writes| Conflict {
-        column,
-        table: Some(table),
-        both_write: false,
-        left_writes,
-    };
-    find(left, right)
-        .map(|found| conflict(found, true))
-        .or_else(|| find(right, left).map(|found| conflict(found, false)))
+    find(left, right, true).or_else(|| find(right, left, false))
 }
 
 /// UPDATE OF a column that a BEFORE trigger sets.
-fn unseen(subject: &Subject<'_>, item: &Item<'_>, before: &Item<'_>, findings: &mut Findings) {
-    let (trigger, setter) = (&item.trigger, &before.trigger);
-    if subject.dialect.name() != "postgres"
-        || item.source.is_none()
-        || trigger.update_of.is_empty()
-        || setter.timing != Timing::Before
-        || setter.orientation != Orientation::Row
-    {
+fn unseen(subject: &Subject<'_>, items: &[&Item<'_>], findings: &mut Findings) {
+    if subject.dialect.name() != "postgres" {
         return;
     }
-    let Some(walk) = before.walks.get(&Event::Update) else {
-        return;
-    };
-    let fires_anyway = !setter.update_of.is_empty()
-        && setter
-            .update_of
-            .iter()
-            .all(|column| trigger.update_of.contains(column));
-    if fires_anyway {
-        return;
+    // Which triggers set which column, each with all that it sets.
+    let mut setters: HashMap<&str, Vec<(&Item<'_>, Arc<BTreeSet<&str>>)>> = HashMap::new();
+    for item in items {
+        let Trigger {
+            timing,
+            orientation,
+            ..
+        } = &*item.trigger;
+        if (*timing, *orientation) != (Timing::Before, Orientation::Row) {
+            continue;
+        }
+        let walk = item.walks.get(&Event::Update);
+        let assigned: BTreeSet<&str> = walk
+            .into_iter()
+            .flat_map(|walk| &walk.assigns)
+            .filter_map(|assignment| assignment.column.as_deref())
+            .collect();
+        let assigned = Arc::new(assigned);
+        for column in &*assigned {
+            let all = setters.entry(column).or_default();
+            all.push((item, Arc::clone(&assigned)));
+        }
     }
-    let Some(column) = trigger.update_of.iter().find(|column| {
-        walk.assigns
-            .iter()
-            .any(|assignment| assignment.column.as_ref() == Some(*column))
-    }) else {
-        return;
-    };
+    for item in items.iter().filter(|item| item.source.is_some()) {
+        let trigger = &item.trigger;
+        // The first that sets a column is enough, since what is said stands at the column; and of one that sets several
+        // of them it is said at the first.
+        for (index, column) in trigger.update_of.iter().enumerate() {
+            let earlier = trigger.update_of.get(..index).unwrap_or_default();
+            let setters = setters.get(column.as_str());
+            let setter = setters.into_iter().flatten().find(|(setter, sets)| {
+                let of = &setter.trigger.update_of;
+                let fires_anyway =
+                    !of.is_empty() && of.iter().all(|it| trigger.update_of.contains(it));
+                setter.trigger.id != trigger.id
+                    && !fires_anyway
+                    && !earlier.iter().any(|it| sets.contains(it.as_str()))
+            });
+            if let Some((setter, _)) = setter {
+                not_seen(subject, item, column, setter, findings);
+            }
+        }
+    }
+}
+
+fn not_seen(
+    subject: &Subject<'_>,
+    item: &Item<'_>,
+    column: &str,
+    setter: &Item<'_>,
+    findings: &mut Findings,
+) {
     let place = item.source.as_ref().and_then(|source| {
         let list = source.fields.update_of.as_ref()?;
-        let named = list.value.iter().find(|named| named.value == *column);
+        let named = list.value.iter().find(|named| named.value == column);
         Some(named.map_or_else(|| list.span.clone(), |named| named.span.clone()))
     });
     let diagnostic = Diagnostic::new(format!(
         "`{}` does not fire when only `{}` changes `{column}`",
-        trigger.id.name, setter.id.name
+        item.trigger.id.name, setter.trigger.id.name
     ))
     .at(&or_name(item, place))
     .note("UPDATE OF looks at the columns that the statement names")

@@ -299,9 +299,74 @@ fn says_where_it_cannot_read() {
     let unread = parse(source).unwrap_err();
     assert!(!unread.reason.is_empty() && source.get(unread.range).is_some());
     let deep = format!("BEGIN x := {}1{}; END", "(".repeat(300), ")".repeat(300));
-    assert!(parse(&deep).unwrap_err().reason.contains("nested"));
+    assert!(parse(&deep).unwrap_err().reason.contains("too deep"));
     let long = format!("BEGIN {} END", "NULL; ".repeat(200_000));
     assert!(parse(&long).unwrap_err().reason.contains("1 MiB"));
+}
+
+/// A test has a thread's smallest stack: what is read at all may not go beyond it.
+#[test]
+fn what_is_nested_too_deep_is_not_read() {
+    let nested = |open: &str, inside: &str, close: &str, count: usize| {
+        let (open, close) = (open.repeat(count), close.repeat(count));
+        format!("BEGIN {open}{inside}{close} END")
+    };
+    for (open, inside, close) in [
+        ("BEGIN ", "NULL;", " END;"),
+        ("IF true THEN ", "NULL;", " END IF;"),
+        ("CASE NEW.a WHEN 1 THEN ", "NULL;", " END CASE;"),
+        ("WHILE true LOOP ", "EXIT;", " END LOOP;"),
+        ("BEGIN NULL; EXCEPTION WHEN others THEN ", "NULL;", " END;"),
+    ] {
+        assert!(parse(&nested(open, inside, close, 240)).is_ok(), "{open}");
+        let unread = parse(&nested(open, inside, close, 20_000)).unwrap_err();
+        assert_eq!(unread.reason, "it is nested too deep", "{open}");
+    }
+    let chain = |first: &str, more: &str, last: &str, count: usize| {
+        format!("BEGIN {first}{}{last}; END", more.repeat(count))
+    };
+    for (first, more, last, read) in [
+        ("NEW.a := ", "(", ") ", 1),
+        ("NEW.a := ", "CASE WHEN true THEN ", "1 END", 1),
+        ("NEW.a := ", "NOT ", "true", 990),
+        ("NEW.a := ", "- ", "1", 990),
+        ("NEW.a := ", "~ ", "1", 990),
+        ("NEW.a := NEW.b", " || NEW.b", "", 990),
+        ("NEW.a := NEW.b", " = NEW.b", "", 990),
+        ("NEW.a := NEW.b", " = ANY (ARRAY[1])", "", 490),
+        ("", "EXPLAIN ", "SELECT 1", 1),
+        ("PERFORM 1 FROM ", "t JOIN ", "t", 1),
+    ] {
+        if read > 1 {
+            assert!(parse(&chain(first, more, last, read)).is_ok(), "{more}");
+        }
+        let unread = parse(&chain(first, more, last, 20_000)).unwrap_err();
+        assert_eq!(unread.reason, "it is nested too deep", "{more}");
+    }
+    // Long is not deep.
+    for (first, more, last) in [
+        ("NEW.a := f(NEW.b", ", NOT NEW.b = - 1", ")"),
+        ("UPDATE t SET a = 1", ", b = - 1 || '2'", " WHERE NOT c"),
+        ("NEW.a := NEW.b IS NOT NULL", " AND NOT NEW.b = 1", ""),
+        ("NEW.a := CASE", " WHEN NOT NEW.b = 1 THEN - 1", " END"),
+        (
+            "NULL",
+            "; PERFORM 1 FROM t LEFT JOIN t ON true CROSS JOIN t",
+            "",
+        ),
+        ("INSERT INTO t SELECT 1", " UNION ALL SELECT 1", ""),
+        ("DROP TABLE a", "; DROP TABLE IF EXISTS a", ""),
+        (
+            "NULL",
+            "; IF NEW.a THEN NULL; ELSIF NEW.b THEN NULL; END IF",
+            "",
+        ),
+        ("NULL", "; NEW.a := CASE WHEN true THEN 1 ELSE 2 END", ""),
+        ("NULL", "; FOR i IN 1..2 LOOP EXIT; END LOOP", ""),
+    ] {
+        let read = parse(&chain(first, more, last, 5_000));
+        assert!(read.is_ok(), "{more}: {read:?}");
+    }
 }
 
 /// Bodies, cut and glued at random: nothing may panic, whatever comes out.

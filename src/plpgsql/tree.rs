@@ -9,8 +9,11 @@ use crate::sql::{POSTGRES, Token, TokenKind, solid, unquote};
 
 /// No body of a person's is longer; the parser's time is linear, its patience is not ours to test.
 const LONGEST: usize = 1 << 20;
-/// The parser goes down a level for each bracket. It was tried with 2,000 in a thread's smallest stack.
+/// The parser goes down a level for each bracket, block and the like. It was tried with 2,000 in a thread's smallest stack.
 const DEEPEST: usize = 250;
+/// And for each operator before its operand, or behind one where it binds to the right. A table of hundreds of columns makes
+/// long chains of `||`; these levels are small.
+const MOST_PENDING: usize = 1_000;
 
 /// The node of the whole text.
 const ROOT: usize = 0;
@@ -140,19 +143,11 @@ pub fn parse(source: &str) -> Result<Tree, Unread> {
         });
     }
     let significant = solid(source, &POSTGRES);
-    let mut depth = 0_usize;
-    for token in &significant {
-        match token.text(source) {
-            "(" | "[" if token.kind == TokenKind::Operator => depth += 1,
-            ")" | "]" if token.kind == TokenKind::Operator => depth = depth.saturating_sub(1),
-            _ => {}
-        }
-        if depth > DEEPEST {
-            return Err(Unread {
-                reason: "its brackets are nested too deep".to_owned(),
-                range: token.range.clone(),
-            });
-        }
+    if let Some(token) = too_deep(source, &significant) {
+        return Err(Unread {
+            reason: "it is nested too deep".to_owned(),
+            range: token.range.clone(),
+        });
     }
     let (text, into) = for_parser(source, &significant);
     let lexed = LexedStr::new(&text);
@@ -172,6 +167,68 @@ pub fn parse(source: &str) -> Result<Tree, Unread> {
     Ok(Tree { text, nodes, into })
 }
 
+/// Where the parser would go down further than the stack may reach: it calls itself for what stands in brackets, blocks,
+/// CASE and joins, and for the operand of most operators. Rather too early than too late.
+fn too_deep<'t>(source: &str, all: &'t [Token]) -> Option<&'t Token> {
+    const BLOCKS: [&str; 4] = ["begin", "case", "if", "loop"];
+    // Behind these the parser goes down until the condition, the list or the statement goes on.
+    const PENDING: [&str; 6] = ["not", "explain", "prepare", "any", "some", "all"];
+    const ON: [&str; 6] = ["and", "or", "then", "when", "else", "set"];
+    let mut blocks = 0_usize;
+    let mut brackets = 0_usize;
+    let mut joins = 0_usize;
+    // What is pending in each bracket and block that is open in this statement, and the sum of it.
+    let mut pending = vec![0_usize];
+    let mut sum = 0_usize;
+    let mut before: Option<&Token> = None;
+    for token in all {
+        let is = |operator: &str| token.is_operator(source, operator);
+        let is_any = |words: &[&str]| words.iter().any(|word| token.is_word(source, word));
+        let behind = |words: &[&str]| {
+            let before = before.filter(|before| before.kind == TokenKind::Word);
+            before.is_some_and(|before| words.iter().any(|word| before.is_word(source, word)))
+        };
+        let behind_dot = before.is_some_and(|before| before.is_operator(source, "."));
+        let is_name = behind_dot || behind(&["table", "index", "schema", "end"]);
+        if is("(") || is("[") {
+            brackets += 1;
+            pending.push(0);
+        } else if is(")") || is("]") {
+            brackets = brackets.saturating_sub(1);
+            sum -= pending.pop().unwrap_or_default();
+        } else if is(";") {
+            (brackets, joins, sum) = (0, 0, 0);
+            pending.clear();
+        } else if is(",") || is_any(&ON) {
+            sum -= pending.last_mut().map_or(0, std::mem::take);
+        } else if is_any(&BLOCKS) {
+            if !is_name {
+                blocks += 1;
+                pending.push(0);
+            }
+        } else if token.is_word(source, "end") {
+            blocks = blocks.saturating_sub(1);
+            sum -= pending.pop().unwrap_or_default();
+        } else if token.is_word(source, "join") {
+            // The second table of one may be a join itself.
+            joins += 1;
+        } else if is_any(&PENDING) && !behind(&["union", "except", "intersect", "select"])
+            || token.kind == TokenKind::Operator && ![".", ":", "::"].contains(&token.text(source))
+        {
+            match pending.last_mut() {
+                Some(last) => *last += 1,
+                None => pending.push(1),
+            }
+            sum += 1;
+        }
+        if blocks + brackets + joins > DEEPEST || sum > MOST_PENDING {
+            return Some(token);
+        }
+        before = Some(token);
+    }
+    None
+}
+
 #[derive(Default)]
 struct TreeBuilder {
     nodes: Vec<Node>,
@@ -188,7 +245,12 @@ impl TreeBuilder {
                 self.open.push(id);
             }
             StrStep::Exit => {
-                self.open.pop();
+                let range = self.open.pop().and_then(|id| self.nodes.get(id));
+                if let Some(range) = range.map(|node| node.range.clone())
+                    && !range.is_empty()
+                {
+                    self.reach(&range);
+                }
             }
             StrStep::Token { kind, text } => {
                 let range = self.position..self.position + text.len();
@@ -196,21 +258,23 @@ impl TreeBuilder {
                 if matches!(kind, SyntaxKind::WHITESPACE | SyntaxKind::COMMENT) {
                     return;
                 }
-                // A node reaches from its first token to its last.
-                for id in self.open.iter().rev() {
-                    let Some(node) = self.nodes.get_mut(*id) else {
-                        continue;
-                    };
-                    if node.range.is_empty() {
-                        node.range.start = range.start;
-                    }
-                    node.range.end = range.end;
-                }
+                self.reach(&range);
                 self.add(*kind, range);
             }
             StrStep::Error { msg, pos } => {
                 self.error.get_or_insert_with(|| ((*msg).to_owned(), *pos));
             }
+        }
+    }
+
+    /// A node reaches from its first token to its last: from the beginning of the first part that has any.
+    fn reach(&mut self, part: &Range<usize>) {
+        let node = self.open.last().and_then(|id| self.nodes.get_mut(*id));
+        if let Some(node) = node {
+            if node.range.is_empty() {
+                node.range.start = part.start;
+            }
+            node.range.end = part.end;
         }
     }
 

@@ -3,10 +3,13 @@
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, Read};
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use toml::de::{DeTable, DeValue};
+use toml_parser::Source;
+use toml_parser::lexer::TokenKind;
 
 use super::keys::{self, Section};
 use crate::error::{Diagnostic, SourceFile, Span};
@@ -114,10 +117,18 @@ pub(super) fn parse<'a>(
     file: &Arc<SourceFile>,
     text: &'a str,
 ) -> Result<DeTable<'a>, Vec<Diagnostic>> {
-    if let Some(deep) = too_deep(&file.text) {
+    let (table, mut errors) = DeTable::parse_recoverable(text);
+    if errors.is_empty() {
+        return Ok(table.into_inner());
+    }
+    let length = file.text.len();
+    // The parser does not say where.
+    if errors.iter().any(|error| error.message() == TOO_MANY_PARTS)
+        && let Some(range) = many_parts(text)
+    {
         let span = Span {
             file: Arc::clone(file),
-            range: deep,
+            range,
         };
         return Err(vec![
             Diagnostic::new("this key has too many parts")
@@ -125,11 +136,6 @@ pub(super) fn parse<'a>(
                 .help("no key of a spec has more than a few"),
         ]);
     }
-    let (table, mut errors) = DeTable::parse_recoverable(text);
-    if errors.is_empty() {
-        return Ok(table.into_inner());
-    }
-    let length = file.text.len();
     errors.sort_by_key(|error| error.span().map_or(0, |span| span.start));
     let mut diagnostics = vec![];
     let mut done = 0;
@@ -160,31 +166,35 @@ pub(super) fn parse<'a>(
     Err(diagnostics)
 }
 
-/// A dotted key of thousands of parts would nest as deep, and the stack is not endless. What is found here may also
-/// stand in a string or comment: nothing of a spec looks so.
-fn too_deep(text: &str) -> Option<std::ops::Range<usize>> {
-    const MOST: usize = 300;
-    let mut dots = 0;
-    let mut start = 0;
-    let mut last = b'.';
-    for (index, byte) in text.bytes().enumerate() {
-        let previous = std::mem::replace(&mut last, byte);
-        match byte {
-            // A row of dots is no key, but a ruler in a comment.
-            b'.' if previous != b'.' => {
-                dots += 1;
-                if dots > MOST {
-                    return text.get(start..index).map(|_| start..index);
+/// What the parser says of a dotted key that would nest too deep.
+const TOO_MANY_PARTS: &str = "recursion limit";
+
+/// The first key that has more parts than the parser takes.
+fn many_parts(text: &str) -> Option<Range<usize>> {
+    const MOST: usize = 80;
+    let mut parts = 0;
+    let mut key = 0..0;
+    let mut after_dot = false;
+    for token in Source::new(text).lex() {
+        let range = token.span().start()..token.span().end();
+        match token.kind() {
+            TokenKind::Whitespace => {}
+            TokenKind::Dot => after_dot = true,
+            TokenKind::Atom | TokenKind::BasicString | TokenKind::LiteralString => {
+                if !std::mem::take(&mut after_dot) {
+                    if parts >= MOST {
+                        break;
+                    }
+                    (parts, key.start) = (0, range.start);
                 }
+                parts += 1;
+                key.end = range.end;
             }
-            b'\n' | b'=' | b'[' => {
-                dots = 0;
-                start = index + 1;
-            }
-            _ => {}
+            _ if parts >= MOST => break,
+            _ => (parts, after_dot) = (0, false),
         }
     }
-    None
+    (parts >= MOST).then_some(key)
 }
 
 fn is_header(span: &Span) -> bool {

@@ -359,8 +359,41 @@ fn a_file_that_cannot_be_read_says_why() {
 fn a_key_of_many_parts_is_refused_and_a_ruler_is_not() {
     let deep = format!("version = 1\n{} = 1\n", vec!["a"; 100_000].join("."));
     assert_eq!(messages(&deep), ["this key has too many parts"]);
+    // Wherever it stands, and whatever its parts are.
+    for key in ["\"=\"", "'['", "a"] {
+        let parts = |count: usize| vec![key; count].join(" . ");
+        for count in [200, 100_000] {
+            for text in [
+                format!("version = 1\n{} = 1\n", parts(count)),
+                format!("version = 1\n[{}]\n", parts(count)),
+                format!("version = 1\nvars = {{ {} = 1 }}\n", parts(count)),
+                format!(
+                    "version = 1\n[[trigger]]\nname = 'a'\n[trigger.{}]\n",
+                    parts(count)
+                ),
+            ] {
+                assert_eq!(messages(&text), ["this key has too many parts"], "{key}");
+            }
+        }
+    }
     let ruler = format!("version = 1\n# {}\n", ".".repeat(10_000));
     assert_eq!(read(&ruler).triggers.len(), 0);
+    let comment = format!("version = 1\n# {}\n", "a.".repeat(10_000));
+    assert_eq!(read(&comment).triggers.len(), 0);
+}
+
+/// One INSERT into a history of as many columns, one list of as many tables: each is one line of many dots.
+#[test]
+fn a_line_may_have_any_number_of_dots() {
+    let columns: Vec<String> = (0..1_000).map(|n| format!("NEW.column_{n}")).collect();
+    let tables: Vec<String> = (0..1_000).map(|n| format!("\"shop.table_{n}\"")).collect();
+    let text = format!(
+        "version = 1\n[[trigger]]\nname = \"a\"\ntables = [{}]\ntiming = \"after\"\nevents = [\"insert\"]\n\
+         body = \"INSERT INTO log VALUES ({});\"\n",
+        tables.join(", "),
+        columns.join(", ")
+    );
+    assert_eq!(read(&text).triggers.len(), 1);
 }
 
 #[test]
