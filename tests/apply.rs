@@ -691,6 +691,28 @@ fn a_target_takes_along_what_has_its_name() {
         .ok();
 }
 
+/// A trigger outside of the target that is to get another name still calls its function by the old one: PostgreSQL refused to
+/// drop that in the middle of the apply.
+#[test]
+fn a_target_leaves_what_a_renamed_trigger_calls() {
+    let mut live = Postgres::new();
+    live.batch(TABLES);
+    let named = |name: &str| AGE.replace("name = \"users_age\"", name);
+    let sandbox = Sandbox::with_spec(&spec(&[&named("name = 'age'")]));
+    sandbox.on(&live, &["apply", "--yes"]).ok();
+    let before = live.snapshot();
+    let renamed = named("name = 'years'\nrenamed_from = 'age'");
+    let shared = format!("{renamed}\n[trigger.postgres]\nshared = true");
+    sandbox.write("triggers.toml", spec(&[&shared]));
+    // The name of the function, which the trigger's own is not.
+    sandbox
+        .on(&live, &["apply", "--yes", "--target", "users_*"])
+        .ok();
+    assert_same("nothing of it can go alone", &before, &live.snapshot());
+    sandbox.on(&live, &["apply", "--yes"]).ok();
+    empty(&sandbox, &live);
+}
+
 fn nothing_to_apply_is_no_migration(live: &mut dyn Live) {
     let sandbox = applied(live, &[AGE]);
     let before = live.everything();
