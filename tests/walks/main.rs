@@ -9,6 +9,7 @@ mod common;
 #[path = "../mysql/proxy.rs"]
 mod proxy;
 
+mod dumps;
 mod specs;
 mod state;
 mod steps;
