@@ -691,6 +691,36 @@ fn a_target_takes_along_what_has_its_name() {
         .ok();
 }
 
+/// What a template of the user's adds no definition says: a rollback took the trigger for what it had been, said that it had gone
+/// back, and left it.
+#[test]
+fn a_rollback_takes_back_what_a_template_adds() {
+    let mut live = Sqlite::new();
+    live.batch(TABLES);
+    let sandbox = Sandbox::with_spec(&spec(&[AGE]));
+    sandbox.on(&live, &["apply", "--yes"]).ok();
+    let before = live.snapshot();
+    let text = sandbox.read("triggers.toml");
+    let text = text.replacen("version = 1", "version = 1\ntemplates = 'ours'", 1);
+    sandbox.write("triggers.toml", text);
+    let template = include_str!("../templates/sqlite/create_trigger.sql");
+    sandbox.write(
+        "ours/sqlite/create_trigger.sql",
+        template.replace("BEGIN\n", "/* ours */ BEGIN\n"),
+    );
+    sandbox.on(&live, &["apply", "--yes"]).ok();
+    let after = live.snapshot();
+    assert!(after.contains("/* ours */"), "{after}");
+    sandbox
+        .on(&live, &["rollback", "--yes"])
+        .ok()
+        .says(&["replace", "written in another way"]);
+    assert_same("back", &before, &live.snapshot());
+    sandbox.on(&live, &["rollback", "--yes"]).ok();
+    assert_same("and forth", &after, &live.snapshot());
+    empty(&sandbox, &live);
+}
+
 /// A trigger outside of the target that is to get another name still calls its function by the old one: PostgreSQL refused to
 /// drop that in the middle of the apply.
 #[test]

@@ -576,6 +576,9 @@ impl Walk {
             whole = whole.replace(&format!("{}_b.", name.trim_end()), "other.");
         }
         self.spec(whole);
+        // What the spec leaves open is as it is from now on.
+        self.migrates(|walk| walk.run(&[MEANT, &["--adopt"]].concat()))
+            .ok();
     }
 
     fn dump(&mut self) -> Option<Dump> {
@@ -935,6 +938,11 @@ impl Walk {
             Some(0) => {
                 self.assert_meant(&says("nothing to do, it says", &plan), &meant);
                 self.is_checked();
+                if plan.json()["changes"] != serde_json::json!([]) {
+                    // What is only to be written down is done so: else nobody would know whose it is.
+                    self.migrates(|walk| walk.run(MEANT)).ok();
+                    self.assert_unmoved("written down", &before);
+                }
                 self.drop_moved(&meant);
                 return true;
             }
