@@ -93,7 +93,7 @@ impl State {
             let text = match live.dialect() {
                 "sqlite" => ["u", "u_old", "u_swap", "w", "t2"]
                     .iter()
-                    .fold(text.clone(), |text, name| {
+                    .fold(text.replace(" ON main.", " ON "), |text, name| {
                         text.replace(&format!("\"{name}\""), name)
                     }),
                 _ => text.clone(),
@@ -135,7 +135,7 @@ impl State {
             };
             let (schema, name) = function.split_once(' ').unwrap();
             let is_called = |text: &String| {
-                let plain = text.replace('"', "");
+                let (plain, name) = (text.replace('"', ""), name.replace('"', ""));
                 plain.contains(&format!("FUNCTION {name}("))
                     || plain.contains(&format!("FUNCTION {schema}.{name}("))
             };

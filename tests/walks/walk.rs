@@ -547,7 +547,12 @@ impl Walk {
             };
             self.live.run(&format!("DROP TRIGGER IF EXISTS \"foreign\"{on}"));
         }
-        self.by_hand(MAKES + 2 + self.looks % 2, self.looks);
+        // What a spec leaves open stays as it was: by these names none of a walk leaves anything open.
+        let which = match self.engine.dialect() {
+            "mysql" => self.looks % 2 * 2,
+            _ => self.looks,
+        };
+        self.by_hand(MAKES + 2 + self.looks % 2, which);
         let before = self.state();
         let was = self.sandbox.read("triggers.toml");
         let run = self.run(&["import", "-o", "triggers.toml"]);
