@@ -389,11 +389,12 @@ fn plan_back(
             (Some(live), Some(target)) => differences(live, target, database)?,
             _ => vec![],
         };
-        // A template of the user's may have made another text of the same: what is there is the history's own, and goes back to
-        // the letter.
-        let record = history.records.get(id).map(|record| &record.live_fingerprint);
+        // A template of the user's may have made another text of the same: what is the history's own, or nobody's at the moment,
+        // goes back to the letter.
+        let record = history.records.get(id);
         if fields.is_empty()
-            && state.fingerprint.as_ref() == record
+            && record
+                .is_none_or(|record| state.fingerprint.as_ref() == Some(&record.live_fingerprint))
             && is_written_otherwise(live.as_ref(), target.as_ref())
         {
             fields.push(FieldChange {

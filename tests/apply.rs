@@ -721,6 +721,33 @@ fn a_rollback_takes_back_what_a_template_adds() {
     empty(&sandbox, &live);
 }
 
+/// The same of one that was somebody's before: the record that comes back would stand for a text that is not there.
+#[test]
+fn what_a_template_added_to_what_was_taken_over_comes_back() {
+    let mut live = Sqlite::new();
+    live.batch(TABLES);
+    live.batch(
+        "CREATE TRIGGER users_age AFTER INSERT ON users FOR EACH ROW WHEN NEW.age > 0
+         BEGIN UPDATE users SET age = age + 1 WHERE id = NEW.id; END",
+    );
+    let before = live.snapshot();
+    let text = spec(&[AGE]).replacen("version = 1", "version = 1\ntemplates = 'ours'", 1);
+    let sandbox = Sandbox::with_spec(&text);
+    let template = include_str!("../templates/sqlite/create_trigger.sql");
+    sandbox.write(
+        "ours/sqlite/create_trigger.sql",
+        template.replace("BEGIN\n", "/* ours */ BEGIN\n"),
+    );
+    sandbox.on(&live, &["apply", "--yes", "--adopt"]).ok();
+    let after = live.snapshot();
+    assert!(after.contains("/* ours */"), "{after}");
+    sandbox.on(&live, &["rollback", "--yes"]).ok();
+    assert_same("back", &before, &live.snapshot());
+    sandbox.on(&live, &["rollback", "--yes"]).ok();
+    assert_same("and forth", &after, &live.snapshot());
+    empty(&sandbox, &live);
+}
+
 /// A trigger outside of the target that is to get another name still calls its function by the old one: PostgreSQL refused to
 /// drop that in the middle of the apply.
 #[test]

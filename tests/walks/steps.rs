@@ -186,7 +186,13 @@ pub(crate) const KEEPS: usize = 8;
 /// Statements that leave everything as it is, for those who look at the catalog.
 pub(crate) fn keep(live: &mut dyn Live, which: usize) -> Vec<String> {
     let plain: &[&str] = match live.dialect() {
-        "sqlite" => &["VACUUM", "REINDEX", "ANALYZE", "PRAGMA optimize", "PRAGMA integrity_check"],
+        "sqlite" => &[
+            "VACUUM",
+            "REINDEX",
+            "ANALYZE",
+            "PRAGMA optimize",
+            "PRAGMA integrity_check",
+        ],
         "postgres" => &[
             "VACUUM FULL t",
             "VACUUM ANALYZE",
@@ -218,7 +224,9 @@ pub(crate) fn keep(live: &mut dyn Live, which: usize) -> Vec<String> {
 /// that is made again.
 fn rebuild(live: &mut dyn Live, table: &str) -> Vec<String> {
     let mut texts = |what: &str| {
-        let rows = live.run(&format!("SELECT hex(sql) FROM sqlite_schema WHERE sql IS NOT NULL AND {what} ORDER BY rowid"));
+        let rows = live.run(&format!(
+            "SELECT hex(sql) FROM sqlite_schema WHERE sql IS NOT NULL AND {what} ORDER BY rowid"
+        ));
         rows.lines().map(common::unhex).collect::<Vec<_>>()
     };
     let Some(made) = texts(&format!("type = 'table' AND name = '{table}'")).pop() else {
@@ -234,8 +242,17 @@ fn rebuild(live: &mut dyn Live, table: &str) -> Vec<String> {
         format!("DROP TABLE {table}"),
         format!("ALTER TABLE {table}_new RENAME TO {table}"),
     ];
-    all.extend(texts(&format!("type <> 'table' AND tbl_name = '{table}' COLLATE nocase")));
-    all.extend(["COMMIT", "PRAGMA legacy_alter_table = OFF", "PRAGMA foreign_keys = ON"].map(str::to_owned));
+    all.extend(texts(&format!(
+        "type <> 'table' AND tbl_name = '{table}' COLLATE nocase"
+    )));
+    all.extend(
+        [
+            "COMMIT",
+            "PRAGMA legacy_alter_table = OFF",
+            "PRAGMA foreign_keys = ON",
+        ]
+        .map(str::to_owned),
+    );
     all
 }
 

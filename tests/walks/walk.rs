@@ -7,13 +7,11 @@ use std::time::{Duration, Instant};
 
 use crate::Engine;
 use crate::common::{self, Live, MEANT, Run, Sandbox, assert_same};
+use crate::dumps;
 use crate::proxy::Proxy;
 use crate::specs::{FILE, Spec, written};
 use crate::state::State;
-use crate::dumps;
-use crate::steps::{
-    ALTERS, MAKES, MOVED, Step, TARGETS, TRIED, WRITES, Way, by_hand, keep, lose,
-};
+use crate::steps::{ALTERS, MAKES, MOVED, Step, TARGETS, TRIED, WRITES, Way, by_hand, keep, lose};
 
 /// What was live before and after a migration, and how many alterations of the tables came before it.
 #[derive(Clone)]
@@ -453,7 +451,10 @@ impl Walk {
             if then == meant {
                 assert_eq!(was, is, "{key}\n{what}");
             } else {
-                assert!(was == then || was == meant, "{key}\n{was:?}\n{then:?}\n{what}");
+                assert!(
+                    was == then || was == meant,
+                    "{key}\n{was:?}\n{then:?}\n{what}"
+                );
                 assert_eq!(is, meant, "{key}\n{what}");
             }
         }
@@ -545,7 +546,8 @@ impl Walk {
                 "postgres" => format!(" ON {table}"),
                 _ => String::new(),
             };
-            self.live.run(&format!("DROP TRIGGER IF EXISTS \"foreign\"{on}"));
+            self.live
+                .run(&format!("DROP TRIGGER IF EXISTS \"foreign\"{on}"));
         }
         // What a spec leaves open stays as it was: by these names none of a walk leaves anything open.
         let which = match self.engine.dialect() {
@@ -859,12 +861,12 @@ impl Walk {
                 version.before.0.get(key).map(|object| &object.text)
                     != version.after.0.get(key).map(|object| &object.text)
             };
-            // What was only forgotten or adopted, and went or changed since, may be as it was then.
+            // What was first forgotten or adopted, and went or changed since, may be as it was then.
             let noted = undone().next().filter(|first| {
                 first.before.0.get(key).map(|object| &object.text)
                     == now.0.get(key).map(|object| &object.text)
             });
-            if let Some(first) = undone().find(touched).or(noted) {
+            if let Some(first) = noted.or_else(|| undone().find(touched)) {
                 match first.before.0.get(key) {
                     Some(object) => expected.0.insert(key.clone(), object.clone()),
                     None => expected.0.remove(key),
