@@ -11,6 +11,7 @@ use std::sync::Arc;
 
 use crate::apply::{Expected, Job, differences, scope_of};
 use crate::db::{Catalog, Database, Depth, Fingerprint, History, Migration, Record};
+use crate::diff::FieldChange;
 use crate::digest::HexDigest;
 use crate::error::{Diagnostic, Error, Kind};
 use crate::model::{Definition, ObjectId};
@@ -384,10 +385,25 @@ fn plan_back(
         });
         let live = live.map(|live| names.seen(live));
         let target = state.target.clone();
-        let fields = match (&live, &target) {
+        let mut fields = match (&live, &target) {
             (Some(live), Some(target)) => differences(live, target, database)?,
             _ => vec![],
         };
+        // A template of the user's may have made another text of the same: what is the history's own, or nobody's at the moment,
+        // goes back to the letter.
+        let record = history.records.get(id);
+        if fields.is_empty()
+            && record
+                .is_none_or(|record| state.fingerprint.as_ref() == Some(&record.live_fingerprint))
+            && is_written_otherwise(live.as_ref(), target.as_ref())
+        {
+            fields.push(FieldChange {
+                field: "text".to_owned(),
+                before: None,
+                after: None,
+                note: Some("it says the same, and was written in another way".to_owned()),
+            });
+        }
         let action = match (&live, &target) {
             (None, None) => {
                 unchanged += 1;
@@ -432,6 +448,16 @@ fn plan_back(
         spec_digest,
         unchanged,
     )
+}
+
+/// Whether these have other texts, where the engine keeps such.
+fn is_written_otherwise(live: Option<&Definition>, target: Option<&Definition>) -> bool {
+    let text = |definition| match definition {
+        Some(&Definition::Trigger(ref trigger)) => trigger.verbatim.as_deref(),
+        _ => None,
+    };
+    let texts = text(live).zip(text(target));
+    texts.is_some_and(|(live, target)| live != target)
 }
 
 /// Objects that get an older name back instead of being dropped and created again.

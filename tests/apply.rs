@@ -704,6 +704,85 @@ fn a_target_takes_along_what_has_its_name() {
         .ok();
 }
 
+/// What a template of the user's adds no definition says: a rollback took the trigger for what it had been, said that it had gone
+/// back, and left it.
+#[test]
+fn a_rollback_takes_back_what_a_template_adds() {
+    let mut live = Sqlite::new();
+    live.batch(TABLES);
+    let sandbox = Sandbox::with_spec(&spec(&[AGE]));
+    sandbox.on(&live, &["apply", "--yes"]).ok();
+    let before = live.snapshot();
+    let text = sandbox.read("triggers.toml");
+    let text = text.replacen("version = 1", "version = 1\ntemplates = 'ours'", 1);
+    sandbox.write("triggers.toml", text);
+    let template = include_str!("../templates/sqlite/create_trigger.sql");
+    sandbox.write(
+        "ours/sqlite/create_trigger.sql",
+        template.replace("BEGIN\n", "/* ours */ BEGIN\n"),
+    );
+    sandbox.on(&live, &["apply", "--yes"]).ok();
+    let after = live.snapshot();
+    assert!(after.contains("/* ours */"), "{after}");
+    sandbox
+        .on(&live, &["rollback", "--yes"])
+        .ok()
+        .says(&["replace", "written in another way"]);
+    assert_same("back", &before, &live.snapshot());
+    sandbox.on(&live, &["rollback", "--yes"]).ok();
+    assert_same("and forth", &after, &live.snapshot());
+    empty(&sandbox, &live);
+}
+
+/// The same of one that was somebody's before: the record that comes back would stand for a text that is not there.
+#[test]
+fn what_a_template_added_to_what_was_taken_over_comes_back() {
+    let mut live = Sqlite::new();
+    live.batch(TABLES);
+    live.batch(
+        "CREATE TRIGGER users_age AFTER INSERT ON users FOR EACH ROW WHEN NEW.age > 0
+         BEGIN UPDATE users SET age = age + 1 WHERE id = NEW.id; END",
+    );
+    let before = live.snapshot();
+    let text = spec(&[AGE]).replacen("version = 1", "version = 1\ntemplates = 'ours'", 1);
+    let sandbox = Sandbox::with_spec(&text);
+    let template = include_str!("../templates/sqlite/create_trigger.sql");
+    sandbox.write(
+        "ours/sqlite/create_trigger.sql",
+        template.replace("BEGIN\n", "/* ours */ BEGIN\n"),
+    );
+    sandbox.on(&live, &["apply", "--yes", "--adopt"]).ok();
+    let after = live.snapshot();
+    assert!(after.contains("/* ours */"), "{after}");
+    sandbox.on(&live, &["rollback", "--yes"]).ok();
+    assert_same("back", &before, &live.snapshot());
+    sandbox.on(&live, &["rollback", "--yes"]).ok();
+    assert_same("and forth", &after, &live.snapshot());
+    empty(&sandbox, &live);
+}
+
+/// A trigger outside of the target that is to get another name still calls its function by the old one: PostgreSQL refused to
+/// drop that in the middle of the apply.
+#[test]
+fn a_target_leaves_what_a_renamed_trigger_calls() {
+    let mut live = Postgres::new();
+    live.batch(TABLES);
+    let named = |name: &str| AGE.replace("name = \"users_age\"", name);
+    let sandbox = Sandbox::with_spec(&spec(&[&named("name = 'age'")]));
+    sandbox.on(&live, &["apply", "--yes"]).ok();
+    let before = live.snapshot();
+    let renamed = named("name = 'years'\nrenamed_from = 'age'");
+    let shared = format!("{renamed}\n[trigger.postgres]\nshared = true");
+    sandbox.write("triggers.toml", spec(&[&shared]));
+    // The name of the function, which the trigger's own is not.
+    sandbox
+        .on(&live, &["apply", "--yes", "--target", "users_*"])
+        .ok();
+    assert_same("nothing of it can go alone", &before, &live.snapshot());
+    sandbox.on(&live, &["apply", "--yes"]).ok();
+    empty(&sandbox, &live);
+}
+
 fn nothing_to_apply_is_no_migration(live: &mut dyn Live) {
     let sandbox = applied(live, &[AGE]);
     let before = live.everything();

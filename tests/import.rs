@@ -324,6 +324,35 @@ fn init_starts_from_what_is_there(live: &mut dyn Live) {
     );
 }
 
+/// What a template of the user's makes is more than its definition: it was said that there would be nothing to change, and
+/// the plan had a conflict.
+#[test]
+fn what_a_template_would_make_is_said() {
+    let mut live = Sqlite::new();
+    live.batch(
+        "CREATE TABLE t (id integer);
+         CREATE TRIGGER t_a AFTER INSERT ON t BEGIN SELECT 'a'; END",
+    );
+    let sandbox = Sandbox::with_spec("version = 1\ntemplates = 'ours'\n");
+    let template = include_str!("../templates/sqlite/create_trigger.sql");
+    sandbox.write(
+        "ours/sqlite/create_trigger.sql",
+        template.replace("BEGIN\n", "BEGIN\nSELECT 'ours';\n"),
+    );
+    sandbox
+        .on(&live, &["import", "-o", "triggers.toml"])
+        .ok()
+        .says(&["1 of them is for a template of yours to make", "--adopt"])
+        .never_says(&["nothing to change"]);
+    sandbox
+        .on(&live, &["plan", "--detailed-exitcode"])
+        .code(2)
+        .says(&["template"]);
+    sandbox.on(&live, &["apply", "--yes", "--adopt"]).ok();
+    assert!(live.snapshot().contains("SELECT 'ours';"));
+    assert_nothing_differs(&sandbox, &live);
+}
+
 #[test]
 fn the_most_readable_form_is_chosen() {
     let mut live = Postgres::new();

@@ -197,7 +197,7 @@ fn document(import: &Import, written: &[Written], text: Option<&str>) -> String 
         .collect();
     let objects: Vec<ObjectRef> = import.objects().iter().map(ObjectRef::from).collect();
     json::document(
-        json!({ "files": files, "objects": objects, "already_there": import.covered, "uncalled_functions": uncalled, "event_triggers": import.event_triggers, "nameless": nameless, "faulty": import.faulty, "spec": text }),
+        json!({ "files": files, "objects": objects, "already_there": import.covered, "uncalled_functions": uncalled, "event_triggers": import.event_triggers, "nameless": nameless, "faulty": import.faulty, "templated": import.templated, "spec": text }),
     )
 }
 
@@ -258,7 +258,16 @@ fn remark(context: &Context, import: &Import, written: &[Written]) -> Result<(),
             "Who may execute {function} is not part of a spec; it stays as it is."
         );
     }
-    if import.triggers() > 0 && !written.is_empty() {
+    if import.templated > 0 {
+        let (number, verb, them) = match import.templated {
+            1 => ("1 of them".to_owned(), "is", "it"),
+            several => (format!("{several} of them"), "are", "them"),
+        };
+        let _ = writeln!(
+            text,
+            "{number} {verb} for a template of yours to make: `triggerctl plan` calls that a conflict, and `triggerctl apply --adopt` makes {them} anew."
+        );
+    } else if import.triggers() > 0 && !written.is_empty() {
         text.push_str(
             "`triggerctl plan` finds nothing to change now; `triggerctl apply` takes them over.\n",
         );

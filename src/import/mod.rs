@@ -141,6 +141,8 @@ pub struct Import {
     pub with_rights: Vec<FunctionId>,
     /// How many triggers and functions have faults already, which their `allow` names.
     pub faulty: usize,
+    /// How many triggers and functions a template of the user's would make, who alone knows whether it is what is there.
+    pub templated: usize,
 }
 
 /// Read the live triggers that `filters` take and that `spec` does not have yet. `renderer` is the spec's.
@@ -225,6 +227,7 @@ pub fn read(
         without_text,
         with_rights,
         faulty,
+        templated,
         gone,
     } = source.import(&triggers, &wanted, whole)?;
     uncalled.extend(without_text);
@@ -240,6 +243,7 @@ pub fn read(
         nameless,
         with_rights,
         faulty,
+        templated,
     })
 }
 

@@ -108,6 +108,8 @@ pub(super) struct Imported {
     pub(super) with_rights: Vec<FunctionId>,
     /// How many triggers and functions have faults already.
     pub(super) faulty: usize,
+    /// How many a template of the user's would make.
+    pub(super) templated: usize,
     /// Triggers that were gone when they were to be read.
     pub(super) gone: BTreeSet<TriggerId>,
 }
@@ -119,6 +121,8 @@ struct Piece {
     spec: Spec,
     /// What is wrong with it already.
     faults: Faults,
+    /// How many a template of the user's would make.
+    templated: usize,
     without_text: Vec<FunctionId>,
     with_rights: Vec<FunctionId>,
 }
@@ -287,6 +291,8 @@ impl Importer<'_> {
             return Ok(None);
         };
         drop(definitions);
+        let wanted = asked.desired.values();
+        let templated = wanted.filter(|wanted| wanted.ddl.custom).count();
         let is_live = |id: &FunctionId| {
             self.callers.contains_key(id) && !self.foreign.contains(id)
                 || others.functions.contains(id)
@@ -296,6 +302,7 @@ impl Importer<'_> {
             drafts,
             spec,
             faults,
+            templated,
             without_text,
             with_rights,
         }))
@@ -404,9 +411,11 @@ impl Imported {
             drafts,
             spec,
             faults,
+            templated,
             without_text,
             with_rights,
         } = piece;
+        self.templated += templated;
         suspects.add(&drafts, &spec, faults);
         drop(spec);
         // A function that several pieces have is met again.

@@ -123,7 +123,11 @@ pub(super) fn targeted(
             .collect::<Vec<_>>()
     };
     let called: BTreeSet<FunctionId> = kept.iter().flat_map(calls).collect();
-    let left: BTreeSet<&ObjectId> = left.iter().map(Change::id).collect();
+    // One that is renamed calls what it calls under its old name until then.
+    let left: BTreeSet<ObjectId> = left
+        .iter()
+        .flat_map(|change| change.old_id().into_iter().chain([change.id().clone()]))
+        .collect();
     for change in functions {
         let id = change.id();
         let ObjectId::Function(function) = &id else {

@@ -9,6 +9,7 @@ mod common;
 #[path = "../mysql/proxy.rs"]
 mod proxy;
 
+mod dumps;
 mod specs;
 mod state;
 mod steps;
@@ -22,7 +23,8 @@ use state::State;
 #[derive(Clone, Copy)]
 enum Engine {
     Sqlite,
-    Postgres,
+    /// What the variable is called that has the server's URL.
+    Postgres(&'static str),
     Mysql(mysql::Engine),
 }
 
@@ -30,7 +32,7 @@ impl Engine {
     fn dialect(self) -> &'static str {
         match self {
             Self::Sqlite => "sqlite",
-            Self::Postgres => "postgres",
+            Self::Postgres(_) => "postgres",
             Self::Mysql(_) => "mysql",
         }
     }
@@ -39,7 +41,7 @@ impl Engine {
     fn time(self) -> &'static str {
         match self {
             Self::Sqlite => "text",
-            Self::Postgres => "timestamptz",
+            Self::Postgres(_) => "timestamptz",
             Self::Mysql(_) => "datetime(6)",
         }
     }
@@ -48,7 +50,11 @@ impl Engine {
         let mut beside = String::new();
         let mut live: Box<dyn Live> = match self {
             Self::Sqlite => Box::new(Sqlite::new()),
-            Self::Postgres => Box::new(Postgres::new()),
+            Self::Postgres(server) => {
+                let url = std::env::var(server);
+                let url = url.unwrap_or_else(|_| panic!("{server} is not set: run tests/run.sh"));
+                Box::new(Postgres::on(&url))
+            }
             Self::Mysql(engine) => {
                 let mut live = mysql::Mysql::of(engine);
                 beside = live.make_beside();
@@ -69,7 +75,7 @@ impl Engine {
             _ => live.batch("CREATE VIEW seen AS SELECT id, b FROM t"),
         }
         match self {
-            Self::Postgres => {
+            Self::Postgres(_) => {
                 live.batch(MORE);
                 live.batch(OTHER[0]);
             }
@@ -162,12 +168,22 @@ fn on_sqlite() {
 
 #[test]
 fn each_use_on_postgres() {
-    each_use_can_be_made(Engine::Postgres);
+    each_use_can_be_made(Engine::Postgres("TRIGGERCTL_TEST_POSTGRES"));
 }
 
 #[test]
 fn on_postgres() {
-    walks(Engine::Postgres, 6);
+    walks(Engine::Postgres("TRIGGERCTL_TEST_POSTGRES"), 4);
+}
+
+#[test]
+fn on_postgres_14() {
+    walks(Engine::Postgres("TRIGGERCTL_TEST_POSTGRES_14"), 1);
+}
+
+#[test]
+fn on_postgres_18() {
+    walks(Engine::Postgres("TRIGGERCTL_TEST_POSTGRES_18"), 1);
 }
 
 #[test]

@@ -36,7 +36,31 @@ pub(crate) struct Spec {
     own: BTreeMap<&'static str, Own>,
     uses: BTreeSet<usize>,
     functions: BTreeMap<&'static str, Function>,
+    top: Top,
 }
+
+/// What a spec says of itself: what `vars.what` is, whether its triggers are in files of their own, which of the built-in
+/// templates it has its own of, and what it requires.
+#[derive(Debug, Clone)]
+struct Top {
+    vars: usize,
+    is_split: bool,
+    templates: usize,
+    require: usize,
+}
+
+/// Before the name of the file that follows, where a spec is more than one.
+pub(crate) const FILE: &str = "#=== ";
+const VARS: [&str; 3] = ["'A b'", "\"it's\"", "'{{ x }}'"];
+/// How many ways there are to have templates of one's own, and none.
+const TEMPLATES: usize = 3;
+const REQUIRE: [&str; 5] = [
+    "",
+    "",
+    "tables = ['t', 'u*']\nexclude = ['u_*']\nhaving_columns = ['b']\nuse = 'audit'",
+    "tables = ['*']\nhaving_columns = ['updated*']\nuse = 'updated_at'\nname = 'up to date'",
+    "tables = ['t']\ntrigger = 'first'",
+];
 
 pub(crate) const NAMES: [&str; 5] = [
     "first",
@@ -54,18 +78,21 @@ const WHERE: [&str; 6] = [
     "table = 'other.w'",
 ];
 const CONDITIONS: [&str; 3] = ["", "NEW.n > 1", "NEW.n >= 1 AND NEW.b <> 'a  B'"];
-const BODIES: [&str; 3] = [
+const BODIES: [&str; 4] = [
     "INSERT INTO log (what) VALUES ('A b');",
     "INSERT INTO log (what) VALUES ('ab');",
     "INSERT INTO log (what) VALUES ('it''s; END'); -- $$\nDELETE FROM log WHERE what = '''';",
+    "INSERT INTO log (what) VALUES ({{ vars.what | literal }});",
 ];
-const MORE: [&str; 6] = [
+const MORE: [&str; 8] = [
     "",
     "description = 'Says.'",
     "bypass = 'app.off'",
     "bypass = 'app.other'\ndescription = \"It's\\na $$ 'second'.\"",
     "renamed_from = 'first'",
     "renamed_from = 'Second one'",
+    "renamed_from = '{{ table }}_own'",
+    "allow = { rule = 'unanalysed_body', reason = 'It is so.' }",
 ];
 /// A key, and the values that it takes here.
 type Key = (&'static str, &'static [&'static str]);
@@ -127,7 +154,7 @@ const FUNCTION: [Key; 9] = [
     ("cost", &["7", "100"]),
     ("description", &["'Helps.'", "\"It's.\""]),
 ];
-pub(crate) const USES: [&str; 47] = [
+pub(crate) const USES: [&str; 51] = [
     "use = 'updated_at'\ntable = 't'",
     "use = 'updated_at'\ntables = ['*']\nhaving_columns = ['updated_at', 'n']",
     "use = 'version'\ntable = 't'",
@@ -171,6 +198,10 @@ pub(crate) const USES: [&str; 47] = [
     "use = 'audit'\ntables = ['t', 'u']\ncreate_table = true\nname = 'a_{{ table }}'\nwith = { target = 'wide_log' }",
     "name = '{{ table }}_each'\ntables = ['?', 'other.*']\nhaving_columns = ['n']\ntiming = 'after'\nevents = ['insert']\nbody = \"INSERT INTO log (what) VALUES ({{ table_name() }});\"\ndialects = ['postgres']\n[trigger.postgres]\nshared = true\nfunction_name = 'other.each'",
     "name = '{{ table }}_each'\ntables = ['t', 'u']\ntiming = 'after'\nevents = ['insert']\nbody = \"INSERT INTO log (what) VALUES ({{ table_name() }});\"\ndialects = ['postgres']\n[trigger.postgres]\nshared = true\nargs = ['{{ table }}', '']",
+    "use = 'audit'\ntable = 'u'\nname = 'u_by'\ncreate_table = true\nbypass = 'app.off'\nwith = { target = 'by_log' }\n[trigger.postgres]\nenabled = 'always'",
+    "use = 'updated_at'\ntables = ['t', 'u']\nname = '{{ table }}_by'\nbypass = 'app.other'\n[trigger.postgres]\nenabled = 'replica'",
+    "use = 'append_only'\ntable = 'other.w'\nbypass = 'app.off'\ndialects = ['postgres', 'mysql']\n[trigger.postgres]\nenabled = 'disabled'",
+    "use = 'version'\ntables = ['?']\nexclude = ['w', 'log']\nhaving_columns = ['version', 'b*']\nname = 'one_{{ table }}'\nrenamed_from = '{{ table }}_version'\ndialects = ['sqlite', 'postgres']",
     // What one engine alone has.
     "name = 'part'\ntable = 'parted'\ntiming = 'after'\nevents = ['update']\nbody = 'RETURN NULL;'\ndialects = ['postgres']\n[trigger.postgres]\nenabled_on = { parted_top = 'disabled', parted_high = 'always' }\ndepends_on_extensions = ['plpgsql']",
     "name = 'rows'\ntable = 'u'\ntiming = 'after'\nevents = ['update']\nfor_each = 'statement'\nbody = 'PERFORM count(*) FROM old_rows JOIN new_rows USING (id);'\ndialects = ['postgres']\n[trigger.postgres]\nreferencing = { old_table = 'old_rows', new_table = 'new_rows' }",
@@ -221,6 +252,22 @@ fn own(dialect: &'static str) -> impl Strategy<Value = Own> {
         )
 }
 
+fn top() -> impl Strategy<Value = Top> {
+    let templates = prop_oneof![4 => Just(0), 1 => 1..TEMPLATES];
+    (
+        0..VARS.len(),
+        proptest::bool::weighted(0.3),
+        templates,
+        0..REQUIRE.len(),
+    )
+        .prop_map(|(vars, is_split, templates, require)| Top {
+            vars,
+            is_split,
+            templates,
+            require,
+        })
+}
+
 pub(crate) fn spec(dialect: &'static str) -> impl Strategy<Value = Spec> {
     let function = (0..FUNCTION_BODIES.len(), keys(&FUNCTION, 3))
         .prop_map(|(body, keys)| Function { body, keys });
@@ -236,39 +283,124 @@ pub(crate) fn spec(dialect: &'static str) -> impl Strategy<Value = Spec> {
             function,
             0..=usize::from(dialect == "postgres"),
         ),
+        top(),
     )
-        .prop_map(|(own, uses, functions)| Spec {
+        .prop_map(|(own, uses, functions, top)| Spec {
             own,
             uses,
             functions,
+            top,
         })
 }
 
-/// The spec as a person writes it, without what would be refused whatever the database.
+/// The spec as a person writes it, without what would be refused whatever the database: its files, each but the first
+/// behind a line with its name.
 pub(crate) fn written(spec: &Spec, dialect: &str) -> String {
-    let mut text = "version = 1\n".to_owned();
+    let Top {
+        vars,
+        is_split,
+        templates,
+        require,
+    } = spec.top;
+    let mut own_text = String::new();
     for (name, own) in &spec.own {
-        write_own(&mut text, name, own, spec, dialect);
+        write_own(&mut own_text, name, own, spec, dialect);
     }
+    let mut uses = String::new();
     for one in &spec.uses {
         // MySQL 9 cannot be told a place beside a trigger that leads back to its own table while that one is held.
         if dialect == "mysql" && USES[*one].contains("'mirror'") {
             continue;
         }
-        let _ = writeln!(text, "[[trigger]]\n{}", USES[*one]);
+        let _ = writeln!(uses, "[[trigger]]\n{}", USES[*one]);
     }
+    let mut functions = String::new();
     for (name, Function { body, keys }) in &spec.functions {
         let _ = writeln!(
-            text,
+            functions,
             "[[function]]\nname = '{name}'\nbody = {:?}",
             FUNCTION_BODIES[*body]
         );
         for (key, value) in keys {
             let (key, values) = FUNCTION[*key];
-            let _ = writeln!(text, "{key} = {}", values[value % values.len()]);
+            let _ = writeln!(functions, "{key} = {}", values[value % values.len()]);
         }
     }
+    let mut body = String::new();
+    let mut parts = vec![];
+    let all = [("own", own_text), ("uses", uses), ("functions", functions)];
+    for (name, part) in all {
+        if !is_split {
+            body += &part;
+        } else if !part.is_empty() {
+            parts.push((name, part));
+        }
+    }
+    let mut text = "version = 1\n".to_owned();
+    if !parts.is_empty() {
+        text += "include = ['parts/*.toml']\n";
+    }
+    if templates > 0 {
+        text += "templates = 'ours'\n";
+    }
+    let _ = writeln!(text, "[vars]\nwhat = {}", VARS[vars]);
+    if !REQUIRE[require].is_empty() {
+        let _ = writeln!(text, "[[require]]\n{}", REQUIRE[require]);
+    }
+    text += &body;
+    for (name, part) in parts {
+        let _ = write!(text, "{FILE}parts/{name}.toml\n{part}");
+    }
+    if templates > 0 {
+        let (name, template) = template(dialect, templates);
+        let _ = write!(text, "{FILE}ours/{dialect}/{name}\n{template}");
+    }
     text
+}
+
+/// The name of a template of the dialect's, and the built-in one with something of one's own in it.
+fn template(dialect: &str, which: usize) -> (&'static str, String) {
+    let (name, text, from, to) = match (dialect, which) {
+        ("sqlite", 1) => (
+            "create_trigger.sql",
+            include_str!("../../templates/sqlite/create_trigger.sql"),
+            "BEGIN\n",
+            "BEGIN\nSELECT 'ours';\n",
+        ),
+        ("sqlite", _) => (
+            "create_trigger.sql",
+            include_str!("../../templates/sqlite/create_trigger.sql"),
+            "BEGIN\n",
+            "/* ours */ BEGIN\n",
+        ),
+        ("postgres", 1) => (
+            "function_body.sql",
+            include_str!("../../templates/postgres/function_body.sql"),
+            "BEGIN\n",
+            "BEGIN\n-- ours\n",
+        ),
+        ("postgres", _) => (
+            "create_trigger.sql",
+            include_str!("../../templates/postgres/create_trigger.sql"),
+            "FOR EACH ",
+            "/* ours */ FOR EACH ",
+        ),
+        (_, 1) => (
+            "create_trigger.sql",
+            include_str!("../../templates/mysql/create_trigger.sql"),
+            "BEGIN\n",
+            "BEGIN /* ours */\n",
+        ),
+        _ => (
+            "trigger_body.sql",
+            include_str!("../../templates/mysql/trigger_body.sql"),
+            " THEN\n",
+            " THEN SET @ours = 1;\n",
+        ),
+    };
+    let changed = text.replacen(from, to, 1);
+    assert_ne!(changed, text, "{name}");
+    (name, changed)
 }
 
 fn write_own(text: &mut String, name: &str, own: &Own, spec: &Spec, dialect: &str) {

@@ -37,7 +37,9 @@ impl State {
                     encode(convert_to(concat_ws(E'\\n', CASE WHEN prosecdef THEN proowner::regrole || ' ' || (
                         SELECT string_agg(grantee::text || is_grantable::text, ',' ORDER BY grantee)
                         FROM aclexplode(coalesce(proacl, acldefault('f', proowner)))) END,
-                    pg_get_functiondef(oid), obj_description(oid, 'pg_proc')), 'UTF8'), 'hex'), ''
+                    pg_get_functiondef(oid), obj_description(oid, 'pg_proc'), (
+                        SELECT string_agg(refobjid::text, ',' ORDER BY refobjid) FROM pg_depend WHERE objid = pg_proc.oid AND deptype = 'x'
+                    )), 'UTF8'), 'hex'), ''
                 FROM pg_proc WHERE pronamespace::regnamespace::text IN ('public', 'other', 'other2')
                 ORDER BY 1, 2, 3",
             _ => "SELECT 'trigger', HEX(CONCAT(IF(TRIGGER_SCHEMA = DATABASE(), '', 'other.'), TRIGGER_NAME)), CONCAT(IF(TRIGGER_SCHEMA = DATABASE(), '', 'other.'), EVENT_OBJECT_TABLE), HEX(CONCAT_WS('\n', EVENT_OBJECT_TABLE, ACTION_TIMING, EVENT_MANIPULATION, ACTION_STATEMENT, SQL_MODE, DEFINER, CHARACTER_SET_CLIENT, COLLATION_CONNECTION)), HEX(CONCAT(ACTION_TIMING, EVENT_MANIPULATION))
@@ -91,7 +93,7 @@ impl State {
             let text = match live.dialect() {
                 "sqlite" => ["u", "u_old", "u_swap", "w", "t2"]
                     .iter()
-                    .fold(text.clone(), |text, name| {
+                    .fold(text.replace(" ON main.", " ON "), |text, name| {
                         text.replace(&format!("\"{name}\""), name)
                     }),
                 _ => text.clone(),
@@ -133,7 +135,7 @@ impl State {
             };
             let (schema, name) = function.split_once(' ').unwrap();
             let is_called = |text: &String| {
-                let plain = text.replace('"', "");
+                let (plain, name) = (text.replace('"', ""), name.replace('"', ""));
                 plain.contains(&format!("FUNCTION {name}("))
                     || plain.contains(&format!("FUNCTION {schema}.{name}("))
             };

@@ -20,6 +20,19 @@ pub(crate) enum Step {
     BackTo(usize),
     /// Somebody applies the spec as it was some time ago.
     Older(usize),
+    /// A plan that was saved some time ago is applied.
+    OldPlan(usize),
+    /// What came after a version is undone, and that is undone.
+    Forth(usize),
+    /// What is done to a database from time to time, and changes nothing.
+    Keep(usize),
+    /// What was written down is lost, all or some of it.
+    Lose(usize),
+    /// What there is goes into the spec.
+    Import,
+    /// A dump is made, and one that there is takes the place of what there is.
+    Dump,
+    Restore,
     /// Rows are written.
     Write(usize),
     /// Somebody with fewer rights looks at what there is to do.
@@ -43,7 +56,7 @@ pub(crate) enum Way {
 }
 
 /// What somebody does to the tables, each as one or more statements.
-pub(crate) const ALTERS: [&[&str]; 47] = [
+pub(crate) const ALTERS: [&[&str]; 49] = [
     &["ALTER TABLE t ADD COLUMN more integer"],
     &["ALTER TABLE t DROP COLUMN more"],
     &["ALTER TABLE u ADD COLUMN version integer"],
@@ -122,6 +135,8 @@ pub(crate) const ALTERS: [&[&str]; 47] = [
     // Schemas.
     &["ALTER SCHEMA other RENAME TO other2"],
     &["ALTER SCHEMA other2 RENAME TO other"],
+    &["RENAME TABLE u TO other.u"],
+    &["RENAME TABLE other.u TO u"],
 ];
 
 /// Where a table goes that is renamed, with its triggers.
@@ -152,11 +167,121 @@ pub(crate) fn step(dialect: &'static str) -> impl Strategy<Value = Step> {
         4 => (0..HANDS, 0..6_usize).prop_map(|(what, which)| Step::Hand(what, which)),
         3 => (0..ALTERS.len()).prop_map(Step::Alter),
         1 => Just(Step::Back),
+        1 => (0..6_usize).prop_map(Step::OldPlan),
+        1 => (0..8_usize).prop_map(Step::Forth),
+        1 => (0..KEEPS).prop_map(Step::Keep),
+        1 => (0..LOSES).prop_map(Step::Lose),
+        1 => Just(Step::Import),
+        1 => Just(Step::Dump),
+        1 => Just(Step::Restore),
         1 => (0..8_usize).prop_map(Step::BackTo),
         1 => (0..8_usize).prop_map(Step::Older),
         1 => (0..WRITES.len()).prop_map(Step::Write),
         1 => (0..12_usize).prop_map(Step::Stranger),
     ]
+}
+
+pub(crate) const KEEPS: usize = 8;
+
+/// Statements that leave everything as it is, for those who look at the catalog.
+pub(crate) fn keep(live: &mut dyn Live, which: usize) -> Vec<String> {
+    let plain: &[&str] = match live.dialect() {
+        "sqlite" => &[
+            "VACUUM",
+            "REINDEX",
+            "ANALYZE",
+            "PRAGMA optimize",
+            "PRAGMA integrity_check",
+        ],
+        "postgres" => &[
+            "VACUUM FULL t",
+            "VACUUM ANALYZE",
+            "REINDEX TABLE t",
+            "ALTER TABLE u SET UNLOGGED",
+            "CLUSTER t USING t_pkey",
+            "ALTER TABLE t OWNER TO CURRENT_USER",
+            "VACUUM FULL pg_trigger",
+            "TRUNCATE log",
+        ],
+        _ => &[
+            "ALTER TABLE t ENGINE = InnoDB",
+            "OPTIMIZE TABLE u",
+            "ANALYZE TABLE t, u",
+            "FLUSH TABLES",
+            "FLUSH PRIVILEGES",
+            "CHECK TABLE t",
+            "ALTER TABLE u FORCE",
+            "ALTER TABLE t COMMENT = 'of walks'",
+        ],
+    };
+    if let Some(sql) = plain.get(which) {
+        return vec![(*sql).to_owned()];
+    }
+    rebuild(live, ["t", "u"][which % 2])
+}
+
+/// The way of SQLite's manual to alter what ALTER TABLE cannot: the table is made anew beside the old one, and what went with
+/// that is made again.
+fn rebuild(live: &mut dyn Live, table: &str) -> Vec<String> {
+    let mut texts = |what: &str| {
+        let rows = live.run(&format!(
+            "SELECT hex(sql) FROM sqlite_schema WHERE sql IS NOT NULL AND {what} ORDER BY rowid"
+        ));
+        rows.lines().map(common::unhex).collect::<Vec<_>>()
+    };
+    let Some(made) = texts(&format!("type = 'table' AND name = '{table}'")).pop() else {
+        return vec![];
+    };
+    let (_, columns) = made.split_once('(').unwrap();
+    let mut all = vec![
+        "PRAGMA foreign_keys = OFF".to_owned(),
+        "PRAGMA legacy_alter_table = ON".to_owned(),
+        "BEGIN".to_owned(),
+        format!("CREATE TABLE {table}_new ({columns}"),
+        format!("INSERT INTO {table}_new SELECT * FROM {table}"),
+        format!("DROP TABLE {table}"),
+        format!("ALTER TABLE {table}_new RENAME TO {table}"),
+    ];
+    all.extend(texts(&format!(
+        "type <> 'table' AND tbl_name = '{table}' COLLATE nocase"
+    )));
+    all.extend(
+        [
+            "COMMIT",
+            "PRAGMA legacy_alter_table = OFF",
+            "PRAGMA foreign_keys = ON",
+        ]
+        .map(str::to_owned),
+    );
+    all
+}
+
+pub(crate) const LOSES: usize = 10;
+
+/// What somebody does to what was written down; the first two leave nothing of it.
+pub(crate) fn lose(dialect: &str, which: usize) -> Vec<String> {
+    let all: &[&str] = match which {
+        0 | 1 if dialect == "postgres" => &["DROP SCHEMA triggerctl CASCADE"],
+        0 | 1 => &["DROP TABLE OBJECTS", "DROP TABLE MIGRATIONS"],
+        2 => &["DELETE FROM OBJECTS", "DELETE FROM MIGRATIONS"],
+        3 => &["DELETE FROM OBJECTS"],
+        4 => &["DELETE FROM MIGRATIONS"],
+        5 => &["DROP TABLE OBJECTS"],
+        6 => &["UPDATE OBJECTS SET live_fingerprint = 'x'"],
+        7 => &["UPDATE OBJECTS SET definition = '{\"x\": 1}'"],
+        8 => &["UPDATE MIGRATIONS SET rendering = '{}'"],
+        _ => &["UPDATE OBJECTS SET rendered_digest = 'x'"],
+    };
+    let prefix = match dialect {
+        "postgres" => "triggerctl.",
+        _ => "triggerctl_",
+    };
+    all.iter()
+        .map(|sql| {
+            sql.replace("OBJECTS", &format!("{prefix}objects"))
+                .replace("MIGRATIONS", &format!("{prefix}migrations"))
+        })
+        .collect()
 }
 
 /// What is written to the tables and stays, whatever the triggers make of it.
@@ -187,16 +312,16 @@ pub(crate) const TRIED: [&str; 12] = [
 
 pub(crate) const TARGETS: [&str; 5] = ["first", "u.*", "*_*", "t*", "nobody"];
 
-pub(crate) const HANDS: usize = 32;
+pub(crate) const HANDS: usize = 40;
 
 /// What somebody types, for one of the triggers that are there; empty where there is none.
 pub(crate) fn by_hand(live: &mut dyn Live, what: usize, which: usize) -> Vec<String> {
-    if what >= MAKES {
+    if (MAKES..MAKES + 4).contains(&what) {
         return made_by_hand(live.dialect(), what - MAKES, which);
     }
     let rows = live.run(match live.dialect() {
         "sqlite" => "SELECT replace(name, '\"', '\"\"'), tbl_name, '', hex(sql) FROM sqlite_schema WHERE type = 'trigger' AND name <> 'foreign' ORDER BY 1",
-        "postgres" => "SELECT quote_ident(tgname), tgrelid::regclass, tgfoid::regproc, encode(convert_to(pg_get_triggerdef(pg_trigger.oid), 'UTF8'), 'hex') FROM pg_trigger WHERE NOT tgisinternal AND tgparentid = 0 AND tgname <> 'foreign' ORDER BY 1",
+        "postgres" => "SELECT quote_ident(tgname), tgrelid::regclass, tgfoid::regproc, encode(convert_to(pg_get_triggerdef(pg_trigger.oid), 'UTF8'), 'hex') FROM pg_trigger WHERE NOT tgisinternal AND tgparentid = 0 AND tgname NOT IN ('foreign', 'own') ORDER BY 1",
         _ => "SELECT CONCAT(TRIGGER_SCHEMA, '`.`', TRIGGER_NAME), CONCAT(TRIGGER_SCHEMA, '`.`', EVENT_OBJECT_TABLE), CONCAT(ACTION_TIMING, ' ', EVENT_MANIPULATION), HEX(ACTION_STATEMENT) FROM information_schema.TRIGGERS WHERE TRIGGER_SCHEMA IN (DATABASE(), CONCAT(DATABASE(), '_b')) AND TRIGGER_NAME <> 'foreign' ORDER BY 1",
     });
     let all: Vec<Vec<&str>> = rows.lines().map(|row| row.split('|').collect()).collect();
@@ -290,13 +415,34 @@ pub(crate) fn by_hand(live: &mut dyn Live, what: usize, which: usize) -> Vec<Str
         // What it is called there is to be known for somebody's.
         ("postgres", 24) if MADE_THERE.iter().any(|name| third.contains(name)) => vec![],
         ("postgres", 24) => all(&[format!("ALTER FUNCTION {third}() SET SCHEMA other")]),
+        ("postgres", 32) => all(&[format!("REVOKE EXECUTE ON FUNCTION {third}() FROM PUBLIC")]),
+        ("postgres", 33) => all(&[format!("ALTER FUNCTION {third}() RESET ALL")]),
+        ("postgres", 34) => all(&[format!("ALTER FUNCTION {third}() SECURITY INVOKER LEAKPROOF PARALLEL SAFE STRICT")]),
+        ("postgres", 35) => all(&[format!("COMMENT ON TRIGGER {name} ON {table} IS NULL")]),
+        ("postgres", 36) => all(&[format!("ALTER FUNCTION {third}() DEPENDS ON EXTENSION plpgsql")]),
+        ("postgres", 37) => all(&[format!("ALTER FUNCTION {third}() IMMUTABLE")]),
+        ("postgres", 38) => all(&[format!("ALTER TABLE {table} ENABLE TRIGGER ALL")]),
+        ("postgres", 39) => all(&[text.replacen("CREATE TRIGGER", "CREATE OR REPLACE TRIGGER", 1)]),
+        ("sqlite", 32) => all(&[format!("DROP TRIGGER \"{name}\""), text.replacen("CREATE TRIGGER", "create  trigger if not exists", 1)]),
+        ("sqlite", 33) => all(&[format!("DROP TRIGGER \"{name}\""), text.replace('\n', "\r\n")]),
+        ("sqlite", 34) => all(&[format!("DROP TRIGGER \"{name}\""), text.replace(" ON t\n", " ON main.t\n").replace(" ON t\n", " ON [t]\n")]),
+        ("mysql", 32) => all(&[
+            format!("DROP TRIGGER `{name}`"),
+            format!("CREATE TRIGGER `{name}` {third} ON `{table}` FOR EACH ROW {}", text.replace('\n', "\r\n")),
+        ]),
+        ("mysql", 33) => all(&[
+            format!("DROP TRIGGER `{name}`"),
+            "SET NAMES latin1".to_owned(),
+            format!("CREATE TRIGGER `{name}` {third} ON `{table}` FOR EACH ROW {text}"),
+            "SET NAMES utf8mb4".to_owned(),
+        ]),
         ("postgres", 25) => all(&["ALTER TABLE parted_top ENABLE REPLICA TRIGGER USER".to_owned()]),
         _ => vec![],
     }
 }
 
 /// From here on, steps make a trigger that the spec does not speak of, or not yet.
-const MAKES: usize = 28;
+pub(crate) const MAKES: usize = 28;
 
 /// By what such a trigger is known.
 pub(crate) const MADE: [&str; 3] = ["'made by hand'", "@made = 'by hand'", "other.made()"];

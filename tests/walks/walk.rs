@@ -7,16 +7,33 @@ use std::time::{Duration, Instant};
 
 use crate::Engine;
 use crate::common::{self, Live, MEANT, Run, Sandbox, assert_same};
+use crate::dumps;
 use crate::proxy::Proxy;
-use crate::specs::{Spec, written};
+use crate::specs::{FILE, Spec, written};
 use crate::state::State;
-use crate::steps::{ALTERS, MOVED, Step, TARGETS, TRIED, WRITES, Way, by_hand};
+use crate::steps::{ALTERS, MAKES, MOVED, Step, TARGETS, TRIED, WRITES, Way, by_hand, keep, lose};
 
 /// What was live before and after a migration, and how many alterations of the tables came before it.
+#[derive(Clone)]
 struct Version {
     before: State,
     after: State,
     altered: usize,
+}
+
+/// A plan, what was live when it was made, and what was after it.
+struct Plan {
+    text: String,
+    before: State,
+    after: State,
+}
+
+/// What was there when a dump was made.
+struct Dump {
+    text: String,
+    state: State,
+    altered: Vec<String>,
+    versions: BTreeMap<i64, Version>,
 }
 
 pub(crate) struct Walk {
@@ -32,6 +49,14 @@ pub(crate) struct Walk {
     fresh: Option<Box<dyn Live>>,
     /// A rollback was the last that happened: what had been changed by hand is so again.
     is_back: bool,
+    /// What there is, is what the spec says.
+    has_arrived: bool,
+    plans: Vec<Plan>,
+    dump: Option<Dump>,
+    /// What was dropped by hand with a table that was renamed.
+    swept: Vec<String>,
+    /// How often somebody looked.
+    looks: usize,
     trail: String,
 }
 
@@ -46,15 +71,20 @@ pub(crate) fn walk(engine: Engine, first: &Spec, steps: &[Step]) {
         specs: vec![],
         fresh: None,
         is_back: false,
+        has_arrived: false,
+        plans: vec![],
+        dump: None,
+        swept: vec![],
+        looks: 0,
         trail: String::new(),
     };
     walk.spec(written(first, engine.dialect()));
-    walk.arrives();
+    walk.has_arrived = walk.arrives();
     for step in steps {
         walk.step(step);
-        let has_arrived = walk.arrives();
+        walk.has_arrived = walk.arrives();
         walk.sweeps();
-        if has_arrived {
+        if walk.has_arrived {
             walk.writes();
         }
     }
@@ -65,7 +95,7 @@ impl Walk {
     fn spec(&mut self, text: String) {
         let _ = writeln!(self.trail, "spec:\n{text}");
         let here = self.engine.spec_for(&text, &mut *self.live);
-        self.sandbox.write("triggers.toml", here);
+        write_files(&self.sandbox, &here);
         self.specs.push(text);
     }
 
@@ -84,6 +114,23 @@ impl Walk {
                 let _ = writeln!(self.trail, "{}\n{answer}", WRITES[*which]);
             }
             Step::Stranger(which) => self.stranger(*which),
+            Step::OldPlan(which) => self.old_plan(*which),
+            Step::Forth(which) => {
+                if let Some((last, _)) = self.versions.last_key_value() {
+                    let last = *last;
+                    let to = i64::try_from(*which).unwrap() % last;
+                    self.is_back = false;
+                    self.back(to, &["--to", &to.to_string()]);
+                    if self.is_back && self.versions.contains_key(&(last + 1)) {
+                        self.back(last, &["--to", &last.to_string()]);
+                    }
+                }
+            }
+            Step::Keep(which) => self.keep(*which),
+            Step::Lose(which) => self.lose(*which),
+            Step::Import => self.import(),
+            Step::Dump => self.dump = self.dump(),
+            Step::Restore => self.restore(),
             Step::Hand(what, which) => self.by_hand(*what, *which),
             Step::Alter(which) => self.alter(*which),
             Step::Back => {
@@ -112,7 +159,7 @@ impl Walk {
 
     fn alter(&mut self, which: usize) {
         // A table that is gone comes back first, the same or another.
-        let back = [10, 20, 22];
+        let back = [10, 20, 22, 48];
         let is_gone = self
             .live
             .run("SELECT count(*) FROM u")
@@ -130,7 +177,8 @@ impl Walk {
         }
         for sql in ALTERS[which] {
             let sql = sql.replace("TIME", self.engine.time());
-            let answer = self.live.run(&sql);
+            let here = self.engine.spec_for(&sql, &mut *self.live);
+            let answer = self.live.run(&here);
             let _ = writeln!(self.trail, "{sql}\n{answer}");
             if answer.starts_with("error: ") {
                 break;
@@ -207,11 +255,12 @@ impl Walk {
     fn meant(&mut self) -> Result<State, Run> {
         let mut fresh = self.engine.open();
         for sql in &self.altered {
-            fresh.run(sql);
+            let there = self.engine.spec_for(sql, &mut *fresh);
+            fresh.run(&there);
         }
         let sandbox = Sandbox::new();
         let text = self.specs.last().unwrap();
-        sandbox.write("triggers.toml", self.engine.spec_for(text, &mut *fresh));
+        write_files(&sandbox, &self.engine.spec_for(text, &mut *fresh));
         let run = sandbox.on(&*fresh, MEANT);
         if run.code == Some(0) {
             let meant = State::of(&mut *fresh);
@@ -225,7 +274,8 @@ impl Walk {
     /// There is nothing to do, and at most the linter has something to say.
     fn is_checked(&self) {
         let check = self.run(&["check"]);
-        let linted = check.code == Some(2) && check.stdout.contains("error[");
+        let told = ["error[", "Required, and not in the spec:"];
+        let linted = check.code == Some(2) && told.iter().any(|told| check.stdout.contains(told));
         assert!(check.code == Some(0) || linted, "{}\n{check}", self.trail);
         check.says(&["Nothing to do"]);
     }
@@ -371,6 +421,236 @@ impl Walk {
                 Some(url.replacen("root@", &format!("{user}@"), 1))
             }
             _ => None,
+        }
+    }
+
+    // --- what else is done ---------------------------------------------------------------------------------------------
+
+    /// A plan is refused once it does not fit any more, or does what it said.
+    fn old_plan(&mut self, which: usize) {
+        if self.plans.is_empty() {
+            return;
+        }
+        let at = which % self.plans.len();
+        self.sandbox.write("old.json", &self.plans[at].text);
+        let before = self.state();
+        let run = self.migrates(|walk| walk.run(&[MEANT, &["old.json"]].concat()));
+        let _ = writeln!(self.trail, "an old plan: {run}");
+        let now = self.state();
+        let plan = &self.plans[at];
+        let what = format!("an old plan\n{}\n{}", self.trail, plan.text);
+        match run.code {
+            Some(0) => {}
+            Some(1 | 3) => return assert_same(&what, &before.exact(), &now.exact()),
+            _ => panic!("{what}"),
+        }
+        let text = |state: &State, key: &String| state.0.get(key).map(|object| object.text.clone());
+        let sides = [&before, &now, &plan.before, &plan.after];
+        for key in sides.iter().flat_map(|state| state.0.keys()) {
+            let [was, is, then, meant] = sides.map(|state| text(state, key));
+            if then == meant {
+                assert_eq!(was, is, "{key}\n{what}");
+            } else {
+                assert!(
+                    was == then || was == meant,
+                    "{key}\n{was:?}\n{then:?}\n{what}"
+                );
+                assert_eq!(is, meant, "{key}\n{what}");
+            }
+        }
+    }
+
+    /// What the plan says, for comparing it.
+    fn planned(&self) -> String {
+        let plan = self.plan();
+        let mut text = format!("{:?}\n", plan.code);
+        if let Ok(json) = serde_json::from_str::<serde_json::Value>(&plan.stdout) {
+            for change in json["changes"].as_array().into_iter().flatten() {
+                let _ = writeln!(text, "{} {}", change["action"], change["object"]);
+            }
+        }
+        text
+    }
+
+    /// What changes no trigger is seen by nobody.
+    fn keep(&mut self, which: usize) {
+        let (before, planned) = (self.state(), self.planned());
+        for sql in keep(&mut *self.live, which) {
+            let answer = self.live.run(&sql);
+            let _ = writeln!(self.trail, "kept: {sql}\n{answer}");
+        }
+        self.assert_unmoved("what keeps it", &before);
+        let what = format!("planned\n{}", self.trail);
+        assert_same(&what, &planned, &self.planned());
+    }
+
+    /// Whatever is missing of what was written down, nothing is done that is not said, and nothing is lost.
+    fn lose(&mut self, which: usize) {
+        if !self.has_arrived || self.live.versions().is_empty() {
+            return;
+        }
+        let before = self.state();
+        for sql in lose(self.engine.dialect(), which) {
+            let answer = self.live.run(&sql);
+            let _ = writeln!(self.trail, "lost: {sql}\n{answer}");
+        }
+        if which > 1 {
+            for command in ["plan", "check", "history", "lint", "repair"] {
+                let run = self.run(&[command, "--format", "json"]);
+                let _ = writeln!(self.trail, "{run}");
+                assert!(matches!(run.code, Some(0..=3 | 5)), "{}", self.trail);
+                run.json();
+            }
+            let apply = self.run(&[MEANT, &["--adopt"]].concat());
+            let _ = writeln!(self.trail, "{apply}");
+            match apply.code {
+                Some(0) => {
+                    self.assert_same_meaning("with less of what was written down", &before);
+                }
+                Some(1 | 3 | 5) => self.assert_unmoved("what was not understood", &before),
+                _ => panic!("{}", self.trail),
+            }
+            for sql in lose(self.engine.dialect(), 0) {
+                self.live.run(&sql);
+            }
+        }
+        self.versions.clear();
+        self.plans.clear();
+        self.dump = None;
+        let plan = self.plan();
+        let is_own = self.specs.last().unwrap().contains("templates = ");
+        assert!(plan.code == Some(0) || is_own, "{}\n{plan}", self.trail);
+        self.migrates(|walk| walk.run(&[MEANT, &["--adopt"]].concat()))
+            .ok();
+        if !is_own {
+            self.assert_unmoved("all taken over", &before);
+        }
+    }
+
+    fn assert_same_meaning(&mut self, what: &str, before: &State) {
+        let now = self.state();
+        assert_same(
+            &format!("{what}\n{}", self.trail),
+            &before.meaning(&*self.live),
+            &now.meaning(&*self.live),
+        );
+    }
+
+    /// What somebody made is added to the spec, and nothing else becomes of either.
+    fn import(&mut self) {
+        if !self.has_arrived {
+            return;
+        }
+        for table in ["t", "u"] {
+            let on = match self.engine.dialect() {
+                "postgres" => format!(" ON {table}"),
+                _ => String::new(),
+            };
+            self.live
+                .run(&format!("DROP TRIGGER IF EXISTS \"foreign\"{on}"));
+        }
+        // What a spec leaves open stays as it was: by these names none of a walk leaves anything open.
+        let which = match self.engine.dialect() {
+            "mysql" => self.looks % 2 * 2,
+            _ => self.looks,
+        };
+        self.by_hand(MAKES + 2 + self.looks % 2, which);
+        let before = self.state();
+        let was = self.sandbox.read("triggers.toml");
+        let run = self.run(&["import", "-o", "triggers.toml"]);
+        let is = self.sandbox.read("triggers.toml");
+        let _ = writeln!(self.trail, "import: {run}\n{is}");
+        if run.code == Some(1) && run.stderr.contains("is there twice") {
+            // The spec makes several of a trigger of this name.
+            assert_eq!(was, is, "{}", self.trail);
+            return;
+        }
+        assert_eq!(run.code, Some(0), "{}", self.trail);
+        assert!(is.starts_with(&was), "{}", self.trail);
+        let planned = self.planned();
+        let is_for_plan = run.stderr.contains("for a template of yours to make");
+        assert!(
+            is_for_plan || planned.starts_with("Some(0)"),
+            "{planned}\n{}",
+            self.trail
+        );
+        self.assert_unmoved("imported", &before);
+        let text = self.specs.last().unwrap();
+        let files = text.find(FILE).map_or("", |at| &text[at..]);
+        let mut whole = format!("{is}{files}");
+        if self.engine.dialect() == "mysql" {
+            let name = self.live.run("SELECT DATABASE()");
+            whole = whole.replace(&format!("{}_b.", name.trim_end()), "other.");
+        }
+        self.spec(whole);
+        // What the spec leaves open is as it is from now on.
+        self.migrates(|walk| walk.run(&[MEANT, &["--adopt"]].concat()))
+            .ok();
+    }
+
+    fn dump(&mut self) -> Option<Dump> {
+        let text = dumps::dump(&mut *self.live)?;
+        let _ = writeln!(self.trail, "dumped");
+        Some(Dump {
+            text,
+            state: self.state(),
+            altered: self.altered.clone(),
+            versions: self.versions.clone(),
+        })
+    }
+
+    /// What is restored is what was dumped, and for the plan as well.
+    fn restore(&mut self) {
+        let planned = self.dump.is_none().then(|| self.planned());
+        if self.dump.is_none() {
+            self.dump = self.dump();
+        }
+        let Some(dump) = self.dump.take() else {
+            return;
+        };
+        dumps::restore(&mut *self.live, &dump.text);
+        let _ = writeln!(self.trail, "restored");
+        self.assert_unmoved("restored", &dump.state);
+        self.altered.clone_from(&dump.altered);
+        self.versions.clone_from(&dump.versions);
+        self.is_back = false;
+        if let Some(planned) = planned {
+            let what = format!("planned\n{}", self.trail);
+            assert_same(&what, &planned, &self.planned());
+        }
+        self.dump = Some(dump);
+    }
+
+    /// Whoever looks gets an answer, whatever there is.
+    fn look(&mut self, is_planned: bool) {
+        const LOOKS: [&[&str]; 12] = [
+            &["check", "--format", "json"],
+            &["history", "--format", "json"],
+            &["lint", "--format", "json"],
+            &["lint", "--format", "sarif"],
+            &["graph", "--format", "json"],
+            &["history"],
+            &["plan", "-v"],
+            &["repair", "--format", "json"],
+            &["lint", "--format", "github"],
+            &["plan", "--unmanaged"],
+            &["graph"],
+            &["history", "1", "--format", "json"],
+        ];
+        let look = LOOKS[self.looks % LOOKS.len()];
+        self.looks += 1;
+        let run = self.run(look);
+        assert!(matches!(run.code, Some(0..=3)), "{}\n{run}", self.trail);
+        let has_version = look[1..].first() != Some(&"1") || self.versions.contains_key(&1);
+        // What the linter calls an error.
+        let is_found = ["error[", "\"found\"", "::error", "\"level\": \"error\""]
+            .iter()
+            .any(|found| look[0] == "lint" && run.stdout.contains(found));
+        if is_planned && has_version && !is_found {
+            assert_ne!(run.code, Some(1), "{}\n{run}", self.trail);
+        }
+        if look.contains(&"json") {
+            run.json();
         }
     }
 
@@ -581,12 +861,12 @@ impl Walk {
                 version.before.0.get(key).map(|object| &object.text)
                     != version.after.0.get(key).map(|object| &object.text)
             };
-            // What was only forgotten or adopted, and went or changed since, may be as it was then.
+            // What was first forgotten or adopted, and went or changed since, may be as it was then.
             let noted = undone().next().filter(|first| {
                 first.before.0.get(key).map(|object| &object.text)
                     == now.0.get(key).map(|object| &object.text)
             });
-            if let Some(first) = undone().find(touched).or(noted) {
+            if let Some(first) = noted.or_else(|| undone().find(touched)) {
                 match first.before.0.get(key) {
                     Some(object) => expected.0.insert(key.clone(), object.clone()),
                     None => expected.0.remove(key),
@@ -614,6 +894,10 @@ impl Walk {
             &texts(&expected),
             &texts(&now),
         );
+        // A function comes back for what was there then, also where somebody dropped that since.
+        for sql in self.swept.iter().filter(|sql| sql.contains("FUNCTION")) {
+            self.live.run(sql);
+        }
     }
 
     // --- what must hold -------------------------------------------------------------------------------------------------
@@ -625,6 +909,7 @@ impl Walk {
         let whole = self.live.snapshot();
         let versions = self.live.versions();
         let plan = self.plan();
+        self.look(matches!(plan.code, Some(0 | 2)));
         let meant = match self.meant() {
             Ok(meant) => meant,
             Err(run) => {
@@ -660,6 +945,11 @@ impl Walk {
             Some(0) => {
                 self.assert_meant(&says("nothing to do, it says", &plan), &meant);
                 self.is_checked();
+                if plan.json()["changes"] != serde_json::json!([]) {
+                    // What is only to be written down is done so: else nobody would know whose it is.
+                    self.migrates(|walk| walk.run(MEANT)).ok();
+                    self.assert_unmoved("written down", &before);
+                }
                 self.drop_moved(&meant);
                 return true;
             }
@@ -710,7 +1000,8 @@ impl Walk {
                 &common::rewritten(&whole, &mut *self.live),
             );
         }
-        if before.meaning(&*self.live) == meant.meaning(&*self.live) {
+        let is_own = self.specs.last().unwrap().contains("templates = ");
+        if !is_own && before.meaning(&*self.live) == meant.meaning(&*self.live) {
             assert_eq!(differing, 0, "{}", says("no change at all", &plan));
         }
         let empty = self.plan();
@@ -746,6 +1037,11 @@ impl Walk {
             &self.live.snapshot(),
         );
         self.is_back = false;
+        self.plans.push(Plan {
+            text: plan.stdout,
+            before,
+            after,
+        });
         self.drop_moved(&meant);
         true
     }
@@ -788,6 +1084,7 @@ impl Walk {
         for sql in statements {
             let answer = self.live.run(&sql);
             let _ = writeln!(self.trail, "swept: {sql}\n{answer}");
+            self.swept.push(sql);
         }
     }
 
@@ -889,6 +1186,19 @@ fn tried(live: &mut dyn Live) -> Vec<(bool, String)> {
         live.run("ROLLBACK");
     }
     all
+}
+
+/// Write a spec in place of the one that is there: its files stand one behind the other.
+fn write_files(sandbox: &Sandbox, text: &str) {
+    for folder in ["parts", "ours"] {
+        let _ = std::fs::remove_dir_all(sandbox.path().join(folder));
+    }
+    let mut files = text.split(FILE);
+    sandbox.write("triggers.toml", files.next().unwrap());
+    for file in files {
+        let (name, text) = file.split_once('\n').unwrap();
+        sandbox.write(name, text);
+    }
 }
 
 fn has_conflict(plan: &serde_json::Value) -> bool {
