@@ -14,7 +14,7 @@ use crate::db::{Catalog, Database, Depth, Fingerprint, History, Migration, Recor
 use crate::digest::HexDigest;
 use crate::error::{Diagnostic, Error, Kind};
 use crate::model::{Definition, ObjectId};
-use crate::plan::hazard::{Around, HazardKind, assess};
+use crate::plan::hazard::{Around, HazardKind, assess, replicated};
 use crate::plan::{self, Action, Change, ObjectRef, Plan, Step};
 use crate::render::Renderer;
 
@@ -113,6 +113,7 @@ pub fn prepare(
         is_ours: &is_ours,
         going_back: true,
     };
+    replicated(&mut plan, &history, database)?;
     assess(&mut plan, &around, database)?;
     fits::find(&mut plan, may_fail, &catalog, (&mut *database, renderer))?;
     let plan = plan.sealed()?;
