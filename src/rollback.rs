@@ -113,7 +113,6 @@ pub fn prepare(
         is_ours: &is_ours,
         going_back: true,
     };
-    replicated(&mut plan, &history, database)?;
     assess(&mut plan, &around, database)?;
     fits::find(&mut plan, may_fail, &catalog, (&mut *database, renderer))?;
     let plan = plan.sealed()?;
@@ -426,13 +425,15 @@ fn plan_back(
             ..step.change(database, renderer)?
         });
     }
-    plan::arrange(
+    let mut plan = plan::arrange(
         changes,
-        (database, renderer),
+        (&mut *database, renderer),
         (history, &catalog.places),
         spec_digest,
         unchanged,
-    )
+    )?;
+    replicated(&mut plan, history, database)?;
+    Ok(plan)
 }
 
 /// Objects that get an older name back instead of being dropped and created again.

@@ -69,9 +69,10 @@ impl Mysql {
     /// written.
     fn must_be_read_write(&mut self) -> Result<(), Error> {
         // MariaDB has the other name from 11.1 on as well.
-        let variable = match self.is_mariadb() {
-            true => "tx_read_only",
-            false => "transaction_read_only",
+        let variable = if self.is_mariadb() {
+            "tx_read_only"
+        } else {
+            "transaction_read_only"
         };
         let read_only: Option<u64> = self.value(
             "ask whether the connection takes writes",
@@ -90,9 +91,10 @@ impl Mysql {
     /// That no statement of a migration is ended by a limit on how long one may take: what looks at it at the end, and what undoes
     /// it, must be able to read.
     pub(super) fn take_time(&mut self) -> Result<(), Error> {
-        let variable = match self.is_mariadb() {
-            true => "max_statement_time",
-            false => "max_execution_time",
+        let variable = if self.is_mariadb() {
+            "max_statement_time"
+        } else {
+            "max_execution_time"
         };
         self.execute("set up the session", &format!("SET SESSION {variable} = 0"))
     }
