@@ -15,7 +15,7 @@ use crate::diff::FieldChange;
 use crate::digest::HexDigest;
 use crate::error::{Diagnostic, Error, Kind};
 use crate::model::{Definition, ObjectId};
-use crate::plan::hazard::{Around, HazardKind, assess};
+use crate::plan::hazard::{Around, HazardKind, assess, replicated};
 use crate::plan::{self, Action, Change, ObjectRef, Plan, Step};
 use crate::render::Renderer;
 
@@ -441,13 +441,15 @@ fn plan_back(
             ..step.change(database, renderer)?
         });
     }
-    plan::arrange(
+    let mut plan = plan::arrange(
         changes,
-        (database, renderer),
+        (&mut *database, renderer),
         (history, &catalog.places),
         spec_digest,
         unchanged,
-    )
+    )?;
+    replicated(&mut plan, history, database)?;
+    Ok(plan)
 }
 
 /// Whether these have other texts, where the engine keeps such.

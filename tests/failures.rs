@@ -837,3 +837,28 @@ fn a_spec_from_a_pipe() {
             .says(&[words]);
     }
 }
+
+/// What is asked about a failure afterwards needs no second connection, and is not what is told where it fails.
+#[test]
+fn a_failure_with_one_connection_alone() {
+    let mut live = Postgres::new();
+    let role = format!("{}_alone", live.name());
+    live.batch(TABLES);
+    live.batch(&format!(
+        "CREATE ROLE {role} LOGIN CONNECTION LIMIT 1;
+         GRANT CREATE ON DATABASE {} TO {role}; GRANT CREATE, USAGE ON SCHEMA public TO {role};
+         ALTER TABLE users OWNER TO {role}; ALTER TABLE log OWNER TO {role};
+         CREATE FUNCTION frozen() RETURNS event_trigger LANGUAGE plpgsql AS $$BEGIN RAISE EXCEPTION 'DDL is frozen'; END$$;
+         CREATE EVENT TRIGGER frozen ON ddl_command_start WHEN TAG IN ('CREATE TRIGGER') EXECUTE FUNCTION frozen()",
+        live.name()
+    ));
+    let sandbox = Sandbox::with_spec(SPEC);
+    let url = live.url().replace("postgres@", &format!("{role}@"));
+    let run = sandbox.run(&["--url", &url, "apply", "--yes"]);
+    live.batch(&format!(
+        "DROP EVENT TRIGGER frozen; REASSIGN OWNED BY {role} TO CURRENT_USER; DROP OWNED BY {role}; DROP ROLE {role}"
+    ));
+    run.code(1)
+        .says(&["DDL is frozen"])
+        .never_says(&["too many connections"]);
+}

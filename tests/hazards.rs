@@ -8,6 +8,7 @@ use std::fmt::Write as _;
 
 use common::mysql::{Engine, Mysql};
 use common::postgres::Postgres;
+use common::server::Server;
 use common::sqlite::Sqlite;
 use common::{Live, Run, Sandbox};
 
@@ -1130,6 +1131,112 @@ fn a_spec_of_somebody_elses(live: &mut dyn Live) {
     sandbox.on(live, &part).ok().never_says(&["another_spec"]);
     // Of two tables nothing is said.
     assert_eq!(of_kind(&sandbox, live, "another_spec"), []);
+}
+
+// --- logical replication --------------------------------------------------------------------------------------------
+
+/// A server on which databases can be replicated.
+fn replicating() -> Server {
+    let mut server = Server::new();
+    let mut client = common::postgres::connect(&server.url());
+    client
+        .batch_execute("ALTER SYSTEM SET wal_level = logical")
+        .unwrap();
+    drop(client);
+    server.stop();
+    server.start();
+    server
+}
+
+/// Replicate all tables of the one into the other, which is on the same server; with the same tables in both.
+fn subscribe(publisher: &mut Postgres, subscriber: &mut Postgres) {
+    publisher.batch("SELECT pg_create_logical_replication_slot('slot', 'pgoutput')");
+    let place = publisher.url();
+    let place = place
+        .split_once("?host=")
+        .and_then(|(_, rest)| rest.split_once("&port="));
+    let (folder, port) = place.unwrap();
+    subscriber.batch(&format!(
+        "CREATE SUBSCRIPTION s CONNECTION 'host={folder} port={port} user=postgres dbname={}' PUBLICATION p
+         WITH (create_slot = false, slot_name = 'slot')",
+        publisher.name()
+    ));
+}
+
+/// Wait until a row of the publisher's has come to the subscriber.
+fn comes_over(publisher: &mut Postgres, subscriber: &mut Postgres, user: u32) {
+    publisher.batch(&format!("INSERT INTO users VALUES ({user}, 'x', 1)"));
+    let asked = format!("SELECT count(*) FROM users WHERE id = {user}");
+    common::eventually("the row is replicated", || {
+        subscriber.run(&asked).trim() == "1"
+    });
+}
+
+#[test]
+fn what_would_stop_replication_is_refused() {
+    let server = replicating();
+    let mut publisher = tables(Postgres::on(&server.url()));
+    let mut subscriber = tables(Postgres::on(&server.url()));
+    // Without that, no row of it can be changed once it is published.
+    publisher
+        .batch("ALTER TABLE totals REPLICA IDENTITY FULL; CREATE PUBLICATION p FOR ALL TABLES");
+    let sandbox = sandbox(&audit("age_log"));
+    // Nobody reads yet.
+    assert_eq!(of_kind(&sandbox, &publisher, "stops_replication"), []);
+    subscribe(&mut publisher, &mut subscriber);
+    comes_over(&mut publisher, &mut subscriber, 1);
+    sandbox.on(&publisher, &["apply", "--yes"]).code(3).says(&[
+        "publication `p` takes in what is made here",
+        "triggerctl.objects",
+    ]);
+
+    // The way out that the manual names.
+    let script = sandbox
+        .on(&publisher, &["plan", "--format", "sql"])
+        .ok()
+        .stdout;
+    for statement in ["CREATE SCHEMA", "CREATE TABLE"] {
+        for (at, _) in script.match_indices(statement) {
+            let statement = script[at..].split_once(";\n").unwrap().0;
+            subscriber.batch(statement);
+        }
+    }
+    let allow = ["apply", "--yes", "--allow", "stops_replication"];
+    sandbox.on(&publisher, &allow).ok();
+    comes_over(&mut publisher, &mut subscriber, 2);
+    // From now on no table is made.
+    sandbox.write("triggers.toml", spec(&(audit("age_log") + &counter())));
+    sandbox.on(&publisher, &["apply", "--yes"]).ok();
+    comes_over(&mut publisher, &mut subscriber, 3);
+
+    // What comes from the publisher is no history of the subscriber's own.
+    subscriber.batch("ALTER SUBSCRIPTION s REFRESH PUBLICATION");
+    common::eventually("the history is replicated", || {
+        subscriber
+            .run("SELECT count(*) FROM triggerctl.migrations")
+            .trim()
+            == "2"
+    });
+    sandbox
+        .on(&subscriber, &["apply", "--yes"])
+        .code(3)
+        .says(&["the rows of the history come from a publication here"]);
+    let own = spec(&audit("age_log")) + "\n[database]\nhistory_schema = \"here\"\n";
+    sandbox.write("triggers.toml", own);
+    sandbox.on(&subscriber, &["apply", "--yes"]).ok();
+    sandbox.write("triggers.toml", spec(&audit("age_log")));
+    let back = ["apply", "--yes", "--allow", "stops_upkeep"];
+    sandbox.on(&publisher, &back).ok();
+    comes_over(&mut publisher, &mut subscriber, 4);
+
+    subscriber.batch("ALTER SUBSCRIPTION s DISABLE");
+    subscriber.batch("ALTER SUBSCRIPTION s SET (slot_name = NONE)");
+    subscriber.batch("DROP SUBSCRIPTION s");
+    // Tables that are published by name are no concern of a migration's.
+    publisher.batch(
+        "DROP PUBLICATION p; CREATE PUBLICATION p FOR TABLE users; DROP SCHEMA triggerctl CASCADE",
+    );
+    assert_eq!(of_kind(&sandbox, &publisher, "stops_replication"), []);
 }
 
 // --- MySQL and MariaDB ----------------------------------------------------------------------------------------------

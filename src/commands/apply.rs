@@ -238,7 +238,16 @@ impl Apply {
                 // What is wrong with a body was left to the migration to find; the check says it with its place in the
                 // spec.
                 if error.kind == Kind::Failed && self.plan.is_none() {
-                    make_plan(context, &self.options(false)?)?;
+                    // A pooler may have one connection for all that we do.
+                    drop(database);
+                    if let Err(found) = make_plan(context, &self.options(false)?)
+                        && found
+                            .diagnostics
+                            .iter()
+                            .any(|diagnostic| diagnostic.place.is_some())
+                    {
+                        return Err(found);
+                    }
                 }
                 return Err(error);
             }

@@ -3,6 +3,7 @@
 
 pub mod mysql;
 pub mod postgres;
+pub mod replication;
 pub mod size;
 pub mod sqlite;
 pub mod stage;
@@ -743,6 +744,16 @@ pub trait Database: Send {
     ) -> Result<BTreeMap<TableId, size::TableState>, Error> {
         let _ = tables;
         Ok(BTreeMap::new())
+    }
+    /// What logical replication has to do with these tables, which are about to be made, with the history's own where that is
+    /// about to be made as well, and with the history that is there.
+    fn replication(
+        &mut self,
+        new: &[&TableId],
+        with_history: bool,
+    ) -> Result<replication::Replication, Error> {
+        let _ = (new, with_history);
+        Ok(replication::Replication::default())
     }
     /// An error where this role may not make these, on engines that cannot undo what was done before the server says so.
     fn may_make(&mut self, definitions: &[&Definition]) -> Result<(), Error> {

@@ -20,7 +20,7 @@ use super::check::{
 };
 use super::decide::Planner;
 use super::foresee::Foreseen;
-use super::hazard::{Around, another_spec, assess};
+use super::hazard::{Around, another_spec, assess, replicated};
 use super::neighbours::refuse_lonely;
 use super::sides::{self, Evidence, Sides};
 use super::{
@@ -216,6 +216,7 @@ pub fn make(
         states: &foreseen.states,
         going_back: false,
     };
+    replicated(&mut plan, &history, database)?;
     assess(&mut plan, &around, database)?;
     plan.sealed()
 }

@@ -39,6 +39,10 @@ pub(crate) const SERVER_TESTS: &[(&str, Test)] = &[
         "a_server_that_takes_no_writes",
         a_server_that_takes_no_writes,
     ),
+    (
+        "a_server_with_settings_of_its_own",
+        a_server_with_settings_of_its_own,
+    ),
 ];
 
 /// A trigger on each table, all of this step; and one more on the first table in every other step, so that some are made
@@ -281,23 +285,81 @@ fn a_server_that_takes_no_writes(engine: Engine) {
         "CREATE USER 'w'@'localhost' IDENTIFIED BY ''; GRANT ALL ON {name}.* TO 'w'@'localhost'"
     ));
     let sandbox = Sandbox::with_spec("version = 1\n");
-    let as_writer = |arguments: &[&str]| {
-        let url = live.url_of("w", "");
-        sandbox.run(&[&["--url", &url], arguments].concat())
-    };
+    let url = live.url_of("w", "");
+    let as_writer = |arguments: &[&str]| sandbox.run(&[&["--url", &url], arguments].concat());
     step(&sandbox, 1, 1);
     as_writer(&["apply", "--yes"]).ok();
     step(&sandbox, 1, 3);
     let mut root = live.connect();
     root.query_drop("SET GLOBAL read_only = 1").unwrap();
     as_writer(&["check", "--no-lint"]).code(2);
-    for command in ["apply", "rollback"] {
-        as_writer(&[command, "--yes"])
-            .code(3)
-            .says(&["the server is read-only"]);
+    // The server lets root write all the same: on a replica that is what stops replication later.
+    let before = live.everything();
+    for command in [&["apply", "--yes"][..], &["rollback", "--yes"], &["test"]] {
+        for run in [as_writer(command), sandbox.on(&live, command)] {
+            run.code(3)
+                .says(&["this server is to take no writes", "connect to the one"]);
+        }
     }
+    assert_eq!(before, live.everything());
     root.query_drop("SET GLOBAL read_only = 0").unwrap();
     as_writer(&["apply", "--yes"]).ok();
+}
+
+/// What every session begins with there is no reason for a migration to end in the middle, or for a list to be cut off.
+fn a_server_with_settings_of_its_own(engine: Engine) {
+    let server = MysqlServer::start(engine, &["--log-bin-trust-function-creators=1"]);
+    let mut live = Mysql::at(&server.url());
+    tables(&mut live, 2);
+    let sandbox = Sandbox::with_spec("version = 1\n");
+    let mut root = live.connect();
+    let mut set = |settings: &str| root.query_drop(format!("SET GLOBAL {settings}")).unwrap();
+    for (number, settings) in [
+        "completion_type = 'RELEASE'",
+        "completion_type = 'CHAIN'",
+        "max_join_size = 1, GLOBAL sql_big_selects = 0",
+        "autocommit = 0, GLOBAL sql_select_limit = 1",
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        set(settings);
+        step(&sandbox, 2, u32::try_from(number).unwrap());
+        sandbox.on(&live, &["apply", "--yes"]).ok();
+        sandbox.on(&live, &["check", "--no-lint"]).ok();
+        if number > 0 {
+            sandbox.on(&live, &["rollback", "--yes"]).ok();
+        }
+    }
+    set(
+        "completion_type = 0, GLOBAL sql_big_selects = 1, GLOBAL max_join_size = DEFAULT, GLOBAL autocommit = 1",
+    );
+
+    // DDL runs all the same where transactions are read-only, and the history could not be written.
+    let (read_only, limit) = match engine {
+        Engine::Mariadb => ("tx_read_only", "max_statement_time = 0.5"),
+        Engine::Mysql9 => ("transaction_read_only", "max_execution_time = 500"),
+    };
+    set(&format!("{read_only} = 1"));
+    step(&sandbox, 2, 10);
+    let before = live.snapshot();
+    sandbox
+        .on(&live, &["apply", "--yes"])
+        .code(3)
+        .says(&["this connection is read-only", read_only]);
+    assert_eq!(before, live.snapshot());
+    set(&format!("{read_only} = 0"));
+
+    // Whoever waits for a lock is not ended by a limit on how long a statement may take.
+    set(limit);
+    let mut other = live.connect();
+    other.query_drop("LOCK TABLES t0 READ").unwrap();
+    sandbox
+        .on(&live, &["apply", "--yes", "--wait", "1"])
+        .code(4)
+        .says(&["is locked by another connection"]);
+    other.query_drop("UNLOCK TABLES").unwrap();
+    sandbox.on(&live, &["apply", "--yes"]).ok();
 }
 
 fn a_server_killed_ten_times(engine: Engine) {

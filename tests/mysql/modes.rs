@@ -32,6 +32,10 @@ pub(crate) const TESTS: &[(&str, Test)] = &[
         characters_of_other_clients_come_back,
     ),
     (
+        "bytes_that_are_no_text_hide_nothing",
+        bytes_that_are_no_text_hide_nothing,
+    ),
+    (
         "names_differ_by_case_where_the_server_says_so",
         names_differ_by_case_where_the_server_says_so,
     ),
@@ -429,4 +433,38 @@ fn a_renamed_column_is_seen(engine: Engine) {
     empty_plan(&sandbox, &live);
     live.batch("INSERT INTO users VALUES (1, 'a'); UPDATE users SET mail = 'b'");
     assert_eq!(live.run("SELECT what FROM log"), "b\n");
+}
+
+/// As pt-online-schema-change makes triggers again over a connection of Latin-1: MariaDB keeps the bytes. That is a change, and no
+/// lack of rights.
+fn bytes_that_are_no_text_hide_nothing(engine: Engine) {
+    if engine == Engine::Mysql9 {
+        return; // It refuses them.
+    }
+    let mut live = Mysql::of(engine);
+    tables(&mut live, 1);
+    let sandbox = Sandbox::with_spec(
+        "version = 1\n[[trigger]]\nname = \"latin\"\ntable = \"t0\"\ntiming = \"after\"\nevents = [\"insert\"]\n\
+         body = \"INSERT INTO log VALUES ('é');\"\n",
+    );
+    sandbox.on(&live, &["apply", "--yes"]).ok();
+    let mut client = live
+        .client()
+        .stdin(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut input = client.stdin.take().unwrap();
+    std::io::Write::write_all(
+        &mut input,
+        b"CREATE OR REPLACE TRIGGER latin AFTER INSERT ON t0 FOR EACH ROW INSERT INTO log VALUES ('\xe9');",
+    )
+    .unwrap();
+    drop(input);
+    assert!(client.wait().unwrap().success());
+    sandbox
+        .on(&live, &["plan"])
+        .ok()
+        .says(&["restore trigger latin", "no text"]);
+    sandbox.on(&live, &["apply", "--yes"]).ok();
+    empty_plan(&sandbox, &live);
 }

@@ -5,8 +5,8 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Duration;
 
+use mysql::Row;
 use mysql::prelude::Queryable;
-use mysql::{Row, from_value_opt};
 use sha2::{Digest, Sha256};
 
 use super::{Mysql, column, errors, literal};
@@ -445,11 +445,21 @@ impl Mysql {
         let rows = self.rows_of_several(sql)?;
         let texts = rows.iter().map(|row| {
             let text = row.get_opt::<mysql::Value, _>(2).and_then(Result::ok);
-            // Without the privilege the column is NULL.
-            let text = text
-                .and_then(|value| from_value_opt::<Option<String>>(value).ok())
-                .flatten();
-            Some(text.unwrap_or_default())
+            // Without the privilege the column is NULL. MariaDB keeps what it was sent, also what is not of the character set that the
+            // session had named, as pt-online-schema-change leaves it.
+            Some(match text {
+                Some(mysql::Value::Bytes(bytes)) => {
+                    String::from_utf8(bytes).unwrap_or_else(|error| {
+                        let text = String::from_utf8_lossy(error.as_bytes()).into_owned();
+                        log::warn!(
+                            "a trigger holds bytes that are no text (shown as \u{fffd}): {}",
+                            text.lines().next().unwrap_or_default()
+                        );
+                        text
+                    })
+                }
+                _ => String::new(),
+            })
         });
         Ok(texts.collect())
     }

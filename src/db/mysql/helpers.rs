@@ -90,6 +90,7 @@ impl Mysql {
             };
             helper.set_session()?;
             helper.set_lock_wait()?;
+            helper.take_time()?;
             let name = literal(&helper.helper_lock_name(number));
             let taken: Option<u64> = helper.value(
                 "take a helper's lock",

@@ -30,6 +30,8 @@ impl Mysql {
     }
 
     pub(super) fn begin_migration(&mut self, patience: Patience) -> Result<(), Error> {
+        self.must_take_writes()?;
+        self.take_time()?;
         let seconds = patience.lock_timeout.as_secs_f64().ceil().max(1.0);
         let name = literal(&self.lock_name());
         let ask = format!("SELECT GET_LOCK({name}, 1)");
@@ -42,6 +44,59 @@ impl Mysql {
         self.wait_for_helpers(seconds)?;
         self.lock_wait = patience.lock_timeout.as_secs().max(LEAST_WAIT);
         self.set_lock_wait()
+    }
+
+    /// An error on a server that is to take no writes, as a replica mostly is. It lets a role with SUPER or READ_ONLY ADMIN write
+    /// all the same, and then the same row of the history comes from its primary one day, and replication stops there.
+    pub(super) fn must_take_writes(&mut self) -> Result<(), Error> {
+        // A number, or a word in later versions of MariaDB, which as a number is 0.
+        let read_only: Option<u64> = self.value(
+            "ask whether the server takes writes",
+            "SELECT @@global.read_only NOT IN ('0', 'OFF')",
+        )?;
+        if read_only != Some(1) {
+            return self.must_be_read_write();
+        }
+        Err(Error::new(
+            Kind::Refused,
+            "this server is to take no writes (`read_only` is on), as replicas mostly are",
+        )
+        .note("nothing was changed")
+        .help("connect to the one that takes writes"))
+    }
+
+    /// The same of a connection whose transactions are to be read-only: DDL runs there all the same, and the history could not be
+    /// written.
+    fn must_be_read_write(&mut self) -> Result<(), Error> {
+        // MariaDB has the other name from 11.1 on as well.
+        let variable = if self.is_mariadb() {
+            "tx_read_only"
+        } else {
+            "transaction_read_only"
+        };
+        let read_only: Option<u64> = self.value(
+            "ask whether the connection takes writes",
+            &format!("SELECT @@session.{variable}"),
+        )?;
+        if read_only != Some(1) {
+            return Ok(());
+        }
+        Err(Error::new(Kind::Refused, "this connection is read-only")
+            .note("nothing was changed")
+            .help(format!(
+                "`{variable}` is on for the server, or set by its `init_connect`"
+            )))
+    }
+
+    /// That no statement of a migration is ended by a limit on how long one may take: what looks at it at the end, and what undoes
+    /// it, must be able to read.
+    pub(super) fn take_time(&mut self) -> Result<(), Error> {
+        let variable = if self.is_mariadb() {
+            "max_statement_time"
+        } else {
+            "max_execution_time"
+        };
+        self.execute("set up the session", &format!("SET SESSION {variable} = 0"))
     }
 
     /// Ask for locks again and again, each time for a second, since a signal is seen between two statements alone. Whether they were

@@ -173,9 +173,11 @@ impl Mysql {
         self.execute("set up the session", "SET NAMES utf8mb4")?;
         self.execute(
             "set up the session",
-            // With a limit, a list would end before its end.
+            // With a limit, a list would end before its end; and where the server ends a connection with each COMMIT (RELEASE), so
+            // would a migration.
             &format!(
-                "SET SESSION sql_mode = {}, autocommit = 1, sql_select_limit = 18446744073709551615",
+                "SET SESSION sql_mode = {}, autocommit = 1, completion_type = 0, sql_big_selects = 1, \
+                 sql_select_limit = 18446744073709551615",
                 literal(&mode)
             ),
         )?;

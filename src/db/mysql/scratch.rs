@@ -418,6 +418,7 @@ impl Drop for Guard {
 impl crate::db::stage::Blueprint for Blueprint {
     fn build(&self) -> Result<Scratch, Error> {
         let mut live = Mysql::open(&self.url)?;
+        live.must_take_writes()?;
         let rows = live.rows("read the time", "SELECT UNIX_TIMESTAMP()")?;
         let now: u64 = match rows.first() {
             Some(row) => column(row, 0)?,

@@ -14,6 +14,7 @@ mod history;
 mod locks;
 mod moment;
 mod record;
+mod replication;
 mod scratch;
 mod size;
 mod stage;
@@ -420,6 +421,14 @@ impl Database for Postgres {
         tables: &BTreeSet<TableId>,
     ) -> Result<BTreeMap<TableId, super::size::TableState>, Error> {
         self.read_table_states(tables, Asked::Untouched)
+    }
+
+    fn replication(
+        &mut self,
+        new: &[&TableId],
+        with_history: bool,
+    ) -> Result<super::replication::Replication, Error> {
+        self.read_replication(new, with_history)
     }
 
     fn lock_budget(&mut self) -> Result<Option<usize>, Error> {

@@ -40,6 +40,8 @@ pub enum HazardKind {
     AnotherSpec,
     /// What comes back names what is not there any more.
     WouldFail,
+    /// What is written comes into logical replication, and stops it.
+    StopsReplication,
 }
 
 /// What is said of one hazard.
@@ -311,6 +313,22 @@ pub static ALL: &[Sheet] = &[
         way_out: "Bring back what it speaks of first, or correct the spec and apply that instead of going back. Where it must be \
                   so all the same, allow it; where the spec says that the trigger may fail (`allow`), it is no hazard.",
     },
+    Sheet {
+        kind: HazardKind::StopsReplication,
+        name: "stops_replication",
+        title: "what the migration writes stops logical replication",
+        severities: &[(
+            "PostgreSQL",
+            "a publication takes in the tables that the migration makes, the history's or those of kinds (`FOR ALL TABLES`, \
+             `FOR TABLES IN SCHEMA`), and a slot reads through `pgoutput` from this database; or the history's tables are part \
+             of a subscription: high",
+        )],
+        harm: "A subscriber that is sent rows of a table which it does not have, or rows that it has already, stops: nothing more \
+               comes, of any table, and the publisher keeps its log of changes until its disk is full.",
+        way_out: "On the publisher: make these tables at the subscribers first (`plan --format sql` has their CREATE TABLE), or \
+                  publish tables by name. On a subscriber: give it a history of its own (`history_schema`). Other readers of \
+                  publications, such as Debezium, need no tables: allow it.",
+    },
 ];
 
 #[cfg(test)]
@@ -365,6 +383,6 @@ mod tests {
             assert!(!sheet.severities.is_empty() && sheet.harm.ends_with('.'));
         }
         // The last of the list: a new one without a sheet would be found here.
-        assert_eq!(HazardKind::WouldFail as usize + 1, ALL.len());
+        assert_eq!(HazardKind::StopsReplication as usize + 1, ALL.len());
     }
 }

@@ -9,6 +9,7 @@ mod gather;
 mod kinds;
 mod locks;
 mod protection;
+mod replicated;
 mod words;
 
 use serde::{Deserialize, Serialize};
@@ -17,6 +18,7 @@ pub use allow::{Allow, flags, refuse, unused};
 pub(crate) use another::another_spec;
 pub(crate) use assess::{Around, assess};
 pub use kinds::{ALL, HazardKind, Sheet};
+pub(crate) use replicated::replicated;
 
 use super::ObjectRef;
 use crate::model::TableId;
