@@ -454,12 +454,15 @@ fn plan_back(
 
 /// Whether these have other texts, where the engine keeps such.
 fn is_written_otherwise(live: Option<&Definition>, target: Option<&Definition>) -> bool {
-    let text = |definition| match definition {
-        Some(&Definition::Trigger(ref trigger)) => trigger.verbatim.as_deref(),
-        _ => None,
-    };
-    let texts = text(live).zip(text(target));
+    let texts = verbatim(live).zip(verbatim(target));
     texts.is_some_and(|(live, target)| live != target)
+}
+
+fn verbatim(definition: Option<&Definition>) -> Option<&str> {
+    match definition {
+        Some(Definition::Trigger(trigger)) => trigger.verbatim.as_deref(),
+        _ => None,
+    }
 }
 
 /// Objects that get an older name back instead of being dropped and created again.

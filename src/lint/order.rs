@@ -237,9 +237,8 @@ impl Neighbours {
     /// Those whose place before or behind this one is said, by way of others as well.
     fn settled(&self, index: usize) -> Settled<'_> {
         match self {
-            Self::Never => Settled::None,
             Self::Numbers(numbered) if numbered.contains(&index) => Settled::Some(numbered),
-            Self::Numbers(_) => Settled::None,
+            Self::Never | Self::Numbers(_) => Settled::None,
             Self::Order { before, behind } => {
                 let mut all = reached(before, index);
                 all.extend(reached(behind, index));
@@ -465,7 +464,8 @@ fn unseen(subject: &Subject<'_>, items: &[&Item<'_>], findings: &mut Findings) {
         return;
     }
     // Which triggers set which column, each with all that it sets.
-    let mut setters: HashMap<&str, Vec<(&Item<'_>, Arc<BTreeSet<&str>>)>> = HashMap::new();
+    type Setter<'a> = (&'a Item<'a>, Arc<BTreeSet<&'a str>>);
+    let mut setters: HashMap<&str, Vec<Setter<'_>>> = HashMap::new();
     for item in items {
         let Trigger {
             timing,
