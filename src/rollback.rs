@@ -452,11 +452,12 @@ fn plan_back(
 
 /// Whether these have other texts, where the engine keeps such.
 fn is_written_otherwise(live: Option<&Definition>, target: Option<&Definition>) -> bool {
-    let text = |definition| match definition {
-        Some(&Definition::Trigger(ref trigger)) => trigger.verbatim.as_deref(),
+    let texts = match (live, target) {
+        (Some(Definition::Trigger(live)), Some(Definition::Trigger(target))) => {
+            live.verbatim.as_deref().zip(target.verbatim.as_deref())
+        }
         _ => None,
     };
-    let texts = text(live).zip(text(target));
     texts.is_some_and(|(live, target)| live != target)
 }
 
