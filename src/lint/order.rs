@@ -458,13 +458,15 @@ fn through_tables(left: &Through<'_>, right: &Through<'_>) -> Option<Conflict> {
     find(left, right, true).or_else(|| find(right, left, false))
 }
 
+/// A trigger, and the columns that it sets.
+type Setter<'a> = (&'a Item<'a>, Arc<BTreeSet<&'a str>>);
+
 /// UPDATE OF a column that a BEFORE trigger sets.
 fn unseen(subject: &Subject<'_>, items: &[&Item<'_>], findings: &mut Findings) {
     if subject.dialect.name() != "postgres" {
         return;
     }
     // Which triggers set which column, each with all that it sets.
-    type Setter<'a> = (&'a Item<'a>, Arc<BTreeSet<&'a str>>);
     let mut setters: HashMap<&str, Vec<Setter<'_>>> = HashMap::new();
     for item in items {
         let Trigger {

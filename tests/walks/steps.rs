@@ -315,6 +315,7 @@ pub(crate) const TARGETS: [&str; 5] = ["first", "u.*", "*_*", "t*", "nobody"];
 pub(crate) const HANDS: usize = 40;
 
 /// What somebody types, for one of the triggers that are there; empty where there is none.
+#[allow(clippy::too_many_lines)] // A line or a few for each thing that is typed.
 pub(crate) fn by_hand(live: &mut dyn Live, what: usize, which: usize) -> Vec<String> {
     if (MAKES..MAKES + 4).contains(&what) {
         return made_by_hand(live.dialect(), what - MAKES, which);
