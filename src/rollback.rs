@@ -15,7 +15,7 @@ use crate::diff::FieldChange;
 use crate::digest::HexDigest;
 use crate::error::{Diagnostic, Error, Kind};
 use crate::model::{Definition, ObjectId};
-use crate::plan::hazard::{Around, HazardKind, assess};
+use crate::plan::hazard::{Around, HazardKind, assess, replicated};
 use crate::plan::{self, Action, Change, ObjectRef, Plan, Step};
 use crate::render::Renderer;
 
@@ -441,24 +441,28 @@ fn plan_back(
             ..step.change(database, renderer)?
         });
     }
-    plan::arrange(
+    let mut plan = plan::arrange(
         changes,
-        (database, renderer),
+        (&mut *database, renderer),
         (history, &catalog.places),
         spec_digest,
         unchanged,
-    )
+    )?;
+    replicated(&mut plan, history, database)?;
+    Ok(plan)
 }
 
 /// Whether these have other texts, where the engine keeps such.
 fn is_written_otherwise(live: Option<&Definition>, target: Option<&Definition>) -> bool {
-    let texts = match (live, target) {
-        (Some(Definition::Trigger(live)), Some(Definition::Trigger(target))) => {
-            live.verbatim.as_deref().zip(target.verbatim.as_deref())
-        }
-        _ => None,
-    };
+    let texts = verbatim(live).zip(verbatim(target));
     texts.is_some_and(|(live, target)| live != target)
+}
+
+fn verbatim(definition: Option<&Definition>) -> Option<&str> {
+    match definition {
+        Some(Definition::Trigger(trigger)) => trigger.verbatim.as_deref(),
+        _ => None,
+    }
 }
 
 /// Objects that get an older name back instead of being dropped and created again.
