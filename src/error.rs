@@ -40,6 +40,12 @@ impl Span {
             + 1;
         (line, column)
     }
+
+    /// Where it starts: `triggers.toml:14:9`.
+    pub fn shown(&self) -> String {
+        let (line, column) = self.line_column();
+        format!("{}:{line}:{column}", self.file.name)
+    }
 }
 
 /// A value and where it was written.

@@ -310,8 +310,7 @@ impl Apply {
             targets: self.targets.patterns()?,
             check_all: false,
             apply_follows,
-            tables: vec![],
-            forgets: vec![],
+            ..Options::default()
         })
     }
 

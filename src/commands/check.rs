@@ -42,8 +42,7 @@ impl Check {
             targets: self.targets.patterns()?,
             check_all: true,
             apply_follows: false,
-            tables: vec![],
-            forgets: vec![],
+            ..Options::default()
         };
         let Planned {
             spec,

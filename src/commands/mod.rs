@@ -400,10 +400,7 @@ fn remarks(outline: &mut Outline) -> Remarks {
         .warnings
         .drain(..)
         .map(|warning| match &warning.place {
-            Some((span, _)) => {
-                let (line, column) = span.line_column();
-                format!("{} ({}:{line}:{column})", warning.message, span.file.name)
-            }
+            Some((span, _)) => format!("{} ({})", warning.message, span.shown()),
             None => warning.message,
         })
         .collect();

@@ -36,8 +36,7 @@ impl PlanCommand {
             targets: self.targets.patterns()?,
             check_all: false,
             apply_follows: false,
-            tables: vec![],
-            forgets: vec![],
+            ..Options::default()
         };
         let Planned {
             spec,

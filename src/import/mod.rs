@@ -20,10 +20,10 @@ use std::sync::Arc;
 
 use crate::db::{Catalog, Database, Listed, Scope};
 use crate::desired::{self, Tables};
-use crate::error::Error;
+use crate::error::{Error, Located};
 use crate::lookup::Lookup;
 use crate::model::{FunctionId, ObjectId, TableId, TriggerId};
-use crate::plan::targets::is_named;
+use crate::plan::targets::{is_let_go, is_named};
 use crate::render::Renderer;
 use crate::spec::Spec;
 
@@ -157,6 +157,7 @@ pub fn read(
 ) -> Result<Import, Error> {
     let dialect = database.dialect();
     let present = present(database, spec, renderer)?;
+    let forgets = spec.map_or(&[][..], |spec| &spec.forgets);
     let all_schemas = database.schemas()?;
     let schemas = chosen(&all_schemas, filters);
     let scope = Scope {
@@ -187,7 +188,7 @@ pub fn read(
         covered,
         nameless,
         forgotten,
-    } = sorted(listed.into_keys(), (filters, &callers), &present, spec);
+    } = sorted(listed.into_keys(), (filters, &callers), &present, forgets);
     if forgotten > 0 {
         log::warn!(
             "{} left out, since `forget` in the spec lets go of {}",
@@ -202,7 +203,7 @@ pub fn read(
     let mut uncalled = uncalled(database, filters, &schemas, &declared)?;
     uncalled.retain(|id| {
         let id = ObjectId::Function(id.clone());
-        !lets_go(spec, &id) && !filters.excludes(&id)
+        !is_let_go(&id, forgets) && !filters.excludes(&id)
     });
     let wanted = if filters.functions {
         std::mem::take(&mut uncalled)
@@ -278,7 +279,7 @@ fn sorted(
     listed: impl Iterator<Item = ObjectId>,
     (filters, callers): (&Filters, &BTreeMap<FunctionId, Vec<TriggerId>>),
     present: &BTreeSet<ObjectId>,
-    spec: Option<&Spec>,
+    forgets: &[Located<glob::Pattern>],
 ) -> Sorted {
     let mut sorted = Sorted {
         triggers: vec![],
@@ -294,7 +295,7 @@ fn sorted(
     for id in listed {
         let is_excluded = filters.excludes(&id);
         let is_covered = present.contains(&id);
-        let is_forgotten = lets_go(spec, &id);
+        let is_forgotten = is_let_go(&id, forgets);
         let ObjectId::Trigger(trigger) = id else {
             continue;
         };
@@ -315,12 +316,6 @@ fn sorted(
         }
     }
     sorted
-}
-
-/// Whether the spec wants nothing more to do with it.
-fn lets_go(spec: Option<&Spec>, id: &ObjectId) -> bool {
-    let mut forgets = spec.into_iter().flat_map(|spec| &spec.forgets);
-    forgets.any(|pattern| is_named(id, &pattern.value))
 }
 
 /// The functions among these.

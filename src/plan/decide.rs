@@ -60,7 +60,7 @@ impl<'a> Planner<'a> {
             (Some(desired), record, Some(live)) => {
                 return self.both(sides, desired, record, live, drift).map(Some);
             }
-            (None, Some(_), Some(_)) if self.is_let_go(&sides.id) => (
+            (None, Some(_), Some(_)) if targets::is_let_go(&sides.id, &self.options.forgets) => (
                 Action::Forget,
                 Cow::from(
                     "let go by `forget` in the spec: it stays as it is, and is no longer managed",
@@ -203,12 +203,6 @@ impl<'a> Planner<'a> {
             },
             Some(live.clone()),
         )
-    }
-
-    /// Whether the spec says that it stays in the database without being looked after.
-    fn is_let_go(&self, id: &ObjectId) -> bool {
-        let mut forgets = self.options.forgets.iter();
-        forgets.any(|pattern| targets::is_named(id, &pattern.value))
     }
 
     /// What becomes of the one that was to be renamed to this one, which is there already.

@@ -309,7 +309,11 @@ fn idle_targets<'a>(
     options: &Options,
     objects: &(impl Iterator<Item = &'a ObjectId> + Clone),
 ) -> Vec<String> {
-    let warnings = targets::idle(&options.targets, objects);
+    said(targets::idle(&options.targets, objects))
+}
+
+/// These warnings, which the user has seen now.
+fn said(warnings: Vec<String>) -> Vec<String> {
     for warning in &warnings {
         log::warn!("{warning}");
     }
@@ -330,17 +334,11 @@ fn idle_forgets<'a>(
         !objects.any(|id| targets::is_named(id, &pattern.value))
     };
     let idle = options.forgets.iter().filter(is_idle);
-    let warnings: Vec<String> = idle
-        .map(|Located { value, span }| {
-            let (line, column) = span.line_column();
-            let place = format!("{}:{line}:{column}", span.file.name);
-            format!("`forget` names `{value}`, and there is nothing of that name ({place})")
-        })
-        .collect();
-    for warning in &warnings {
-        log::warn!("{warning}");
-    }
-    warnings
+    let warning = |Located { value, span }: &Located<glob::Pattern>| {
+        let place = span.shown();
+        format!("`forget` names `{value}`, and there is nothing of that name ({place})")
+    };
+    said(idle.map(warning).collect())
 }
 
 /// Changes in order, as a plan for this database.

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use crate::db::Catalog;
 use crate::dialect::Dialect;
+use crate::error::Located;
 use crate::model::{Definition, FunctionId, ObjectId, TriggerId};
 use crate::selectors::Uncovered;
 
@@ -26,6 +27,11 @@ pub(crate) fn is_named(id: &ObjectId, pattern: &glob::Pattern) -> bool {
         spellings.push(format!("{table}.{}", id.name()));
     }
     spellings.iter().any(|spelling| pattern.matches(spelling))
+}
+
+/// Whether `forget` in a spec names the object.
+pub(crate) fn is_let_go(id: &ObjectId, forgets: &[Located<glob::Pattern>]) -> bool {
+    forgets.iter().any(|pattern| is_named(id, &pattern.value))
 }
 
 /// How many of these objects the patterns speak of: those that match, and the functions that such triggers call.
@@ -53,10 +59,7 @@ pub(super) fn idle<'a>(
     targets: &[glob::Pattern],
     objects: &(impl Iterator<Item = &'a ObjectId> + Clone),
 ) -> Vec<String> {
-    let is_idle = |target: &&glob::Pattern| {
-        let target = std::slice::from_ref(*target);
-        !objects.clone().any(|id| is_target(id, target))
-    };
+    let is_idle = |target: &&glob::Pattern| !objects.clone().any(|id| is_named(id, target));
     let warning = |target: &glob::Pattern| {
         format!("`--target {target}` matches no trigger of the spec, and none that is recorded")
     };

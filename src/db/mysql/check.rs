@@ -94,15 +94,15 @@ impl Mysql {
                 .and_then(|creation| creation.collation_connection.as_deref());
             let is_ours = collation
                 .is_none_or(|own| self.session.collation_connection.as_deref() == Some(own));
-            let asked = asked(body, &syntax, &id.table)
-                .filter(|(row, _)| is_ours || matches!(row, Row::Parameter))
-                .map(|(row, statement)| Asked {
-                    of,
-                    id,
-                    statement,
-                    row,
-                    syntax,
-                });
+            let table = is_ours.then_some(&id.table);
+            let asked = asked(body, &syntax, table).into_iter();
+            let asked = asked.map(|(row, statement)| Asked {
+                of,
+                id,
+                statement,
+                row,
+                syntax,
+            });
             let Some(mode) = mode else {
                 usual.extend(asked);
                 continue;
@@ -312,26 +312,31 @@ fn one_line(text: &str) -> String {
     }
 }
 
-/// The statements of a body that the server is asked about, and what stands for the row in them.
-fn asked<'a>(
-    body: &'a str,
-    syntax: &'a Syntax,
-    table: &TableId,
-) -> impl Iterator<Item = (Row, String)> + use<'a> {
-    let table = format!("{}.{}", quoted(&table.schema), quoted(&table.name));
-    let parameters = preparable(body, syntax, &|_| "?".to_owned());
-    let columns = preparable(body, syntax, &|column| {
-        format!("(SELECT triggerctl_row.{column} FROM {table} AS triggerctl_row LIMIT 0)")
+/// The statements of a body that the server is asked about, and what stands for the row in them: columns of `table` only where
+/// it is named, and a statement compares them.
+fn asked(body: &str, syntax: &Syntax, table: Option<&TableId>) -> Vec<(Row, String)> {
+    let statements = preparable(body, syntax, &|_| "?".to_owned());
+    // Most bodies compare nothing, and are not read again.
+    let table = table.filter(|_| statements.iter().any(|one| compares(one, syntax)));
+    let mut typed = table.map(|table| {
+        let table = format!("{}.{}", quoted(&table.schema), quoted(&table.name));
+        let column = |column: &str| {
+            format!("(SELECT triggerctl_row.{column} FROM {table} AS triggerctl_row LIMIT 0)")
+        };
+        preparable(body, syntax, &column).into_iter()
     });
-    parameters
-        .into_iter()
-        .zip(columns)
-        .filter(|(statement, _)| names_something(statement, syntax))
-        .flat_map(|(statement, typed)| {
-            let is_asked = typed != statement && compares(&statement, syntax);
-            let typed = is_asked.then(|| (Row::Column(statement.clone()), typed));
-            std::iter::once((Row::Parameter, statement)).chain(typed)
-        })
+    let mut all = vec![];
+    for statement in statements {
+        let typed = typed.as_mut().and_then(Iterator::next);
+        if !names_something(&statement, syntax) {
+            continue;
+        }
+        let typed = typed.filter(|typed| *typed != statement && compares(&statement, syntax));
+        let typed = typed.map(|typed| (Row::Column(statement.clone()), typed));
+        all.push((Row::Parameter, statement));
+        all.extend(typed);
+    }
+    all
 }
 
 /// Whether a statement may compare the row with something: most that write down what has happened do not.

@@ -3,10 +3,10 @@
 use std::fmt::Write as _;
 
 use crate::error::Error;
-use crate::report::{diagnostics, safe};
+use crate::report::diagnostics;
 use crate::testing::Report;
 
-use super::{Demands, plain};
+use super::{Demands, headline, plain};
 
 /// The document.
 pub fn show(report: &Report, demands: Demands) -> String {
@@ -71,10 +71,6 @@ pub fn show(report: &Report, demands: Demands) -> String {
 
 /// The document where no test was run: what kept them from it.
 pub(crate) fn error(error: &Error) -> String {
-    let message = error
-        .diagnostics
-        .first()
-        .map_or_else(String::new, |first| safe::conceal(&first.message));
     format!(
         "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n\
          <testsuites name=\"triggerctl\" tests=\"1\" failures=\"0\" errors=\"1\">\n  \
@@ -82,7 +78,7 @@ pub(crate) fn error(error: &Error) -> String {
              <testcase name=\"the tests can be run\" classname=\"triggerctl\">\n      \
                <error message=\"{}\" type=\"error\">{}</error>\n    \
              </testcase>\n  </testsuite>\n</testsuites>\n",
-        escape(&message),
+        escape(&headline(error)),
         escape(&diagnostics::text(error, false))
     )
 }

@@ -6,6 +6,8 @@ pub mod junit;
 pub mod tap;
 pub mod text;
 
+use super::safe;
+use crate::error::Error;
 use crate::testing::{Failed, Report};
 
 /// What the command line demands besides that no test fails.
@@ -27,10 +29,15 @@ impl Demands {
     }
 }
 
+/// What an error says first.
+fn headline(error: &Error) -> String {
+    let first = error.diagnostics.first();
+    first.map_or_else(String::new, |first| safe::conceal(&first.message))
+}
+
 /// `triggers.toml:14:9`.
 fn place(failed: &Failed) -> String {
-    let (line, column) = failed.place.line_column();
-    format!("{}:{line}:{column}", failed.place.file.name)
+    failed.place.shown()
 }
 
 /// A failure as plain text, without the name of its test.

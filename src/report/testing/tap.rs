@@ -3,10 +3,9 @@
 use std::fmt::Write as _;
 
 use crate::error::Error;
-use crate::report::safe;
 use crate::testing::Report;
 
-use super::{Demands, place, plain};
+use super::{Demands, headline, place, plain};
 
 /// The lines.
 pub fn show(report: &Report, demands: Demands) -> String {
@@ -48,11 +47,7 @@ pub fn show(report: &Report, demands: Demands) -> String {
 
 /// The lines where no test was run: what kept them from it.
 pub(crate) fn error(error: &Error) -> String {
-    let message = error
-        .diagnostics
-        .first()
-        .map_or_else(String::new, |first| safe::conceal(&first.message));
-    let message: String = message.chars().map(visible).collect();
+    let message: String = headline(error).chars().map(visible).collect();
     format!("TAP version 14\nBail out! {message}\n")
 }
 
