@@ -39,6 +39,10 @@ pub(crate) const TESTS: &[(&str, Test)] = &[
         "names_differ_by_case_where_the_server_says_so",
         names_differ_by_case_where_the_server_says_so,
     ),
+    (
+        "tables_whose_names_differ_in_case_alone_have_columns_of_their_own",
+        tables_whose_names_differ_in_case_alone_have_columns_of_their_own,
+    ),
     ("a_renamed_column_is_seen", a_renamed_column_is_seen),
 ];
 
@@ -410,6 +414,36 @@ fn names_differ_by_case_where_the_server_says_so(engine: Engine) {
     assert!(live.snapshot().contains("Mixed"), "{}", live.snapshot());
     sandbox.on(&live, &["rollback", "--to", "0", "--yes"]).ok();
     assert!(!live.snapshot().contains("TRIGGER"));
+}
+
+/// A list of names that are equal to the server's own lists of tables is one name to MariaDB, and the columns of one table alone were read.
+fn tables_whose_names_differ_in_case_alone_have_columns_of_their_own(engine: Engine) {
+    let mut live = Mysql::of(engine);
+    live.batch(
+        "CREATE TABLE T0 (id integer PRIMARY KEY, a integer, updated_at timestamp NULL);
+         CREATE TABLE t0 (id integer PRIMARY KEY, b integer, updated_at timestamp NULL)",
+    );
+    let sandbox = Sandbox::with_spec(
+        r#"version = 1
+[[trigger]]
+name = "upper"
+use = "updated_at"
+table = "T0"
+[[trigger]]
+name = "lower"
+use = "updated_at"
+table = "t0"
+"#,
+    );
+    sandbox.on(&live, &["apply", "--yes"]).ok();
+    empty_plan(&sandbox, &live);
+    live.batch(
+        "INSERT INTO T0 (id, a) VALUES (1, 1); UPDATE T0 SET a = 2;
+         INSERT INTO t0 (id, b) VALUES (1, 1); UPDATE t0 SET b = 2",
+    );
+    let set = "SELECT updated_at IS NOT NULL FROM";
+    assert_eq!(live.run(&format!("{set} T0")), "1\n");
+    assert_eq!(live.run(&format!("{set} t0")), "1\n");
 }
 
 /// These engines do not follow: a trigger that names the old column fails when it fires.

@@ -9,7 +9,7 @@ use mysql::Row;
 use mysql::prelude::Queryable;
 use sha2::{Digest, Sha256};
 
-use super::{Mysql, column, errors, literal};
+use super::{Mysql, column, errors};
 use crate::db::{Catalog, Fingerprint, Live, Scope, Standing};
 use crate::dialect::mysql::{stored, syntax_under};
 use crate::error::{Error, Kind};
@@ -26,13 +26,6 @@ const READ_AGAIN: u32 = 20;
 
 /// How long to wait before that.
 const PAUSE: Duration = Duration::from_millis(5);
-
-/// Fewer tables than this are looked up one by one. A migration that is still at work asks for fewer: a list is made by looking
-/// at every table.
-const MANY: usize = 100;
-
-/// Looking up the triggers of one table takes as long as looking at so many tables for a list of all (10.11 and 9, measured).
-const COST_OF_ONE: usize = 8;
 
 /// All that information_schema knows of triggers.
 const LIST: &str = "SELECT TRIGGER_SCHEMA, TRIGGER_NAME, EVENT_OBJECT_TABLE, ACTION_TIMING, EVENT_MANIPULATION, ACTION_ORDER,
@@ -110,17 +103,7 @@ impl Mysql {
         let tables: BTreeSet<&TableId> = ids.iter().filter_map(ObjectId::table).collect();
         let schemas = tables.iter().map(|table| table.schema.clone()).collect();
         self.may_see_triggers(&schemas, &known)?;
-        let listed = if self.is_worth_a_list(&tables, &schemas)? {
-            let mut listed = self.list(&schemas)?;
-            listed.retain(|row| tables.contains(&row.id.table));
-            listed
-        } else {
-            let mut listed = vec![];
-            for tables in tables.into_iter().collect::<Vec<_>>().chunks(BATCH) {
-                listed.extend(self.list_on(tables)?);
-            }
-            listed
-        };
+        let listed = self.list_on(&tables)?;
         let asked: BTreeSet<(String, String)> = ids
             .iter()
             .map(|id| (id.schema().to_owned(), id.name().to_lowercase()))
@@ -333,41 +316,17 @@ impl Mysql {
         listed(rows, |schema| schemas.contains(schema) || !keep_case)
     }
 
-    /// Whether it is less work to list all triggers of these databases than those of each of these tables.
-    fn is_worth_a_list(
-        &mut self,
-        tables: &BTreeSet<&TableId>,
-        schemas: &BTreeSet<String>,
-    ) -> Result<bool, Error> {
-        if tables.len() < MANY {
-            return Ok(false);
-        }
-        let rows = self.rows_of_each("count the tables", schemas, |schema| {
-            format!("SELECT COUNT(*) FROM information_schema.TABLES WHERE TABLE_SCHEMA = {schema}")
+    /// The triggers of these tables. No other table is looked at: a migration may be at work on it.
+    fn list_on(&mut self, tables: &BTreeSet<&TableId>) -> Result<Vec<Listed>, Error> {
+        let asked = tables.iter().copied();
+        let rows = self.rows_of_tables("read the triggers", asked, |schema, names| {
+            format!(
+                "{LIST} WHERE TRIGGER_SCHEMA = {schema} AND EVENT_OBJECT_SCHEMA = {schema} AND EVENT_OBJECT_TABLE IN ({names}) ORDER BY 1, 2"
+            )
         })?;
-        let counts: Vec<usize> = rows
-            .iter()
-            .map(|row| column(row, 0))
-            .collect::<Result<_, _>>()?;
-        Ok(counts.iter().sum::<usize>() < tables.len() * COST_OF_ONE)
-    }
-
-    /// The triggers of these tables, by one query each in one round trip: for a table that is named by `=`, MariaDB looks at
-    /// that one alone.
-    fn list_on(&mut self, tables: &[&TableId]) -> Result<Vec<Listed>, Error> {
-        let queries: Vec<String> = tables
-            .iter()
-            .map(|table| {
-                let (schema, name) = (literal(&table.schema), literal(&table.name));
-                format!(
-                    "{LIST} WHERE TRIGGER_SCHEMA = {schema} AND EVENT_OBJECT_SCHEMA = {schema} AND EVENT_OBJECT_TABLE = {name} ORDER BY 2"
-                )
-            })
-            .collect();
-        let rows = self
-            .rows_of_several(&queries.join(";"))
-            .map_err(|error| errors::cannot("read the triggers", &error))?;
-        listed(rows, |_| true)
+        let mut listed = listed(rows, |_| true)?;
+        listed.retain(|row| tables.contains(&row.id.table));
+        Ok(listed)
     }
 
     /// The rows of several queries in one round trip.

@@ -3,7 +3,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Mysql, column, errors, literal};
+use mysql::Row;
+
+use super::{Mysql, column, errors};
 use crate::db::size::{Holder, Measured, TableSize, TableState};
 use crate::dialect::LockMode;
 use crate::error::Error;
@@ -17,29 +19,21 @@ impl Mysql {
         &mut self,
         tables: &BTreeSet<TableId>,
     ) -> Result<BTreeMap<TableId, TableState>, Error> {
-        let names: Vec<String> = tables
-            .iter()
-            .map(|table| format!("({}, {})", literal(&table.schema), literal(&table.name)))
-            .collect();
-        let names = names.join(", ");
-        let schemas = tables.iter().map(|table| table.schema.clone()).collect();
-        let rows = self.rows_of_each("read the sizes of the tables", &schemas, |schema| {
-            format!(
-                "SELECT TABLE_SCHEMA, TABLE_NAME, CAST(TABLE_ROWS AS UNSIGNED),
+        let rows =
+            self.rows_of_tables("read the sizes of the tables", tables, |schema, names| {
+                format!(
+                    "SELECT TABLE_SCHEMA, TABLE_NAME, CAST(TABLE_ROWS AS UNSIGNED),
                         CAST(DATA_LENGTH + INDEX_LENGTH AS UNSIGNED)
                  FROM information_schema.TABLES
-                 WHERE TABLE_SCHEMA = {schema} AND (TABLE_SCHEMA, TABLE_NAME) IN ({names})"
-            )
-        })?;
+                 WHERE TABLE_SCHEMA = {schema} AND TABLE_NAME IN ({names})"
+                )
+            })?;
         let cannot_be_held = self.cannot_hold()?;
+        let asked = self.as_told_apart(tables);
         let mut states = BTreeMap::new();
         for row in &rows {
             let (schema, name): (String, String) = (column(row, 0)?, column(row, 1)?);
-            // Where the server folds case, the plan may spell a table in another one.
-            let Some(table) = tables.iter().find(|table| {
-                self.same_table_name(&table.schema, &schema)
-                    && self.same_table_name(&table.name, &name)
-            }) else {
+            let Some(&table) = asked.get(&(self.folded(&schema), self.folded(&name))) else {
                 continue;
             };
             let state = TableState {
@@ -54,14 +48,10 @@ impl Mysql {
             states.insert(table.clone(), state);
         }
         // Without the right to see it, or with the performance schema off, nobody knows who is at a table.
-        match self.metadata_locks(&names) {
+        match self.metadata_locks(tables) {
             Ok(holders) => {
                 for (table, holder) in holders {
-                    let known = states.iter_mut().find(|(id, _)| {
-                        id.schema.eq_ignore_ascii_case(&table.schema)
-                            && id.name.eq_ignore_ascii_case(&table.name)
-                    });
-                    if let Some((_, state)) = known
+                    if let Some(state) = states.get_mut(&table)
                         && !state.holders.iter().any(|known| known.who == holder.who)
                     {
                         state.holders.push(holder);
@@ -74,38 +64,42 @@ impl Mysql {
     }
 
     /// Sessions with a lock on these tables, the oldest transaction first. LOCK TABLES … WRITE waits for every one.
-    fn metadata_locks(&mut self, names: &str) -> Result<Vec<(TableId, Holder)>, Error> {
-        let rows = self.rows(
-            "see who is at the tables",
-            &format!(
+    fn metadata_locks(
+        &mut self,
+        tables: &BTreeSet<TableId>,
+    ) -> Result<Vec<(TableId, Holder)>, Error> {
+        let rows = self.rows_of_tables("see who is at the tables", tables, |schema, names| {
+            format!(
                 "SELECT l.OBJECT_SCHEMA, l.OBJECT_NAME, t.PROCESSLIST_ID, t.PROCESSLIST_USER, t.PROCESSLIST_HOST,
                         (SELECT TIMESTAMPDIFF(SECOND, MIN(x.trx_started), NOW())
                          FROM information_schema.INNODB_TRX x WHERE x.trx_mysql_thread_id = t.PROCESSLIST_ID)
                  FROM performance_schema.metadata_locks l
                  JOIN performance_schema.threads t ON t.THREAD_ID = l.OWNER_THREAD_ID
-                 WHERE l.OBJECT_TYPE = 'TABLE' AND (l.OBJECT_SCHEMA, l.OBJECT_NAME) IN ({names})
+                 WHERE l.OBJECT_TYPE = 'TABLE' AND l.OBJECT_SCHEMA = {schema} AND l.OBJECT_NAME IN ({names})
                    AND t.PROCESSLIST_ID <> CONNECTION_ID()
                  ORDER BY 6 DESC, 3"
-            ),
-        )?;
+            )
+        })?;
+        let asked = self.as_told_apart(tables);
+        let holder = |row: &Row| {
+            let (schema, name): (String, String) = (column(row, 0)?, column(row, 1)?);
+            let Some(&table) = asked.get(&(self.folded(&schema), self.folded(&name))) else {
+                return Ok(None);
+            };
+            let id: u64 = column(row, 2)?;
+            let account = account(column(row, 3)?, column(row, 4)?);
+            let seconds: Option<i64> = column(row, 5)?;
+            let holder = Holder {
+                who: format!("connection {id}{account}"),
+                in_way_of: LockMode::AccessExclusive,
+                // Without a transaction of InnoDB's, it is a statement at work.
+                seconds: Some(u64::try_from(seconds.unwrap_or(0)).unwrap_or_default()),
+                prepared: false,
+            };
+            Ok(Some((table.clone(), holder)))
+        };
         rows.iter()
-            .map(|row| {
-                let table = TableId {
-                    schema: column(row, 0)?,
-                    name: column(row, 1)?,
-                };
-                let id: u64 = column(row, 2)?;
-                let account = account(column(row, 3)?, column(row, 4)?);
-                let seconds: Option<i64> = column(row, 5)?;
-                let holder = Holder {
-                    who: format!("connection {id}{account}"),
-                    in_way_of: LockMode::AccessExclusive,
-                    // Without a transaction of InnoDB's, it is a statement at work.
-                    seconds: Some(u64::try_from(seconds.unwrap_or(0)).unwrap_or_default()),
-                    prepared: false,
-                };
-                Ok((table, holder))
-            })
+            .filter_map(|row| holder(row).transpose())
             .collect()
     }
 
@@ -121,11 +115,7 @@ impl Mysql {
             _ => format!("one of the tables {}", some(&shown, NAMED)),
         };
         let busy = errors::busy_with(&what, error);
-        let names: Vec<String> = tables
-            .iter()
-            .map(|table| format!("({}, {})", literal(&table.schema), literal(&table.name)))
-            .collect();
-        let notes = match self.metadata_locks(&names.join(", ")) {
+        let notes = match self.metadata_locks(tables) {
             Ok(holders) if !holders.is_empty() => Ok(holders
                 .into_iter()
                 .map(|(table, holder)| format!("`{table}` is in use by {}", holder.who))

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{HISTORY_TABLES, Mysql, SYSTEM, column, literal};
+use super::{HISTORY_TABLES, Mysql, SYSTEM, column};
 use crate::dialect::{Table, TableFacts, TableKind};
 use crate::error::Error;
 use crate::model::TableId;
@@ -57,24 +57,30 @@ impl Mysql {
             return Ok(vec![]);
         }
         let all = self.list_tables(&schemas)?;
+        let listed = self.as_told_apart(all.keys());
         let mut chosen: Vec<Vec<TableId>> = vec![];
         for reference in references {
-            let schema = schema_of(reference);
+            let schema = self.folded(&schema_of(reference));
+            let name = self.folded(&reference.name);
+            if !reference.is_glob() {
+                chosen.push(
+                    listed
+                        .get(&(schema, name))
+                        .map(|id| (*id).clone())
+                        .into_iter()
+                        .collect(),
+                );
+                continue;
+            }
+            let bare = TableRef {
+                schema: None,
+                name,
+                is_pattern: true,
+            };
             let fits = |id: &&TableId| {
-                if !self.same_table_name(&id.schema, &schema) {
-                    return false;
-                }
-                if reference.is_glob() {
-                    let bare = TableRef {
-                        schema: None,
-                        name: self.folded(&reference.name),
-                        is_pattern: true,
-                    };
-                    bare.matches(&id.schema, &self.folded(&id.name))
-                        && !HISTORY_TABLES.contains(&id.name.as_str())
-                } else {
-                    self.same_table_name(&id.name, &reference.name)
-                }
+                self.folded(&id.schema) == schema
+                    && bare.matches(&id.schema, &self.folded(&id.name))
+                    && !HISTORY_TABLES.contains(&id.name.as_str())
             };
             chosen.push(all.keys().filter(fits).cloned().collect());
         }
@@ -104,34 +110,18 @@ impl Mysql {
         all: &BTreeMap<TableId, TableKind>,
     ) -> Result<BTreeMap<TableId, TableFacts>, Error> {
         let mut facts = BTreeMap::new();
-        if wanted.is_empty() {
-            return Ok(facts);
-        }
-        let mut names: BTreeMap<&str, Vec<String>> = BTreeMap::new();
-        for id in wanted {
-            names
-                .entry(id.schema.as_str())
-                .or_default()
-                .push(literal(&id.name));
-        }
-        // A database at a time: only `=` spares MariaDB from opening every table of every database.
         // Text of a wide character set goes together with none other in MariaDB's JSON: templates must be able to tell.
-        let mut rows = vec![];
-        for (schema, names) in names {
-            rows.extend(self.rows(
-                "read the columns",
-                &format!(
-                    "SELECT TABLE_SCHEMA, TABLE_NAME, COLUMN_NAME, COALESCE(GENERATION_EXPRESSION, '') <> '',
-                            CONCAT(COLUMN_TYPE, IF(CHARACTER_SET_NAME IN ('ucs2', 'utf16', 'utf16le', 'utf32'),
-                                                   CONCAT(' character set ', CHARACTER_SET_NAME), '')),
-                            COLUMN_KEY = 'PRI'
-                     FROM information_schema.COLUMNS WHERE TABLE_SCHEMA = {} AND TABLE_NAME IN ({})
-                     ORDER BY TABLE_SCHEMA, TABLE_NAME, ORDINAL_POSITION",
-                    literal(schema),
-                    names.join(", ")
-                ),
-            )?);
-        }
+        let wanted = wanted.iter().copied();
+        let rows = self.rows_of_tables("read the columns", wanted, |schema, names| {
+            format!(
+                "SELECT TABLE_SCHEMA, TABLE_NAME, COLUMN_NAME, COALESCE(GENERATION_EXPRESSION, '') <> '',
+                        CONCAT(COLUMN_TYPE, IF(CHARACTER_SET_NAME IN ('ucs2', 'utf16', 'utf16le', 'utf32'),
+                                               CONCAT(' character set ', CHARACTER_SET_NAME), '')),
+                        COLUMN_KEY = 'PRI'
+                 FROM information_schema.COLUMNS WHERE TABLE_SCHEMA = {schema} AND TABLE_NAME IN ({names})
+                 ORDER BY TABLE_SCHEMA, TABLE_NAME, ORDINAL_POSITION"
+            )
+        })?;
         for row in &rows {
             let id = TableId {
                 schema: column(row, 0)?,
