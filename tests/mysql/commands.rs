@@ -11,8 +11,8 @@ pub(crate) const TESTS: &[(&str, Test)] = &[
         every_command_and_every_format,
     ),
     (
-        "a_table_that_takes_anothers_place_has_no_trigger",
-        a_table_that_takes_anothers_place_has_no_trigger,
+        "a_table_that_is_replaced_has_no_trigger",
+        a_table_that_is_replaced_has_no_trigger,
     ),
     (
         "a_column_that_went_is_no_difference_and_is_named",
@@ -21,7 +21,7 @@ pub(crate) const TESTS: &[(&str, Test)] = &[
 ];
 
 /// As gh-ost does it: the old table takes the trigger along, and is dropped some time later.
-fn a_table_that_takes_anothers_place_has_no_trigger(engine: Engine) {
+fn a_table_that_is_replaced_has_no_trigger(engine: Engine) {
     let mut live = Mysql::of(engine);
     tables(&mut live, 1);
     let sandbox = spec(&counting("t0", "counts", 0));

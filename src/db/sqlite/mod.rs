@@ -43,7 +43,7 @@ pub struct Sqlite {
     target: Target,
     /// The file; none for a database in memory.
     path: Option<PathBuf>,
-    /// Which file that was when it was opened, where the system tells.
+    /// Which file that was when it was opened.
     file: Option<open::FileId>,
     /// The database stands for a file that is not there yet.
     missing: bool,

@@ -50,7 +50,7 @@ pub fn open(options: &Options<'_>) -> Result<Sqlite, Error> {
         return Err(not_writable(path, found));
     }
     let mut database = Sqlite::new(connection, Some(identity(path)), options.intent);
-    database.file = found.file;
+    database.file = Some(found.file);
     Ok(database)
 }
 
@@ -62,28 +62,28 @@ pub(super) struct Found {
     /// There is a journal beside it, of whatever kind.
     journal: bool,
     /// Which file it is.
-    file: Option<FileId>,
+    file: FileId,
 }
 
 /// Which file has a path, as the system tells files apart: the device and the number on it.
 pub(super) type FileId = (u64, u64);
 
-/// Which file this is; none where the system does not tell.
+/// Which file this is.
 #[cfg(unix)]
-fn file_id(metadata: &fs::Metadata) -> Option<FileId> {
+fn file_id(metadata: &fs::Metadata) -> FileId {
     use std::os::unix::fs::MetadataExt;
-    Some((metadata.dev(), metadata.ino()))
+    (metadata.dev(), metadata.ino())
 }
 
-/// Which file this is; none where the system does not tell.
+/// The same for all: Windows lets nobody replace a file that is open.
 #[cfg(not(unix))]
-fn file_id(_: &fs::Metadata) -> Option<FileId> {
-    None
+fn file_id(_: &fs::Metadata) -> FileId {
+    (0, 0)
 }
 
 /// Whether the path has still that file. Of a path at which nothing can be seen, it has not.
 pub(super) fn has_still(path: &Path, file: FileId) -> bool {
-    fs::metadata(path).is_ok_and(|metadata| file_id(&metadata) == Some(file))
+    fs::metadata(path).is_ok_and(|metadata| file_id(&metadata) == file)
 }
 
 /// Look at a path without SQLite; `None` when nothing is there.
