@@ -123,7 +123,7 @@ impl<'a> Planner<'a> {
             && sides.id.table() != sides.from.table()
         {
             let message = match record {
-                // The tools that build a table anew beside the old one (gh-ost, pt-online-schema-change) leave it there.
+                // A table that was built anew beside the old one, and swapped with it by a rename, leaves it there.
                 Some(record) => format!(
                     "gone from its table since version {}, and the name is taken by {}: it went along with a table that was renamed, or \
                          somebody made it there",

@@ -20,7 +20,7 @@ pub(crate) const TESTS: &[(&str, Test)] = &[
     ),
 ];
 
-/// As gh-ost does it: the old table takes the trigger along, and is dropped some time later.
+/// As by tools that build a table anew beside the old one: the old table takes the trigger along, and is dropped some time later.
 fn a_table_that_is_replaced_has_no_trigger(engine: Engine) {
     let mut live = Mysql::of(engine);
     tables(&mut live, 1);
