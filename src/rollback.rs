@@ -354,6 +354,13 @@ fn refuse_what_moved(
     for what in moved {
         diagnostic = diagnostic.note(what);
     }
+    if let Some(version) = history.unfinished {
+        // Nobody else need have done it: how far that migration came is not in the records that this compares with.
+        return Err(diagnostic
+            .note(format!("migration {version} was begun and has no end"))
+            .help("`triggerctl repair` shows what there is of it, and finishes or undoes it")
+            .into_error(Kind::Refused));
+    }
     Err(diagnostic
         .help(
             "`triggerctl plan` shows the differences; `triggerctl apply` restores the recorded state",

@@ -384,6 +384,81 @@ fn sqlite_file_that_is_read_only() {
     assert_same("nothing was changed", &before, &live.everything());
 }
 
+/// Somebody puts another file in its place while apply waits for a lock. With a write-ahead log, which lies under the name that both
+/// have, the new file would take pages of the old one for its own.
+#[test]
+fn sqlite_file_that_is_replaced() {
+    for mut live in [Sqlite::new(), Sqlite::wal()] {
+        live.batch(TABLES);
+        let sandbox = Sandbox::with_spec(SPEC);
+        let other = live.folder().join("other.db");
+        std::fs::copy(live.path(), &other).unwrap();
+        // The copy has no log of its own, and what is in the old one's is not in it.
+        let connection = rusqlite::Connection::open(&other).unwrap();
+        connection
+            .execute_batch("CREATE TABLE IF NOT EXISTS kept (what text); INSERT INTO kept VALUES ('as it was')")
+            .unwrap();
+        drop(connection);
+        live.batch("BEGIN IMMEDIATE");
+        let child = sandbox
+            .command(&["--url", &live.url(), "apply", "--yes"])
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        // Long enough for it to have read the file, and to wait for the lock.
+        std::thread::sleep(Duration::from_secs(1));
+        let before = std::fs::read(&other).unwrap();
+        let beside = live.path().with_extension("db-wal");
+        let log = std::fs::read(&beside).ok();
+        std::fs::rename(&other, live.path()).unwrap();
+        live.batch("ROLLBACK");
+        let run = wait(child, "apply");
+        run.code(3).says(&["was moved or replaced meanwhile"]);
+        assert!(
+            before == std::fs::read(live.path()).unwrap(),
+            "the new file is as it was"
+        );
+        assert!(log == std::fs::read(&beside).ok(), "its log is as it was");
+    }
+}
+
+/// With a write-ahead log the index of the log is a file too, so that a full disk stops even who only reads.
+#[test]
+fn sqlite_disk_that_is_full() {
+    let mut live = Sqlite::wal();
+    live.batch(TABLES);
+    let sandbox = Sandbox::with_spec(SPEC);
+    live.left_alone(|live| {
+        // A disk can be filled by its owner alone: a limit of the size of a file fails as late, once its signal is ignored.
+        let mut command = std::process::Command::new("sh");
+        command
+            .args(["-c", "trap '' XFSZ; ulimit -f 1; exec \"$@\"", "sh"])
+            .arg(env!("CARGO_BIN_EXE_triggerctl"))
+            .args(["--url", &live.url(), "plan"])
+            .current_dir(sandbox.path());
+        common::finish(command)
+            .code(1)
+            .says(&["disk I/O error", "make room on the disk"]);
+    });
+    sandbox.on(&live, &["apply", "--yes"]).ok();
+
+    sandbox.write(
+        "triggers.toml",
+        SPEC.replace(
+            "version = 1\n",
+            "version = 1\n[database]\nurl = \"sqlite:new.db\"\ncreate_from = \"schema.sql\"\n",
+        ),
+    );
+    sandbox.write("schema.sql", format!("PRAGMA max_page_count = 1;{TABLES}"));
+    sandbox
+        .run(&["apply", "--yes"])
+        .code(1)
+        .says(&["database or disk is full", "make room on the disk"])
+        .never_says(&["correct the script"]);
+    assert!(!sandbox.path().join("new.db").exists());
+}
+
 #[test]
 fn sqlite_file_is_created_only_by_apply() {
     let sandbox = Sandbox::with_spec(&SPEC.replace(

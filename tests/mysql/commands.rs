@@ -11,10 +11,39 @@ pub(crate) const TESTS: &[(&str, Test)] = &[
         every_command_and_every_format,
     ),
     (
+        "a_table_that_is_replaced_has_no_trigger",
+        a_table_that_is_replaced_has_no_trigger,
+    ),
+    (
         "a_column_that_went_is_no_difference_and_is_named",
         a_column_that_went_is_no_difference_and_is_named,
     ),
 ];
+
+/// As by tools that build a table anew beside the old one: the old table takes the trigger along, and is dropped some time later.
+fn a_table_that_is_replaced_has_no_trigger(engine: Engine) {
+    let mut live = Mysql::of(engine);
+    tables(&mut live, 1);
+    let sandbox = spec(&counting("t0", "counts", 0));
+    sandbox.on(&live, &["apply", "--yes"]).ok();
+    let triggers = live.snapshot();
+    live.batch("CREATE TABLE _t0_gho LIKE t0");
+    live.batch("RENAME TABLE t0 TO _t0_del, _t0_gho TO t0");
+    let before = live.everything();
+    for (command, code) in [(&["check"][..], 2), (&["apply", "--yes"], 3)] {
+        sandbox
+            .on(&live, command)
+            .code(code)
+            .says(&["since version 1", "_t0_del", "went along"])
+            .never_says(&["did not create"]);
+    }
+    assert_same("after a refusal", &before, &live.everything());
+    live.batch("DROP TABLE _t0_del");
+    sandbox.on(&live, &["check"]).code(2).says(&["restore"]);
+    sandbox.on(&live, &["apply", "--yes"]).ok();
+    assert_same("the trigger", &triggers, &live.snapshot());
+    empty_plan(&sandbox, &live);
+}
 
 fn a_column_that_went_is_no_difference_and_is_named(engine: Engine) {
     let mut live = Mysql::of(engine);

@@ -13,6 +13,11 @@ use crate::common::{self, Live, MEANT, assert_same};
 use crate::{Test, counting, empty_plan, spec, tables};
 
 pub(crate) const TESTS: &[(&str, Test)] = &[
+    ("a_disk_that_is_full", a_disk_that_is_full),
+    (
+        "a_rollback_names_the_migration_that_has_no_end",
+        a_rollback_names_the_migration_that_has_no_end,
+    ),
     (
         "no_row_escapes_while_a_trigger_is_replaced",
         no_row_escapes_while_a_trigger_is_replaced,
@@ -55,6 +60,36 @@ pub(crate) const TESTS: &[(&str, Test)] = &[
         a_trigger_that_was_dropped_and_not_made_again_is_made,
     ),
 ];
+
+/// A history that takes no more rows, as on a full disk: one of MyISAM's with a small pointer into it ends at 64 kB.
+fn a_disk_that_is_full(engine: Engine) {
+    let mut live = Mysql::of(engine);
+    tables(&mut live, 3);
+    let sandbox = spec(&counting("t0", "counts", 0));
+    sandbox.on(&live, &["apply", "--yes"]).ok();
+    let before = live.snapshot();
+    live.batch("ALTER TABLE triggerctl_objects ENGINE = MyISAM, MAX_ROWS = 1, AVG_ROW_LENGTH = 1");
+    let mut long = String::new();
+    for table in 0..3 {
+        let words = "x".repeat(30_000);
+        let _ = writeln!(
+            long,
+            "[[trigger]]\nname = \"long{table}\"\ntable = \"t{table}\"\ntiming = \"after\"\nevents = [\"insert\"]\nbody = \"SET @long = '{words}';\""
+        );
+    }
+    sandbox.write(
+        "triggers.toml",
+        format!("{}{long}", sandbox.read("triggers.toml")),
+    );
+    sandbox
+        .on(&live, &["apply", "--yes"])
+        .code(1)
+        .says(&["make room on the server's disk", "nothing has changed"]);
+    assert_same("after it was undone", &before, &live.snapshot());
+    live.batch("ALTER TABLE triggerctl_objects ENGINE = InnoDB, MAX_ROWS = 0, AVG_ROW_LENGTH = 0");
+    sandbox.on(&live, &["apply", "--yes"]).ok();
+    empty_plan(&sandbox, &live);
+}
 
 fn no_row_escapes_while_a_trigger_is_replaced(engine: Engine) {
     let mut live = Mysql::of(engine);
@@ -250,6 +285,34 @@ fn a_client_that_is_killed_leaves_what_the_next_one_finishes(engine: Engine) {
                 .starts_with('0')
         );
     }
+}
+
+/// What differs then is that migration's doing, and nobody's changes: `apply` would end it instead of restoring what was recorded.
+fn a_rollback_names_the_migration_that_has_no_end(engine: Engine) {
+    let mut live = Mysql::of(engine);
+    tables(&mut live, 1);
+    let sandbox = spec(&counting("t0", "counts", 0));
+    sandbox.on(&live, &["apply", "--yes"]).ok();
+    live.batch(
+        "INSERT INTO triggerctl_migrations (version, state, summary, plan_id, spec_digest, from_fingerprint, to_fingerprint, up, down, started_at, tool_version, applied_by, journal)
+         SELECT 2, 'started', summary, plan_id, spec_digest, from_fingerprint, to_fingerprint, '[]', '[]', started_at, tool_version, applied_by, journal
+         FROM triggerctl_migrations",
+    );
+    let rows = live.run(
+        "SELECT TRIGGER_NAME FROM information_schema.TRIGGERS WHERE TRIGGER_SCHEMA = DATABASE()",
+    );
+    live.batch(&format!("DROP TRIGGER {}", rows.trim()));
+    let before = live.everything();
+    sandbox
+        .on(&live, &["rollback", "--yes"])
+        .code(3)
+        .says(&[
+            "is gone",
+            "migration 2 was begun and has no end",
+            "triggerctl repair",
+        ])
+        .never_says(&["restores the recorded state"]);
+    assert_same("the database", &before, &live.everything());
 }
 
 /// Until a connection to this database waits for a table.

@@ -115,6 +115,11 @@ fn explain(explained: Error, error: &Driver) -> Error {
             "to name another definer takes SET USER (MariaDB), SET_ANY_DEFINER (MySQL) or SUPER: grant it, or leave `definer` out",
         ),
         Some(1044 | 1142) => explained.help("grant the role what it lacks: it needs TRIGGER, LOCK TABLES, SELECT, INSERT, UPDATE and CREATE"),
+        Some(1021 | 1114) => explained.help("make room on the server's disk"),
+        // "Error writing file": the number of the system's error stands in the text alone, whatever the language of the rest.
+        Some(3) if words(error).contains("Errcode: 28 ") => {
+            explained.help("make room on the server's disk")
+        }
         Some(1602) => explained.help(
             "MariaDB keeps a trigger that a session was reading when it was killed as a broken one: `FLUSH TABLES` and the table's name has it read anew",
         ),

@@ -163,6 +163,8 @@ fn script_error(script: &Arc<SourceFile>, error: &rusqlite::Error) -> Error {
         diagnostic.help("the script may not attach, or write, another database file")
     } else if words.starts_with("near \".\"") {
         diagnostic.help("commands of the sqlite3 shell, such as `.read`, are no SQL")
+    } else if errors::primary_code(error) == Some(ffi::SQLITE_FULL) {
+        diagnostic.help("the database was not created: make room on the disk")
     } else {
         diagnostic
             .help("the database was not created; correct the script and run the command again")

@@ -1,6 +1,7 @@
 //! SQLite's errors in the user's words: what kind each one is, and which statement it comes from.
 
 use std::ops::Range;
+use std::path::Path;
 use std::sync::Arc;
 
 use rusqlite::ffi;
@@ -36,6 +37,9 @@ pub(super) fn words(error: &rusqlite::Error) -> String {
 
 /// The exit code that an error of the engine leads to.
 pub(super) fn kind(error: &rusqlite::Error) -> Kind {
+    if code(error) == Some(ffi::SQLITE_READONLY_DBMOVED) {
+        return Kind::Refused;
+    }
     match primary_code(error) {
         Some(ffi::SQLITE_BUSY | ffi::SQLITE_LOCKED) => Kind::Busy,
         Some(ffi::SQLITE_INTERRUPT) => Kind::Interrupted,
@@ -75,6 +79,13 @@ fn explain(explained: Error, error: &rusqlite::Error) -> Error {
     };
     match primary_code(error) {
         Some(ffi::SQLITE_FULL) => explained.help("make room on the disk"),
+        // With a write-ahead log reading needs room as well, for the index of the log, and SQLite does not say that it was this.
+        Some(ffi::SQLITE_IOERR) if code(error) == Some(ffi::SQLITE_IOERR_SHMSIZE) => {
+            explained.help("make room on the disk: with a write-ahead log SQLite needs some even to read")
+        }
+        Some(ffi::SQLITE_READONLY) if code(error) == Some(ffi::SQLITE_READONLY_DBMOVED) => {
+            explained.help(MOVED)
+        }
         Some(ffi::SQLITE_CANTOPEN | ffi::SQLITE_READONLY) => explained.help(
             "SQLite keeps a journal beside the database: both the file and its folder must be writable",
         ),
@@ -82,6 +93,20 @@ fn explain(explained: Error, error: &rusqlite::Error) -> Error {
             .help("the file is damaged: `PRAGMA integrity_check` says how, and a backup helps"),
         _ => explained,
     }
+}
+
+/// What to do about a file that is not where it was opened.
+const MOVED: &str =
+    "the file was moved or replaced meanwhile, and nothing was changed: run the command again";
+
+/// Another file has the path by now, or none.
+pub(super) fn moved(path: &Path) -> Error {
+    let shown = path.display();
+    Error::new(
+        Kind::Refused,
+        format!("`{shown}` is not the file any more that was opened"),
+    )
+    .help(MOVED)
 }
 
 /// A statement failed: says which, for which object, and where in it.

@@ -43,6 +43,8 @@ pub struct Sqlite {
     target: Target,
     /// The file; none for a database in memory.
     path: Option<PathBuf>,
+    /// Which file that was when it was opened.
+    file: Option<open::FileId>,
     /// The database stands for a file that is not there yet.
     missing: bool,
     intent: Intent,
@@ -68,6 +70,7 @@ impl Sqlite {
                 database,
             },
             path,
+            file: None,
             missing: false,
             intent,
             rows: catalog::Rows::default(),
@@ -294,6 +297,14 @@ impl Database for Sqlite {
     }
 
     fn commit(&mut self) -> Result<(), Error> {
+        // SQLite looks for itself where it makes a journal for each transaction, and not with a write-ahead log: the log lies
+        // under the file's name, so that what is meant for this file would be found, and written, into the one in its place.
+        if let (Some(path), Some(file)) = (&self.path, self.file)
+            && !open::has_still(path, file)
+        {
+            migrate::rollback(&self.connection)?;
+            return Err(errors::moved(path));
+        }
         migrate::commit(&self.connection, self.lock_timeout)
     }
 

@@ -49,11 +49,9 @@ pub fn open(options: &Options<'_>) -> Result<Sqlite, Error> {
     if options.intent == Intent::Write && read_only {
         return Err(not_writable(path, found));
     }
-    Ok(Sqlite::new(
-        connection,
-        Some(identity(path)),
-        options.intent,
-    ))
+    let mut database = Sqlite::new(connection, Some(identity(path)), options.intent);
+    database.file = Some(found.file);
+    Ok(database)
 }
 
 /// What a look at a file tells.
@@ -63,6 +61,29 @@ pub(super) struct Found {
     wal: bool,
     /// There is a journal beside it, of whatever kind.
     journal: bool,
+    /// Which file it is.
+    file: FileId,
+}
+
+/// Which file has a path, as the system tells files apart: the device and the number on it.
+pub(super) type FileId = (u64, u64);
+
+/// Which file this is.
+#[cfg(unix)]
+fn file_id(metadata: &fs::Metadata) -> FileId {
+    use std::os::unix::fs::MetadataExt;
+    (metadata.dev(), metadata.ino())
+}
+
+/// The same for all: Windows lets nobody replace a file that is open.
+#[cfg(not(unix))]
+fn file_id(_: &fs::Metadata) -> FileId {
+    (0, 0)
+}
+
+/// Whether the path has still that file. Of a path at which nothing can be seen, it has not.
+pub(super) fn has_still(path: &Path, file: FileId) -> bool {
+    fs::metadata(path).is_ok_and(|metadata| file_id(&metadata) == file)
 }
 
 /// Look at a path without SQLite; `None` when nothing is there.
@@ -118,6 +139,7 @@ fn inspect(path: &Path) -> Result<Option<Found>, Error> {
         // The manual, "Database File Format", 1.3.3: 2 means WAL.
         wal: header.get(18) == Some(&2) || header.get(19) == Some(&2),
         journal: beside(path, "-wal").exists() || beside(path, "-journal").exists(),
+        file: file_id(&metadata),
     }))
 }
 
