@@ -29,6 +29,14 @@ pub(crate) fn trials() -> Vec<Trial> {
             },
         );
         trials.push(of_a_user.with_ignored_flag(engine.is_missing()));
+        let of_numbers = Trial::test(
+            format!("commanded::{}::a_number_holds_no_time", engine.name()),
+            move || {
+                a_number_holds_no_time(&mut *engine.live());
+                Ok(())
+            },
+        );
+        trials.push(of_numbers.with_ignored_flag(engine.is_missing()));
         for folder in folders() {
             let kind = folder.file_name().unwrap().to_string_lossy().into_owned();
             let name = format!("{kind}::{}::its_tests", engine.name());
@@ -40,6 +48,27 @@ pub(crate) fn trials() -> Vec<Trial> {
         }
     }
     trials
+}
+
+/// Where the engine would refuse the time, and every write with it, the plan does.
+fn a_number_holds_no_time(live: &mut dyn Live) {
+    live.batch("CREATE TABLE dated (id integer PRIMARY KEY, made integer, changed integer);");
+    for (kind, column) in [("created_at", "made"), ("updated_at", "changed")] {
+        let with = |value: &str| {
+            format!(
+                "version = 1\n[[trigger]]\nuse = \"{kind}\"\ntable = \"dated\"\nwith = {{ column = \"{column}\"{value} }}\n"
+            )
+        };
+        let sandbox = Sandbox::with_spec(&with(""));
+        let run = sandbox.on(live, &["plan"]);
+        if live.dialect() == "sqlite" {
+            run.ok();
+        } else {
+            run.code(1).says(&[column, "int", "holds no time"]);
+        }
+        let sandbox = Sandbox::with_spec(&with(", value = \"1\""));
+        sandbox.on(live, &["plan"]).ok();
+    }
 }
 
 fn built_in(kind: &str, live: &mut dyn Live) {
