@@ -691,6 +691,39 @@ fn postgres_two_at_once() {
     assert_ne!(wait(first, "apply").code, None);
 }
 
+/// Of two that apply the same, the one that comes later finds nothing left to do.
+fn same_at_once(live: &mut dyn Live, hold: &str) {
+    live.batch(TABLES);
+    let sandbox = Sandbox::with_spec(SPEC);
+    live.batch(hold);
+    let start = || {
+        let mut command =
+            sandbox.command(&["--url", &live.url(), "apply", "--yes", "--wait", "50"]);
+        let piped = command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        piped.spawn().unwrap()
+    };
+    let both = [start(), start()];
+    // Long enough for both to have planned.
+    std::thread::sleep(Duration::from_secs(2));
+    live.batch("ROLLBACK");
+    for child in both {
+        wait(child, "one of two").ok();
+    }
+    assert_eq!(live.versions(), ["1 applied"]);
+    sandbox.on(live, &["plan", "--detailed-exitcode"]).ok();
+}
+
+#[test]
+fn sqlite_same_at_once() {
+    same_at_once(&mut Sqlite::new(), "BEGIN IMMEDIATE");
+}
+
+#[test]
+fn postgres_same_at_once() {
+    let hold = "BEGIN; INSERT INTO users VALUES (7, 'a', 1)";
+    same_at_once(&mut Postgres::new(), hold);
+}
+
 /// The server goes away in the middle: nothing was committed, and it says so.
 #[test]
 fn postgres_connection_lost() {

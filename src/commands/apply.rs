@@ -127,6 +127,14 @@ impl How {
         context.connect(spec, Intent::Write)
     }
 
+    /// How long to wait for locks.
+    fn patience(&self) -> Patience {
+        Patience {
+            lock_timeout: Duration::from_millis(self.lock_timeout),
+            total: Duration::from_secs(self.wait),
+        }
+    }
+
     /// Run a job as the next migration, with progress, and stop cleanly at a signal.
     pub fn run(
         &self,
@@ -141,12 +149,8 @@ impl How {
             // it had read by half, and refuses all that is written to its table until that is flushed.
             Protocol::Journal => Box::new(|| ()),
         })?;
-        let patience = Patience {
-            lock_timeout: Duration::from_millis(self.lock_timeout),
-            total: Duration::from_secs(self.wait),
-        };
         let settings = Settings {
-            patience,
+            patience: self.patience(),
             message: self.message.clone(),
             writer,
         };
@@ -218,10 +222,7 @@ impl Apply {
         plan.refuse_conflicts()?;
         self.how.refuse_hazards(context, &plan, &allowed)?;
         if plan.is_empty() {
-            if context.output.format == Format::Json {
-                context.output.result(&json::applied(None)?)?;
-            }
-            return Ok(Outcome::Done);
+            return nothing_done(context);
         }
         self.how.confirm(context, "Make these changes?")?;
 
@@ -235,21 +236,23 @@ impl Apply {
         let migration = match self.how.run(context, job, writer, &mut *database) {
             Ok(migration) => migration,
             Err(error) => {
-                // What is wrong with a body was left to the migration to find; the check says it with its place in the
-                // spec.
-                if error.kind == Kind::Failed && self.plan.is_none() {
-                    // A pooler may have one connection for all that we do.
-                    drop(database);
-                    if let Err(found) = make_plan(context, &self.options(false)?)
-                        && found
-                            .diagnostics
-                            .iter()
-                            .any(|diagnostic| diagnostic.place.is_some())
-                    {
-                        return Err(found);
-                    }
+                if self.plan.is_some() || !matches!(error.kind, Kind::Failed | Kind::Refused) {
+                    return Err(error);
                 }
-                return Err(error);
+                // A pooler may have one connection for all that we do.
+                drop(database);
+                return match (error.kind, make_plan(context, &self.options(false)?)) {
+                    // What is wrong with a body was left to the migration to find; the check says it with its place in the spec.
+                    (Kind::Failed, Err(found)) if has_place(&found) => Err(found),
+                    // Several may apply the same spec at the same time, as one in each new container does.
+                    (Kind::Refused, Ok(planned)) if planned.plan.is_empty() => {
+                        context.output.remark(
+                            "Another run has done the same meanwhile: nothing is left to do.\n",
+                        )?;
+                        nothing_done(context)
+                    }
+                    _ => Err(error),
+                };
             }
         };
         report(context, &migration)?;
@@ -267,9 +270,23 @@ impl Apply {
         if database.protocol() == Protocol::Transaction {
             return Ok(false);
         }
-        let Some(broken) = journal::broken(database)? else {
+        let Some(mut broken) = journal::broken(database)? else {
             return Ok(false);
         };
+        if !broken.is_clear() {
+            // It may still be running: what a template of the user's own has made looks like somebody else's change until that is
+            // recorded. Whoever has the lock knows that nobody is at it any more.
+            let mut locked = context.connect(spec, Intent::Write)?;
+            locked.begin(self.how.patience())?;
+            let found = journal::broken(&mut *locked);
+            let ended = locked.abort();
+            let found = found?;
+            ended?;
+            let Some(found) = found else {
+                return Ok(true);
+            };
+            broken = found;
+        }
         context
             .output
             .remark(&super::repair::shown(Some(&broken)))?;
@@ -324,6 +341,20 @@ impl Apply {
             &context.output.palette(),
         ))
     }
+}
+
+/// The end of an apply that has changed nothing.
+fn nothing_done(context: &Context) -> Result<Outcome, Error> {
+    if context.output.format == Format::Json {
+        context.output.result(&json::applied(None)?)?;
+    }
+    Ok(Outcome::Done)
+}
+
+/// Whether an error says where in the spec it is.
+fn has_place(error: &Error) -> bool {
+    let mut diagnostics = error.diagnostics.iter();
+    diagnostics.any(|diagnostic| diagnostic.place.is_some())
 }
 
 impl Context {

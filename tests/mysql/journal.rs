@@ -52,6 +52,10 @@ pub(crate) const TESTS: &[(&str, Test)] = &[
         new_triggers_wait_for_a_table_in_use,
     ),
     (
+        "a_migration_at_work_is_not_taken_for_a_broken_one",
+        a_migration_at_work_is_not_taken_for_a_broken_one,
+    ),
+    (
         "two_at_once_are_one_after_the_other",
         two_at_once_are_one_after_the_other,
     ),
@@ -474,6 +478,45 @@ fn new_triggers_wait_for_a_table_in_use(engine: Engine) {
         .says(&["locked", "undone"]);
     reader.query_drop("ROLLBACK").unwrap();
     assert_eq!(live.snapshot(), before);
+}
+
+/// What a template of one's own has made may be somebody's change until the migration has written down what came of it.
+fn a_migration_at_work_is_not_taken_for_a_broken_one(engine: Engine) {
+    let mut live = Mysql::of(engine);
+    tables(&mut live, 2);
+    let all = |step| {
+        let triggers = counting("t0", "a", step) + &counting("t1", "b", step);
+        format!("version = 1\ntemplates = \"templates\"\n{triggers}")
+    };
+    let sandbox = common::Sandbox::with_spec(&all(1));
+    let built_in = include_str!("../../templates/mysql/create_trigger.sql");
+    let own = built_in.replace("BEGIN\n", "BEGIN\nSET @ours = 1;\n");
+    sandbox.write("templates/mysql/create_trigger.sql", own);
+    sandbox.on(&live, &["apply", "--yes"]).ok();
+    empty_plan(&sandbox, &live);
+
+    sandbox.write("triggers.toml", all(2));
+    let mut reader = live.connect();
+    reader.query_drop("START TRANSACTION").unwrap();
+    reader.query_drop("SELECT * FROM t1").unwrap();
+    let url = live.url();
+    let start = || {
+        let mut command = sandbox.command(&["--url", &url, "apply", "--yes", "--wait", "50"]);
+        let piped = command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        piped.spawn().unwrap()
+    };
+    let first = start();
+    wait_for_lock(&mut live);
+    let second = start();
+    common::eventually("the other waits for the migration lock", || {
+        let waiting = "SELECT COUNT(*) FROM information_schema.PROCESSLIST WHERE DB = DATABASE() AND INFO LIKE 'SELECT GET_LOCK(%'";
+        live.run(waiting) == "1\n"
+    });
+    reader.query_drop("ROLLBACK").unwrap();
+    common::wait(first, "the first apply").ok();
+    common::wait(second, "the second apply").ok();
+    empty_plan(&sandbox, &live);
+    assert_eq!(live.versions(), ["1 applied", "2 applied"]);
 }
 
 fn two_at_once_are_one_after_the_other(engine: Engine) {

@@ -750,7 +750,7 @@ impl Walk {
         let codes = runs.each_ref().map(|run| run.code);
         assert!(codes.contains(&Some(0)), "{codes:?}\n{}", self.trail);
         assert!(
-            codes.iter().all(|code| matches!(code, Some(0 | 3 | 4))),
+            codes.iter().all(|code| matches!(code, Some(0 | 4))),
             "{codes:?}\n{}",
             self.trail
         );
