@@ -119,86 +119,73 @@ impl<'a> Planner<'a> {
         }
         let names = names(&fields);
         let followed = followed(self.evidence.recorded.get(sides.from), &wanted);
-        let (action, because) = if *sides.id != *sides.from
-            && sides.id.table() != sides.from.table()
-        {
-            let message = match record {
-                // A table that was built anew beside the old one, and swapped with it by a rename, leaves it there.
-                Some(record) => format!(
-                    "gone from its table since version {}, and the name is taken by {}: it went along with a table that was renamed, or \
-                         somebody made it there",
-                    record.version, sides.from
-                ),
-                None => format!(
-                    "the name is taken by {}, which triggerctl did not create",
-                    sides.from
-                ),
+        let (action, because) =
+            if *sides.id != *sides.from && sides.id.table() != sides.from.table() {
+                (Action::Conflict, taken(record, sides).into())
+            } else if record.is_none() && *sides.id != *sides.from && !self.options.adopt {
+                let message = format!(
+                    "`{}`, from which it is renamed, is there, but triggerctl did not create it",
+                    sides.from.name()
+                );
+                (Action::Conflict, Cow::from(message))
+            } else if *sides.id != *sides.from {
+                (
+                    Action::Rename,
+                    Cow::from(format!("renamed from `{}` in the spec", sides.from.name())),
+                )
+            } else if fields.is_empty() && record.is_none() {
+                (
+                    Action::Adopt,
+                    Cow::from("in the database already, as the spec has it"),
+                )
+            } else if fields.is_empty() && !drift.is_empty() {
+                (
+                    Action::Adopt,
+                    Cow::from("changed in the database to what the spec has"),
+                )
+            } else if fields.is_empty() {
+                (
+                    Action::Adopt,
+                    Cow::from("written or stored differently, but the same"),
+                )
+            } else if record.is_none() && self.options.adopt {
+                (
+                    Action::Replace,
+                    Cow::from(format!("taken over, and differs from the spec: {names}")),
+                )
+            } else if record.is_none() {
+                (Action::Conflict, self.not_ours(&sides.id, &names).into())
+            } else if drift.is_empty() && !rendered_anew {
+                // What no fingerprint holds: its place among its siblings.
+                let version = record.map_or(0, |record| record.version);
+                (
+                    Action::Restore,
+                    Cow::from(format!("changed by hand since version {version}: {names}")),
+                )
+            } else if drift.is_empty() {
+                let because = match followed {
+                    None => format!("the spec changed: {names}"),
+                    Some(followed) if followed.templates_changed => {
+                        format!("the spec changed, and {}: {names}", followed.what)
+                    }
+                    Some(followed) => format!("{names} changes because {}", followed.what),
+                };
+                (Action::Replace, Cow::from(because))
+            } else {
+                let version = record.map_or(0, |record| record.version);
+                let drifted = self::names(&drift);
+                let also = match followed {
+                    Some(followed) if rendered_anew => format!(", and {}", followed.what),
+                    _ if rendered_anew => ", and the spec changed too".to_owned(),
+                    _ => String::new(),
+                };
+                (
+                    Action::Restore,
+                    Cow::from(format!(
+                        "changed by hand since version {version}: {drifted}{also}"
+                    )),
+                )
             };
-            (Action::Conflict, Cow::from(message))
-        } else if record.is_none() && *sides.id != *sides.from && !self.options.adopt {
-            let message = format!(
-                "`{}`, from which it is renamed, is there, but triggerctl did not create it",
-                sides.from.name()
-            );
-            (Action::Conflict, Cow::from(message))
-        } else if *sides.id != *sides.from {
-            (
-                Action::Rename,
-                Cow::from(format!("renamed from `{}` in the spec", sides.from.name())),
-            )
-        } else if fields.is_empty() && record.is_none() {
-            (
-                Action::Adopt,
-                Cow::from("in the database already, as the spec has it"),
-            )
-        } else if fields.is_empty() && !drift.is_empty() {
-            (
-                Action::Adopt,
-                Cow::from("changed in the database to what the spec has"),
-            )
-        } else if fields.is_empty() {
-            (
-                Action::Adopt,
-                Cow::from("written or stored differently, but the same"),
-            )
-        } else if record.is_none() && self.options.adopt {
-            (
-                Action::Replace,
-                Cow::from(format!("taken over, and differs from the spec: {names}")),
-            )
-        } else if record.is_none() {
-            (Action::Conflict, self.not_ours(&sides.id, &names).into())
-        } else if drift.is_empty() && !rendered_anew {
-            // What no fingerprint holds: its place among its siblings.
-            let version = record.map_or(0, |record| record.version);
-            (
-                Action::Restore,
-                Cow::from(format!("changed by hand since version {version}: {names}")),
-            )
-        } else if drift.is_empty() {
-            let because = match followed {
-                None => format!("the spec changed: {names}"),
-                Some(followed) if followed.templates_changed => {
-                    format!("the spec changed, and {}: {names}", followed.what)
-                }
-                Some(followed) => format!("{names} changes because {}", followed.what),
-            };
-            (Action::Replace, Cow::from(because))
-        } else {
-            let version = record.map_or(0, |record| record.version);
-            let drifted = self::names(&drift);
-            let also = match followed {
-                Some(followed) if rendered_anew => format!(", and {}", followed.what),
-                _ if rendered_anew => ", and the spec changed too".to_owned(),
-                _ => String::new(),
-            };
-            (
-                Action::Restore,
-                Cow::from(format!(
-                    "changed by hand since version {version}: {drifted}{also}"
-                )),
-            )
-        };
         self.build(
             sides,
             Decision {
@@ -437,6 +424,22 @@ impl<'a> Planner<'a> {
             faults_allowed: sides.desired.is_some_and(|desired| desired.faults_allowed),
             ..step.change(self.database, self.renderer)?
         })
+    }
+}
+
+/// Why a trigger cannot be made: its name is that of one on another table.
+fn taken(record: Option<&Record>, sides: &Sides<'_>) -> String {
+    match record {
+        // A table that was built anew beside the old one, and swapped with it by a rename, leaves it there.
+        Some(record) => format!(
+            "gone from its table since version {}, and the name is taken by {}: it went along with a table that was renamed, or \
+             somebody made it there",
+            record.version, sides.from
+        ),
+        None => format!(
+            "the name is taken by {}, which triggerctl did not create",
+            sides.from
+        ),
     }
 }
 
