@@ -12,6 +12,7 @@ pub(crate) mod cluster;
 pub(crate) mod console;
 pub(crate) mod mysql;
 pub(crate) mod mysql_server;
+pub(crate) mod port;
 pub(crate) mod postgres;
 pub(crate) mod property;
 pub(crate) mod server;

@@ -1,12 +1,11 @@
 //! A PostgreSQL server of the test's own, for what cannot be done to the shared one: passwords, standbys, stops.
 
-use std::net::TcpListener;
 use std::path::PathBuf;
 use std::process::{Child, Stdio};
 
 use postgres::{Client, NoTls};
 
-use super::{cluster, eventually};
+use super::{cluster, eventually, port};
 
 pub(crate) struct Server {
     folder: tempfile::TempDir,
@@ -39,13 +38,9 @@ impl Server {
     }
 
     pub(crate) fn start(&mut self) {
-        // Another process may take the port in between: then the next one.
+        // Somebody else may take the port in between: then the next one.
         for _ in 0..20 {
-            let port = TcpListener::bind(("127.0.0.1", 0))
-                .unwrap()
-                .local_addr()
-                .unwrap()
-                .port();
+            let port = port::free();
             let log = std::fs::File::create(self.folder.path().join("log")).unwrap();
             let mut process = cluster::program("postgres", self.folder.path())
                 .arg("-D")

@@ -3,8 +3,8 @@
 use std::io::{Read, Write};
 use std::time::{Duration, Instant};
 
-use crate::server::{Options, Server, free_port};
-use crate::{assert_refused, connected, environment, fake};
+use crate::server::{Options, Server};
+use crate::{assert_refused, connected, environment, fake, port};
 
 #[test]
 fn what_a_server_refuses() {
@@ -113,7 +113,7 @@ fn what_a_server_refuses() {
 fn what_is_wrong_with_the_surroundings() {
     let home = tempfile::tempdir().unwrap();
     let bare = environment(home.path(), &[]);
-    let dead = free_port();
+    let dead = port::free();
     assert_refused(
         &format!("postgres://127.0.0.1:{dead}/x"),
         &bare,

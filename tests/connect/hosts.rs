@@ -1,7 +1,7 @@
 //! Sockets, addresses and names, one or several; servers that are standbys.
 
-use crate::server::{Options, Server, free_port};
-use crate::{assert_refused, connected, environment, fake};
+use crate::server::{Options, Server};
+use crate::{assert_refused, connected, environment, fake, port};
 
 #[test]
 fn several_hosts() {
@@ -12,7 +12,7 @@ fn several_hosts() {
     });
     let home = tempfile::tempdir().unwrap();
     let mut bare = environment(home.path(), &[]);
-    let dead = free_port();
+    let dead = port::free();
     let (first, second) = (primary.port, standby.port);
     let url = |hosts: &str, more: &str| {
         format!("postgres://postgres@{hosts}/postgres?connect_timeout=5&{more}")

@@ -15,6 +15,8 @@ mod fake;
 mod hosts;
 mod identities;
 mod passwords;
+#[path = "../common/port.rs"]
+mod port;
 mod server;
 mod tls;
 

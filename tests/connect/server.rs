@@ -1,13 +1,12 @@
 //! A private PostgreSQL server in a temporary folder, stopped when it goes out of scope.
 
-use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::Child;
 use std::time::{Duration, Instant};
 
 use triggerctl::db::postgres::connect::connect_in;
 
-use crate::{cluster, environment, postgres_url};
+use crate::{cluster, environment, port, postgres_url};
 
 /// A running server.
 pub(crate) struct Server {
@@ -36,7 +35,7 @@ impl Server {
         }
         cluster::hand_over(folder.path());
         let data = cluster::make(folder.path());
-        let port = free_port();
+        let port = port::free();
         std::fs::write(
             data.join("pg_hba.conf"),
             format!(
@@ -156,10 +155,4 @@ impl Drop for Server {
 pub(crate) fn close(path: &Path) {
     use std::os::unix::fs::PermissionsExt;
     std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600)).unwrap();
-}
-
-/// A port that nothing listens on at the moment.
-pub(crate) fn free_port() -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    listener.local_addr().unwrap().port()
 }

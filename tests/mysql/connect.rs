@@ -7,7 +7,7 @@ use mysql::prelude::Queryable;
 
 use crate::common::mysql::{Engine, Mysql, connect, with_database};
 use crate::common::mysql_server::MysqlServer;
-use crate::common::{Live, Run, Sandbox};
+use crate::common::{Live, Run, Sandbox, port};
 use crate::fake;
 use crate::{Test, counting, empty_plan, spec, tables};
 
@@ -78,14 +78,6 @@ fn certificates() -> tempfile::TempDir {
     folder
 }
 
-fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0")
-        .unwrap()
-        .local_addr()
-        .unwrap()
-        .port()
-}
-
 /// It has no triggers, and takes CREATE TRIGGER for a mistake. It cannot be had here: what it answers is known.
 fn tidb_is_refused(_engine: Engine) {
     let sandbox = spec(&counting("t0", "a", 1));
@@ -112,7 +104,7 @@ fn tidb_is_refused(_engine: Engine) {
 fn tls_over_tcp(engine: Engine) {
     let files = certificates();
     let file = |name: &str| files.path().join(name).display().to_string();
-    let port = free_port();
+    let port = port::free();
     let server = MysqlServer::start(
         engine,
         &[
@@ -206,7 +198,7 @@ fn tls_over_tcp(engine: Engine) {
 }
 
 fn own_certificates(sandbox: &Sandbox) {
-    let port = free_port();
+    let port = port::free();
     let server = MysqlServer::start(
         Engine::Mysql9,
         &[&format!("--port={port}"), "--bind-address=127.0.0.1"],
@@ -406,7 +398,7 @@ fn what_is_wrong_with_a_connection_is_said(engine: Engine) {
     plan("mysql://root@localhost/x?socket=/nowhere.sock")
         .code(1)
         .says(&["cannot reach", "/nowhere.sock"]);
-    let port = free_port();
+    let port = port::free();
     plan(&format!("mysql://root@127.0.0.1:{port}/x"))
         .code(1)
         .says(&["cannot reach", &port.to_string()]);
