@@ -8,7 +8,7 @@ use std::process::Command;
 
 use common::{Live, Sandbox, finish, repository, script};
 
-for_each_dialect!(sqlalchemy, shell, example);
+for_each_dialect!(sqlalchemy, shell, example, a_script_carries_every_text);
 
 /// A database with the example's tables and triggers.
 fn prepared(live: &mut dyn Live) -> Sandbox {
@@ -91,4 +91,54 @@ fn example(live: &mut dyn Live) {
         "SELECT old_age, new_age FROM age_changes ORDER BY old_age",
         "30|31\n40|41",
     );
+}
+
+/// A trigger whose text in quotes is this one, escaped as TOML has it.
+fn says(text: &str) -> String {
+    format!(
+        "version = 1\n[[trigger]]\nname = \"says\"\ntable = \"t\"\ntiming = \"after\"\nevents = [\"insert\"]\n\
+         body = \"INSERT INTO log VALUES ('{text}');\"\n"
+    )
+}
+
+/// What the shells might take for words of their own.
+const ODD: &str = r#"a\n.quit\n\\q\n\\! false\n:name :'name' :\"x\"\n\\gexec\nDELIMITER ;\n// ; $$ $body$ -- /* \tb \u2028\n/\ngo\n\rc"#;
+
+fn a_script_carries_every_text(live: &mut dyn Live) {
+    live.batch("CREATE TABLE t (id integer PRIMARY KEY, s text); CREATE TABLE log (s text)");
+    let is_sqlite = live.dialect() == "sqlite";
+    let text = ODD.replace(":'name'", ":''name''");
+    let sandbox = Sandbox::with_spec(&says(&text));
+    let by_script = |live: &mut dyn Live| {
+        let sql = sandbox.on(live, &["plan", "--format", "sql"]).ok().stdout;
+        script(live, &sql).ok();
+        sandbox.on(live, &["check"]).ok();
+    };
+    by_script(live);
+    // What somebody wrote with other line ends is what the script looks at again.
+    if is_sqlite {
+        live.batch("DROP TRIGGER says; CREATE TRIGGER says\r\nAFTER INSERT ON t BEGIN\r\n SELECT 'a\r\nb \u{240d}'; END");
+        by_script(live);
+    }
+    sandbox.write("triggers.toml", says(r"a\r\nb"));
+    if !is_sqlite {
+        return by_script(live);
+    }
+    // The shell would lose them.
+    sandbox
+        .on(live, &["plan", "--format", "sql"])
+        .code(3)
+        .says(&[
+            "cannot be written as a script",
+            "trigger says on t",
+            "char(13)",
+        ]);
+    sandbox.on(live, &["apply", "--yes"]).ok();
+    sandbox.on(live, &["check"]).ok();
+    // In between it is a line end like any other.
+    sandbox.write(
+        "triggers.toml",
+        says("c").replace("VALUES (", r"VALUES\r\n("),
+    );
+    by_script(live);
 }

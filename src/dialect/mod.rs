@@ -392,6 +392,11 @@ pub trait Dialect: Sync {
         ";"
     }
 
+    /// Whether the client that runs a script hands a text in quotes on with the carriage returns at the ends of its lines.
+    fn script_keeps_returns(&self) -> bool {
+        true
+    }
+
     /// What this engine calls a lock.
     fn lock_name(&self, mode: LockMode) -> &'static str {
         match mode {

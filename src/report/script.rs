@@ -9,11 +9,13 @@ use serde::Serialize;
 
 use crate::apply::{Expected, Job};
 use crate::db::size::TableSize;
-use crate::db::{Database, Depth, Fingerprint, Migration, Protocol};
-use crate::error::Error;
+use crate::db::{Database, Depth, Fingerprint, Migration, Protocol, Statement};
+use crate::dialect::Dialect;
+use crate::error::{Diagnostic, Error, Kind};
 use crate::history::{Present, Row, Writer};
 use crate::model::{Definition, ObjectId};
 use crate::plan::{Change, Lock, ObjectRef, Plan};
+use crate::sql::tokens;
 
 /// What the templates of a script's two ends see.
 #[derive(Serialize)]
@@ -35,6 +37,8 @@ struct Rested<'a> {
     live: Option<&'a Fingerprint>,
     /// The text that the engine keeps to the letter, where it does: what is compared where it cannot work out a digest.
     text: Option<String>,
+    /// What stands for each carriage return in it, where there are any: the shell drops those at the end of a line.
+    returns: Option<String>,
 }
 
 /// The script of a plan.
@@ -116,6 +120,7 @@ pub fn plan(
     }
     let mut before: Option<&ObjectId> = None;
     for statement in &job.up {
+        must_arrive(statement, database.dialect())?;
         let object = statement.object.as_deref();
         let begins = object.filter(|object| before != Some(*object));
         before = object;
@@ -189,10 +194,16 @@ fn rested<'a>(plan: &'a Plan, database: &mut dyn Database) -> Result<Vec<Rested<
                 Some(Definition::Trigger(trigger)) => trigger.verbatim.clone(),
                 _ => None,
             };
+            let returns = text.as_deref().and_then(mark_of_returns);
+            let text = match (text, &returns) {
+                (Some(text), Some(mark)) => Some(text.replace('\r', mark)),
+                (text, _) => text,
+            };
             Rested {
                 object: &rested.object,
                 live: rested.live.as_deref(),
                 text,
+                returns,
             }
         })
         .collect())
@@ -241,4 +252,39 @@ fn rows(plan: &Plan, job: &Job, database: &dyn Database) -> Result<Vec<Row>, Err
         });
     }
     Ok(rows)
+}
+
+/// What can stand for the carriage returns of a text: it is not in there.
+fn mark_of_returns(text: &str) -> Option<String> {
+    const MARK: char = '\u{240d}';
+    let mut mark = MARK.to_string();
+    while text.contains(&mark) {
+        mark.push(MARK);
+    }
+    text.contains('\r').then_some(mark)
+}
+
+/// That the client which runs the script hands every statement on as it is.
+fn must_arrive(statement: &Statement, dialect: &dyn Dialect) -> Result<(), Error> {
+    if dialect.script_keeps_returns() {
+        return Ok(());
+    }
+    let sql = &statement.sql;
+    let is_lost = tokens(sql, dialect.syntax())
+        .any(|token| !token.is_blank() && token.text(sql).contains("\r\n"));
+    if !is_lost {
+        return Ok(());
+    }
+    let what = match &statement.object {
+        Some(object) => format!("{object} has a text in quotes with CRLF line ends"),
+        None => "a statement has a text in quotes with CRLF line ends".to_owned(),
+    };
+    Err(Diagnostic::new("the plan cannot be written as a script")
+        .note(format!(
+            "{what}, whose carriage returns the `sqlite3` shell would drop"
+        ))
+        .help(
+            "`triggerctl apply` makes these changes; for a script, write the text with `char(13)`",
+        )
+        .into_error(Kind::Refused))
 }

@@ -10,7 +10,7 @@ BEGIN IMMEDIATE;
 -- What every trigger was like, to the letter, when this was made: to look again before anything is done.
 CREATE TEMP TABLE triggerctl_was (tbl_name, name, sql);
 {% for item in rests_on -%}
-INSERT INTO temp.triggerctl_was VALUES ({{ (item.object.table or '') | literal }}, {{ item.object.name | literal }}, {{ item.text | literal }});
+INSERT INTO temp.triggerctl_was VALUES ({{ (item.object.table or '') | literal }}, {{ item.object.name | literal }}, {% if item.returns is none %}{{ item.text | literal }}{% else %}replace({{ item.text | literal }}, {{ item.returns | literal }}, char(13)){% endif %});
 {% endfor -%}
 CREATE TEMP VIEW triggerctl_moved AS
 SELECT was.name FROM temp.triggerctl_was AS was

@@ -357,6 +357,8 @@ impl Live for Mysql {
             "--default-character-set=utf8mb4",
             // Left to itself, it takes comments away.
             "--comments",
+            // It would also rewrite line ends.
+            "--binary-mode",
             "--user=root",
         ]);
         match self.base.split_once("socket=") {

@@ -172,4 +172,11 @@ fn a_script_does_the_same(engine: Engine) {
     // The same script a second time stops before it has done anything.
     let run = common::script(&live, &sql);
     assert_ne!(run.code, Some(0), "{run}");
+    // What the client might take for words of its own, and line ends that it would rewrite.
+    let odd = r"a\r\n.quit\n\\\\q\n\\G \\g\nDELIMITER ;\n// ; -- /* # \tb \u2028\n/\ngo\n\rc";
+    let trigger = counting("t0", "b", 1).replace("'b 1'", &format!("'{odd}'"));
+    sandbox.write("triggers.toml", format!("version = 1\n\n{trigger}"));
+    let sql = sandbox.on(&live, &["plan", "--format", "sql"]).ok().stdout;
+    common::script(&live, &sql).ok();
+    sandbox.on(&live, &["check"]).ok();
 }

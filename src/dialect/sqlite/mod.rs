@@ -79,6 +79,11 @@ impl Dialect for Sqlite {
         quoting::literal(text)
     }
 
+    fn script_keeps_returns(&self) -> bool {
+        // The shell reads line by line, and takes a carriage return at the end for a part of the line's end.
+        false
+    }
+
     fn qualifies(&self) -> bool {
         false
     }
