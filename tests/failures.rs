@@ -970,3 +970,26 @@ fn a_failure_with_one_connection_alone() {
         .says(&["DDL is frozen"])
         .never_says(&["too many connections"]);
 }
+
+/// A recursion that goes wrong deep down names every level: the first ones tell where.
+#[test]
+fn a_long_context_is_cut() {
+    let mut live = Postgres::new();
+    live.batch(TABLES);
+    live.batch(
+        "CREATE FUNCTION deep(n integer) RETURNS void LANGUAGE plpgsql AS $$BEGIN
+             IF n = 0 THEN RAISE EXCEPTION 'too deep'; END IF;
+             PERFORM deep(n - 1);
+         END$$;
+         CREATE FUNCTION watched() RETURNS event_trigger LANGUAGE plpgsql AS $$BEGIN PERFORM deep(40); END$$;
+         CREATE EVENT TRIGGER watched ON ddl_command_start WHEN TAG IN ('CREATE TRIGGER') EXECUTE FUNCTION watched()",
+    );
+    let run = Sandbox::with_spec(SPEC).on(&live, &["apply", "--yes"]);
+    live.batch("DROP EVENT TRIGGER watched");
+    // Two lines each level, and some above.
+    run.code(1).says(&[
+        "too deep",
+        "deep(integer) line 2 at RAISE",
+        "(and 71 more lines)",
+    ]);
+}

@@ -162,9 +162,26 @@ fn diagnostic(failure: &postgres::Error, purpose: &str) -> Diagnostic {
     }
 }
 
+/// DETAIL and CONTEXT. A recursion that went too deep gives thousands of lines of the latter: the first ones tell where.
+pub(super) fn circumstances(answer: &DbError) -> Vec<String> {
+    const SHOWN: usize = 12;
+    let mut all: Vec<String> = answer.detail().map(str::to_owned).into_iter().collect();
+    if let Some(context) = answer.where_() {
+        let mut lines = context.lines();
+        let mut shown: Vec<&str> = lines.by_ref().take(SHOWN).collect();
+        let left = lines.count();
+        let more = format!("(and {left} more lines)");
+        if left > 0 {
+            shown.push(&more);
+        }
+        all.push(shown.join("\n"));
+    }
+    all
+}
+
 /// DETAIL and CONTEXT become notes, HINT and what we know about the code become help.
 fn details(mut diagnostic: Diagnostic, answer: &DbError) -> Diagnostic {
-    for detail in [answer.detail(), answer.where_()].into_iter().flatten() {
+    for detail in circumstances(answer) {
         diagnostic = diagnostic.note(detail);
     }
     // The server's hint is CASCADE, which takes from people what no plan has shown. (The code is that of DROP as well; the

@@ -10,7 +10,7 @@ use postgres::SimpleQueryMessage;
 use postgres::error::ErrorPosition;
 use postgres::types::{Kind as TypeKind, Type};
 
-use super::error::Cause;
+use super::error::{Cause, circumstances};
 use super::transaction::READING;
 use super::{Postgres, get, identifier};
 use crate::db::Statement;
@@ -198,11 +198,7 @@ impl Stage {
         });
         let all = statements(sql, &DIALECT);
         let only = all.first().filter(|_| all.len() == 1).cloned();
-        let mut notes: Vec<String> = [answer.detail(), answer.where_()]
-            .into_iter()
-            .flatten()
-            .map(str::to_owned)
-            .collect();
+        let mut notes = circumstances(answer);
         notes.extend(answer.hint().map(|hint| format!("hint: {hint}")));
         Trouble::Sql(Failure {
             message: answer.message().to_owned(),

@@ -9,7 +9,7 @@ use postgres::error::SqlState;
 use postgres::types::Type;
 use sha2::{Digest as _, Sha256};
 
-use super::error::{Cause, of_statement, words};
+use super::error::{Cause, circumstances, of_statement, words};
 use super::locks::LockKey;
 use super::record::FAST_COMPRESSION;
 use super::waits::{self, Waits};
@@ -251,8 +251,7 @@ impl Postgres {
         });
         let mut notes = vec![words(failure)];
         if let Some(answer) = failure.as_db_error() {
-            notes.extend(answer.detail().map(str::to_owned));
-            notes.extend(answer.where_().map(str::to_owned));
+            notes.extend(circumstances(answer));
         }
         // Savepoints come first: only then can the transaction ask who was in the way.
         let recovered = self.batch("undo a batch", "ROLLBACK TO SAVEPOINT triggerctl_batch");
