@@ -117,7 +117,10 @@ impl Context {
         match self.spec() {
             Ok(spec) => Ok(Some(spec)),
             Err(error) if self.given_url().is_some() && self.common.env.is_none() => {
-                if self.common.config.exists() {
+                // What `import > triggers.toml` writes to is there already, and empty.
+                let is_empty =
+                    std::fs::metadata(&self.common.config).is_ok_and(|file| file.len() == 0);
+                if self.common.config.exists() && !is_empty {
                     log::warn!("`{}` is left aside: {error}", self.common.config.display());
                 }
                 Ok(None)
