@@ -186,7 +186,42 @@ fn row_security_on_the_history_is_an_error_and_not_an_empty_history() {
     }
     // The owner sees all there is.
     sandbox.on(&live, &["check"]).ok();
-    live.batch(&format!("DROP OWNED BY {role}; DROP ROLE {role}"));
+    // Whoever logs in as another role lacks what that one lacks.
+    let acting = format!("acting_{}", live.name());
+    live.batch(&format!(
+        "ALTER TABLE triggerctl.objects DISABLE ROW LEVEL SECURITY;
+         CREATE ROLE {acting}; GRANT {acting} TO {role}; ALTER ROLE {role} SET role = '{acting}'"
+    ));
+    let ran = sandbox.run(&["plan", "--url", &url]).code(1);
+    ran.says(&[
+        &format!("role `{acting}` may not read the history"),
+        &format!("\"{acting}\"; GRANT SELECT"),
+    ]);
+    live.batch(&format!(
+        "DROP OWNED BY {role}; DROP ROLE {role}; DROP ROLE {acting}"
+    ));
+}
+
+/// What is created beside triggers is named by how its statement begins, not as the history's.
+#[test]
+fn a_table_that_cannot_be_created_is_named() {
+    let mut live = Postgres::new();
+    live.batch(
+        "CREATE TABLE t (id integer PRIMARY KEY, s text);
+         CREATE FUNCTION no_tables() RETURNS event_trigger LANGUAGE plpgsql AS $$BEGIN
+           RAISE EXCEPTION 'no tables here'; END$$;
+         CREATE EVENT TRIGGER no_tables ON ddl_command_start WHEN TAG IN ('CREATE TABLE')
+           EXECUTE FUNCTION no_tables()",
+    );
+    let sandbox = Sandbox::with_spec(
+        "version = 1\n[[trigger]]\nuse = 'audit'\ntable = 't'\ncreate_table = true\nwith = { target = 'seen' }\n",
+    );
+    let before = live.snapshot();
+    sandbox
+        .on(&live, &["apply", "--yes"])
+        .code(1)
+        .says(&["error: `CREATE TABLE public.seen` failed", "no tables here"]);
+    assert_eq!(live.snapshot(), before);
 }
 
 /// The server does not even begin a message that it cannot put into its encoding; the statement is named all the same.

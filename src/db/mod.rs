@@ -537,6 +537,18 @@ pub struct Statement {
     pub object: Option<Arc<ObjectId>>,
 }
 
+impl Statement {
+    /// How it begins, up to its list of columns or values: what it is called where no object says it.
+    pub fn heading(&self) -> String {
+        let line = self.sql.trim_start().lines().next().unwrap_or_default();
+        let heading = line.split('(').next().unwrap_or_default().trim_end();
+        match heading.char_indices().nth(80) {
+            Some((end, _)) => format!("{}…", &heading[..end]),
+            None => heading.to_owned(),
+        }
+    }
+}
+
 /// What was live before migrations, of the objects that they touched. See [`Database::befores`].
 pub type Befores = BTreeMap<ObjectId, Option<Option<Definition>>>;
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::{Kind, Parameter, Type};
 use crate::error::{Diagnostic, Span};
-use crate::spec::{Argument, Node, Tree, UseSpec, bare_expression};
+use crate::spec::{Argument, Node, Tree, UseSpec, bare_expression, is_key_of_trigger};
 
 /// The values of a kind's parameters, as they are written: what the use gives, else the default.
 #[derive(Debug)]
@@ -93,6 +93,9 @@ impl Kind {
             .max_by(|(left, _), (right, _)| left.total_cmp(right));
         let message = format!("the kind `{}` has no parameter `{name}`", self.name);
         let help = match near {
+            _ if is_key_of_trigger(name) => {
+                format!("`{name}` is a key of the trigger: write it beside `with`")
+            }
             Some((_, near)) => format!("did you mean `{near}`?"),
             None if self.parameters.is_empty() => "it takes none".to_owned(),
             None => {

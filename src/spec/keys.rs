@@ -265,6 +265,13 @@ pub(super) fn named(name: &str) -> &'static [&'static Key] {
     BY_NAME.get(name).map_or(&[], Vec::as_slice)
 }
 
+/// Whether `[[trigger]]` has a key of this name.
+pub fn is_key_of_trigger(name: &str) -> bool {
+    named(name)
+        .iter()
+        .any(|key| key.sections.contains(&Section::Trigger))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -34,7 +34,7 @@ use crate::model::{
 };
 
 pub(crate) use build::word;
-pub use keys::{DIALECTS, DialectKeys, Key, Section, Shape, every_key};
+pub use keys::{DIALECTS, DialectKeys, Key, Section, Shape, every_key, is_key_of_trigger};
 pub(crate) use kind::read as read_kind;
 pub use lint::{AllowSpec, LintSpec};
 pub use load::{Draft, LoadOptions};

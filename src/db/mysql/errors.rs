@@ -230,6 +230,6 @@ fn name(statement: &Statement) -> String {
         .unwrap_or_default();
     match &statement.object {
         Some(object) => format!("{verb} {object}"),
-        None => verb,
+        None => statement.heading(),
     }
 }

@@ -244,7 +244,7 @@ pub(super) fn of_statement(failure: &postgres::Error, statement: &Statement) -> 
     };
     let what = match &statement.object {
         Some(object) => format!("{} of {object} failed", verb(&statement.sql)),
-        None => format!("{} for the history failed", verb(&statement.sql)),
+        None => format!("`{}` failed", statement.heading()),
     };
     let mut diagnostic = Diagnostic::new(what);
     let file = |name: String, text: &str| {
@@ -255,7 +255,7 @@ pub(super) fn of_statement(failure: &postgres::Error, statement: &Statement) -> 
     };
     let name = match &statement.object {
         Some(object) => format!("<{} {object}>", verb(&statement.sql)),
-        None => format!("<{} for the history>", verb(&statement.sql)),
+        None => format!("<{}>", statement.heading()),
     };
     let (source, position) = match answer.position() {
         Some(ErrorPosition::Original(position)) => (file(name, &statement.sql), *position),

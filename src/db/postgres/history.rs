@@ -112,7 +112,8 @@ impl Postgres {
                     (SELECT pg_catalog.count(*) FROM pg_catalog.pg_attribute a
                      WHERE a.attrelid = m.oid AND NOT a.attisdropped AND a.attname = ANY ($2)),
                     (SELECT pg_catalog.count(*) FROM pg_catalog.pg_attribute a
-                     WHERE a.attrelid = o.oid AND NOT a.attisdropped AND a.attname = ANY ($3))
+                     WHERE a.attrelid = o.oid AND NOT a.attisdropped AND a.attname = ANY ($3)),
+                    current_user
              FROM pg_catalog.pg_namespace n
              LEFT JOIN pg_catalog.pg_class m ON m.relnamespace = n.oid AND m.relname = 'migrations'
              LEFT JOIN pg_catalog.pg_class o ON o.relnamespace = n.oid AND o.relname = 'objects'
@@ -150,10 +151,10 @@ impl Postgres {
         let (usage, first, second): (bool, bool, bool) = (get(row, 1)?, get(row, 2)?, get(row, 3)?);
         if !usage || !first || !second {
             let quoted = identifier(&schema);
-            let role = identifier(&self.user);
+            let acting: String = get(row, 11)?;
+            let role = identifier(&acting);
             return Err(Diagnostic::new(format!(
-                "role `{}` may not read the history in schema `{schema}`",
-                self.user
+                "role `{acting}` may not read the history in schema `{schema}`"
             ))
             .help(format!(
                 "GRANT USAGE ON SCHEMA {quoted} TO {role}; GRANT SELECT ON ALL TABLES IN SCHEMA {quoted} TO {role}"
@@ -165,7 +166,7 @@ impl Postgres {
             if get(row, column)? {
                 return Err(Diagnostic::new(format!(
                     "row security keeps rows of the history from role `{}`",
-                    self.user
+                    get::<String>(row, 11)?
                 ))
                 .note(format!(
                     "it is enabled on `{schema}.{table}`, and holds for this role"

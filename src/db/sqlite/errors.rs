@@ -144,7 +144,7 @@ pub(super) fn statement_name(statement: &Statement) -> String {
         .unwrap_or_default();
     match &statement.object {
         Some(object) => format!("{verb} {object}"),
-        None => format!("{verb} for the history"),
+        None => statement.heading(),
     }
 }
 
