@@ -67,6 +67,11 @@ pub enum Expected {
     Absent,
     /// Not ours any more, there or not.
     Released,
+    /// Not ours any more, and as it was before it became so.
+    Restored {
+        /// What was live of it then.
+        definition: Definition,
+    },
 }
 
 /// Says, in words, what has moved of what a job rests on.

@@ -80,9 +80,9 @@ impl Object {
     fn ends(&self) -> [Option<&Definition>; 2] {
         let before = self.before.as_ref().map(|before| &before.definition);
         let end = match &self.end {
-            Expected::Present { definition, .. } | Expected::Returned { definition, .. } => {
-                Some(definition)
-            }
+            Expected::Present { definition, .. }
+            | Expected::Returned { definition, .. }
+            | Expected::Restored { definition } => Some(definition),
             Expected::Absent | Expected::Missing { .. } | Expected::Released => None,
         };
         [before, end]

@@ -144,7 +144,7 @@ pub fn prepare(
                     record: Box::new(record),
                 },
                 // It was there before triggerctl had to do with it, and is left alone from now on.
-                (None, Some(_)) => Expected::Released,
+                (None, Some(definition)) => Expected::Restored { definition },
                 (None, None) => Expected::Absent,
             };
             (Arc::new(id), expected)
@@ -460,7 +460,7 @@ fn plan_back(
 }
 
 /// Whether these have other texts, where the engine keeps such.
-fn is_written_otherwise(live: Option<&Definition>, target: Option<&Definition>) -> bool {
+pub(crate) fn is_written_otherwise(live: Option<&Definition>, target: Option<&Definition>) -> bool {
     let texts = verbatim(live).zip(verbatim(target));
     texts.is_some_and(|(live, target)| live != target)
 }

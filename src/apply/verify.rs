@@ -104,7 +104,9 @@ impl Depths {
         for &(id, end) in some {
             match end {
                 Expected::Present { custom: true, .. } => whole.push(id.clone()),
-                Expected::Present { .. } | Expected::Returned { .. } => structure.push(id.clone()),
+                Expected::Present { .. }
+                | Expected::Returned { .. }
+                | Expected::Restored { .. } => structure.push(id.clone()),
                 Expected::Absent | Expected::Missing { .. } | Expected::Released => {
                     gone.push(id.clone());
                 }
@@ -154,7 +156,8 @@ pub(crate) fn verdicts(
             custom: false,
             ..
         }
-        | Expected::Returned { definition, .. } => {
+        | Expected::Returned { definition, .. }
+        | Expected::Restored { definition } => {
             diff::undecided(definition, live.get(*id)?.definition.as_ref()?)
         }
         _ => None,
@@ -223,24 +226,31 @@ fn end_state(
                 definition: definition.clone(),
             }));
         }
-        (Expected::Present { .. } | Expected::Returned { .. }, None) => {
+        (
+            Expected::Present { .. } | Expected::Returned { .. } | Expected::Restored { .. },
+            None,
+        ) => {
             return Err(unlike(id, "it is not there", &[]));
         }
-        (Expected::Present { .. } | Expected::Returned { .. }, Some(found)) => found,
+        (
+            Expected::Present { .. } | Expected::Returned { .. } | Expected::Restored { .. },
+            Some(found),
+        ) => found,
     };
     let known = LiveFingerprint::Known(fingerprint);
     Ok(Some(match expected {
         Expected::Absent | Expected::Missing { .. } | Expected::Released => return Ok(None),
+        Expected::Restored { definition } => {
+            must_be(id, definition, &found, judge)?;
+            return Ok(None);
+        }
         Expected::Present {
             definition,
             rendered_digest,
             custom,
         } => {
             if !custom {
-                let fields = diff::compare(definition, &found, judge);
-                if !fields.is_empty() {
-                    return Err(unlike(id, "it differs from the plan", &fields));
-                }
+                must_be(id, definition, &found, judge)?;
             }
             Present {
                 rendered_digest: rendered_digest.clone(),
@@ -282,6 +292,20 @@ fn end_state(
             }
         }
     }))
+}
+
+/// An error when this is not what was planned.
+fn must_be(
+    id: &ObjectId,
+    planned: &Definition,
+    found: &Definition,
+    judge: &Judge<'_>,
+) -> Result<(), Error> {
+    let fields = diff::compare(planned, found, judge);
+    if fields.is_empty() {
+        return Ok(());
+    }
+    Err(unlike(id, "it differs from the plan", &fields))
 }
 
 fn unlike(id: &ObjectId, what: &str, fields: &[FieldChange]) -> Error {

@@ -10,12 +10,13 @@ use jiff::Timestamp;
 use super::groups::{groups, is_drop};
 use super::{Found, Object, Runner, Way, hold, run_plain};
 use crate::apply::{Expected, create_tables, differences, existing};
-use crate::db::{Catalog, Database, Depth, Migration, Statement};
+use crate::db::{Catalog, Database, Depth, Fingerprint, Migration, Statement};
 use crate::error::{Error, Kind};
 use crate::kinds::tables::NewTable;
 use crate::model::{Definition, ObjectId, Place};
 use crate::plan::order::ranks;
 use crate::plan::places::Siblings;
+use crate::rollback::is_written_otherwise;
 
 /// An object that is to be led somewhere, where to, and the statements for it where they are given.
 type Lead<'a> = (&'a Object, Option<Definition>, Option<Vec<Statement>>);
@@ -127,7 +128,9 @@ impl Runner<'_> {
                     .map(|before| before.definition.clone()),
                 (
                     _,
-                    Expected::Present { definition, .. } | Expected::Returned { definition, .. },
+                    Expected::Present { definition, .. }
+                    | Expected::Returned { definition, .. }
+                    | Expected::Restored { definition },
                 ) => Some(definition.clone()),
                 (_, Expected::Absent | Expected::Missing { .. } | Expected::Released) => None,
             };
@@ -299,9 +302,13 @@ pub(super) fn found(
             | Expected::Returned {
                 definition,
                 record: _,
-            },
+            }
+            | Expected::Restored { definition },
             Some(now),
-        ) => differences(definition, now, database)?.is_empty(),
+        ) => {
+            !is_to_be_rewritten(object, &catalog.fingerprints)
+                && differences(definition, now, database)?.is_empty()
+        }
         _ => false,
     };
     Ok(
@@ -315,6 +322,15 @@ pub(super) fn found(
             Found::Other
         },
     )
+}
+
+/// Whether an object is still what it was, and gets a text back that says the same in other words.
+fn is_to_be_rewritten(object: &Object, live: &BTreeMap<ObjectId, Fingerprint>) -> bool {
+    let (Some(before), Expected::Restored { definition }) = (&object.before, &object.end) else {
+        return false;
+    };
+    live.get(&object.id) == Some(&before.fingerprint)
+        && is_written_otherwise(Some(&before.definition), Some(definition))
 }
 
 fn earlier_siblings(definition: &Definition) -> usize {

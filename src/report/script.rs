@@ -232,6 +232,7 @@ fn rows(plan: &Plan, job: &Job, database: &dyn Database) -> Result<Vec<Row>, Err
             // Only a rollback has objects that return, and it has no script.
             Expected::Absent
             | Expected::Released
+            | Expected::Restored { .. }
             | Expected::Returned { .. }
             | Expected::Missing { .. } => None,
             Expected::Present {

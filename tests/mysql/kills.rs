@@ -23,6 +23,10 @@ pub(crate) const TESTS: &[(&str, Test)] = &[
         a_client_with_helpers_killed_at_many_statements,
     ),
     (
+        "changes_of_all_sorts_killed_at_every_statement",
+        changes_of_all_sorts_killed_at_every_statement,
+    ),
+    (
         "interrupted_at_every_statement",
         interrupted_at_every_statement,
     ),
@@ -182,6 +186,109 @@ fn a_client_killed(engine: Engine, (before, count): (usize, usize), every: usize
     assert!(
         broken > 8 / every,
         "only {broken} of {most} kills were in mid-apply"
+    );
+}
+
+/// A rename, another place among its siblings, another table, a table that comes with its kind, what is adopted, and what
+/// is let go: forwards and back, both killed at every statement.
+fn changes_of_all_sorts_killed_at_every_statement(engine: Engine) {
+    const BEFORE: &str = "version = 1
+[[trigger]]\nname = 'first'\ntable = 't0'\ntiming = 'after'\nevents = ['insert']\nbody = \"INSERT INTO log VALUES (NEW.id, 'first');\"
+[[trigger]]\nname = 'second'\ntable = 't0'\ntiming = 'after'\nevents = ['insert']\nbody = \"INSERT INTO log VALUES (NEW.id, 'second');\"
+[[trigger]]\nname = 'moves'\ntable = 't1'\ntiming = 'after'\nevents = ['insert']\nbody = \"INSERT INTO log VALUES (NEW.id, 'moves');\"
+[[trigger]]\nname = 'goes'\ntable = 't2'\ntiming = 'after'\nevents = ['insert']\nbody = \"INSERT INTO log VALUES (NEW.id, 'goes');\"
+";
+    const AFTER: &str = "version = 1
+[[trigger]]\nname = 'second'\ntable = 't0'\ntiming = 'after'\nevents = ['insert']\nbody = \"INSERT INTO log VALUES (NEW.id, 'second');\"
+[[trigger]]\nname = 'last'\nrenamed_from = 'first'\nmysql = { order = { follows = 'second' } }\ntable = 't0'\ntiming = 'after'\nevents = ['insert']\nbody = \"INSERT INTO log VALUES (NEW.id, 'last');\"
+[[trigger]]\nname = 'moves'\ntable = 't2'\ntiming = 'after'\nevents = ['insert']\nbody = \"INSERT INTO log VALUES (NEW.id, 'moves');\"
+[[trigger]]\nname = 'foreign_one'\ntable = 't1'\ntiming = 'before'\nevents = ['insert']\nbody = \"SET NEW.id = NEW.id + 1;\"
+[[trigger]]\nuse = 'audit'\ntable = 't1'\ncreate_table = true\nwith = { target = 'seen' }
+";
+    let mut live = Mysql::of(engine);
+    live.batch(
+        "CREATE TABLE log (id integer, what text);
+         CREATE TABLE t0 (id integer PRIMARY KEY); CREATE TABLE t1 (id integer PRIMARY KEY);
+         CREATE TABLE t2 (id integer PRIMARY KEY)",
+    );
+    let sandbox = Sandbox::with_spec(BEFORE);
+    let forth = [
+        "apply",
+        "--yes",
+        "--adopt",
+        "--allow",
+        "drops_protection",
+        "--wait",
+        "30",
+    ];
+    let back = ["rollback", "--yes"];
+    let url = live.url();
+    let (address, socket) = url.split_once("?socket=").unwrap();
+    let killed = |command: &[&str], stop_at: usize| {
+        let proxy = Proxy::new(socket, stop_at);
+        let url = format!("{address}?socket={}", proxy.socket());
+        let mut child = sandbox
+            .command(&[&["--url", &url], command].concat())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        proxy.wait();
+        child.kill().unwrap();
+        child.wait().unwrap();
+    };
+    let passes = |command: &[&str]| {
+        let proxy = Proxy::new(socket, usize::MAX);
+        let url = format!("{address}?socket={}", proxy.socket());
+        sandbox.run(&[&["--url", &url], command].concat()).ok();
+        proxy.passed()
+    };
+    sandbox.on(&live, &["apply", "--yes"]).ok();
+    live.batch(
+        "CREATE TRIGGER foreign_one BEFORE INSERT ON t1 FOR EACH ROW SET NEW.id = NEW.id + 2",
+    );
+    let at_first = live.snapshot();
+    sandbox.write("triggers.toml", AFTER);
+    let (to_go, to_return) = (passes(&forth), {
+        let count = passes(&back);
+        live.batch("DROP TABLE seen");
+        count
+    });
+    assert_eq!(live.snapshot(), at_first);
+    let (mut gone, mut returned) = (0, 0);
+    for stop_at in 0..to_go.max(to_return) {
+        let what = format!("killed at statement {stop_at}");
+        sandbox.write("triggers.toml", AFTER);
+        if stop_at < to_go {
+            killed(&forth, stop_at);
+            gone += usize::from(unfinished(&mut live));
+        }
+        sandbox.on(&live, &forth).ok();
+        empty_plan(&sandbox, &live);
+        let at_last = live.snapshot();
+        for name in ["last", "second", "moves", "foreign_one"] {
+            assert!(at_last.contains(name), "{what}: {at_last}");
+        }
+        if stop_at < to_return {
+            killed(&back, stop_at);
+            let broken = unfinished(&mut live);
+            returned += usize::from(broken);
+            if broken {
+                // What is finished is the rollback; then the spec, which has not changed, is applied anew.
+                sandbox.on(&live, &forth).ok().says(&["is finished now"]);
+                empty_plan(&sandbox, &live);
+                assert_eq!(live.snapshot(), at_last, "{what}");
+            }
+        }
+        if live.snapshot() == at_last {
+            sandbox.on(&live, &back).ok();
+        }
+        live.batch("DROP TABLE seen");
+        assert_eq!(live.snapshot(), at_first, "{what}");
+    }
+    assert!(
+        gone > 8 && returned > 8,
+        "only {gone} and {returned} kills were in the middle"
     );
 }
 
