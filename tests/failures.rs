@@ -836,6 +836,37 @@ fn wrong_usage() {
     sandbox.run(&["plan"]).code(64).says(&["--url"]);
 }
 
+/// What stands behind `apply` is a saved plan; who means a trigger is told how to say so.
+#[test]
+fn a_trigger_where_a_saved_plan_is_expected() {
+    let sandbox = Sandbox::with_spec(SPEC);
+    for (arguments, code, help) in [
+        (
+            &["apply", "--yes", "touch"][..],
+            1,
+            &["no file `touch`", "apply --target 'touch'"],
+        ),
+        (
+            &["apply", "--yes", "--adopt", "touch"],
+            64,
+            &["saved plan `touch`", "--adopt --target 'touch'"],
+        ),
+        (
+            &["apply", "--yes", "--target", "stamp", "touch"],
+            64,
+            &["saved plan `touch`", "--target 'touch'"],
+        ),
+    ] {
+        let run = sandbox.run(arguments).code(code);
+        let words: Vec<&str> = run.stderr.split_whitespace().collect();
+        let said = words.join(" ");
+        for part in help {
+            assert!(said.contains(part), "{run}");
+        }
+        assert_eq!(run.stdout, "", "{run}");
+    }
+}
+
 /// A log on a disk that is full: what was done is done, and where it cannot be said in one place it is in the other.
 #[cfg(target_os = "linux")]
 #[test]

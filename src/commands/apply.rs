@@ -1,6 +1,6 @@
 //! `triggerctl apply`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -26,7 +26,7 @@ const STATEMENTS_WORTH_A_BAR: u64 = 200;
 #[derive(Debug, clap::Args)]
 pub struct Apply {
     /// A plan saved by `plan --out`; without it, plan now.
-    #[arg(value_name = "PLAN", conflicts_with_all = ["adopt", "target"])]
+    #[arg(value_name = "PLAN")]
     plan: Option<PathBuf>,
     /// Take over triggers that are there and that triggerctl did not create.
     #[arg(long)]
@@ -180,10 +180,53 @@ fn bar(context: &Context, statements: usize) -> ProgressBar {
     }
 }
 
+/// A plan that was saved.
+fn load(path: &Path) -> Result<Plan, Error> {
+    Plan::load(path).map_err(|error| {
+        if path.exists() {
+            return error;
+        }
+        let name = path.display();
+        error
+            .help("save a plan with `triggerctl plan --out FILE`")
+            .help(format!(
+                "where `{name}` is a trigger: `triggerctl apply --target '{name}'`"
+            ))
+    })
+}
+
 impl Apply {
+    /// A saved plan says what it adopts and which triggers it is about. Most who come here meant a trigger.
+    fn refuse_choice_of_a_saved_plan(&self) -> Result<(), Error> {
+        let option = match &*self.targets.target {
+            [] if self.adopt => "--adopt",
+            [] => return Ok(()),
+            _ => "--target",
+        };
+        let Some(plan) = &self.plan else {
+            return Ok(());
+        };
+        let plan = plan.display();
+        Err(Error::new(
+            Kind::Usage,
+            format!("`{option}` cannot go with the saved plan `{plan}`, which says so itself"),
+        )
+        .help(match option {
+            "--adopt" => {
+                format!("where `{plan}` is a trigger: `triggerctl apply --adopt --target '{plan}'`")
+            }
+            _ => format!("each pattern has a `--target` of its own: `--target '{plan}'`"),
+        })
+        .help(match option {
+            "--adopt" => "a plan adopts when it is made: `triggerctl plan --adopt --out FILE`",
+            _ => "a plan is narrowed when it is made: `triggerctl plan --target GLOB --out FILE`",
+        }))
+    }
+
     /// Run it.
     pub fn run(&self, context: &Context) -> Result<Outcome, Error> {
         context.only("apply", &[Format::Text, Format::Json])?;
+        self.refuse_choice_of_a_saved_plan()?;
         self.how.must_be_able_to_ask(context, "apply")?;
         let allowed = self.how.allowed()?;
         let (spec, renderer, plan, database, rendering) = match &self.plan {
@@ -205,7 +248,7 @@ impl Apply {
                 (Some(spec), renderer, plan, database, rendering)
             }
             Some(path) => {
-                let plan = Plan::load(path)?;
+                let plan = load(path)?;
                 let spec = context.spec_if_any_for(&plan)?;
                 let mut database = context.connect(spec.as_ref(), Intent::Read)?;
                 same_target(&plan, &*database)?;
