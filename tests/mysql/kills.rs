@@ -2,7 +2,7 @@
 //! desired state, and says what it did.
 
 use std::process::Stdio;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use mysql::prelude::Queryable;
 
@@ -225,6 +225,7 @@ fn changes_of_all_sorts_killed_at_every_statement(engine: Engine) {
     let back = ["rollback", "--yes"];
     let url = live.url();
     let (address, socket) = url.split_once("?socket=").unwrap();
+    // What is over before that many statements is none the worse for it.
     let killed = |command: &[&str], stop_at: usize| {
         let proxy = Proxy::new(socket, stop_at);
         let url = format!("{address}?socket={}", proxy.socket());
@@ -234,7 +235,9 @@ fn changes_of_all_sorts_killed_at_every_statement(engine: Engine) {
             .stderr(Stdio::null())
             .spawn()
             .unwrap();
-        proxy.wait();
+        while !proxy.is_stopped() && child.try_wait().unwrap().is_none() {
+            std::thread::sleep(Duration::from_millis(1));
+        }
         child.kill().unwrap();
         child.wait().unwrap();
     };
@@ -261,8 +264,10 @@ fn changes_of_all_sorts_killed_at_every_statement(engine: Engine) {
         // Each stop has another of the ways out, and over three runs of three statements each has all.
         let way = [None, Some("--back"), Some("--forward")][(stop_at + stop_at / 3) % 3];
         let what = format!("killed at statement {stop_at}, {way:?}");
+        // Killed as well, now early and now late, and then to the end.
         let repair = |live: &Mysql, way: &str| {
             let all = ["repair", way, "--yes"];
+            killed(&all, (stop_at * 7) % 60);
             // The server may take a moment to see that the killed client is gone.
             let run = sandbox.on(live, &all);
             if run.code == Some(4) {
