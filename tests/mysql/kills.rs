@@ -1,7 +1,7 @@
 //! kill -9, of the client at every statement that it sends, and of the server in mid-apply: the next apply ends in the
 //! desired state, and says what it did.
 
-use std::process::Stdio;
+use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
 use mysql::prelude::Queryable;
@@ -189,30 +189,83 @@ fn a_client_killed(engine: Engine, (before, count): (usize, usize), every: usize
     );
 }
 
-/// A rename, another place among its siblings, another table, a table that comes with its kind, what is adopted, and what
-/// is let go: forwards and back, both killed at every statement.
-fn changes_of_all_sorts_killed_at_every_statement(engine: Engine) {
-    const BEFORE: &str = "version = 1
+/// Before the changes of all sorts, and after them.
+const SORTS: [&str; 2] = [
+    "version = 1
 [[trigger]]\nname = 'first'\ntable = 't0'\ntiming = 'after'\nevents = ['insert']\nbody = \"INSERT INTO log VALUES (NEW.id, 'first');\"
 [[trigger]]\nname = 'second'\ntable = 't0'\ntiming = 'after'\nevents = ['insert']\nbody = \"INSERT INTO log VALUES (NEW.id, 'second');\"
 [[trigger]]\nname = 'moves'\ntable = 't1'\ntiming = 'after'\nevents = ['insert']\nbody = \"INSERT INTO log VALUES (NEW.id, 'moves');\"
 [[trigger]]\nname = 'goes'\ntable = 't2'\ntiming = 'after'\nevents = ['insert']\nbody = \"INSERT INTO log VALUES (NEW.id, 'goes');\"
 [[trigger]]\nname = 'let_go'\ntable = 't2'\ntiming = 'after'\nevents = ['delete']\nbody = \"INSERT INTO log VALUES (OLD.id, 'let go');\"
-";
-    const AFTER: &str = "version = 1\nforget = ['let_go']
+",
+    "version = 1\nforget = ['let_go']
 [[trigger]]\nname = 'second'\ntable = 't0'\ntiming = 'after'\nevents = ['insert']\nbody = \"INSERT INTO log VALUES (NEW.id, 'second');\"
 [[trigger]]\nname = 'last'\nrenamed_from = 'first'\nmysql = { order = { follows = 'second' } }\ntable = 't0'\ntiming = 'after'\nevents = ['insert']\nbody = \"INSERT INTO log VALUES (NEW.id, 'last');\"
 [[trigger]]\nname = 'moves'\ntable = 't2'\ntiming = 'after'\nevents = ['insert']\nbody = \"INSERT INTO log VALUES (NEW.id, 'moves');\"
 [[trigger]]\nname = 'foreign_one'\ntable = 't1'\ntiming = 'before'\nevents = ['insert']\nbody = \"SET NEW.id = NEW.id + 1;\"
 [[trigger]]\nuse = 'audit'\ntable = 't1'\ncreate_table = true\nwith = { target = 'seen' }
-";
+",
+];
+
+/// triggerctl behind a proxy, which says when to kill it.
+struct Killed<'a> {
+    sandbox: &'a Sandbox,
+    /// The URL without its socket.
+    address: String,
+    socket: String,
+}
+
+impl Killed<'_> {
+    fn start(&self, proxy: &Proxy, command: &[&str]) -> Child {
+        let url = format!("{}?socket={}", self.address, proxy.socket());
+        let mut command = self.sandbox.command(&[&["--url", &url], command].concat());
+        let quiet = command.stdout(Stdio::null()).stderr(Stdio::null());
+        quiet.spawn().unwrap()
+    }
+
+    /// Kill a command before this statement. What is over by then is none the worse for it.
+    fn at(&self, command: &[&str], stop_at: usize) {
+        let proxy = Proxy::new(&self.socket, stop_at);
+        let mut child = self.start(&proxy, command);
+        while !proxy.is_stopped() && child.try_wait().unwrap().is_none() {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
+
+    /// How many statements a command has, which is not killed.
+    fn length(&self, command: &[&str]) -> usize {
+        let proxy = Proxy::new(&self.socket, usize::MAX);
+        assert!(self.start(&proxy, command).wait().unwrap().success());
+        proxy.passed()
+    }
+
+    /// One of the ways out of what was broken off: killed as well, now early and now late, and then to the end.
+    fn repair(&self, live: &mut Mysql, way: &str, stop_at: usize) {
+        let all = ["repair", way, "--yes"];
+        self.at(&all, (stop_at * 7) % 60);
+        // The server may take a moment to see that the killed client is gone.
+        let run = self.sandbox.on(live, &all);
+        match run.code {
+            Some(4) => self.sandbox.on(live, &all).ok(),
+            _ => run.ok(),
+        };
+        assert!(!unfinished(live), "killed at {stop_at}, {way}");
+    }
+}
+
+/// A rename, another place among its siblings, another table, a table that comes with its kind, what is adopted, and what
+/// is let go: forwards and back, both killed at every statement.
+fn changes_of_all_sorts_killed_at_every_statement(engine: Engine) {
+    let [before, after] = SORTS;
     let mut live = Mysql::of(engine);
     live.batch(
         "CREATE TABLE log (id integer, what text);
          CREATE TABLE t0 (id integer PRIMARY KEY); CREATE TABLE t1 (id integer PRIMARY KEY);
          CREATE TABLE t2 (id integer PRIMARY KEY)",
     );
-    let sandbox = Sandbox::with_spec(BEFORE);
+    let sandbox = Sandbox::with_spec(before);
     let forth = [
         "apply",
         "--yes",
@@ -225,74 +278,36 @@ fn changes_of_all_sorts_killed_at_every_statement(engine: Engine) {
     let back = ["rollback", "--yes"];
     let url = live.url();
     let (address, socket) = url.split_once("?socket=").unwrap();
-    // What is over before that many statements is none the worse for it.
-    let killed = |command: &[&str], stop_at: usize| {
-        let proxy = Proxy::new(socket, stop_at);
-        let url = format!("{address}?socket={}", proxy.socket());
-        let mut child = sandbox
-            .command(&[&["--url", &url], command].concat())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
-        while !proxy.is_stopped() && child.try_wait().unwrap().is_none() {
-            std::thread::sleep(Duration::from_millis(1));
-        }
-        child.kill().unwrap();
-        child.wait().unwrap();
-    };
-    let passes = |command: &[&str]| {
-        let proxy = Proxy::new(socket, usize::MAX);
-        let url = format!("{address}?socket={}", proxy.socket());
-        sandbox.run(&[&["--url", &url], command].concat()).ok();
-        proxy.passed()
+    let killed = Killed {
+        sandbox: &sandbox,
+        address: address.to_owned(),
+        socket: socket.to_owned(),
     };
     sandbox.on(&live, &["apply", "--yes"]).ok();
     live.batch(
         "CREATE TRIGGER foreign_one BEFORE INSERT ON t1 FOR EACH ROW SET NEW.id = NEW.id + 2",
     );
     let at_first = live.snapshot();
-    sandbox.write("triggers.toml", AFTER);
-    let (to_go, to_return) = (passes(&forth), {
-        let count = passes(&back);
-        live.batch("DROP TABLE seen");
-        count
-    });
+    sandbox.write("triggers.toml", after);
+    let (to_go, to_return) = (killed.length(&forth), killed.length(&back));
+    live.batch("DROP TABLE seen");
     assert_eq!(live.snapshot(), at_first);
     let (mut gone, mut returned) = (0, 0);
     for stop_at in 0..to_go.max(to_return) {
         // Each stop has another of the ways out, and over three runs of three statements each has all.
         let way = [None, Some("--back"), Some("--forward")][(stop_at + stop_at / 3) % 3];
         let what = format!("killed at statement {stop_at}, {way:?}");
-        // Killed as well, now early and now late, and then to the end.
-        let repair = |live: &Mysql, way: &str| {
-            let all = ["repair", way, "--yes"];
-            killed(&all, (stop_at * 7) % 60);
-            // The server may take a moment to see that the killed client is gone.
-            let run = sandbox.on(live, &all);
-            if run.code == Some(4) {
-                sandbox.on(live, &all)
-            } else {
-                run
-            }
-        };
-        sandbox.write("triggers.toml", AFTER);
         if stop_at < to_go {
-            killed(&forth, stop_at);
-            let broken = unfinished(&mut live);
-            gone += usize::from(broken);
-            match way {
-                Some("--back") if broken => {
-                    repair(&live, "--back").ok();
-                    assert!(!unfinished(&mut live), "{what}");
+            killed.at(&forth, stop_at);
+            if unfinished(&mut live) {
+                gone += 1;
+                if let Some(way) = way {
+                    killed.repair(&mut live, way, stop_at);
+                }
+                if way == Some("--back") {
                     live.batch("DROP TABLE IF EXISTS seen");
                     assert_eq!(live.snapshot(), at_first, "{what}");
                 }
-                Some(way) if broken => {
-                    repair(&live, way).ok();
-                    assert!(!unfinished(&mut live), "{what}");
-                }
-                _ => {}
             }
         }
         sandbox.on(&live, &forth).ok();
@@ -302,24 +317,19 @@ fn changes_of_all_sorts_killed_at_every_statement(engine: Engine) {
             assert!(at_last.contains(name), "{what}: {at_last}");
         }
         if stop_at < to_return {
-            killed(&back, stop_at);
-            let broken = unfinished(&mut live);
-            returned += usize::from(broken);
-            match way {
-                Some(way) if broken => {
-                    repair(&live, way).ok();
-                    assert!(!unfinished(&mut live), "{what}");
-                    if way == "--back" {
-                        assert_eq!(live.snapshot(), at_last, "{what}");
-                    }
-                }
-                _ if broken => {
+            killed.at(&back, stop_at);
+            if unfinished(&mut live) {
+                returned += 1;
+                if let Some(way) = way {
+                    killed.repair(&mut live, way, stop_at);
+                } else {
                     // What is finished is the rollback; then the spec, which has not changed, is applied anew.
                     sandbox.on(&live, &forth).ok().says(&["is finished now"]);
                     empty_plan(&sandbox, &live);
+                }
+                if way != Some("--forward") {
                     assert_eq!(live.snapshot(), at_last, "{what}");
                 }
-                _ => {}
             }
         }
         if live.snapshot() == at_last {
